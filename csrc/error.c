@@ -1,0 +1,56 @@
+/* Results: packing, taking apart, texts; and the rule for option structs. */
+
+int lipc_version(void) {
+    return LIPC_VERSION;
+}
+
+static int lipc__error(int code, int os) {
+    return -(int)(((unsigned)code << LIPC_ERROR_OS_BITS) | ((unsigned)os & ((1u << LIPC_ERROR_OS_BITS) - 1)));
+}
+
+int lipc_error_code(int64_t result) {
+    return result >= 0 ? 0 : (int)((uint64_t)-result >> LIPC_ERROR_OS_BITS);
+}
+
+int lipc_error_os(int64_t result) {
+    return result >= 0 ? 0 : (int)((uint64_t)-result & ((1u << LIPC_ERROR_OS_BITS) - 1));
+}
+
+const char *lipc_error_name(int64_t result) {
+    switch (lipc_error_code(result)) {
+    case 0: return "success";
+#define LIPC__CASE(code, number, text) \
+    case number: return #code;
+        LIPC_ERRORS(LIPC__CASE)
+#undef LIPC__CASE
+    default: return "unknown";
+    }
+}
+
+const char *lipc_strerror(int64_t result) {
+    switch (lipc_error_code(result)) {
+    case 0: return "success";
+#define LIPC__CASE(code, number, text) \
+    case number: return text;
+        LIPC_ERRORS(LIPC__CASE)
+#undef LIPC__CASE
+    default: return "unknown error";
+    }
+}
+
+/* Copies the caller's options (NULL: all defaults) over zeroes. A caller built against a later version may
+ * pass a larger struct, as long as it asks for nothing that this one does not know. */
+static int lipc__options(void *ret_options, size_t known, const void *options) {
+    memset(ret_options, 0, known);
+    if (options == NULL)
+        return 0;
+    size_t size;
+    memcpy(&size, options, sizeof size);
+    if (size < sizeof size)
+        return lipc__fault(LIPC_EINVAL);
+    for (size_t i = known; i < size; i++)
+        if (((const unsigned char *)options)[i] != 0)
+            return lipc__fault(LIPC_ENOTSUP);
+    memcpy(ret_options, options, size < known ? size : known);
+    return 0;
+}

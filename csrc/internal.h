@@ -1,0 +1,29 @@
+/* What the files of the core share. Internal names begin with lipc__. */
+#ifndef LIPC_INTERNAL_H
+#define LIPC_INTERNAL_H
+
+#ifdef _WIN32
+#include "windows/system.h"
+#else
+#include "unix/system.h"
+#endif
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "lipc.h"
+#include "sys.h"
+
+#define LIPC__STATIC_ASSERT(name, condition) typedef char lipc__assert_##name[(condition) ? 1 : -1]
+
+/* error.c */
+static int lipc__error(int code, int os);
+static int lipc__options(void *ret_options, size_t known, const void *options);
+
+/* unix/error.c, windows/error.c: an error that the library found itself */
+static int lipc__fault(int code);
+
+/* name.c; unix/name.c, windows/name.c */
+static int lipc__name_valid(int type, const char *text, size_t length);
+
+#endif

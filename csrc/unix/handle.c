@@ -1,0 +1,121 @@
+/* Handles: how each one is born, and what can be asked of it. */
+
+/* Close-on-exec, non-blocking, no SIGPIPE, for a descriptor that was not born so. */
+static int lipc__prepare(int fd) {
+    int flags = SYS(fcntl(fd, F_GETFD));
+    if (flags < 0 || SYS(fcntl(fd, F_SETFD, flags | FD_CLOEXEC)) < 0)
+        return lipc__error_from(errno);
+    flags = SYS(fcntl(fd, F_GETFL));
+    if (flags < 0 || SYS(fcntl(fd, F_SETFL, flags | O_NONBLOCK)) < 0)
+        return lipc__error_from(errno);
+#ifdef SO_NOSIGPIPE
+    int on = 1;
+    if (SYS(setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on)) < 0)
+        return lipc__error_from(errno);
+#endif
+    return 0;
+}
+
+#ifdef LIPC__BORN_CLOEXEC
+#define LIPC__SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
+#else
+#define LIPC__SOCKET_FLAGS 0
+#endif
+
+/* Finishes what LIPC__SOCKET_FLAGS began; closes the descriptor if that fails. */
+static int lipc__born(int fd) {
+#ifdef LIPC__BORN_CLOEXEC
+    return fd;
+#else
+    int r = lipc__prepare(fd);
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
+#endif
+}
+
+static int lipc__socket(int type) {
+    int fd = SYS(socket(AF_UNIX, type | LIPC__SOCKET_FLAGS, 0));
+    return fd < 0 ? lipc__error_from(errno) : lipc__born(fd);
+}
+
+static int lipc__option(int fd, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    if (SYS(getsockopt(fd, SOL_SOCKET, option, &value, &length)) < 0)
+        return lipc__error_from(errno);
+    return value;
+}
+
+/* The kind of a socket, without changing it. */
+static int lipc__kind(int fd) {
+    lipc__address a;
+    socklen_t length = sizeof a;
+    memset(&a, 0, sizeof a);
+    if (SYS(getsockname(fd, &a.header, &length)) < 0)
+        return lipc__error_from(errno);
+    int type = lipc__option(fd, SO_TYPE), listening = lipc__option(fd, SO_ACCEPTCONN);
+    if (type < 0 || listening < 0)
+        return type < 0 ? type : listening;
+    if (a.header.sa_family != AF_UNIX || type != SOCK_STREAM)
+        return lipc__fault(LIPC_ENOTSOCK);
+    return listening ? LIPC_STREAM_LISTENER : LIPC_STREAM;
+}
+
+int lipc_adopt(lipc_handle handle) {
+    int kind = lipc__kind((int)handle);
+    int r = kind < 0 ? kind : lipc__prepare((int)handle);
+    return r < 0 ? r : kind;
+}
+
+int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle) {
+    int fd = SYS(fcntl((int)handle, F_DUPFD_CLOEXEC, 0));
+    if (fd < 0)
+        return lipc__error_from(errno);
+    *ret_handle = fd;
+    return 0;
+}
+
+/* After EINTR the descriptor is gone on every system in use but HP-UX, so it is never closed twice. */
+int lipc_close(lipc_handle handle) {
+    return close((int)handle) < 0 && errno != EINTR ? lipc__error_from(errno) : 0;
+}
+
+static int lipc__socket_name(int fd, bool peer, lipc_name *ret_name) {
+    lipc__address a;
+    socklen_t length = sizeof a;
+    memset(&a, 0, sizeof a);
+    int r = peer ? SYS(getpeername(fd, &a.header, &length)) : SYS(getsockname(fd, &a.header, &length));
+    if (r < 0)
+        return lipc__error_from(errno);
+    if (a.header.sa_family != AF_UNIX)
+        return lipc__fault(LIPC_ENOTSOCK);
+    lipc__name_of(&a, length, ret_name);
+    return 0;
+}
+
+int lipc_local_name(lipc_handle handle, lipc_name *ret_name) {
+    return lipc__socket_name((int)handle, false, ret_name);
+}
+
+int lipc_peer_name(lipc_handle handle, lipc_name *ret_name) {
+    return lipc__socket_name((int)handle, true, ret_name);
+}
+
+static int lipc__buffer_option(int direction) {
+    return direction == LIPC_READ ? SO_RCVBUF : direction == LIPC_WRITE ? SO_SNDBUF : -1;
+}
+
+int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {
+    int option = lipc__buffer_option(direction);
+    if (option < 0 || size <= 0)
+        return lipc__fault(LIPC_EINVAL);
+    if (SYS(setsockopt((int)handle, SOL_SOCKET, option, &size, sizeof size)) < 0)
+        return lipc__error_from(errno);
+    return 0;
+}
+
+int lipc_buffer_size(lipc_handle handle, int direction) {
+    int option = lipc__buffer_option(direction);
+    return option < 0 ? lipc__fault(LIPC_EINVAL) : lipc__option((int)handle, option);
+}

@@ -1,0 +1,129 @@
+/* Bytes: reading, writing, shutting down. */
+
+LIPC__STATIC_ASSERT(buffer_is_iovec, sizeof(lipc_buffer) == sizeof(struct iovec) &&
+                                         offsetof(lipc_buffer, data) == offsetof(struct iovec, iov_base) &&
+                                         offsetof(lipc_buffer, size) == offsetof(struct iovec, iov_len));
+
+/* How many buffers one system call is given. More than that take several calls. */
+enum { LIPC__BATCH = 64 };
+
+/* A walk along the caller's buffers, which stay as they are. */
+typedef struct lipc__cursor {
+    const lipc_buffer *buffers;
+    size_t count;
+    size_t offset; /* into the first of them */
+} lipc__cursor;
+
+/* Lays out the next buffers for a system call; an empty message means that nothing is left. */
+static struct msghdr lipc__cursor_next(const lipc__cursor *c, struct iovec *iov) {
+    size_t n = 0, skip = c->offset;
+    for (size_t i = 0; i < c->count && n < LIPC__BATCH; i++, skip = 0) {
+        if (c->buffers[i].size == skip)
+            continue;
+        iov[n].iov_base = (char *)c->buffers[i].data + skip;
+        iov[n].iov_len = c->buffers[i].size - skip;
+        n++;
+    }
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = iov;
+    m.msg_iovlen = n;
+    return m;
+}
+
+static void lipc__cursor_advance(lipc__cursor *c, size_t n) {
+    while (c->count > 0 && n >= c->buffers->size - c->offset) {
+        n -= c->buffers->size - c->offset;
+        c->buffers++;
+        c->count--;
+        c->offset = 0;
+    }
+    c->offset += n;
+}
+
+/* What follows a failed receive. Returns 1 at the end of the stream, 0 to try again, or the error. */
+static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
+    /* Linux: the peer closed with data of ours unread. It is gone, as with any other close. */
+    return errno == ECONNRESET ? 1 : lipc__retry(fd, POLLIN, deadline);
+}
+
+int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    while (size > 0) {
+        ssize_t n = SYS(recv((int)handle, data, size, MSG_DONTWAIT));
+        if (n >= 0)
+            return n;
+        int r = lipc__receive_failed((int)handle, &deadline);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    return 0;
+}
+
+int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc__cursor cursor = {buffers, count, 0};
+    struct iovec iov[LIPC__BATCH];
+    struct msghdr m = lipc__cursor_next(&cursor, iov);
+    while (m.msg_iovlen > 0) {
+        ssize_t n = SYS(recvmsg((int)handle, &m, MSG_DONTWAIT));
+        if (n >= 0)
+            return n;
+        int r = lipc__receive_failed((int)handle, &deadline);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+    return 0;
+}
+
+/* What follows a failed send: 0 to try again; else what the caller returns, of which done bytes are sent. */
+static int64_t lipc__send_failed(int fd, size_t done, lipc__deadline *deadline) {
+    if (errno == ECONNRESET) /* Linux, when the peer died under a send that waited */
+        errno = EPIPE;
+    int r = lipc__retry(fd, POLLOUT, deadline);
+    return r < 0 && done > 0 ? (int64_t)done : r;
+}
+
+int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    size_t done = 0;
+    while (done < size) {
+        ssize_t n = SYS(send((int)handle, (const char *)data + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL));
+        if (n >= 0) {
+            done += (size_t)n;
+            continue;
+        }
+        int64_t r = lipc__send_failed((int)handle, done, &deadline);
+        if (r != 0)
+            return r;
+    }
+    return (int64_t)done;
+}
+
+int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc__cursor cursor = {buffers, count, 0};
+    struct iovec iov[LIPC__BATCH];
+    size_t done = 0;
+    for (;;) {
+        struct msghdr m = lipc__cursor_next(&cursor, iov);
+        if (m.msg_iovlen == 0)
+            return (int64_t)done;
+        ssize_t n = SYS(sendmsg((int)handle, &m, MSG_DONTWAIT | MSG_NOSIGNAL));
+        if (n >= 0) {
+            done += (size_t)n;
+            lipc__cursor_advance(&cursor, (size_t)n);
+            continue;
+        }
+        int64_t r = lipc__send_failed((int)handle, done, &deadline);
+        if (r != 0)
+            return r;
+    }
+}
+
+int lipc_shutdown(lipc_handle handle, int direction) {
+    static const int how[] = {[LIPC_READ] = SHUT_RD, [LIPC_WRITE] = SHUT_WR, [LIPC_READ | LIPC_WRITE] = SHUT_RDWR};
+    if (direction < LIPC_READ || direction > (LIPC_READ | LIPC_WRITE))
+        return lipc__fault(LIPC_EINVAL);
+    return SYS(shutdown((int)handle, how[direction])) < 0 ? lipc__error_from(errno) : 0;
+}

@@ -1,0 +1,47 @@
+/* What each Unix has, decided once, here.
+ *
+ * LIPC_PLAIN_POSIX turns everything off that POSIX.1-2008 and BSD sockets do not give, so that the code for
+ * systems that lack it runs (and is tested) on those that have it. */
+#ifndef LIPC_UNIX_SYSTEM_H
+#define LIPC_UNIX_SYSTEM_H
+
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1 /* Linux: accept4, struct ucred */
+#endif
+#define _DARWIN_C_SOURCE 1
+#define _NETBSD_SOURCE 1
+#define _BSD_SOURCE 1
+#define _DEFAULT_SOURCE 1
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/param.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef LIPC_PLAIN_POSIX
+#ifdef __linux__
+#define LIPC__ABSTRACT 1 /* unix(7): names that begin with a NUL */
+#define LIPC__MODE_BEFORE_BIND 1 /* bind(2) takes the socket file's mode from the socket's inode */
+#define LIPC__FULL_BACKLOG_IS_EAGAIN 1 /* elsewhere it is ECONNREFUSED, as if nobody listened */
+#endif
+#if !defined(__APPLE__)
+#define LIPC__BORN_CLOEXEC 1 /* SOCK_CLOEXEC, SOCK_NONBLOCK and accept4(2) */
+#endif
+#endif
+
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE does it, see lipc__prepare() */
+#endif
+
+#endif

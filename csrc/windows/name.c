@@ -1,0 +1,46 @@
+/* Names as pipe paths: \\.\pipe\x on this machine, \\host\pipe\x on another. */
+
+enum { LIPC__PIPE_PATH_LIMIT = 256 }; /* UTF-16 code units, CreateNamedPipe */
+
+int lipc_name_limit(int type) {
+    switch (type) {
+    case LIPC_NAME_PATH: return LIPC__PIPE_PATH_LIMIT;
+    case LIPC_NAME_NAMESPACED: return LIPC__PIPE_PATH_LIMIT - (int)strlen("\\\\.\\pipe\\");
+    default: return lipc__fault(LIPC_EINVAL);
+    }
+}
+
+/* How many UTF-16 code units UTF-8 text makes: one for each character, two beyond the basic plane. */
+static size_t lipc__utf16_length(const char *text, size_t length) {
+    size_t units = 0;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char byte = (unsigned char)text[i];
+        units += (byte & 0xC0) != 0x80;
+        units += byte >= 0xF0;
+    }
+    return units;
+}
+
+/* Whether text is \\host\pipe\name, with no part empty and no further backslash. */
+static bool lipc__is_pipe_path(const char *text, size_t length) {
+    static const char middle[] = "\\pipe\\";
+    if (length < 3 || text[0] != '\\' || text[1] != '\\')
+        return false;
+    const char *end = text + length, *host_end = memchr(text + 2, '\\', length - 2);
+    if (host_end == NULL || host_end == text + 2 || end - host_end <= (ptrdiff_t)strlen(middle) ||
+        _strnicmp(host_end, middle, strlen(middle)) != 0)
+        return false;
+    const char *name = host_end + strlen(middle);
+    return memchr(name, '\\', (size_t)(end - name)) == NULL;
+}
+
+static int lipc__name_valid(int type, const char *text, size_t length) {
+    int limit = lipc_name_limit(type);
+    if (limit < 0)
+        return limit;
+    bool valid = memchr(text, '\0', length) == NULL &&
+                 (type == LIPC_NAME_PATH ? lipc__is_pipe_path(text, length) : memchr(text, '\\', length) == NULL);
+    if (!valid)
+        return lipc__fault(LIPC_ENAME);
+    return lipc__utf16_length(text, length) > (size_t)limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
+}

@@ -1,0 +1,346 @@
+/* lipc: local inter-process communication.
+ *
+ * SPDX-License-Identifier: MIT OR Apache-2.0
+ *
+ * This header is the manual of the portable part. What one system alone has is in lipc_unix.h and
+ * lipc_windows.h.
+ *
+ *     lipc_name name;
+ *     lipc_handle server;
+ *     lipc_name_parse("@greeter", LIPC_STRLEN, &name);
+ *     int r = lipc_connect(&name, NULL, 1000, &server);
+ *     if (r < 0)
+ *         fprintf(stderr, "connect: %s\n", lipc_strerror(r));
+ *
+ * Conventions, which hold for every function below:
+ *
+ *  - A result >= 0 is success (often a count). A negative result is an error; lipc_error_code() and
+ *    lipc_error_os() take it apart. errno is neither read by the caller nor promised.
+ *  - Out-parameters come last, are named ret_*, and stay untouched on failure. Those that may be NULL
+ *    say so.
+ *  - timeout_ms is in milliseconds. 0 does not wait: what cannot be done at once is LIPC_EAGAIN. A
+ *    negative value waits for ever. When a positive time has run out the result is LIPC_ETIMEDOUT. Time
+ *    is taken from a monotonic clock. Interrupted waits (EINTR) are resumed with the time that is left.
+ *  - The library keeps no global state, starts no thread, installs no signal handler, and allocates
+ *    memory for listeners only. All functions may be called from any thread; one handle may be read by
+ *    one thread while another writes to it. Closing a handle that another thread uses is the caller's
+ *    mistake, as it is with close(2).
+ *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking.
+ */
+#ifndef LIPC_H
+#define LIPC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define LIPC_VERSION_MAJOR 0
+#define LIPC_VERSION_MINOR 1
+#define LIPC_VERSION_PATCH 0
+#define LIPC_VERSION (LIPC_VERSION_MAJOR * 10000 + LIPC_VERSION_MINOR * 100 + LIPC_VERSION_PATCH)
+
+#if defined(_WIN32) && defined(LIPC_BUILD_SHARED)
+#define LIPC_API __declspec(dllexport)
+#elif defined(_WIN32) && defined(LIPC_SHARED)
+#define LIPC_API __declspec(dllimport)
+#elif defined(__GNUC__)
+#define LIPC_API __attribute__((visibility("default")))
+#else
+#define LIPC_API
+#endif
+
+/* The version of the library that is linked, in the form of LIPC_VERSION: 10203 is 1.2.3. */
+LIPC_API int lipc_version(void);
+
+/* ======================================== Errors ============================================== */
+
+/* Every error there is: code, frozen number, text. Define X(code, number, text) and expand. */
+#define LIPC_ERRORS(X) \
+    X(LIPC_EAGAIN, 1, "the call would have to wait") \
+    X(LIPC_ETIMEDOUT, 2, "the time allowed for the call ran out") \
+    X(LIPC_EINVAL, 3, "invalid argument") \
+    X(LIPC_ENAME, 4, "invalid name") \
+    X(LIPC_ENAMETOOLONG, 5, "name too long") \
+    X(LIPC_ENOENT, 6, "no such name") \
+    X(LIPC_EACCES, 7, "permission denied") \
+    X(LIPC_EADDRINUSE, 8, "name already in use") \
+    X(LIPC_ECONNREFUSED, 9, "nobody is listening on this name") \
+    X(LIPC_EPIPE, 10, "the peer is gone, or this direction was shut down") \
+    X(LIPC_ENOTSUP, 11, "not supported by this system") \
+    X(LIPC_EMFILE, 12, "too many open handles") \
+    X(LIPC_ENOMEM, 13, "out of memory or buffer space") \
+    X(LIPC_EBADF, 14, "bad handle") \
+    X(LIPC_ENOTSOCK, 15, "the handle is not a local socket of the kind needed") \
+    X(LIPC_ENOTCONN, 16, "not connected") \
+    X(LIPC_EMSGSIZE, 17, "too large for the buffer or the system") \
+    X(LIPC_EIO, 18, "input/output error") \
+    X(LIPC_EOTHER, 255, "system error")
+
+enum lipc_error {
+#define LIPC_ERROR_ENUM(code, number, text) code = number,
+    LIPC_ERRORS(LIPC_ERROR_ENUM)
+#undef LIPC_ERROR_ENUM
+    /* An error is -(code << LIPC_ERROR_OS_BITS | os); it fits an int. */
+    LIPC_ERROR_OS_BITS = 20
+};
+
+/* The portable code of a result: one of enum lipc_error, or 0 for a success. */
+LIPC_API int lipc_error_code(int64_t result);
+
+/* The system's own code in a result: an errno value, on Windows a GetLastError() value. Where the library
+ * itself found the fault, the code that the system would have used. 0 for a success. */
+LIPC_API int lipc_error_os(int64_t result);
+
+/* The name of a result's portable code ("LIPC_EAGAIN"), or "success". A static string. */
+LIPC_API const char *lipc_error_name(int64_t result);
+
+/* A text for a result's portable code, in English, without a full stop. A static string. */
+LIPC_API const char *lipc_strerror(int64_t result);
+
+/* ========================================= Names ============================================== */
+
+/* A name says where a listener is found. There are two types:
+ *
+ *  LIPC_NAME_PATH        Unix: a socket file. Windows: a pipe path, \\.\pipe\x or \\host\pipe\x.
+ *  LIPC_NAME_NAMESPACED  Linux: the abstract namespace, in its exact length (no padding). Windows:
+ *                        \\.\pipe\name. Other systems: a file in a private directory of the user,
+ *                        $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is unset. The
+ *                        directory is made with mode 0700 by the first listener; one that is not a
+ *                        directory, is another user's, or can be entered by others is LIPC_EACCES.
+ *
+ * A name of type 0 and length 0 is no name: that of an unbound socket. */
+enum lipc_name_type {
+    LIPC_NAME_PATH = 1,
+    LIPC_NAME_NAMESPACED = 2
+};
+
+enum { LIPC_NAME_CAPACITY = 1016 };
+
+/* A name by value. Make one with the functions below; text may be read, and is followed by a NUL. */
+typedef struct lipc_name {
+    uint32_t type;   /* enum lipc_name_type, or 0 */
+    uint32_t length; /* of text, in bytes */
+    char text[LIPC_NAME_CAPACITY];
+} lipc_name;
+
+/* As a length: the text ends at its NUL. */
+#define LIPC_STRLEN ((size_t)-1)
+
+/* Names from their text, length bytes long (or LIPC_STRLEN). What lipc_name_parse() reads: "@x" is
+ * namespaced, anything else is a path.
+ *
+ * Errors: LIPC_ENAME (empty; a NUL byte, which only Linux's namespaced names may hold; a '/' in, or "." or
+ * ".." as, a namespaced name that becomes a file; on Windows a path that is no pipe path, or a '\' in a
+ * namespaced name), LIPC_ENAMETOOLONG (over lipc_name_limit(); names are never truncated). */
+LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
+LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
+LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);
+
+/* Writes a name in the form that lipc_name_parse() reads, and a NUL. Returns its length, or LIPC_EMSGSIZE
+ * if size bytes are too few: LIPC_NAME_CAPACITY + 2 always do. A path that begins with '@' gets "./" in
+ * front; no name at all is the empty string. */
+LIPC_API int lipc_name_format(const lipc_name *name, char *buffer, size_t size);
+
+/* The types of name that this system has, as a bit set of enum lipc_name_type. */
+LIPC_API int lipc_name_types(void);
+
+/* The greatest length of a name's text, in bytes; on Windows in UTF-16 code units, of which a byte of
+ * UTF-8 never makes more than one. LIPC_EINVAL if there is no such type.
+ *
+ *  Path: the size of sun_path, unix(7): 108 on Linux, 104 elsewhere; it may be filled to the last byte.
+ *  Windows: 256, CreateNamedPipe.  Namespaced: 107 on Linux (a NUL comes first), 247 on Windows, else what
+ *  the directory leaves. */
+LIPC_API int lipc_name_limit(int type);
+
+/* ========================================= Handles ============================================ */
+
+/* A file descriptor, or a HANDLE. A connection is nothing but its handle: it works with poll, epoll,
+ * kqueue and event loops. */
+typedef intptr_t lipc_handle;
+
+#define LIPC_INVALID_HANDLE ((lipc_handle)-1)
+
+/* What a handle is. */
+enum lipc_kind {
+    LIPC_STREAM = 1,         /* a connection of bytes */
+    LIPC_STREAM_LISTENER = 2 /* accepts connections of bytes */
+};
+
+/* Makes a handle that came from elsewhere (inherited, socket activation, another library) one of ours:
+ * close-on-exec, non-blocking, never raising SIGPIPE. Returns its enum lipc_kind. Non-blocking mode is a
+ * property of the open file description, so every process that shares it sees the change. The handle stays
+ * the caller's, on failure unchanged.
+ *
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK (no local socket, or of a kind that is none of enum lipc_kind). */
+LIPC_API int lipc_adopt(lipc_handle handle);
+
+/* A second handle for the same object. It shares non-blocking mode and position. Errors: LIPC_EBADF,
+ * LIPC_EMFILE. */
+LIPC_API int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle);
+
+/* Closes a handle; what was written before still reaches the peer. Error: LIPC_EBADF. */
+LIPC_API int lipc_close(lipc_handle handle);
+
+/* The name that the handle, or its peer, is bound to; of type 0 where it has none, as connecting sockets
+ * usually do. On systems where a namespaced name is a file it is reported as a path.
+ *
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK; lipc_peer_name() also LIPC_ENOTCONN. */
+LIPC_API int lipc_local_name(lipc_handle handle, lipc_name *ret_name);
+LIPC_API int lipc_peer_name(lipc_handle handle, lipc_name *ret_name);
+
+/* The size of the system's send and receive buffers in bytes. Setting is a request: the system rounds and
+ * limits it (Linux doubles it, and a stream there has a send buffer only, socket(7), unix(7)). Getting
+ * returns what is in force. size must be over 0, otherwise LIPC_EINVAL. Other errors: LIPC_EBADF,
+ * LIPC_ENOTSOCK, LIPC_ENOMEM. */
+enum lipc_direction {
+    LIPC_READ = 1,
+    LIPC_WRITE = 2
+};
+LIPC_API int lipc_set_buffer_size(lipc_handle handle, int direction, int size);
+LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
+
+/* ====================================== Listening ============================================= */
+
+/* A listener owns a handle, and on Unix the socket file and its lock file. It is freed by
+ * lipc_listener_close() alone. */
+typedef struct lipc_listener lipc_listener;
+
+/* Options begin with their own size, so that later versions can add to them: start with
+ * { sizeof(lipc_listen_options) } and set what you need. Zero means the default. Bytes beyond the size
+ * that the library knows must be zero, otherwise the call fails with LIPC_ENOTSUP. */
+typedef struct lipc_listen_options {
+    size_t size;
+    /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write
+     * permission). Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced
+     * names have no file: there lipc_accept() goes by the write bits for group (the peer has the group of
+     * the listening process, as its own or a supplementary one) and other, and closes whoever is not
+     * admitted. */
+    uint32_t mode;
+    /* How many connections may wait to be accepted. Default and upper limit: what the system allows
+     * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). */
+    int backlog;
+} lipc_listen_options;
+
+/* Listens on a name. options may be NULL.
+ *
+ * A socket file is guarded by a lock file beside it: its path with ".lock" added, locked with flock(2) for
+ * as long as the listener lives. A socket file whose server is gone (it crashed or was killed) is replaced;
+ * the file of a living server, whoever wrote it, never is. Only a socket of our own user is ever removed.
+ * Of several processes that listen at once exactly one succeeds. After fork(2) the processes share the
+ * lock; all but one of them must call lipc_listener_set_unlink(listener, 0) before closing.
+ *
+ * Errors: LIPC_EADDRINUSE (a living server, or a file that is no socket or another user's), LIPC_ENOENT (no
+ * such directory), LIPC_EACCES, LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL (mode or backlog out of range),
+ * LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
+
+/* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file.
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOMEM; the handle is still the caller's then. */
+LIPC_API int lipc_listener_adopt(lipc_handle handle, lipc_listener **ret_listener);
+
+/* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none.
+ *
+ * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EMFILE and LIPC_ENOMEM, after which the connection still waits
+ * and the listener goes on working. A connection that its client gave up is passed over in silence. */
+LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
+
+/* The handle, for waiting until a connection can be accepted (readable). It stays the listener's. */
+LIPC_API lipc_handle lipc_listener_handle(const lipc_listener *listener);
+
+/* Hands the handle over to the caller, for event loops that close what they watch. lipc_accept() goes on
+ * using it, so it must be closed no sooner than the last call to that; lipc_listener_close() leaves it
+ * alone. */
+LIPC_API lipc_handle lipc_listener_detach(lipc_listener *listener);
+
+/* The name that it listens on. */
+LIPC_API void lipc_listener_name(const lipc_listener *listener, lipc_name *ret_name);
+
+/* Whether closing removes the socket file (the default for a listener that made it). */
+LIPC_API void lipc_listener_set_unlink(lipc_listener *listener, int unlink);
+
+/* Removes the socket file, if it is still the one that this listener made, then its lock, closes the handle
+ * and frees the listener. Connections that wait in the backlog are reset; accepted ones live on. NULL is
+ * allowed. */
+LIPC_API void lipc_listener_close(lipc_listener *listener);
+
+/* ====================================== Connecting ============================================ */
+
+/* See lipc_listen_options for how these grow. Nothing can be set yet on any system. */
+typedef struct lipc_connect_options {
+    size_t size;
+} lipc_connect_options;
+
+/* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
+ * milliseconds, until the time runs out.
+ *
+ * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or
+ * on Linux a namespaced name that does not exist), LIPC_EAGAIN (timeout_ms is 0 and the backlog is full),
+ * LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_ENOTSOCK (another kind of socket), LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
+                          lipc_handle *ret_connection);
+
+/* Two connections, each the other's peer. Errors: LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_pair(lipc_handle *ret_a, lipc_handle *ret_b);
+
+/* ==================================== Reading and writing ===================================== */
+
+/* A piece of memory. On Unix it has the layout of struct iovec. */
+typedef struct lipc_buffer {
+    void *data;
+    size_t size;
+} lipc_buffer;
+
+/* Reads what is there, at most size bytes (lipc_readv(): into count buffers, in order). Returns the number
+ * of bytes; 0 is the end: the peer closed, shut down its writing half, or died (also when it left data of
+ * ours unread, which Linux would call ECONNRESET). Reading 0 bytes returns 0 at once.
+ *
+ * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms);
+LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
+
+/* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than
+ * size if the time ran out or an error came after part of them was written (the next call reports it).
+ *
+ * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTSOCK,
+ * LIPC_ENOTCONN, LIPC_ENOMEM. */
+LIPC_API int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms);
+LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
+
+/* Shuts down one half, or both (LIPC_READ | LIPC_WRITE), for every process that shares the connection. The
+ * peer reads the end after LIPC_WRITE, and cannot write any more after LIPC_READ. Errors: LIPC_EINVAL,
+ * LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
+LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
+
+/* ======================================= Credentials ========================================== */
+
+/* Who a peer is, as the kernel vouches for it; -1 where the system does not tell. The values were taken when
+ * the peer connected (for a client: when the server began to listen; for a pair: when it was made) and do
+ * not follow later changes. A process id can be reused once its process has ended. */
+typedef struct lipc_credentials {
+    int64_t pid; /* process id. Not told by DragonFly BSD, FreeBSD before 13 */
+    int64_t uid; /* effective user id */
+    int64_t gid; /* effective group id */
+    int64_t reserved[5]; /* set to -1 */
+} lipc_credentials;
+
+/* The peer's credentials. Linux: SO_PEERCRED, unix(7). OpenBSD: SO_PEERCRED. NetBSD: LOCAL_PEEREID. macOS,
+ * FreeBSD, DragonFly BSD: LOCAL_PEERCRED; macOS adds LOCAL_PEERPID.
+ *
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
+LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);
+
+/* The peer's supplementary groups (Linux 4.13 and later: SO_PEERGROUPS; macOS, FreeBSD, DragonFly BSD: the
+ * groups after the first of LOCAL_PEERCRED, at most 15). Returns how many there are and stores the first
+ * capacity of them; ret_groups may be NULL if capacity is 0.
+ *
+ * Errors: those of lipc_peer_credentials(); LIPC_ENOTSUP on other systems; LIPC_ENOMEM. */
+LIPC_API int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* LIPC_H */
