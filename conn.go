@@ -1,0 +1,146 @@
+package ipc
+
+import (
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// A Conn is a connection of bytes. It implements [net.Conn]. All methods may be called from any goroutine, at any
+// time; simultaneous reads are served one after the other, and so are writes. Reading and writing allocate nothing
+// and take no thread while they wait.
+//
+// Errors are of type [*net.OpError]. They match [net.ErrClosed] after Close, [os.ErrDeadlineExceeded] after a
+// deadline, and [syscall.EPIPE] when a write finds the peer gone. The end of the stream is a bare [io.EOF].
+type Conn struct {
+	conn
+}
+
+var _ net.Conn = (*Conn)(nil)
+
+// conn is what all connections have in common.
+type conn struct {
+	end           endpoint
+	local, remote Name
+}
+
+func (c *conn) opError(op string, err error) error { return opError(op, c.local, c.remote, err) }
+
+// readResult gives the result of a read its form: a bare io.EOF, any other error with the operation and the names.
+func (c *conn) readResult(n int, err error) (int, error) {
+	if err != nil && err != io.EOF {
+		err = c.opError("read", err)
+	}
+	return n, err
+}
+
+// Read reads what is there, at most len(b) bytes, and waits until there is something. The end is [io.EOF]: the peer
+// closed or shut down its writing half, or died; also when it left data of ours unread, which Linux would call
+// ECONNRESET. A deadline in the past fails even if data is there. Reading into an empty b returns 0 at once.
+func (c *Conn) Read(b []byte) (int, error) { return c.readResult(c.end.read(b)) }
+
+// Write writes all of b, waiting for room as often as needed. On an error it returns how many bytes were written
+// before. A write after the peer closed is [syscall.EPIPE]; SIGPIPE is never raised.
+func (c *Conn) Write(b []byte) (int, error) {
+	n, err := c.end.write(b)
+	return n, c.opError("write", err)
+}
+
+// ReadBuffers is Read into several buffers, filled in order, by one system call where at most 64 of them are not
+// empty; of more, the first 64 are filled.
+func (c *Conn) ReadBuffers(buffers [][]byte) (int, error) {
+	return c.readResult(c.end.readBuffers(buffers))
+}
+
+// WriteBuffers is Write of several buffers, gathered in order, by one system call for each 64 of them if there is
+// room. The slices are not changed.
+func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
+	n, err := c.end.writeBuffers(buffers)
+	return n, c.opError("write", err)
+}
+
+// CloseRead shuts down the reading half, for every process that shares the connection: reads give io.EOF once what
+// had arrived is read, and the peer cannot write any more.
+func (c *Conn) CloseRead() error { return c.opError("close", c.end.shutdown(directionRead)) }
+
+// CloseWrite shuts down the writing half, for every process that shares the connection: the peer reads io.EOF after
+// what was written.
+func (c *Conn) CloseWrite() error { return c.opError("close", c.end.shutdown(directionWrite)) }
+
+// Close closes the connection. Operations that wait, and all later ones, fail with [net.ErrClosed], a second Close
+// too. What was written before still reaches the peer.
+func (c *conn) Close() error { return c.opError("close", c.end.close()) }
+
+// LocalAddr returns the [Name] that this end is bound to: the listener's for an accepted connection, usually none
+// (the zero Name) for a dialled one.
+func (c *conn) LocalAddr() net.Addr { return c.local }
+
+// RemoteAddr returns the [Name] that the peer is bound to: the dialled one, and on an accepted connection usually
+// none (the zero Name).
+func (c *conn) RemoteAddr() net.Addr { return c.remote }
+
+// SetDeadline sets both deadlines, see [net.Conn]. The zero time is none.
+func (c *conn) SetDeadline(t time.Time) error { return c.opError("set", c.end.setDeadline(t)) }
+
+// SetReadDeadline sets the time after which reads fail with [os.ErrDeadlineExceeded], waiting ones included.
+func (c *conn) SetReadDeadline(t time.Time) error { return c.opError("set", c.end.setReadDeadline(t)) }
+
+// SetWriteDeadline sets the time after which writes fail with [os.ErrDeadlineExceeded], waiting ones included. A
+// write that fails so may have written a part.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	return c.opError("set", c.end.setWriteDeadline(t))
+}
+
+// SetReadBuffer asks for a receive buffer of so many bytes. The system rounds and limits it. On Linux a local stream
+// has a send buffer only, so that this one changes nothing there, unix(7).
+func (c *conn) SetReadBuffer(bytes int) error {
+	return c.opError("set", c.end.setBufferSize(directionRead, bytes))
+}
+
+// SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and
+// limits it to net.core.wmem_max, socket(7)).
+func (c *conn) SetWriteBuffer(bytes int) error {
+	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
+}
+
+// PeerCredentials returns who the peer is.
+func (c *conn) PeerCredentials() (Credentials, error) {
+	credentials, err := c.end.peerCredentials()
+	return credentials, c.opError("get", err)
+}
+
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking and stays the
+// connection's.
+func (c *conn) SyscallConn() (syscall.RawConn, error) { return rawConn{&c.end}, nil }
+
+// File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
+// non-blocking mode and what CloseRead and CloseWrite do.
+func (c *conn) File() (*os.File, error) {
+	name := c.remote
+	if name.types == 0 {
+		name = c.local
+	}
+	f, err := c.end.duplicate(name)
+	return f, c.opError("file", err)
+}
+
+// FileConn returns a connection on a duplicate of f, which must be a connected local stream socket: inherited, or from
+// another package. f stays the caller's, but is non-blocking from then on.
+func FileConn(f *os.File) (*Conn, error) {
+	c := new(Conn)
+	if err := adoptConn(&c.conn, f); err != nil {
+		return nil, opError("file", Name{}, Name{}, err)
+	}
+	return c, nil
+}
+
+// Pair returns two connections, each the other's peer.
+func Pair() (*Conn, *Conn, error) {
+	a, b := new(Conn), new(Conn)
+	if err := openPair(&a.end, &b.end); err != nil {
+		return nil, nil, opError("pair", Name{}, Name{}, err)
+	}
+	return a, b, nil
+}

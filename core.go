@@ -1,0 +1,73 @@
+//go:build cgo
+
+package ipc
+
+// The part of the C core that is the same on all systems: results and names.
+
+/*
+#include <lipc.h>
+
+static int ipc_name(int type, const char *text, size_t length, lipc_name *ret_name) {
+	return type == LIPC_NAME_PATH ? lipc_name_path(text, length, ret_name)
+	                              : lipc_name_namespaced(text, length, ret_name);
+}
+
+static int ipc_check_name(int type, const char *text, size_t length) {
+	lipc_name name;
+	return ipc_name(type, text, length, &name);
+}
+
+#cgo noescape ipc_check_name
+#cgo nocallback ipc_check_name
+*/
+import "C"
+
+import (
+	"fmt"
+	"syscall"
+	"unsafe"
+)
+
+const (
+	directionRead  = C.LIPC_READ
+	directionWrite = C.LIPC_WRITE
+)
+
+// result is what a function of the C core returned.
+type result int64
+
+func (r result) code() int { return int(-r >> C.LIPC_ERROR_OS_BITS) }
+
+// busy reports whether the call would have had to wait.
+func (r result) busy() bool { return r < 0 && r.code() == C.LIPC_EAGAIN }
+
+// err is nil for a success.
+func (r result) err() error {
+	if r >= 0 {
+		return nil
+	}
+	err := error(syscall.Errno(-r & (1<<C.LIPC_ERROR_OS_BITS - 1)))
+	if r.code() == C.LIPC_ENOTSUP {
+		err = fmt.Errorf("%w (%w)", unsupported(), err)
+	}
+	return err
+}
+
+// nameErr is err for a call that took a name, which may itself be the fault.
+func (r result) nameErr(name Name) error {
+	switch r.code() {
+	case C.LIPC_ENAMETOOLONG:
+		return newNameError(name, int(C.lipc_name_limit(C.int(name.types))), r.err())
+	case C.LIPC_ENAME:
+		return newNameError(name, 0, r.err())
+	}
+	return r.err()
+}
+
+// check returns an error for a name that this system cannot have.
+func (n Name) check() error {
+	return result(C.ipc_check_name(C.int(n.types), cstring(n.text), C.size_t(len(n.text)))).nameErr(n)
+}
+
+// cstring is the text itself, without a NUL: valid during a call that is given its length.
+func cstring(s string) *C.char { return (*C.char)(unsafe.Pointer(unsafe.StringData(s))) }

@@ -1,0 +1,14 @@
+package ipc
+
+// Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. They are those at
+// the time when the peer connected (for a client: when the server began to listen; for a pair: when it was made)
+// and do not follow later changes. A process ID can be reused once its process has ended.
+//
+// What the system does not tell says so: an ID is -1, Groups is nil, SID is empty.
+type Credentials struct {
+	PID    int    // process ID; not told by DragonFly BSD and FreeBSD before 13
+	UID    int    // effective user ID
+	GID    int    // effective group ID
+	Groups []int  // supplementary group IDs (Linux 4.13 and later, macOS, FreeBSD, DragonFly BSD)
+	SID    string // Windows: the user's security identifier
+}

@@ -1,0 +1,3 @@
+module github.com/lipc/ipc
+
+go 1.24

@@ -1,0 +1,76 @@
+// Package ipc lets programs on one machine talk to each other: over Unix domain sockets on Linux, macOS and the BSDs.
+// It is a thin layer over the C library lipc, whose sources it carries and compiles; it needs cgo and a C compiler.
+//
+// A server listens on a [Name], a client dials it:
+//
+//	l, err := ipc.Listen(ipc.Namespaced("greeter"))
+//	…
+//	c, err := ipc.Dial(ctx, ipc.Namespaced("greeter"))
+//
+// [Conn] is a [net.Conn] and [Listener] a [net.Listener], so that net/http, net/rpc, crypto/tls and the like run on
+// them, and the other side may be any program that opens a Unix domain socket.
+//
+// What is promised on every system:
+//
+//   - A listener is its owner's alone unless [ListenConfig].Mode says otherwise.
+//   - What a crashed server left behind does not stop the next one, and a living server never loses its name.
+//   - Dialling a busy server waits until the context ends; an absent one is an error at once.
+//   - Descriptors are close-on-exec, and no write raises SIGPIPE.
+//   - Close, deadlines and contexts stop whatever waits.
+//   - Waiting takes no thread, reading and writing no allocation.
+//
+// Errors are of type [*net.OpError] and match the sentinels of the standard library: [net.ErrClosed],
+// [os.ErrDeadlineExceeded], [fs.ErrNotExist], [fs.ErrPermission], [syscall.ECONNREFUSED], [syscall.EADDRINUSE],
+// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded].
+package ipc
+
+import (
+	"context"
+	"time"
+)
+
+// Dialer holds the options of dialling. The zero value is the default.
+type Dialer struct {
+	// Timeout is the most that a dial may take. Zero is no limit but the context's.
+	Timeout time.Duration
+}
+
+// Dial connects to a listener. Where nothing has the name the error is at once [fs.ErrNotExist], or
+// [syscall.ECONNREFUSED] if a socket file exists and nobody listens (for an absent name of Linux's abstract
+// namespace too). A listener whose backlog is full is tried again, every 1 to 4 milliseconds, until the context
+// ends. One that this user may not connect to is [fs.ErrPermission].
+func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
+	c := new(Conn)
+	if err := d.dial(ctx, name, &c.conn); err != nil {
+		return nil, opError("dial", Name{}, name, err)
+	}
+	return c, nil
+}
+
+// Dial connects to a listener with the default options, see [Dialer.Dial].
+func Dial(ctx context.Context, name Name) (*Conn, error) {
+	return new(Dialer).Dial(ctx, name)
+}
+
+func (d *Dialer) dial(ctx context.Context, name Name, c *conn) error {
+	if d.Timeout < 0 {
+		return &optionError{"negative Timeout"}
+	}
+	if d.Timeout > 0 {
+		limited, cancel := context.WithTimeout(ctx, d.Timeout)
+		defer cancel()
+		ctx = limited
+	}
+	c.remote = name
+	for pause := time.Millisecond; ; pause = min(2*pause, 4*time.Millisecond) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if busy, err := c.end.connect(name); !busy {
+			return err
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}

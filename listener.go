@@ -1,0 +1,193 @@
+package ipc
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"iter"
+	"net"
+	"os"
+	"syscall"
+	"time"
+)
+
+// ListenConfig holds the options of listening. The zero value is the safe default.
+type ListenConfig struct {
+	// Mode says who may connect, as the permission bits of the socket file (connecting takes write permission). Zero
+	// is 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file:
+	// there a connection is closed, before Accept would return it, unless its peer has this process's user, or is root,
+	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other.
+	Mode fs.FileMode
+
+	// Backlog is how many connections may wait to be accepted. Zero, and anything beyond it, is the most that the
+	// system allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs.
+	Backlog int
+}
+
+// Listen listens on a name.
+//
+// A socket file is guarded by a lock file beside it, its path with ".lock" added, which is locked for as long as
+// the listener lives. So a file left by a server that crashed is replaced, and the file of a living server,
+// whoever wrote it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's.
+// Of several processes that listen at once, exactly one succeeds. A missing directory is [fs.ErrNotExist], one
+// that may not be written is [fs.ErrPermission].
+func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
+	l := new(Listener)
+	if err := l.listen(ctx, name, lc); err != nil {
+		return nil, opError("listen", Name{}, name, err)
+	}
+	return l, nil
+}
+
+// Listen listens on a name with the default options, see [ListenConfig.Listen].
+func Listen(name Name) (*Listener, error) {
+	return new(ListenConfig).Listen(context.Background(), name)
+}
+
+// A Listener accepts connections of bytes. It implements [net.Listener]. All methods may be called from any
+// goroutine, at any time.
+type Listener struct {
+	listener
+}
+
+var _ net.Listener = (*Listener)(nil)
+
+// listener is what all listeners have in common.
+type listener struct {
+	acceptor acceptor
+	name     Name
+}
+
+func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if lc.Mode&^fs.ModePerm != 0 {
+		return &optionError{"Mode " + lc.Mode.String() + " has more than permission bits"}
+	}
+	if lc.Backlog < 0 {
+		return &optionError{"negative Backlog"}
+	}
+	l.name = name
+	return l.acceptor.listen(name, lc)
+}
+
+// An optionError says which option is out of range.
+type optionError struct{ reason string }
+
+func (e *optionError) Error() string { return e.reason }
+func (e *optionError) Unwrap() error { return errInvalid }
+
+func (l *listener) opError(op string, err error) error { return opError(op, Name{}, l.name, err) }
+
+func (l *listener) accept(ctx context.Context, c *conn) error {
+	if err := l.acceptor.accept(ctx, c); err != nil {
+		return l.opError("accept", err)
+	}
+	if c.local.types == 0 {
+		c.local = l.name
+	}
+	return nil
+}
+
+// Accept is [Listener.AcceptConn] without a context, for [net.Listener].
+func (l *Listener) Accept() (net.Conn, error) {
+	c, err := l.AcceptConn(context.Background())
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// AcceptConn waits for a connection, until the context ends or the listener's deadline passes. Connections that their
+// clients gave up are passed over. When the process is out of descriptors the error matches [syscall.EMFILE] and is
+// Temporary: the connection still waits, and the listener goes on working.
+func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
+	c := new(Conn)
+	if err := l.accept(ctx, &c.conn); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Incoming returns the connections as they come, until the listener is closed or the context ends; then the sequence
+// ends without an error. Any other error is yielded with a nil Conn. After a temporary one (out of descriptors) the
+// sequence goes on after 5 to 100 milliseconds; any other ends it. The caller closes each Conn.
+func (l *Listener) Incoming(ctx context.Context) iter.Seq2[*Conn, error] {
+	return func(yield func(*Conn, error) bool) {
+		for pause := time.Duration(0); ; {
+			c, err := l.AcceptConn(ctx)
+			if errors.Is(err, net.ErrClosed) || err != nil && ctx.Err() != nil {
+				return
+			}
+			if !yield(c, err) {
+				return
+			}
+			var op *net.OpError
+			switch {
+			case err == nil:
+				pause = 0
+			case errors.As(err, &op) && op.Temporary() && !op.Timeout():
+				pause = min(max(2*pause, 5*time.Millisecond), 100*time.Millisecond)
+				if sleep(ctx, pause) != nil {
+					return
+				}
+			default:
+				return
+			}
+		}
+	}
+}
+
+// sleep waits for so long, or until the context ends.
+func sleep(ctx context.Context, d time.Duration) error {
+	if ctx.Done() == nil {
+		time.Sleep(d)
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Addr returns the [Name] that is listened on.
+func (l *listener) Addr() net.Addr { return l.name }
+
+// SetDeadline sets the time after which accepting fails with [os.ErrDeadlineExceeded]. The zero time is none.
+func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.setDeadline(t)) }
+
+// SetUnlinkOnClose says whether Close removes the socket file. It does by default if this listener made the file. A
+// listener that came from [FileListener] never removes one.
+func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(unlink) }
+
+// Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
+// listening. Calls that wait, and all later ones, fail with [net.ErrClosed], a second Close too. Connections that
+// nobody accepted are reset; accepted ones live on.
+func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
+
+// SyscallConn returns access to the system's handle, see [syscall.Conn].
+func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawConn{&l.acceptor.end}, nil }
+
+// File returns a duplicate of the listening handle, for instance to pass on to another process. Closing either does not
+// affect the other. When the listener is closed first, [Listener.SetUnlinkOnClose] decides what becomes of the file.
+func (l *listener) File() (*os.File, error) {
+	f, err := l.acceptor.end.duplicate(l.name)
+	return f, l.opError("file", err)
+}
+
+// FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
+// from another package. f stays the caller's, but is non-blocking from then on.
+func FileListener(f *os.File) (*Listener, error) {
+	l := new(Listener)
+	name, err := l.acceptor.adopt(f)
+	if err != nil {
+		return nil, opError("file", Name{}, Name{}, err)
+	}
+	l.name = name
+	return l, nil
+}

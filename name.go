@@ -1,0 +1,104 @@
+package ipc
+
+import (
+	"fmt"
+	"net"
+	"runtime"
+	"strings"
+)
+
+// A Name says where a listener is found. Names are comparable, usable as map keys, and implement [net.Addr]. The
+// zero Name is invalid as an argument; as a result it is the name of a socket that is bound to none.
+//
+// Making a Name checks nothing, so that names can be variables and constants of a program; [ParseName], and
+// whatever takes a Name, refuses one that the system cannot have. Names are never truncated.
+type Name struct {
+	types NameTypes
+	text  string
+}
+
+var _ net.Addr = Name{}
+
+// NameTypes is a set of types of names.
+type NameTypes uint8
+
+// The types of names. The numbers are those of the C library's enum lipc_name_type.
+const (
+	PathNames       NameTypes = 1 << iota // made by [Path]
+	NamespacedNames                       // made by [Namespaced]
+)
+
+// SupportedNames returns the types of names that this system has. Every system that this package supports has
+// both.
+func SupportedNames() NameTypes { return PathNames | NamespacedNames }
+
+// Path returns the name of a socket file, at most 108 bytes long on Linux and 104 elsewhere (the whole of
+// sun_path, unix(7)). On Windows it is a pipe path, \\.\pipe\x or \\host\pipe\x, at most 256 UTF-16 code units
+// long. A path that begins with "@" gets "./" in front, so that it keeps its meaning in text.
+func Path(path string) Name {
+	if strings.HasPrefix(path, "@") {
+		path = "./" + path
+	}
+	return Name{PathNames, path}
+}
+
+// Namespaced returns a name that is no path of its own.
+//
+//   - Linux: a name of the abstract namespace, unix(7), at most 107 bytes long; any byte may occur in it. It
+//     vanishes with its last socket, and is seen by all users in the same network namespace.
+//   - Windows: the pipe \\.\pipe\name; at most 247 UTF-16 code units, no backslash.
+//   - Elsewhere: a file in the user's own directory $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is
+//     unset, which the first listener makes with mode 0700; the limit is what the directory leaves of 104 bytes,
+//     and "/" may not occur. Processes of different users do not meet there.
+func Namespaced(name string) Name { return Name{NamespacedNames, name} }
+
+// ParseName reads a name as a person writes it: "@x" is [Namespaced], anything else a [Path]. It is the inverse of
+// [Name.String]. It fails for a name that this system cannot have: an empty one, one that is too long, or one with a
+// byte that may not occur in it.
+func ParseName(s string) (Name, error) {
+	name := Path(s)
+	if rest, found := strings.CutPrefix(s, "@"); found {
+		name = Namespaced(rest)
+	}
+	if err := name.check(); err != nil {
+		return Name{}, err
+	}
+	return name, nil
+}
+
+// Network returns "ipc".
+func (n Name) Network() string { return "ipc" }
+
+// String returns the name in the form that [ParseName] reads. It is empty for the zero Name.
+func (n Name) String() string {
+	if n.types == NamespacedNames {
+		return "@" + n.text
+	}
+	return n.text
+}
+
+// Type returns [PathNames], [NamespacedNames], or 0 for the zero Name.
+func (n Name) Type() NameTypes { return n.types }
+
+// A nameError says what is wrong with a name. It wraps the error number that the system has for the fault.
+type nameError struct {
+	reason string
+	err    error
+}
+
+// newNameError finds the words for a name that is too long (limit is then over 0) or otherwise invalid.
+func newNameError(name Name, limit int, err error) error {
+	reason := "not a name that " + runtime.GOOS + " can have"
+	switch {
+	case name.text == "":
+		reason = "empty name"
+	case limit > 0:
+		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.text), limit, runtime.GOOS)
+	case strings.Contains(name.text, "\x00"):
+		reason = "name contains a NUL byte"
+	}
+	return &nameError{reason, err}
+}
+
+func (e *nameError) Error() string { return e.reason }
+func (e *nameError) Unwrap() error { return e.err }
