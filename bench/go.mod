@@ -1,0 +1,7 @@
+module github.com/lipc/ipc/bench
+
+go 1.24
+
+require github.com/lipc/ipc v0.0.0
+
+replace github.com/lipc/ipc => ..
