@@ -1,6 +1,6 @@
 module github.com/lipc/ipc/bench
 
-go 1.24
+go 1.25
 
 require github.com/lipc/ipc v0.0.0
 

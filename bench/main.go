@@ -108,8 +108,8 @@ type sample struct{ nanoseconds, allocations float64 }
 
 func main() {
 	log.SetFlags(0)
-	rounds := flag.Int("rounds", 21, "rounds of each side and workload")
-	millis := flag.Int("millis", 100, "length of a round in milliseconds")
+	rounds := flag.Int("rounds", 101, "rounds of each side and workload")
+	millis := flag.Int("millis", 40, "length of a round in milliseconds")
 	serving := flag.String("serve", "", "internal: the side to serve")
 	flag.Parse()
 	if *serving != "" {

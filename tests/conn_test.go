@@ -1,0 +1,617 @@
+//go:build unix
+
+package tests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// collect runs the garbage collector until a state is there.
+func collect(t *testing.T, reached func() bool) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		runtime.GC()
+		return reached()
+	}, 10*time.Second, time.Millisecond)
+}
+
+// useUpDescriptors leaves the process no descriptor to open, until release or the test's end.
+func useUpDescriptors(t *testing.T) *used {
+	t.Helper()
+	u := new(used)
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &u.limit))
+	few := u.limit
+	few.Cur = 256
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	t.Cleanup(func() { release(u) })
+	for {
+		fd, err := syscall.Dup(0)
+		if err != nil {
+			require.ErrorIs(t, err, syscall.EMFILE)
+			return u
+		}
+		u.fds = append(u.fds, fd)
+	}
+}
+
+type used struct {
+	limit    syscall.Rlimit
+	fds      []int
+	released sync.Once
+}
+
+func release(u *used) {
+	u.released.Do(func() {
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &u.limit)
+		for _, fd := range u.fds {
+			syscall.Close(fd)
+		}
+	})
+}
+
+// random returns so many bytes, the same ones each time.
+func random(size int) []byte {
+	b := make([]byte, size)
+	rand.NewChaCha8([32]byte{1}).Read(b)
+	return b
+}
+
+// fill writes until the connection takes no more.
+func fill(t *testing.T, c *ipc.Conn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		for err == nil {
+			_, err = syscall.Write(int(fd), make([]byte, 4096))
+		}
+	}))
+	require.ErrorIs(t, err, syscall.EAGAIN)
+}
+
+func TestLargeWritesArriveWholeAtASlowReader(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	sent := random(5 << 20)
+	go func() {
+		a.Write(sent)
+		a.Close()
+	}()
+	var got bytes.Buffer
+	_, err := io.CopyBuffer(struct{ io.Writer }{&got}, struct{ io.Reader }{b}, make([]byte, 777))
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(sent, got.Bytes()))
+}
+
+func TestVectoredWritesAndReadsKeepTheOrder(t *testing.T) {
+	leakcheck.Start(t)
+	for _, c := range []struct{ count, size int }{{1, 10}, {3, 0}, {64, 100}, {65, 1}, {1500, 3000}} {
+		a, b := pair(t)
+		buffers := make([][]byte, c.count)
+		for i := range buffers {
+			buffers[i] = bytes.Repeat([]byte{byte(i)}, c.size)
+			if i%5 == 4 {
+				buffers[i] = nil // empty ones are passed over
+			}
+		}
+		sent := bytes.Join(buffers, nil)
+		go func() {
+			n, err := a.WriteBuffers(buffers)
+			if n != len(sent) || err != nil {
+				t.Errorf("WriteBuffers: %d, %v; wanted %d", n, err, len(sent))
+			}
+			a.Close()
+		}()
+		var got []byte
+		for {
+			parts := [][]byte{make([]byte, 100), nil, make([]byte, 7), make([]byte, 4000)}
+			n, err := b.ReadBuffers(parts)
+			got = append(got, bytes.Join(parts, nil)[:n]...)
+			if err == io.EOF {
+				break
+			}
+			require.NoError(t, err)
+		}
+		require.True(t, bytes.Equal(sent, got), "%d buffers of %d bytes: got %d bytes of %d", c.count, c.size, len(got),
+			len(sent))
+	}
+}
+
+func TestWriteBuffersLeavesItsArgumentAlone(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	fill(t, a)
+	buffers := [][]byte{random(100_000), random(300_000)}
+	sizes := []int{len(buffers[0]), len(buffers[1])}
+	go io.Copy(io.Discard, b)
+	_, err := a.WriteBuffers(buffers)
+	require.NoError(t, err)
+	require.Equal(t, sizes, []int{len(buffers[0]), len(buffers[1])})
+	require.NoError(t, a.Close())
+}
+
+func TestEmptyReadsAndWritesDoNothing(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := pair(t)
+	for _, buffers := range [][][]byte{nil, {}, {nil}, {{}, {}}} {
+		n, err := a.ReadBuffers(buffers)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		n, err = a.WriteBuffers(buffers)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	n, err := a.Read(nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	n, err = a.Write(nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+}
+
+func TestHalfCloses(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	_, err := a.Write([]byte("last"))
+	require.NoError(t, err)
+	require.NoError(t, a.CloseWrite())
+	got, err := io.ReadAll(b)
+	require.NoError(t, err)
+	require.Equal(t, "last", string(got))
+	_, err = a.Write([]byte("x"))
+	require.ErrorIs(t, err, syscall.EPIPE)
+	_, err = b.Write([]byte("answer")) // the other direction still works
+	require.NoError(t, err)
+	require.NoError(t, a.CloseRead())
+	got, err = io.ReadAll(a) // what had arrived is still there
+	require.NoError(t, err)
+	require.Equal(t, "answer", string(got))
+	_, err = b.Write([]byte("x"))
+	require.ErrorIs(t, err, syscall.EPIPE)
+}
+
+func TestPeerThatIsGoneIsEOFOnReadAndEPIPEOnWrite(t *testing.T) {
+	leakcheck.Start(t)
+	for _, unread := range []bool{false, true} {
+		a, b := pair(t)
+		_, err := b.Write([]byte("before it went"))
+		require.NoError(t, err)
+		if unread { // data that the peer never reads would be ECONNRESET on Linux
+			_, err := a.Write([]byte("never read"))
+			require.NoError(t, err)
+		}
+		require.NoError(t, b.Close())
+		_, err = a.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE, "unread %v", unread)
+		require.ErrorContains(t, err, "write ipc")
+		got, err := io.ReadAll(a)
+		require.NoError(t, err, "unread %v", unread)
+		require.Equal(t, "before it went", string(got))
+		_, err = a.Read(make([]byte, 1))
+		require.True(t, err == io.EOF, "EOF comes bare")
+	}
+}
+
+func TestKilledPeerIsEOFOnReadAndEPIPEOnWrite(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	c := dial(t, name)
+	_, err := c.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = c.Read(make([]byte, 1))
+	require.NoError(t, err)
+	server.kill()
+	_, err = c.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	_, err = c.Write([]byte("x"))
+	require.ErrorIs(t, err, syscall.EPIPE)
+	require.NoError(t, listen(t, name).Close()) // and removes what the killed one left
+}
+
+func TestDataWrittenBeforeCloseArrives(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	c := dial(t, name)
+	sent := random(50_000)
+	_, err := c.Write(sent)
+	require.NoError(t, err)
+	require.NoError(t, c.Close()) // before it is even accepted
+	accepted, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	got, err := io.ReadAll(accepted)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(sent, got))
+}
+
+// waits lists every way to wait on a connection or a listener.
+func waits(t *testing.T) map[string]struct {
+	wait        func() error
+	setDeadline func(time.Time) error
+	close       func() error
+} {
+	t.Helper()
+	type wait = struct {
+		wait        func() error
+		setDeadline func(time.Time) error
+		close       func() error
+	}
+	name := newPath(t)
+	l := listen(t, name)
+	reader, _ := pair(t)
+	vectorReader, _ := pair(t)
+	writer, _ := pair(t)
+	fill(t, writer)
+	vectorWriter, _ := pair(t)
+	fill(t, vectorWriter)
+	adopted := func() *ipc.Listener {
+		f, err := listen(t, newPath(t)).File()
+		require.NoError(t, err)
+		defer f.Close()
+		l, err := ipc.FileListener(f)
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		return l
+	}()
+	return map[string]wait{
+		"read ipc": {func() error { _, err := reader.Read(make([]byte, 1)); return err },
+			reader.SetReadDeadline, reader.Close},
+		"read ipc, vectored": {func() error { _, err := vectorReader.ReadBuffers([][]byte{make([]byte, 1)}); return err },
+			vectorReader.SetDeadline, vectorReader.Close},
+		"write ipc": {func() error { _, err := writer.Write(make([]byte, 1<<20)); return err },
+			writer.SetWriteDeadline, writer.Close},
+		"write ipc, vectored": {func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },
+			vectorWriter.SetDeadline, vectorWriter.Close},
+		"accept ipc " + name.String(): {func() error { _, err := l.Accept(); return err }, l.SetDeadline, l.Close},
+		"accept ipc": {func() error { _, err := adopted.AcceptConn(context.Background()); return err },
+			adopted.SetDeadline, adopted.Close},
+	}
+}
+
+// operation is the part of a wait's name that its errors begin with.
+func operation(name string) string {
+	before, _, _ := bytes.Cut([]byte(name), []byte(","))
+	return string(before)
+}
+
+func TestDeadlineEndsEveryWait(t *testing.T) {
+	leakcheck.Start(t)
+	for name, w := range waits(t) {
+		for _, deadline := range []time.Duration{-time.Hour, time.Millisecond, 20 * time.Millisecond} {
+			require.NoError(t, w.setDeadline(time.Now().Add(deadline)))
+			err := w.wait()
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, name)
+			require.ErrorContains(t, err, operation(name))
+			var timeout net.Error
+			require.ErrorAs(t, err, &timeout)
+			require.True(t, timeout.Timeout())
+		}
+		require.NoError(t, w.setDeadline(time.Time{}))
+		ended := make(chan error)
+		go func() { ended <- w.wait() }()
+		require.NoError(t, w.setDeadline(time.Now().Add(time.Millisecond))) // set while it waits
+		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, name)
+	}
+}
+
+func TestCloseEndsEveryWait(t *testing.T) {
+	leakcheck.Start(t)
+	for name, w := range waits(t) {
+		const waiters = 3
+		ended := make(chan error)
+		for range waiters {
+			go func() { ended <- w.wait() }()
+		}
+		require.NoError(t, w.close())
+		for range waiters {
+			err := <-ended
+			require.ErrorIs(t, err, net.ErrClosed, name)
+			require.ErrorContains(t, err, operation(name))
+		}
+		require.ErrorIs(t, w.wait(), net.ErrClosed, name)
+		err := w.close()
+		require.ErrorIs(t, err, net.ErrClosed, name)
+		require.ErrorContains(t, err, "close ipc")
+		require.ErrorIs(t, w.setDeadline(time.Now()), net.ErrClosed, name)
+	}
+}
+
+func TestPastDeadlineFailsEvenWithDataReady(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	_, err := b.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, a.SetDeadline(time.Now().Add(-time.Second)))
+	_, err = a.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	_, err = a.Write([]byte("x"))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, a.SetDeadline(time.Time{}))
+	n, err := a.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+
+	name := newPath(t)
+	l := listen(t, name)
+	dial(t, name)
+	require.NoError(t, l.SetDeadline(time.Now().Add(-time.Second)))
+	_, err = l.Accept()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestCancelledContextEndsEveryWait(t *testing.T) {
+	leakcheck.Start(t)
+	name, idle := newPath(t), newPath(t)
+	lc := ipc.ListenConfig{Backlog: 1}
+	full, err := lc.Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer full.Close()
+	fillBacklog(t, name)
+	l := listen(t, idle)
+	for _, w := range []struct {
+		operation string
+		wait      func(ctx context.Context) error
+	}{
+		{"dial ipc " + name.String(), func(ctx context.Context) error { _, err := ipc.Dial(ctx, name); return err }},
+		{"accept ipc " + idle.String(), func(ctx context.Context) error { _, err := l.AcceptConn(ctx); return err }},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.wait(ctx) }()
+		cancel()
+		for err := range map[error]bool{<-ended: true, w.wait(ctx): true} { // cancelled meanwhile, and before
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorContains(t, err, w.operation)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+		err := w.wait(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		var timeout net.Error
+		require.ErrorAs(t, err, &timeout)
+		require.True(t, timeout.Timeout())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = lc.Listen(ctx, newPath(t))
+	require.ErrorIs(t, err, context.Canceled)
+	d := ipc.Dialer{Timeout: time.Millisecond}
+	_, err = d.Dial(t.Context(), name)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestContextOfOneAcceptDoesNotDisturbOthers(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	accepted := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			c.Close()
+		}
+		accepted <- err
+	}()
+	for range 50 { // some hold the turn, some wait for it
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { _, err := l.AcceptConn(ctx); ended <- err }()
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	}
+	dial(t, name)
+	require.NoError(t, <-accepted)
+	require.NoError(t, l.SetDeadline(time.Now().Add(10*time.Millisecond))) // the user's own deadline still counts
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := l.AcceptConn(ctx)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestConnectionsAreNotLostToCancelledAccepts(t *testing.T) {
+	leakcheck.Start(t)
+	const count = 300
+	name := newPath(t)
+	l := listen(t, name)
+	served := make(chan int)
+	go func() {
+		n := 0
+		for n < count {
+			ctx, cancel := context.WithCancel(context.Background())
+			go cancel()
+			c, err := l.AcceptConn(ctx)
+			if err == nil {
+				n++
+				c.Write([]byte{1})
+				c.Close()
+			}
+		}
+		served <- n
+	}()
+	for range count {
+		require.Equal(t, "data", dialAndRead(name))
+	}
+	require.Equal(t, count, <-served)
+}
+
+func TestCloseIsSafeAtAnyTime(t *testing.T) {
+	leakcheck.Start(t)
+	for range 300 {
+		a, b, err := ipc.Pair()
+		require.NoError(t, err)
+		name := newPath(t)
+		l, err := ipc.Listen(name)
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		for _, work := range []func() error{
+			func() error { _, err := a.Read(make([]byte, 10)); return err },
+			func() error { _, err := a.Write(make([]byte, 1<<20)); return err },
+			func() error { _, err := a.File(); return err },
+			func() error { _, err := a.PeerCredentials(); return err },
+			func() error { return a.SetDeadline(time.Now().Add(time.Hour)) },
+			func() error { return a.CloseWrite() },
+			func() error { _, err := l.AcceptConn(context.Background()); return err },
+			func() error { l.SetUnlinkOnClose(true); return nil },
+			a.Close, b.Close, l.Close,
+		} {
+			group.Go(func() {
+				err := work()
+				if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.EPIPE) && err != io.EOF {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		group.Wait()
+		require.NoFileExists(t, name.String())
+	}
+	collect(t, func() bool { return true }) // the duplicates that File made
+}
+
+func TestReadAndWriteAllocateNothing(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	small, large := make([]byte, 64), make([]byte, 64<<10)
+	vector := [][]byte{make([]byte, 32), make([]byte, 32)}
+	for name, operation := range map[string]func() error{
+		"round trip": func() error {
+			_, err := a.Write(small)
+			if err == nil {
+				_, err = io.ReadFull(b, small)
+			}
+			return err
+		},
+		"large": func() error {
+			_, err := a.Write(large)
+			if err == nil {
+				_, err = io.ReadFull(b, large)
+			}
+			return err
+		},
+		"vectored": func() error {
+			_, err := a.WriteBuffers(vector)
+			if err == nil {
+				_, err = b.ReadBuffers(vector)
+			}
+			return err
+		},
+	} {
+		require.NoError(t, operation(), name)
+		require.Zero(t, testing.AllocsPerRun(1000, func() {
+			if err := operation(); err != nil {
+				t.Fatal(err)
+			}
+		}), name)
+	}
+}
+
+func TestWriteThatMeetsADeadlineSaysHowMuchWasWritten(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	sent := random(8 << 20)
+	require.NoError(t, a.SetWriteDeadline(time.Now().Add(20*time.Millisecond)))
+	n, err := a.Write(sent)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, a.Close())
+	got, err := io.ReadAll(b)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(sent[:n], got), "said %d bytes, %d arrived", n, len(got))
+}
+
+func TestSimultaneousWritesAreNotMixed(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	const writers, size = 8, 500_000
+	var group sync.WaitGroup
+	for i := range writers {
+		group.Go(func() {
+			if _, err := a.Write(bytes.Repeat([]byte{byte(i)}, size)); err != nil {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+	seen := map[byte]bool{}
+	block := make([]byte, size)
+	for range writers {
+		_, err := io.ReadFull(b, block)
+		require.NoError(t, err)
+		require.Equal(t, size, bytes.Count(block, block[:1]))
+		seen[block[0]] = true
+	}
+	group.Wait()
+	require.Len(t, seen, writers)
+}
+
+func TestBufferSizesAreSet(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := pair(t)
+	require.NoError(t, a.SetReadBuffer(50_000))
+	require.NoError(t, a.SetWriteBuffer(50_000))
+	raw, err := a.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		for _, option := range []int{syscall.SO_RCVBUF, syscall.SO_SNDBUF} {
+			size, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, option)
+			if err != nil || size < 50_000 || size > 200_000 {
+				t.Errorf("option %d: %d, %v", option, size, err)
+			}
+		}
+	}))
+	require.ErrorIs(t, a.SetReadBuffer(0), syscall.EINVAL)
+	require.ErrorIs(t, a.SetWriteBuffer(-1), syscall.EINVAL)
+	require.NoError(t, a.SetWriteBuffer(1<<40)) // the system lowers it
+}
+
+func TestSyscallConnReadsAndWritesAndReportsClose(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	raw, err := a.SyscallConn()
+	require.NoError(t, err)
+	_, err = b.Write([]byte("x"))
+	require.NoError(t, err)
+	got := make([]byte, 1)
+	require.NoError(t, raw.Read(func(fd uintptr) bool {
+		_, err := syscall.Read(int(fd), got)
+		return err != syscall.EAGAIN
+	}))
+	require.Equal(t, "x", string(got))
+	require.NoError(t, raw.Write(func(fd uintptr) bool { return true }))
+	require.NoError(t, a.Close())
+	for name, err := range map[string]error{
+		"control": raw.Control(func(uintptr) {}),
+		"read":    raw.Read(func(uintptr) bool { return true }),
+		"write":   raw.Write(func(uintptr) bool { return true }),
+	} {
+		require.ErrorIs(t, err, net.ErrClosed, name)
+	}
+}
+
+func TestForgottenConnectionIsClosed(t *testing.T) {
+	leakcheck.Start(t)
+	_, err := func() (int, error) {
+		a, b, err := ipc.Pair()
+		require.NoError(t, err)
+		defer a.Close()
+		return fmt.Fprint(b, "x")
+	}()
+	require.NoError(t, err)
+	collect(t, func() bool { return true }) // the leak check waits for the descriptor to go
+}

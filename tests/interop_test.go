@@ -1,0 +1,280 @@
+//go:build unix
+
+package tests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNetDialsIpc(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	go serveEcho(listen(t, name))
+	c, err := net.Dial("unix", name.String())
+	require.NoError(t, err)
+	defer c.Close()
+	requireEcho(t, c)
+}
+
+func TestIpcDialsNet(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l, err := net.Listen("unix", name.String())
+	require.NoError(t, err)
+	defer l.Close()
+	go serveEcho(l)
+	requireEcho(t, dial(t, name))
+}
+
+// requireEcho wants a megabyte back.
+func requireEcho(t *testing.T, c net.Conn) {
+	t.Helper()
+	sent, got := random(1<<20), make([]byte, 1<<20)
+	written := make(chan error, 1)
+	go func() {
+		_, err := c.Write(sent)
+		written <- err
+	}()
+	_, err := io.ReadFull(c, got)
+	require.NoError(t, err)
+	require.NoError(t, <-written)
+	require.Equal(t, sent, got)
+}
+
+func TestHTTPRunsOverLocalSockets(t *testing.T) {
+	leakcheck.Start(t)
+	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
+		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, _ := io.ReadAll(r.Body)
+			fmt.Fprintf(w, "%s %s %d", r.Method, r.URL.Path, len(body))
+		})}
+		served := make(chan error)
+		l := listen(t, name)
+		go func() { served <- server.Serve(l) }()
+		client := &http.Client{Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return ipc.Dial(ctx, name) },
+		}}
+		for range 3 {
+			response, err := client.Post("http://local/path", "text/plain", strings.NewReader(strings.Repeat("x", 1<<20)))
+			require.NoError(t, err)
+			body, err := io.ReadAll(response.Body)
+			require.NoError(t, err)
+			require.NoError(t, response.Body.Close())
+			require.Equal(t, "POST /path 1048576", string(body))
+		}
+		client.CloseIdleConnections()
+		require.NoError(t, server.Shutdown(t.Context()))
+		require.Equal(t, http.ErrServerClosed, <-served)
+	}
+}
+
+func TestFilesCarryConnectionsAndListeners(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	f, err := l.File()
+	require.NoError(t, err)
+	again, err := ipc.FileListener(f)
+	require.NoError(t, err)
+	require.Equal(t, name, again.Addr())
+	stdlib, err := net.FileListener(f) // and in the standard library
+	require.NoError(t, err)
+	require.NoError(t, f.Close())
+	for _, acceptor := range []net.Listener{l, again, stdlib} {
+		c := dial(t, name)
+		accepted, err := acceptor.Accept()
+		require.NoError(t, err)
+		f, err := c.File()
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		c, err = ipc.FileConn(f)
+		require.NoError(t, err)
+		require.NoError(t, f.Close())
+		require.Equal(t, name, c.RemoteAddr())
+		go func() {
+			defer accepted.Close()
+			io.Copy(accepted, accepted)
+		}()
+		requireEcho(t, c)
+		require.NoError(t, c.Close())
+	}
+	stdlib.(*net.UnixListener).SetUnlinkOnClose(false)
+	require.NoError(t, stdlib.Close())
+	require.NoError(t, again.Close())
+	require.FileExists(t, name.String(), "an adopted listener removes nothing")
+	require.NoError(t, l.Close())
+	require.NoFileExists(t, name.String())
+}
+
+func TestFilesThatAreNotOfTheKindAreRefused(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	listening, err := listen(t, name).File()
+	require.NoError(t, err)
+	defer listening.Close()
+	a, _ := pair(t)
+	connected, err := a.File()
+	require.NoError(t, err)
+	defer connected.Close()
+	plain, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer plain.Close()
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer tcp.Close()
+	foreign, err := tcp.(*net.TCPListener).File()
+	require.NoError(t, err)
+	defer foreign.Close()
+	closed, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	require.NoError(t, closed.Close())
+	for what, f := range map[string]*os.File{"listener": listening, "file": plain, "pipe": r, "tcp": foreign, "closed": closed} {
+		_, err := ipc.FileConn(f)
+		require.ErrorContains(t, err, "file ipc", what)
+		if what != "closed" {
+			require.ErrorIs(t, err, syscall.ENOTSOCK, what)
+		}
+	}
+	for what, f := range map[string]*os.File{"conn": connected, "file": plain, "pipe": r, "tcp": foreign, "closed": closed} {
+		_, err := ipc.FileListener(f)
+		require.ErrorContains(t, err, "file ipc", what)
+	}
+	_, err = ipc.FileConn(nil)
+	require.ErrorIs(t, err, os.ErrInvalid)
+}
+
+func TestDescriptorsAreCloseOnExec(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := pair(t)
+	l := listen(t, newPath(t))
+	duplicate, err := a.File()
+	require.NoError(t, err)
+	defer duplicate.Close()
+	for _, conn := range []syscall.Conn{a, l, duplicate, dial(t, l.Addr().(ipc.Name))} {
+		raw, err := conn.SyscallConn()
+		require.NoError(t, err)
+		require.NoError(t, raw.Control(func(fd uintptr) {
+			flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
+			if errno != 0 || flags&syscall.FD_CLOEXEC == 0 {
+				t.Errorf("%T is not close-on-exec: %v", conn, errno)
+			}
+		}))
+	}
+}
+
+func TestPeerCredentialsAreThoseOfThePeerProcess(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	c := dial(t, name)
+	credentials, err := c.PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, server.cmd.Process.Pid, credentials.PID)
+	require.Equal(t, os.Geteuid(), credentials.UID)
+	require.Equal(t, os.Getegid(), credentials.GID)
+	require.Empty(t, credentials.SID)
+	groups, err := os.Getgroups()
+	require.NoError(t, err)
+	if onLinux || runtime.GOOS == "darwin" || runtime.GOOS == "freebsd" {
+		require.Subset(t, append(groups, os.Getegid()), credentials.Groups)
+	}
+	if onLinux {
+		slices.Sort(groups)
+		require.ElementsMatch(t, groups, credentials.Groups)
+	}
+
+	a, _ := pair(t)
+	credentials, err = a.PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, os.Getpid(), credentials.PID)
+	require.NoError(t, a.Close())
+	_, err = a.PeerCredentials()
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+func TestPeerCredentialsOfAnotherUser(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	user.Groups = make([]uint32, 100) // more than one call to the kernel takes at first
+	for i := range user.Groups {
+		user.Groups[i] = uint32(70_000 + i)
+	}
+	name := newPath(t)
+	require.NoError(t, os.Chmod(strings.TrimSuffix(name.String(), "/s"), 0o755))
+	lc := ipc.ListenConfig{Mode: 0o666}
+	l, err := lc.Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	client := startAs(t, user, "stat")
+	client.order("%s", name)
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	credentials, err := c.PeerCredentials()
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	client.expect("EOF")
+	require.Equal(t, client.cmd.Process.Pid, credentials.PID)
+	require.Equal(t, int(user.Uid), credentials.UID)
+	require.Equal(t, int(user.Gid), credentials.GID)
+	if onLinux {
+		require.Len(t, credentials.Groups, 100)
+		require.Equal(t, 70_000, slices.Min(credentials.Groups))
+	}
+}
+
+func TestClosedConnectionsRefuseEverything(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	c := dial(t, name)
+	require.NoError(t, c.Close())
+	require.NoError(t, l.Close())
+	for what, err := range map[string]error{
+		"read":       second(c.Read(make([]byte, 1))),
+		"read empty": second(c.Read(nil)),
+		"write":      second(c.Write([]byte("x"))),
+		"vectored":   second(c.WriteBuffers([][]byte{{1}})),
+		"close":      c.Close(),
+		"set":        c.SetReadBuffer(1000),
+		"close half": c.CloseWrite(),
+		"file":       second(c.File()),
+		"get":        second(c.PeerCredentials()),
+	} {
+		require.ErrorIs(t, err, net.ErrClosed, what)
+		operation, _, _ := strings.Cut(what, " ")
+		if what == "vectored" {
+			operation = "write"
+		}
+		require.ErrorContains(t, err, operation+" ipc "+name.String())
+	}
+	for what, err := range map[string]error{
+		"accept": second(l.Accept()), "file": second(l.File()), "close": l.Close(),
+	} {
+		require.ErrorIs(t, err, net.ErrClosed, what)
+		require.ErrorContains(t, err, what+" ipc "+name.String())
+	}
+	var op *net.OpError
+	require.True(t, errors.As(c.Close(), &op))
+}
+
+func second[T any](_ T, err error) error { return err }

@@ -1,0 +1,135 @@
+// Package leakcheck fails a test that leaves something behind: a descriptor, a goroutine, a thread, or a socket file.
+package leakcheck
+
+import (
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// T is what a check needs of a testing.TB.
+type T interface {
+	Helper()
+	Cleanup(func())
+	Errorf(format string, args ...any)
+	Fatal(args ...any)
+}
+
+// patience is how long things may take to go away after a test: goroutines end a little after what they waited for.
+var patience = 10 * time.Second
+
+// threadSlack is by how many threads the process may grow in a test. The Go runtime starts threads as it sees fit and
+// keeps them; a thread for each connection, or each blocked call, is what this is about.
+const threadSlack = 24
+
+// Start records what the process holds now. When the test ends, and all that it registered for its end has run, the
+// process must hold the same again.
+func Start(t T) {
+	t.Helper()
+	if r, w, err := os.Pipe(); err == nil { // the runtime's poller has descriptors of its own, from its first use on
+		r.Close()
+		w.Close()
+	}
+	before := take()
+	t.Cleanup(func() {
+		t.Helper()
+		var found []string
+		for end := time.Now().Add(patience); ; {
+			if found = take().beyond(before); len(found) == 0 {
+				return
+			}
+			if time.Now().After(end) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		t.Errorf("left behind:\n%s", strings.Join(found, "\n"))
+	})
+}
+
+// Dir returns a new directory whose path is short enough for a socket. When the test ends, no socket and no lock file
+// may be in it; it is removed with the rest of what it holds.
+func Dir(t T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lipc")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		t.Helper()
+		filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && (entry.Type()&fs.ModeSocket != 0 || strings.HasSuffix(path, ".lock")) {
+				t.Errorf("left behind: %s", path)
+			}
+			return nil
+		})
+		os.RemoveAll(dir)
+	})
+	return dir
+}
+
+// A snapshot is what the process holds.
+type snapshot struct {
+	descriptors map[string]string // number to target, where the system tells
+	goroutines  int
+	threads     int
+}
+
+func take() snapshot {
+	return snapshot{Descriptors(), runtime.NumGoroutine(), Threads()}
+}
+
+// beyond lists what s holds that before did not.
+func (s snapshot) beyond(before snapshot) []string {
+	var found []string
+	for _, fd := range slices.Sorted(maps.Keys(s.descriptors)) {
+		if target := s.descriptors[fd]; before.descriptors[fd] != target {
+			found = append(found, "descriptor "+fd+" "+target)
+		}
+	}
+	if s.goroutines > before.goroutines {
+		stacks := make([]byte, 1<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		found = append(found, fmt.Sprintf("%d goroutines, %d before:\n%s", s.goroutines, before.goroutines, stacks))
+	}
+	if s.threads > before.threads+threadSlack {
+		found = append(found, fmt.Sprintf("%d threads, %d before", s.threads, before.threads))
+	}
+	return found
+}
+
+// Descriptors returns the process's open descriptors; the targets are empty where the system does not tell them.
+func Descriptors() map[string]string {
+	open := map[string]string{}
+	dir := "/dev/fd"
+	if runtime.GOOS == "linux" {
+		dir = "/proc/self/fd"
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return open
+	}
+	for _, entry := range entries {
+		path := filepath.Join(dir, entry.Name())
+		target, err := os.Readlink(path)
+		if err != nil {
+			if _, err := os.Stat(path); err != nil {
+				continue // the listing's own
+			}
+		}
+		open[entry.Name()] = target
+	}
+	return open
+}
+
+// Threads returns the number of the process's threads, or 0 where the system does not tell it.
+func Threads() int {
+	tasks, _ := os.ReadDir("/proc/self/task")
+	return len(tasks)
+}

@@ -1,0 +1,237 @@
+//go:build unix
+
+package tests
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// pathLimit is the size of sun_path.
+const pathLimit = int(unsafe.Sizeof(syscall.RawSockaddrUnix{}.Path))
+
+func TestNamesSurviveTheirText(t *testing.T) {
+	leakcheck.Start(t)
+	for text, want := range map[string]ipc.Name{
+		"/tmp/s":     ipc.Path("/tmp/s"),
+		"s":          ipc.Path("s"),
+		"@s":         ipc.Namespaced("s"),
+		"@@s":        ipc.Namespaced("@s"),
+		"./@s":       ipc.Path("@s"),
+		"a b\nc\xff": ipc.Path("a b\nc\xff"),
+	} {
+		got, err := ipc.ParseName(text)
+		require.NoError(t, err)
+		require.Equal(t, want, got)
+		require.True(t, want == got, "names are comparable")
+		require.Equal(t, text, got.String())
+		require.Equal(t, "ipc", got.Network())
+	}
+	require.Empty(t, ipc.Name{}.String())
+	require.Zero(t, ipc.Name{}.Type())
+	require.Equal(t, ipc.PathNames, ipc.Path("x").Type())
+	require.Equal(t, ipc.NamespacedNames, ipc.Namespaced("x").Type())
+	require.Equal(t, ipc.PathNames|ipc.NamespacedNames, ipc.SupportedNames())
+}
+
+func TestBadNamesAreRefusedEverywhere(t *testing.T) {
+	leakcheck.Start(t)
+	long := strings.Repeat("x", pathLimit+1)
+	for _, c := range []struct {
+		name   ipc.Name
+		number syscall.Errno
+		text   string
+	}{
+		{ipc.Name{}, syscall.EINVAL, "empty name"},
+		{ipc.Path(""), syscall.EINVAL, "empty name"},
+		{ipc.Namespaced(""), syscall.EINVAL, "empty name"},
+		{ipc.Path("a\x00b"), syscall.EINVAL, "NUL"},
+		{ipc.Path(long), syscall.ENAMETOOLONG, "at most"},
+		{ipc.Namespaced(long), syscall.ENAMETOOLONG, "at most"},
+		{ipc.Path(strings.Repeat("x", 1<<20)), syscall.ENAMETOOLONG, "at most"},
+	} {
+		l, err := ipc.Listen(c.name)
+		require.Nil(t, l)
+		require.ErrorIs(t, err, c.number)
+		require.ErrorContains(t, err, c.text)
+		require.ErrorContains(t, err, strings.TrimSpace("listen ipc "+c.name.String()))
+		conn, err := ipc.Dial(t.Context(), c.name)
+		require.Nil(t, conn)
+		require.ErrorIs(t, err, c.number)
+		require.ErrorContains(t, err, c.text)
+		require.ErrorContains(t, err, strings.TrimSpace("dial ipc "+c.name.String()))
+		_, err = ipc.ParseName(c.name.String())
+		require.ErrorIs(t, err, c.number)
+		require.ErrorContains(t, err, c.text)
+	}
+}
+
+func TestPathMayFillSunPath(t *testing.T) {
+	leakcheck.Start(t)
+	t.Chdir(leakcheck.Dir(t))
+	longest := ipc.Path(strings.Repeat("p", pathLimit))
+	l := listen(t, longest)
+	go serveEcho(l)
+	require.NoError(t, echoOnce(longest))
+	require.Equal(t, longest, l.Addr())
+	require.FileExists(t, longest.String())
+	f, err := l.File()
+	require.NoError(t, err)
+	defer f.Close()
+	again, err := ipc.FileListener(f)
+	require.NoError(t, err)
+	require.Equal(t, longest, again.Addr(), "as the system reports it")
+	require.NoError(t, again.Close())
+}
+
+func TestAbstractNamesHaveTheirExactLength(t *testing.T) {
+	leakcheck.Start(t)
+	if !onLinux {
+		t.Skip("only Linux has an abstract namespace")
+	}
+	if _, err := ipc.ParseName("@a\x00b"); err != nil {
+		t.Skip("the library was built without the abstract namespace")
+	}
+	longest := ipc.Namespaced(strings.Repeat("n", pathLimit-1))
+	nul := ipc.Namespaced("lipc\x00" + newNamespaced(t).String())
+	for _, name := range []ipc.Name{newNamespaced(t), longest, nul} {
+		go serveEcho(listen(t, name))
+		require.NoError(t, echoOnce(name))
+		requireInUse(t, name)
+		c, err := net.Dial("unix", name.String()) // which sends the exact length, too
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+	}
+	_, err := ipc.Dial(t.Context(), ipc.Namespaced("lipc"))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED, "the name up to the NUL is another name")
+}
+
+func TestNamespacedNamesCanBeUsedAgainAtOnce(t *testing.T) {
+	leakcheck.Start(t)
+	name := newNamespaced(t)
+	for range 20 {
+		l := listen(t, name)
+		requireInUse(t, name)
+		require.NoError(t, l.Close())
+	}
+}
+
+func TestNamespacedNameOfAKilledServerIsTakenOver(t *testing.T) {
+	leakcheck.Start(t)
+	name := newNamespaced(t)
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	requireInUse(t, name)
+	server.kill()
+	go serveEcho(listen(t, name))
+	require.NoError(t, echoOnce(name))
+}
+
+func TestAbsentNamesAreErrorsAtOnce(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	_, err := ipc.Dial(context.Background(), name)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "dial ipc "+name.String())
+	leaveStale(t, name)
+	defer os.Remove(name.String())
+	_, err = ipc.Dial(context.Background(), name)
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
+	_, err = ipc.Dial(context.Background(), newNamespaced(t))
+	require.Error(t, err)
+	require.ErrorContains(t, err, "dial ipc @")
+}
+
+func TestBadDirectoriesAreNamed(t *testing.T) {
+	leakcheck.Start(t)
+	missing := ipc.Path(filepath.Join(leakcheck.Dir(t), "missing", "s"))
+	_, err := ipc.Listen(missing)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "listen ipc "+missing.String())
+	file := filepath.Join(leakcheck.Dir(t), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	_, err = ipc.Listen(ipc.Path(filepath.Join(file, "s")))
+	require.ErrorIs(t, err, syscall.ENOTDIR)
+}
+
+func TestDirectoryThatIsNotWritableIsAPermissionError(t *testing.T) {
+	leakcheck.Start(t)
+	dir := leakcheck.Dir(t)
+	require.NoError(t, os.Chmod(dir, 0o555))
+	name := ipc.Path(filepath.Join(dir, "s"))
+	if os.Geteuid() == 0 { // who may write everywhere
+		racer := startAs(t, anotherUser(t), "racer")
+		racer.order("listen %s", name)
+		require.Equal(t, "racer: listen ipc "+name.String()+": permission denied", racer.answer())
+		racer.cmd.Wait()
+		racer.ended = true
+		return
+	}
+	_, err := ipc.Listen(name)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, "listen ipc "+name.String())
+}
+
+func TestOptionsOutOfRangeAreNamed(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	for text, lc := range map[string]ipc.ListenConfig{
+		"Mode":    {Mode: fs.ModeSetuid | 0o600},
+		"Backlog": {Backlog: -1},
+	} {
+		_, err := lc.Listen(t.Context(), name)
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, text)
+	}
+	d := ipc.Dialer{Timeout: -1}
+	_, err := d.Dial(t.Context(), name)
+	require.ErrorIs(t, err, syscall.EINVAL)
+	require.ErrorContains(t, err, "Timeout")
+	l, err := (&ipc.ListenConfig{Backlog: 1 << 40}).Listen(t.Context(), name) // the system lowers it
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+}
+
+func TestConnectionsKnowTheirNames(t *testing.T) {
+	leakcheck.Start(t)
+	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
+		l := listen(t, name)
+		c := dial(t, name)
+		accepted, err := l.AcceptConn(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, name, c.RemoteAddr())
+		require.Equal(t, ipc.Name{}, c.LocalAddr())
+		require.Equal(t, name, accepted.LocalAddr())
+		require.Equal(t, ipc.Name{}, accepted.RemoteAddr())
+		require.NoError(t, accepted.Close())
+		require.Equal(t, name, accepted.LocalAddr(), "after Close, too")
+	}
+	a, b := pair(t)
+	require.Equal(t, ipc.Name{}, a.LocalAddr())
+	require.Equal(t, ipc.Name{}, b.RemoteAddr())
+}
+
+func TestNameOfABoundClientIsReported(t *testing.T) {
+	leakcheck.Start(t)
+	name, client := newPath(t), newPath(t)
+	l := listen(t, name)
+	c, err := net.DialUnix("unix", &net.UnixAddr{Name: client.String()}, &net.UnixAddr{Name: name.String()})
+	require.NoError(t, err)
+	defer os.Remove(client.String())
+	defer c.Close()
+	accepted, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	require.Equal(t, client, accepted.RemoteAddr())
+}
