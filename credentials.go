@@ -1,3 +1,5 @@
+//go:build cgo
+
 package ipc
 
 // Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. They are those at

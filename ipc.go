@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Package ipc lets programs on one machine talk to each other: over Unix domain sockets on Linux, macOS and the BSDs.
 // It is a thin layer over the C library lipc, whose sources it carries and compiles; it needs cgo and a C compiler.
 //

@@ -95,13 +95,45 @@ func TestPathMayFillSunPath(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
+// abstract reports whether namespaced names are those of Linux's abstract namespace; otherwise they are files. The
+// library can be built without it on Linux, too, to test how it is elsewhere.
+func abstract() bool {
+	_, err := ipc.ParseName("@a\x00b")
+	return err == nil
+}
+
+func TestNamespacedNamesOfFilesStayInTheirDirectory(t *testing.T) {
+	leakcheck.Start(t)
+	if abstract() {
+		return // the next test is for this system
+	}
+	for _, text := range []string{"a/b", "/a", "..", ".", "a\x00b"} {
+		_, err := ipc.Listen(ipc.Namespaced(text))
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, "listen ipc @"+text)
+	}
+	dir := leakcheck.Dir(t)
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	name := newNamespaced(t)
+	_, err := ipc.Dial(t.Context(), name)
+	require.ErrorIs(t, err, fs.ErrNotExist, "there is no directory yet")
+	l := listen(t, name)
+	info, err := os.Stat(filepath.Join(dir, "lipc"))
+	require.NoError(t, err)
+	require.Equal(t, fs.ModeDir|0o700, info.Mode())
+	go serveEcho(l)
+	require.NoError(t, echoOnce(name))
+	require.NoError(t, os.Chmod(filepath.Join(dir, "lipc"), 0o750)) // a directory that others may enter is not trusted
+	_, err = ipc.Dial(t.Context(), name)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	_, err = ipc.Listen(newNamespaced(t))
+	require.ErrorIs(t, err, fs.ErrPermission)
+}
+
 func TestAbstractNamesHaveTheirExactLength(t *testing.T) {
 	leakcheck.Start(t)
-	if !onLinux {
-		t.Skip("only Linux has an abstract namespace")
-	}
-	if _, err := ipc.ParseName("@a\x00b"); err != nil {
-		t.Skip("the library was built without the abstract namespace")
+	if !abstract() {
+		return // the previous test is for this system
 	}
 	longest := ipc.Namespaced(strings.Repeat("n", pathLimit-1))
 	nul := ipc.Namespaced("lipc\x00" + newNamespaced(t).String())

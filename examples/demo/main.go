@@ -1,0 +1,256 @@
+// Demo runs the other examples as processes of their own, and checks that they do what it says they do.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// A demo has a directory for the programs and the sockets.
+type demo struct {
+	dir   string
+	steps int
+}
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("demo: ")
+	dir, err := os.MkdirTemp("", "lipc")
+	if err != nil {
+		log.Fatal(err)
+	}
+	d := &demo{dir: dir}
+	err = d.run()
+	os.RemoveAll(dir)
+	if err != nil {
+		log.Fatal("FAILED: ", err)
+	}
+	fmt.Printf("\nDemo complete: all %d steps did what they say.\n", d.steps)
+}
+
+func (d *demo) run() error {
+	for _, part := range []func() error{d.build, d.echo, d.http, d.closing} {
+		if err := part(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step announces what is shown next.
+func (d *demo) step(format string, args ...any) {
+	d.steps++
+	fmt.Printf("\n%d. %s\n", d.steps, fmt.Sprintf(format, args...))
+}
+
+func (d *demo) build() error {
+	d.step("Build the example programs: two in Go on the package, one in C on the library.")
+	for _, args := range [][]string{
+		{"go", "build", "-o", d.program("echo"), "./examples/echo"},
+		{"go", "build", "-o", d.program("http"), "./examples/http"},
+		{compiler(), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c", "-o", d.program("say-in-c")},
+	} {
+		fmt.Println("   $", strings.Join(args, " "))
+		if output, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, output)
+		}
+	}
+	return nil
+}
+
+func compiler() string {
+	if cc := os.Getenv("CC"); cc != "" {
+		return cc
+	}
+	return "cc"
+}
+
+func (d *demo) program(name string) string { return filepath.Join(d.dir, name) }
+func (d *demo) socket(name string) string  { return filepath.Join(d.dir, name+".sock") }
+
+func (d *demo) echo() error {
+	socket := d.socket("echo")
+	d.step("An echo server, in a process of its own. Its socket file is its owner's alone.")
+	server, err := d.serve("echo", socket)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	info, err := os.Stat(socket)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("   %s %s\n", info.Mode(), info.Name())
+	if info.Mode().Perm() != 0o600 {
+		return fmt.Errorf("the socket file has mode %v, wanted 0600", info.Mode())
+	}
+
+	d.step("A client in Go. Both sides learn from the kernel who the other is.")
+	if err := d.expect(fmt.Sprintf("talking to process %d of user %d\ngot back: hello\ngot back: and again\n",
+		server.cmd.Process.Pid, os.Geteuid()), d.program("echo"), "say", socket, "hello", "and again"); err != nil {
+		return err
+	}
+	if err := server.expect("serving process"); err != nil {
+		return err
+	}
+
+	d.step("A client in C, of the same server.")
+	if err := d.expect("got back: hello from C\n", d.program("say-in-c"), socket, "hello from C"); err != nil {
+		return err
+	}
+	if err := server.expect("serving process"); err != nil {
+		return err
+	}
+
+	d.step("A second server of the same name is refused, and the first one goes on.")
+	if err := d.expectFailure("address already in use", d.program("echo"), "serve", socket); err != nil {
+		return err
+	}
+	if err := d.expect("got back: still there\n", d.program("echo"), "say", socket, "still there"); err != nil {
+		return err
+	}
+
+	d.step("The server is killed. What it left behind does not stop the next one.")
+	server.kill()
+	if _, err := os.Stat(socket); err != nil {
+		return err
+	}
+	fmt.Println("   killed; its socket file is still there")
+	if err := d.expectFailure("connection refused", d.program("echo"), "say", socket, "anybody?"); err != nil {
+		return err
+	}
+	next, err := d.serve("echo", socket)
+	if err != nil {
+		return err
+	}
+	defer next.stop()
+	return d.expect("got back: back again\n", d.program("echo"), "say", socket, "back again")
+}
+
+func (d *demo) http() error {
+	socket := d.socket("http")
+	d.step("net/http serves on a local socket, and answers a Go client.")
+	server, err := d.serve("http", socket)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	if err := d.expect("GET /tea, asked by process", d.program("http"), "get", socket, "/tea"); err != nil {
+		return err
+	}
+	curl, err := exec.LookPath("curl")
+	if err != nil {
+		fmt.Println("   (curl is not installed: left out)")
+		return nil
+	}
+	d.step("The same server answers curl, which knows nothing of lipc.")
+	return d.expect("GET /coffee, asked by process", curl, "-sS", "--unix-socket", socket, "http://local/coffee")
+}
+
+func (d *demo) closing() error {
+	d.step("Servers that were stopped leave no socket and no lock file behind.")
+	left, err := filepath.Glob(filepath.Join(d.dir, "*.sock*"))
+	if err != nil {
+		return err
+	}
+	if len(left) > 0 {
+		return fmt.Errorf("left behind: %v", left)
+	}
+	fmt.Println("   none left")
+	return nil
+}
+
+// expect runs a program, which must print the text.
+func (d *demo) expect(text, program string, args ...string) error {
+	output, err := d.show(program, args)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(program), err)
+	}
+	if !strings.Contains(output, text) {
+		return fmt.Errorf("wanted %q from %s", text, filepath.Base(program))
+	}
+	return nil
+}
+
+// expectFailure runs a program, which must fail and print the text.
+func (d *demo) expectFailure(text, program string, args ...string) error {
+	output, err := d.show(program, args)
+	if err == nil || !strings.Contains(output, text) {
+		return fmt.Errorf("wanted a failure with %q from %s", text, filepath.Base(program))
+	}
+	return nil
+}
+
+// show runs a program, and shows it as a shell would.
+func (d *demo) show(program string, args []string) (string, error) {
+	line := strings.ReplaceAll(filepath.Base(program)+" "+strings.Join(args, " "), d.dir+"/", "")
+	fmt.Println("   $", line)
+	output, err := exec.Command(program, args...).CombinedOutput()
+	fmt.Print("   ", strings.ReplaceAll(strings.TrimSuffix(string(output), "\n"), "\n", "\n   "), "\n")
+	return string(output), err
+}
+
+// A server is a process that prints a line when it is ready.
+type server struct {
+	cmd   *exec.Cmd
+	lines *bufio.Scanner
+}
+
+func (d *demo) serve(program, socket string) (*server, error) {
+	fmt.Printf("   $ %s serve %s &\n", program, filepath.Base(socket))
+	s := &server{cmd: exec.Command(d.program(program), "serve", socket)}
+	s.cmd.Stderr = os.Stderr
+	stdout, err := s.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.cmd.Start(); err != nil {
+		return nil, err
+	}
+	s.lines = bufio.NewScanner(io.TeeReader(stdout, &indented{}))
+	if err := s.expect("listening on"); err != nil {
+		s.kill()
+		return nil, err
+	}
+	return s, nil
+}
+
+// expect waits for the server's next line, which must begin with the text.
+func (s *server) expect(text string) error {
+	if !s.lines.Scan() || !strings.HasPrefix(s.lines.Text(), text) {
+		return fmt.Errorf("the server printed %q, wanted %q", s.lines.Text(), text)
+	}
+	return nil
+}
+
+// kill ends the server as a crash would.
+func (s *server) kill() {
+	s.cmd.Process.Kill()
+	s.cmd.Wait()
+}
+
+// stop ends the server as Ctrl-C would.
+func (s *server) stop() {
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	overdue := time.AfterFunc(10*time.Second, func() { s.cmd.Process.Kill() })
+	defer overdue.Stop()
+	s.cmd.Wait()
+}
+
+// indented prints what a server says, set off from the demo's own words.
+type indented struct{}
+
+func (*indented) Write(b []byte) (int, error) {
+	for line := range strings.Lines(string(b)) {
+		fmt.Print("   | ", line)
+	}
+	return len(b), nil
+}

@@ -1,0 +1,91 @@
+// Http is a web server on a local socket, and a client of it.
+//
+//	http serve NAME        serve until interrupted
+//	http get NAME PATH     print the answer to GET PATH
+//
+// NAME is "@name", or the path of a socket file. curl can ask too:
+//
+//	curl --unix-socket PATH http://local/
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/lipc/ipc"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("http: ")
+	if len(os.Args) < 3 {
+		log.Fatal("usage: http serve NAME | http get NAME PATH")
+	}
+	name, err := ipc.ParseName(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	switch {
+	case os.Args[1] == "serve":
+		err = serve(name)
+	case os.Args[1] == "get" && len(os.Args) == 4:
+		err = get(name, os.Args[3])
+	default:
+		err = fmt.Errorf("no such command: %v", os.Args[1:])
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+// caller is the key under which a request's context holds its connection.
+type caller struct{}
+
+func serve(name ipc.Name) error {
+	l, err := ipc.Listen(name)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, caller{}, c)
+		},
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			peer, err := r.Context().Value(caller{}).(*ipc.Conn).PeerCredentials()
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+				return
+			}
+			fmt.Fprintf(w, "%s %s, asked by process %d of user %d\n", r.Method, r.URL.Path, peer.PID, peer.UID)
+		}),
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, func() { server.Close() }) // closes the listener too
+	fmt.Println("listening on", name)
+	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func get(name ipc.Name, path string) error {
+	client := &http.Client{Transport: &http.Transport{
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return ipc.Dial(ctx, name) },
+	}}
+	response, err := client.Get("http://local" + path)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(os.Stdout, response.Body)
+	return err
+}

@@ -1,0 +1,46 @@
+//go:build cgo
+
+package ipc
+
+// Named pipes are not in this version: on Windows every attempt to open an endpoint fails with an error that matches
+// errors.ErrUnsupported, and since none can be opened, none can be used.
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+type endpoint struct{}
+
+func (e *endpoint) connect(name Name) (busy bool, err error)   { return false, unsupported() }
+func (e *endpoint) read(b []byte) (int, error)                 { return 0, unsupported() }
+func (e *endpoint) readBuffers(buffers [][]byte) (int, error)  { return 0, unsupported() }
+func (e *endpoint) write(b []byte) (int, error)                { return 0, unsupported() }
+func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) { return 0, unsupported() }
+func (e *endpoint) shutdown(direction int) error               { return unsupported() }
+func (e *endpoint) close() error                               { return unsupported() }
+func (e *endpoint) setDeadline(t time.Time) error              { return unsupported() }
+func (e *endpoint) setReadDeadline(t time.Time) error          { return unsupported() }
+func (e *endpoint) setWriteDeadline(t time.Time) error         { return unsupported() }
+func (e *endpoint) setBufferSize(direction, bytes int) error   { return unsupported() }
+func (e *endpoint) peerCredentials() (Credentials, error)      { return Credentials{}, unsupported() }
+func (e *endpoint) duplicate(name Name) (*os.File, error)      { return nil, unsupported() }
+
+type acceptor struct{ end endpoint }
+
+func (a *acceptor) listen(name Name, lc *ListenConfig) error  { return unsupported() }
+func (a *acceptor) adopt(f *os.File) (Name, error)            { return Name{}, unsupported() }
+func (a *acceptor) accept(ctx context.Context, c *conn) error { return unsupported() }
+func (a *acceptor) setDeadline(t time.Time) error             { return unsupported() }
+func (a *acceptor) setUnlinkOnClose(unlink bool)              {}
+func (a *acceptor) close() error                              { return unsupported() }
+
+func openPair(a, b *endpoint) error       { return unsupported() }
+func adoptConn(c *conn, f *os.File) error { return unsupported() }
+
+type rawConn struct{ e *endpoint }
+
+func (c rawConn) Control(f func(fd uintptr)) error           { return unsupported() }
+func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return unsupported() }
+func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return unsupported() }

@@ -1,0 +1,185 @@
+//go:build unix
+
+package tests
+
+import (
+	"debug/elf"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// These tests take the repository as its users do: from a module, or a C program, of their own.
+
+const consumer = `package main
+
+import (
+	"fmt"
+
+	"github.com/lipc/ipc"
+)
+
+func main() {
+	a, b, err := ipc.Pair()
+	if err != nil {
+		panic(err)
+	}
+	fmt.Fprintln(a, "works")
+	var word string
+	fmt.Fscan(b, &word)
+	fmt.Println(word)
+}
+`
+
+// repository is the root of this repository.
+func repository(t *testing.T) string {
+	t.Helper()
+	root, err := filepath.Abs("..")
+	require.NoError(t, err)
+	return root
+}
+
+// run runs a program in a directory, with more environment, and returns what it printed.
+func run(t *testing.T, dir string, env []string, program string, args ...string) (string, error) {
+	t.Helper()
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
+	cmd.Env = append(append(os.Environ(), "GOFLAGS=", "GOWORK=off"), env...)
+	output, err := cmd.CombinedOutput()
+	return string(output), err
+}
+
+// mustRun is run for what has to succeed.
+func mustRun(t *testing.T, dir string, env []string, program string, args ...string) string {
+	t.Helper()
+	output, err := run(t, dir, env, program, args...)
+	require.NoError(t, err, "%s %s\n%s", program, strings.Join(args, " "), output)
+	return output
+}
+
+// newModule makes a module that requires the one in root, with source as its program.
+func newModule(t *testing.T, root, source string) (dir string) {
+	t.Helper()
+	dir = leakcheck.Dir(t)
+	module := "module consumer\n\ngo 1.25\n\nrequire github.com/lipc/ipc v0.0.0\n\nreplace github.com/lipc/ipc => " + root + "\n"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(module), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600))
+	return dir
+}
+
+// need reports whether a program is there; in CI it must be.
+func need(t *testing.T, program string) {
+	t.Helper()
+	if _, err := exec.LookPath(program); err != nil {
+		require.Empty(t, os.Getenv("CI"), "%s is not installed", program)
+		t.Skipf("%s is not installed", program)
+	}
+}
+
+func TestModuleBuildsAgainstTheBundledSources(t *testing.T) {
+	leakcheck.Start(t)
+	dir := newModule(t, repository(t), consumer)
+	require.Equal(t, "works\n", mustRun(t, dir, nil, "go", "run", "."))
+}
+
+func TestVendoredModuleBuilds(t *testing.T) {
+	leakcheck.Start(t)
+	dir := newModule(t, repository(t), consumer)
+	mustRun(t, dir, nil, "go", "mod", "vendor")
+	require.FileExists(t, filepath.Join(dir, "vendor/github.com/lipc/ipc/csrc/unix/stream.c"))
+	require.Equal(t, "works\n", mustRun(t, dir, nil, "go", "run", "-mod=vendor", "."))
+}
+
+func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
+	leakcheck.Start(t)
+	need(t, "pkg-config")
+	prefix := leakcheck.Dir(t)
+	mustRun(t, repository(t), nil, "make", "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
+	dir := newModule(t, repository(t), consumer)
+	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"),
+		"LD_LIBRARY_PATH=" + filepath.Join(prefix, "lib")}
+	mustRun(t, dir, env, "go", "build", "-tags", "liblipc", "-o", "program", ".")
+	require.Equal(t, "works\n", mustRun(t, dir, env, "./program"))
+	if runtime.GOOS != "darwin" {
+		program, err := elf.Open(filepath.Join(dir, "program"))
+		require.NoError(t, err)
+		defer program.Close()
+		libraries, err := program.ImportedLibraries()
+		require.NoError(t, err)
+		require.Contains(t, libraries, "liblipc.so.0")
+	}
+
+	// And what was installed can be removed again.
+	mustRun(t, repository(t), nil, "make", "uninstall", "PREFIX="+prefix)
+	left, err := filepath.Glob(filepath.Join(prefix, "*", "*"))
+	require.NoError(t, err)
+	for _, path := range left {
+		require.True(t, strings.HasPrefix(path, filepath.Join(prefix, "build")) || strings.HasSuffix(path, "pkgconfig"), path)
+	}
+}
+
+func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
+	leakcheck.Start(t)
+	root := filepath.Join(leakcheck.Dir(t), "copy")
+	for _, pattern := range []string{"*.go", "*.c", "go.mod", "go.sum", "csrc/*", "csrc/*/*", "include/*"} {
+		files, err := filepath.Glob(filepath.Join(repository(t), pattern))
+		require.NoError(t, err)
+		for _, file := range files {
+			if info, err := os.Stat(file); err != nil || info.IsDir() {
+				continue
+			}
+			relative, err := filepath.Rel(repository(t), file)
+			require.NoError(t, err)
+			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, relative)), 0o755))
+			copyFile(t, file, filepath.Join(root, relative))
+		}
+	}
+	dir := newModule(t, root, consumer)
+	mustRun(t, dir, nil, "go", "build", ".")
+	edited := filepath.Join(root, "csrc/unix/stream.c")
+	require.NoError(t, os.WriteFile(edited, []byte("#error edited\n"), 0o600))
+	output, err := run(t, dir, nil, "go", "build", ".")
+	require.Error(t, err)
+	require.Contains(t, output, "edited")
+}
+
+func TestWithoutCgoOneLineSaysWhatToDo(t *testing.T) {
+	leakcheck.Start(t)
+	dir := newModule(t, repository(t), consumer)
+	output, err := run(t, dir, []string{"CGO_ENABLED=0"}, "go", "build", ".")
+	require.Error(t, err)
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	require.Len(t, lines, 2, "%s", output) // the first names the package
+	require.Contains(t, lines[1], "undefined: lipc_needs_CGO_ENABLED_1_and_a_C_compiler")
+}
+
+func TestProgramsInTheREADMECompile(t *testing.T) {
+	leakcheck.Start(t)
+	readme, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
+	require.NoError(t, err)
+	blocks := regexp.MustCompile("(?s)```(go|c)\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
+	compiled := map[string]int{}
+	for _, block := range blocks {
+		language, source := block[1], block[2]
+		switch {
+		case language == "go" && strings.HasPrefix(source, "package main"):
+			mustRun(t, newModule(t, repository(t), source), nil, "go", "vet", ".")
+			compiled[language]++
+		case language == "c" && strings.Contains(source, "int main("):
+			file := filepath.Join(leakcheck.Dir(t), "program.c")
+			require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
+			mustRun(t, repository(t), nil, "cc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude", file,
+				"csrc/all.c", "-D_GNU_SOURCE", "-o", filepath.Join(filepath.Dir(file), "program"))
+			compiled[language]++
+		}
+	}
+	require.Positive(t, compiled["go"], "no Go program found")
+	require.Positive(t, compiled["c"], "no C program found")
+}
