@@ -90,14 +90,20 @@ type nameError struct {
 
 // newNameError finds the words for a name that is too long (limit is then over 0) or otherwise invalid.
 func newNameError(name Name, limit int, err error) error {
-	reason := "not a name that " + runtime.GOOS + " can have"
-	switch {
+	var reason string
+	switch windows := runtime.GOOS == "windows"; {
 	case name.text == "":
 		reason = "empty name"
 	case limit > 0:
 		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.text), limit, runtime.GOOS)
 	case strings.Contains(name.text, "\x00"):
 		reason = "name contains a NUL byte"
+	case windows && name.types == PathNames:
+		reason = `path is neither \\.\pipe\name nor \\host\pipe\name`
+	case windows:
+		reason = `namespaced name contains "\"`
+	default: // it would leave the directory that it is a file in
+		reason = `namespaced name is "." or "..", or contains "/"`
 	}
 	return &nameError{reason, err}
 }

@@ -41,7 +41,7 @@
 #endif
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* macOS: SO_NOSIGPIPE does it, see lipc__prepare() */
+#define MSG_NOSIGNAL 0 /* older macOS: SO_NOSIGPIPE does it, see lipc__prepare() */
 #endif
 
 #endif
