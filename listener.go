@@ -28,7 +28,7 @@ type ListenConfig struct {
 
 // Listen listens on a name.
 //
-// A socket file is guarded by a lock file beside it, its path with ".lock" added, which is locked for as long as
+// A socket file is guarded by a lock file beside it, its path with ".lock" added, empty, and locked for as long as
 // the listener lives. So a file left by a server that crashed is replaced, and the file of a living server,
 // whoever wrote it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's.
 // Of several processes that listen at once, exactly one succeeds. A missing directory is [fs.ErrNotExist], one
@@ -163,8 +163,8 @@ func (l *listener) Addr() net.Addr { return l.name }
 // SetDeadline sets the time after which accepting fails with [os.ErrDeadlineExceeded]. The zero time is none.
 func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.setDeadline(t)) }
 
-// SetUnlinkOnClose says whether Close removes the socket file. It does by default if this listener made the file. A
-// listener that came from [FileListener] never removes one.
+// SetUnlinkOnClose says whether Close removes the socket file and its lock file. It does by default if this listener
+// made them. A listener that came from [FileListener] never removes any.
 func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(unlink) }
 
 // Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops

@@ -9,11 +9,11 @@ static int lipc__error(int code, int os) {
 }
 
 int lipc_error_code(int64_t result) {
-    return result >= 0 ? 0 : (int)((uint64_t)-result >> LIPC_ERROR_OS_BITS);
+    return result >= 0 ? 0 : (int)((0 - (uint64_t)result) >> LIPC_ERROR_OS_BITS);
 }
 
 int lipc_error_os(int64_t result) {
-    return result >= 0 ? 0 : (int)((uint64_t)-result & ((1u << LIPC_ERROR_OS_BITS) - 1));
+    return result >= 0 ? 0 : (int)((0 - (uint64_t)result) & ((1u << LIPC_ERROR_OS_BITS) - 1));
 }
 
 const char *lipc_error_name(int64_t result) {

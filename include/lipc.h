@@ -226,15 +226,15 @@ typedef struct lipc_listen_options {
 
 /* Listens on a name. options may be NULL.
  *
- * A socket file is guarded by a lock file beside it: its path with ".lock" added, locked with flock(2) for
- * as long as the listener lives. A socket file whose server is gone (it crashed or was killed) is replaced;
+ * A socket file is guarded by a lock file beside it: its path with ".lock" added, empty, locked with flock(2)
+ * for as long as the listener lives. A socket file whose server is gone (it crashed or was killed) is replaced;
  * the file of a living server, whoever wrote it, never is. Only a socket of our own user is ever removed.
  * Of several processes that listen at once exactly one succeeds. After fork(2) the processes share the
  * lock; all but one of them must call lipc_listener_set_unlink(listener, 0) before closing.
  *
- * Errors: LIPC_EADDRINUSE (a living server, or a file that is no socket or another user's), LIPC_ENOENT (no
- * such directory), LIPC_EACCES, LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL (mode or backlog out of range),
- * LIPC_EMFILE, LIPC_ENOMEM. */
+ * Errors: LIPC_EADDRINUSE (a living server, a file that is no socket or another user's, or one with the lock's
+ * name that is not an empty file), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
+ * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode or backlog out of range), LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
 
 /* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file.
@@ -258,7 +258,7 @@ LIPC_API lipc_handle lipc_listener_detach(lipc_listener *listener);
 /* The name that it listens on. */
 LIPC_API void lipc_listener_name(const lipc_listener *listener, lipc_name *ret_name);
 
-/* Whether closing removes the socket file (the default for a listener that made it). */
+/* Whether closing removes the socket file and its lock file (the default for a listener that made them). */
 LIPC_API void lipc_listener_set_unlink(lipc_listener *listener, int unlink);
 
 /* Removes the socket file, if it is still the one that this listener made, then its lock, closes the handle

@@ -263,10 +263,10 @@ func TestUnlinkOnCloseCanBeTurnedOff(t *testing.T) {
 	l.SetUnlinkOnClose(false)
 	require.NoError(t, l.Close())
 	require.FileExists(t, name.String())
-	require.NoFileExists(t, name.String()+".lock")
 	l.SetUnlinkOnClose(true) // too late, and harmless
 	require.NoError(t, listen(t, name).Close())
 	require.NoFileExists(t, name.String())
+	require.NoFileExists(t, name.String()+".lock")
 }
 
 func TestForgottenListenerIsCleanedUp(t *testing.T) {

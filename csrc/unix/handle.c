@@ -2,12 +2,14 @@
 
 /* Close-on-exec, non-blocking, no SIGPIPE, for a descriptor that was not born so. */
 static int lipc__prepare(int fd) {
-    int flags = SYS(fcntl(fd, F_GETFD));
-    if (flags < 0 || SYS(fcntl(fd, F_SETFD, flags | FD_CLOEXEC)) < 0)
+    int own = SYS(fcntl(fd, F_GETFD)), shared = own < 0 ? -1 : SYS(fcntl(fd, F_GETFL));
+    if (own < 0 || shared < 0 || SYS(fcntl(fd, F_SETFD, own | FD_CLOEXEC)) < 0)
         return lipc__error_from(errno);
-    flags = SYS(fcntl(fd, F_GETFL));
-    if (flags < 0 || SYS(fcntl(fd, F_SETFL, flags | O_NONBLOCK)) < 0)
-        return lipc__error_from(errno);
+    if (SYS(fcntl(fd, F_SETFL, shared | O_NONBLOCK)) < 0) {
+        int r = lipc__error_from(errno);
+        fcntl(fd, F_SETFD, own);
+        return r;
+    }
 #ifdef SO_NOSIGPIPE
     /* macOS refuses options with EINVAL once the peer has closed, yet what it wrote can still be read; writes to it
      * raise nothing thanks to MSG_NOSIGNAL, where the system is recent enough to have that too. */

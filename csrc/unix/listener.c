@@ -20,7 +20,11 @@ static int lipc__alive(const lipc__address *address, socklen_t length) {
     int fd = lipc__socket(SOCK_DGRAM);
     if (fd < 0)
         return fd;
-    int alive = SYS(connect(fd, &address->header, length)) == 0 || errno != ECONNREFUSED;
+    int r;
+    do
+        r = SYS(connect(fd, &address->header, length));
+    while (r < 0 && errno == EINTR);
+    int alive = r == 0 || errno != ECONNREFUSED;
     close(fd);
     return alive;
 }
@@ -91,7 +95,7 @@ static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t
     if (r >= 0)
         r = lipc__bind_file(l->fd, address, length, l->path, mode, &l->file);
     if (r < 0) {
-        lipc__unlock(l->lock_path, lock);
+        lipc__unlock(l->lock_path, lock, true);
         return r;
     }
     l->lock_fd = lock;
@@ -227,6 +231,6 @@ void lipc_listener_close(lipc_listener *l) {
     if (l->owns_fd)
         close(l->fd);
     if (l->lock_fd >= 0)
-        lipc__unlock(l->lock_path, l->lock_fd);
+        lipc__unlock(l->lock_path, l->lock_fd, l->unlinks);
     free(l);
 }

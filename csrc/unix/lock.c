@@ -9,39 +9,51 @@ static bool lipc__same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
 }
 
+/* A lock file is empty; a file with content that happens to have the name is somebody's. */
+static bool lipc__is_lock(const struct stat *st) {
+    return S_ISREG(st->st_mode) && st->st_size == 0;
+}
+
+/* Gives the lock up. removes: the lock file too, if it is still the one that is locked. */
+static void lipc__unlock(const char *path, int fd, bool removes) {
+    struct stat locked, present;
+    if (removes && fstat(fd, &locked) == 0 && lipc__is_lock(&locked) && lstat(path, &present) == 0 &&
+        lipc__same_file(&locked, &present))
+        unlink(path);
+    close(fd);
+}
+
 /* Locks path, which ends in LIPC__LOCK_SUFFIX. Returns the descriptor that holds the lock. */
 static int lipc__lock(const char *path) {
     for (;;) {
         int fd = SYS(open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
         if (fd < 0 && errno == EINTR)
             continue;
-        if (fd < 0)
-            return lipc__error_from(errno);
-        struct stat locked, present;
-        if (SYS(flock(fd, LOCK_EX | LOCK_NB)) < 0 || SYS(fstat(fd, &locked)) < 0) {
+        if (fd < 0) /* a symbolic link, a directory or a socket has the name */
+            return errno == ELOOP || errno == EISDIR || errno == ENXIO ? lipc__fault(LIPC_EADDRINUSE)
+                                                                        : lipc__error_from(errno);
+        if (SYS(flock(fd, LOCK_EX | LOCK_NB)) < 0) {
             int os = errno;
             close(fd);
             if (os == EINTR)
                 continue;
             return os == EWOULDBLOCK ? lipc__fault(LIPC_EADDRINUSE) : lipc__error_from(os);
         }
-        if (!S_ISREG(locked.st_mode)) {
-            close(fd);
-            return lipc__fault(LIPC_EADDRINUSE);
+        struct stat locked, present;
+        int r = SYS(fstat(fd, &locked)) < 0 ? lipc__error_from(errno) : 0;
+        if (r == 0 && !lipc__is_lock(&locked))
+            r = lipc__fault(LIPC_EADDRINUSE);
+        bool gone = false;
+        if (r == 0 && SYS(lstat(path, &present)) < 0) {
+            gone = errno == ENOENT;
+            r = lipc__error_from(errno);
         }
-        int os = SYS(lstat(path, &present)) == 0 ? 0 : errno;
-        if (os == 0 && lipc__same_file(&locked, &present))
+        if (r == 0 && lipc__same_file(&locked, &present)) {
+            fchmod(fd, 0600); /* a umask could have left it so that nobody can open it again after a crash */
             return fd;
-        close(fd);
-        if (os != 0 && os != ENOENT)
-            return lipc__error_from(os);
+        }
+        lipc__unlock(path, fd, true);
+        if (r < 0 && !gone)
+            return r;
     }
-}
-
-/* Removes the lock file, if it is still ours, and gives the lock up. */
-static void lipc__unlock(const char *path, int fd) {
-    struct stat locked, present;
-    if (fstat(fd, &locked) == 0 && lstat(path, &present) == 0 && lipc__same_file(&locked, &present))
-        unlink(path);
-    close(fd);
 }

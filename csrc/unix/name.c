@@ -47,12 +47,14 @@ static bool lipc__namespaced_text_valid(const char *text, size_t length) {
 
 /* Whoever can write to the directory can pose as our servers. */
 static int lipc__namespace_check(const char *directory, bool make) {
-    if (make && SYS(mkdir(directory, 0700)) < 0 && errno != EEXIST)
+    if (make && SYS(mkdir(directory, 0700)) == 0)
+        chmod(directory, 0700); /* the umask may have taken some of it; what is missing shows below */
+    else if (make && errno != EEXIST)
         return lipc__error_from(errno);
     struct stat st;
     if (SYS(lstat(directory, &st)) < 0)
         return lipc__error_from(errno);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0077) != 0)
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0777) != 0700)
         return lipc__fault(LIPC_EACCES);
     return 0;
 }

@@ -43,6 +43,8 @@ static void lipc__cursor_advance(lipc__cursor *c, size_t n) {
 
 /* What follows a failed receive. Returns 1 at the end of the stream, 0 to try again, or the error. */
 static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
+    if (errno == EINVAL) /* Linux, for a stream that was never connected */
+        return lipc__fault(LIPC_ENOTCONN);
     /* Linux: the peer closed with data of ours unread. It is gone, as with any other close. */
     return errno == ECONNRESET ? 1 : lipc__retry(fd, POLLIN, deadline);
 }

@@ -1,0 +1,399 @@
+/* Every system call of every operation fails once, with every errno it may have. The operation then succeeds, or
+ * fails with a known error, touches no out-parameter, leaves nothing behind, and works when it is tried again. */
+#include "fixture.h"
+
+/* ---------------------------------------- The seam, csrc/sys.h ---------------------------------- */
+
+static int fault_at;                          /* the how manyth call is to fail; 0: none */
+static int fault_errno;                       /* how */
+static const char *fault_calls;               /* and only if it is one of these (prefixes); NULL: any */
+static int calls;                             /* how many there were */
+static const char *failed_call;               /* the one that failed */
+static void (*before_call)(const char *call); /* what happens elsewhere while the operation runs */
+
+static bool begins_with(const char *call, const char *names) {
+    for (; *names != '\0'; names += strcspn(names, " "), names += *names == ' ')
+        if (strncmp(call, names, strcspn(names, " ")) == 0)
+            return true;
+    return false;
+}
+
+static const struct {
+    int number;
+    const char *name;
+    const char *calls; /* which may fail so (prefixes); NULL: any */
+    bool hidden;       /* the library deals with it, the caller never sees it */
+} errors[] = {
+    {EINTR, "EINTR", "open flock connect accept poll recv send", true},
+    {EAGAIN, "EAGAIN", "accept poll recv send", true}, /* every operation here has time to wait */
+    {ECONNABORTED, "ECONNABORTED", "accept", true},
+    {ECONNRESET, "ECONNRESET", "recv send", false},
+    {EWOULDBLOCK, "EWOULDBLOCK", "flock", false},
+    {EMFILE, "EMFILE", NULL, false},
+    {ENFILE, "ENFILE", NULL, false},
+    {ENOMEM, "ENOMEM", NULL, false},
+    {ENOBUFS, "ENOBUFS", NULL, false},
+    {EAGAIN, "EAGAIN", "connect", false}, /* from the probe for life it means that there is some */
+    {ECONNREFUSED, "ECONNREFUSED", "connect", false},
+    {EACCES, "EACCES", NULL, false},
+    {EPERM, "EPERM", NULL, false},
+    {EIO, "EIO", NULL, false},
+};
+enum { ERRORS = sizeof errors / sizeof *errors };
+
+int lipc_fault_injected(const char *call);
+int lipc_fault_injected(const char *call) {
+    if (before_call != NULL) {
+        void (*happen)(const char *) = before_call;
+        int at = fault_at;
+        before_call = NULL; /* what happens elsewhere does not fail */
+        fault_at = 0;
+        happen(call);
+        fault_at = at;
+        before_call = happen;
+    }
+    if (fault_at == 0 || ++calls != fault_at || (fault_calls != NULL && !begins_with(call, fault_calls)))
+        return 0;
+    failed_call = call;
+    errno = fault_errno;
+    return 1;
+}
+
+/* --------------------------------------- What is operated on ------------------------------------ */
+
+static struct scene {
+    lipc_name name;
+    lipc_listener *listener;
+    lipc_handle handles[20];
+    int count; /* of handles, to be closed */
+    int connects;
+} s;
+
+/* What the operation gives, and whether it is to be closed. */
+static struct outputs {
+    lipc_handle handles[2];
+    lipc_listener *listener;
+    lipc_name name;
+    lipc_credentials credentials;
+    uint32_t groups[4];
+    char data[64];
+} out;
+
+static lipc_buffer buffers[] = {{out.data, 10}, {NULL, 0}, {out.data + 10, sizeof out.data - 10}};
+
+static void with_path(void) {
+    s.name = name_for(LIPC_NAME_PATH, "s");
+}
+
+static void with_stale_path(void) {
+    make_stale("s");
+    with_path();
+}
+
+static void with_namespaced_name(void) {
+    s.name = name_for(LIPC_NAME_NAMESPACED, "s");
+}
+
+static void with_listener(void) {
+    with_path();
+    s.listener = listen_narrowly(&s.name);
+}
+
+static void with_namespaced_listener(void) {
+    with_namespaced_name();
+    s.listener = listen_narrowly(&s.name);
+}
+
+static void with_pair(void) {
+    CHECK_OK(lipc_pair(&s.handles[0], &s.handles[1]));
+    s.count = 2;
+}
+
+static void with_full_pair(void) {
+    static char data[1 << 16];
+    with_pair();
+    while (lipc_write(s.handles[0], data, sizeof data, 0) > 0) {
+    }
+}
+
+static void with_foreign_socket(void) {
+    s.handles[s.count++] = plain_socket(SOCK_STREAM, "l", 1);
+    remove_file("l");
+}
+
+static void with_full_listener(void) {
+    with_listener();
+    s.count = fill_backlog(&s.name, s.handles, 16);
+    s.connects = 0;
+}
+
+/* What happens elsewhere while the operation waits. */
+static void give_bytes(const char *call) {
+    if (begins_with(call, "poll"))
+        CHECK_OK(lipc_write(s.handles[1], "x", 1, 0));
+}
+
+static void make_room(const char *call) {
+    static char sink[1 << 16];
+    if (begins_with(call, "poll"))
+        while (lipc_read(s.handles[1], sink, sizeof sink, 0) > 0) {
+        }
+}
+
+static void connect_once(const char *call) {
+    if (begins_with(call, "poll"))
+        s.handles[s.count++] = connect_to(&s.name);
+}
+
+static void accept_one(const char *call) {
+    lipc_handle server;
+    if (begins_with(call, "connect") && ++s.connects > 1 && lipc_accept(s.listener, 0, NULL, &server) == 0)
+        CHECK_OK(lipc_close(server));
+}
+
+static int64_t do_listen(void) {
+    return lipc_listen(&s.name, NULL, &out.listener);
+}
+
+static int64_t do_adopt_listener(void) {
+    int r = lipc_listener_adopt(s.handles[0], &out.listener);
+    s.count = r == 0 ? 0 : 1; /* it belongs to the listener now */
+    return r;
+}
+
+static int64_t do_connect(void) {
+    return lipc_connect(&s.name, NULL, WAIT, &out.handles[0]);
+}
+
+static int64_t do_accept(void) {
+    return lipc_accept(s.listener, WAIT, &out.name, &out.handles[0]);
+}
+
+static int64_t do_pair(void) {
+    return lipc_pair(&out.handles[0], &out.handles[1]);
+}
+
+static int64_t do_adopt(void) {
+    return lipc_adopt(s.handles[0]);
+}
+
+static int64_t do_duplicate(void) {
+    return lipc_duplicate(s.handles[0], &out.handles[0]);
+}
+
+static int64_t do_read(void) {
+    return lipc_read(s.handles[0], out.data, sizeof out.data, WAIT);
+}
+
+static int64_t do_readv(void) {
+    return lipc_readv(s.handles[0], buffers, 3, WAIT);
+}
+
+static int64_t do_write(void) {
+    return lipc_write(s.handles[0], out.data, sizeof out.data, WAIT);
+}
+
+static int64_t do_writev(void) {
+    return lipc_writev(s.handles[0], buffers, 3, WAIT);
+}
+
+static int64_t do_credentials(void) {
+    return lipc_peer_credentials(s.handles[0], &out.credentials);
+}
+
+static int64_t do_groups(void) {
+    int r = lipc_peer_groups(s.handles[0], 4, out.groups);
+    return lipc_error_code(r) == LIPC_ENOTSUP ? 0 : r;
+}
+
+static int64_t do_buffer_sizes(void) {
+    int r = lipc_set_buffer_size(s.handles[0], LIPC_WRITE, 8192);
+    return r < 0 ? r : lipc_buffer_size(s.handles[0], LIPC_WRITE);
+}
+
+static int64_t do_local_name(void) {
+    return lipc_local_name(s.handles[0], &out.name);
+}
+
+static int64_t do_peer_name(void) {
+    return lipc_peer_name(s.handles[0], &out.name);
+}
+
+static int64_t do_shutdown(void) {
+    return lipc_shutdown(s.handles[0], LIPC_WRITE);
+}
+
+static const struct operation {
+    const char *name;
+    void (*prepare)(void);
+    int64_t (*perform)(void);
+    void (*meanwhile)(const char *call);
+    int handles; /* how many it makes */
+    bool listener; /* whether it makes one */
+} operations[] = {
+    {"listen on a path", with_path, do_listen, NULL, 0, true},
+    {"listen on a stale path", with_stale_path, do_listen, NULL, 0, true},
+    {"listen on a namespaced name", with_namespaced_name, do_listen, NULL, 0, true},
+    {"adopt a listener", with_foreign_socket, do_adopt_listener, NULL, 0, true},
+    {"connect", with_listener, do_connect, NULL, 1, false},
+    {"connect to a namespaced name", with_namespaced_listener, do_connect, NULL, 1, false},
+    {"connect when the backlog is full", with_full_listener, do_connect, accept_one, 1, false},
+    {"accept", with_listener, do_accept, connect_once, 1, false},
+    {"accept on a namespaced name", with_namespaced_listener, do_accept, connect_once, 1, false},
+    {"pair", NULL, do_pair, NULL, 2, false},
+    {"adopt", with_foreign_socket, do_adopt, NULL, 0, false},
+    {"duplicate", with_pair, do_duplicate, NULL, 1, false},
+    {"read", with_pair, do_read, give_bytes, 0, false},
+    {"readv", with_pair, do_readv, give_bytes, 0, false},
+    {"write", with_full_pair, do_write, make_room, 0, false},
+    {"writev", with_full_pair, do_writev, make_room, 0, false},
+    {"credentials", with_pair, do_credentials, NULL, 0, false},
+    {"groups", with_pair, do_groups, NULL, 0, false},
+    {"buffer sizes", with_pair, do_buffer_sizes, NULL, 0, false},
+    {"local name", with_pair, do_local_name, NULL, 0, false},
+    {"peer name", with_pair, do_peer_name, NULL, 0, false},
+    {"shut down", with_pair, do_shutdown, NULL, 0, false},
+};
+
+/* -------------------------------------------- Running ------------------------------------------- */
+
+/* Call number n fails; 0: none does. */
+static int64_t perform(const struct operation *o, int n) {
+    memset(&out, UNTOUCHED, sizeof out);
+    fault_at = n;
+    calls = 0;
+    failed_call = NULL;
+    before_call = o->meanwhile;
+    int64_t r = o->perform();
+    before_call = NULL;
+    fault_at = 0;
+    return r;
+}
+
+/* No files, but one of which it cannot be known whose it is: a lock that could not be taken may be held by
+ * another. stale: the socket file that was there before. */
+static void check_no_files(bool stale) {
+    char socket_file[64], lock_file[80], last[300];
+    snprintf(socket_file, sizeof socket_file, s.name.type == LIPC_NAME_PATH ? "s" : "lipc/%.40s", s.name.text);
+    snprintf(lock_file, sizeof lock_file, "%s.lock", socket_file);
+    if (failed_call != NULL && begins_with(failed_call, "flock"))
+        unlink(in_directory(lock_file));
+    CHECK(!exists(lock_file));
+    CHECK(stale || !exists(socket_file));
+    CHECK(test_entries(in_directory("lipc"), last, sizeof last) <= 0);
+}
+
+/* Runs an operation of which call number n fails. hidden: the caller is not to notice. Returns false if it makes
+ * fewer calls. */
+static bool run(const struct operation *o, int n, bool hidden) {
+    test_open before;
+    test_descriptors(&before);
+    memset(&s, 0, sizeof s);
+    if (o->prepare != NULL)
+        o->prepare();
+    int64_t r = perform(o, n);
+    bool made = calls >= n;
+    if (r < 0) {
+        CHECK(failed_call != NULL);
+        CHECK(strcmp(lipc_error_name(r), "unknown") != 0 && lipc_error_os(r) != EINTR);
+        CHECK(is_untouched(&out, sizeof out));
+        if (o->listener)
+            check_no_files(o->prepare == with_stale_path);
+        if (o->prepare == with_foreign_socket) /* it is as it was */
+            CHECK((fcntl((int)s.handles[0], F_GETFD) & FD_CLOEXEC) == 0 &&
+                  (fcntl((int)s.handles[0], F_GETFL) & O_NONBLOCK) == 0);
+        CHECK(!hidden);
+        CHECK_OK(perform(o, 0));
+    }
+    close_all(out.handles, o->handles);
+    if (o->listener)
+        lipc_listener_close(out.listener);
+    lipc_listener_close(s.listener);
+    close_all(s.handles, s.count);
+    test_same_descriptors(&before);
+    test_directory_empty();
+    return made;
+}
+
+/* Of the operations whose name begins so. */
+static void fail_every_call(const char *names) {
+    for (size_t i = 0; i < sizeof operations / sizeof *operations; i++)
+        for (int j = 0; j < ERRORS && begins_with(operations[i].name, names); j++) {
+            bool made = true;
+            for (int n = 1; made; n++) {
+                char row[200];
+                snprintf(row, sizeof row, "%s, call %d, %s", operations[i].name, n, errors[j].name);
+                test_row = row;
+                fault_errno = errors[j].number;
+                fault_calls = errors[j].calls;
+                made = run(&operations[i], n, errors[j].hidden);
+                CHECK(n < 100);
+            }
+        }
+}
+
+TEST(every_call_may_fail_once_when_listening) {
+    fail_every_call("listen");
+}
+
+TEST(every_call_may_fail_once_when_adopting) {
+    fail_every_call("adopt duplicate");
+}
+
+TEST(every_call_may_fail_once_when_connections_are_made) {
+    fail_every_call("connect accept pair");
+}
+
+TEST(every_call_may_fail_once_when_bytes_are_moved) {
+    fail_every_call("read write shut");
+}
+
+TEST(every_call_may_fail_once_when_a_handle_is_asked) {
+    fail_every_call("credentials groups buffer local peer");
+}
+
+/* Where a full backlog and a dead server are refused alike, a probe tells them apart. */
+TEST(a_refusal_is_a_full_backlog_only_where_that_is_how_the_system_tells) {
+    with_listener();
+    fault_errno = ECONNREFUSED;
+    fault_calls = "connect";
+    failed_call = NULL;
+    for (int n = 1; failed_call == NULL; n++) { /* until n is the number of connect(2) */
+        lipc_handle client;
+        fault_at = n;
+        calls = 0;
+        int r = lipc_connect(&s.name, NULL, WAIT, &client);
+        CHECK_ERROR(failed_call != NULL && ABSTRACT_NAMES ? LIPC_ECONNREFUSED : 0, r);
+        fault_at = 0;
+        if (r == 0)
+            close_all((lipc_handle[]){client, accept_from(s.listener)}, 2);
+    }
+    lipc_listener_close(s.listener);
+}
+
+TEST(every_errno_has_its_portable_code) {
+    static const struct {
+        int number, code;
+    } rows[] = {
+        {EAGAIN, LIPC_EAGAIN},   {ETIMEDOUT, LIPC_ETIMEDOUT},   {EINVAL, LIPC_EINVAL},
+        {ENOENT, LIPC_ENOENT},   {ENOTDIR, LIPC_ENOENT},        {ENAMETOOLONG, LIPC_ENAMETOOLONG},
+        {EACCES, LIPC_EACCES},   {EPERM, LIPC_EACCES},          {EROFS, LIPC_EACCES},
+        {EPIPE, LIPC_EPIPE},     {EADDRINUSE, LIPC_EADDRINUSE}, {ECONNREFUSED, LIPC_ECONNREFUSED},
+        {ENOSYS, LIPC_ENOTSUP},  {EOPNOTSUPP, LIPC_ENOTSUP},    {ECONNRESET, LIPC_EPIPE},
+        {EMFILE, LIPC_EMFILE},   {ENFILE, LIPC_EMFILE},         {ENOMEM, LIPC_ENOMEM},
+        {ENOBUFS, LIPC_ENOMEM},  {EBADF, LIPC_EBADF},           {ENOTSOCK, LIPC_ENOTSOCK},
+        {EPROTOTYPE, LIPC_ENOTSOCK}, {ENOTCONN, LIPC_ENOTCONN}, {EMSGSIZE, LIPC_EMSGSIZE},
+        {EIO, LIPC_EIO},         {EDOM, LIPC_EOTHER},
+    };
+    lipc_handle a, b;
+    lipc_name name;
+    CHECK_OK(lipc_pair(&a, &b));
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        fault_errno = rows[i].number;
+        fault_at = 1;
+        calls = 0;
+        CHECK_ERROR(rows[i].code, lipc_local_name(a, &name));
+    }
+    fault_at = 0;
+    close_all((lipc_handle[]){a, b}, 2);
+}

@@ -1,0 +1,222 @@
+/* What tests set up again and again: names, listeners, connections, other processes. */
+#ifndef LIPC_FIXTURE_H
+#define LIPC_FIXTURE_H
+
+#include "test.h"
+
+#include <grp.h>
+#include <stddef.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+/* Whether namespaced names are the kernel's; otherwise they are files. */
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#define ABSTRACT_NAMES 1
+#else
+#define ABSTRACT_NAMES 0
+#endif
+
+enum { NOBODY = 65534, WAIT = 30000 /* ms: longer than anything takes that works */ };
+
+/* An out-parameter that must stay untouched is filled with this. */
+#define UNTOUCHED 0x5a
+
+static inline bool is_untouched(const void *memory, size_t size) {
+    for (size_t i = 0; i < size; i++)
+        if (((const unsigned char *)memory)[i] != UNTOUCHED)
+            return false;
+    return true;
+}
+
+/* ------------------------------------------- Names ---------------------------------------------- */
+
+/* A path in the test's directory; good for the next seven calls. */
+static inline const char *in_directory(const char *leaf) {
+    static char paths[8][256];
+    static unsigned next;
+    char *path = paths[next++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", test_directory, leaf);
+    return path;
+}
+
+static inline bool exists(const char *leaf) {
+    struct stat st;
+    return lstat(in_directory(leaf), &st) == 0;
+}
+
+static inline void remove_file(const char *leaf) {
+    CHECK(unlink(in_directory(leaf)) == 0);
+}
+
+/* A name of that type that no other test uses. */
+static inline lipc_name name_for(int type, const char *leaf) {
+    lipc_name name;
+    if (type == LIPC_NAME_PATH) {
+        CHECK_OK(lipc_name_path(in_directory(leaf), LIPC_STRLEN, &name));
+    } else {
+        char text[64];
+        snprintf(text, sizeof text, "%s-%s", strrchr(test_directory, '/') + 1, leaf);
+        CHECK_OK(lipc_name_namespaced(text, LIPC_STRLEN, &name));
+    }
+    return name;
+}
+
+#define EACH_NAME_TYPE(type) \
+    for (int type = LIPC_NAME_PATH; \
+         type <= LIPC_NAME_NAMESPACED && (test_row = type == LIPC_NAME_PATH ? "path" : "namespaced", true); type++)
+
+static inline bool same_name(const lipc_name *a, const lipc_name *b) {
+    return a->type == b->type && a->length == b->length && memcmp(a->text, b->text, a->length + 1) == 0;
+}
+
+/* ------------------------------------ Listeners and connections --------------------------------- */
+
+static inline lipc_listener *listen_on(const lipc_name *name) {
+    lipc_listener *listener = NULL;
+    CHECK_OK(lipc_listen(name, NULL, &listener));
+    return listener;
+}
+
+/* A listener that takes few connections into its backlog. */
+static inline lipc_listener *listen_narrowly(const lipc_name *name) {
+    lipc_listen_options options = {.size = sizeof options, .backlog = 1};
+    lipc_listener *listener = NULL;
+    CHECK_OK(lipc_listen(name, &options, &listener));
+    return listener;
+}
+
+static inline lipc_handle connect_to(const lipc_name *name) {
+    lipc_handle connection = LIPC_INVALID_HANDLE;
+    CHECK_OK(lipc_connect(name, NULL, WAIT, &connection));
+    return connection;
+}
+
+static inline lipc_handle accept_from(lipc_listener *listener) {
+    lipc_handle connection = LIPC_INVALID_HANDLE;
+    CHECK_OK(lipc_accept(listener, WAIT, NULL, &connection));
+    return connection;
+}
+
+/* Connects until the backlog is full. Returns how many it took. */
+static inline int fill_backlog(const lipc_name *name, lipc_handle *ret_clients, int capacity) {
+    for (int n = 0; n < capacity; n++) {
+        int r = lipc_connect(name, NULL, 0, &ret_clients[n]);
+        if (r < 0) {
+            CHECK_ERROR(LIPC_EAGAIN, r);
+            return n;
+        }
+    }
+    FAIL("the backlog took more than %d connections", capacity);
+}
+
+static inline void close_all(const lipc_handle *handles, int count) {
+    for (int i = 0; i < count; i++)
+        CHECK_OK(lipc_close(handles[i]));
+}
+
+/* Data goes through from a to b. */
+static inline void check_connected(lipc_handle a, lipc_handle b) {
+    char got[8] = "";
+    CHECK_INT(5, lipc_write(a, "hello", 5, WAIT));
+    CHECK_INT(5, lipc_read(b, got, sizeof got, WAIT));
+    CHECK_STRING("hello", got);
+}
+
+/* As every handle of the library is born. */
+static inline void check_born(lipc_handle handle) {
+    CHECK(fcntl((int)handle, F_GETFD) & FD_CLOEXEC);
+    CHECK(fcntl((int)handle, F_GETFL) & O_NONBLOCK);
+}
+
+/* A socket without the library: bound, if leaf is not NULL; listening, if backlog >= 0. */
+static inline int plain_socket(int type, const char *leaf, int backlog) {
+    int fd = socket(AF_UNIX, type, 0);
+    CHECK(fd >= 0);
+    if (leaf != NULL) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", in_directory(leaf));
+        CHECK(bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    }
+    CHECK(backlog < 0 || listen(fd, backlog) == 0);
+    return fd;
+}
+
+/* A socket file whose server is gone. */
+static inline void make_stale(const char *leaf) {
+    close(plain_socket(SOCK_STREAM, leaf, 1));
+}
+
+/* ----------------------------------------- Processes -------------------------------------------- */
+
+static int ready_to = -1;
+
+/* Tells start() in the parent that the state it waits for is there. */
+static inline void ready(void) {
+    CHECK(write(ready_to, "", 1) == 1);
+}
+
+__attribute__((noreturn)) static inline void stay(void) {
+    for (;;)
+        pause();
+}
+
+/* Runs body in another process, and returns once that has called ready(). */
+static inline pid_t start(void (*body)(const void *), const void *argument) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    pid_t process = fork();
+    CHECK(process >= 0);
+    if (process == 0) {
+        close(ends[0]);
+        ready_to = ends[1];
+        body(argument);
+        _exit(TEST_PASSED);
+    }
+    close(ends[1]);
+    char byte;
+    CHECK(read(ends[0], &byte, 1) == 1);
+    close(ends[0]);
+    return process;
+}
+
+static inline void join(pid_t process) {
+    int status;
+    CHECK(waitpid(process, &status, 0) == process);
+    CHECK_INT(0, status);
+}
+
+static inline void kill_hard(pid_t process) {
+    int status;
+    CHECK(kill(process, SIGKILL) == 0);
+    CHECK(waitpid(process, &status, 0) == process);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
+/* A body for start(): a server that never ends, on a lipc_name. */
+static inline void serve(const void *name) {
+    listen_on(name);
+    ready();
+    stay();
+}
+
+/* Becomes another user, for good; with one supplementary group, or none if that is 0. */
+static inline void become(uid_t user, gid_t group, gid_t supplementary) {
+    CHECK(seteuid(0) == 0);
+    CHECK(setgroups(supplementary != 0, &supplementary) == 0);
+    CHECK(setgid(group) == 0 && setuid(user) == 0);
+}
+
+/* Forbids further descriptors; returns the limit that was. */
+static inline struct rlimit forbid_descriptors(void) {
+    struct rlimit was, limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);
+    int next = dup(0);
+    CHECK(next >= 0 && close(next) == 0);
+    limit = was;
+    limit.rlim_cur = (rlim_t)next;
+    CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return was;
+}
+
+#endif
