@@ -5,10 +5,12 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
 
 func TestWindowsIsReportedAsUnsupported(t *testing.T) {
+	leakcheck.Start(t)
 	name := ipc.Namespaced("lipc-test")
 	_, err := ipc.Listen(name)
 	require.ErrorIs(t, err, errors.ErrUnsupported)
@@ -20,6 +22,7 @@ func TestWindowsIsReportedAsUnsupported(t *testing.T) {
 }
 
 func TestPipeNamesAreChecked(t *testing.T) {
+	leakcheck.Start(t)
 	for text, valid := range map[string]bool{
 		`\\.\pipe\x`: true, `\\host\PIPE\x`: true, "@x": true,
 		"": false, "@": false, `C:\x`: false, `\\.\pipe\`: false, `\\\pipe\x`: false, `\\.\pipe\a\b`: false, `@a\b`: false,
