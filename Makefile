@@ -1,7 +1,9 @@
 # lipc needs GNU make (gmake on the BSDs), a C11 compiler, and Go for the Go side.
 
 VERSION := $(shell awk '/^#define LIPC_VERSION_(MAJOR|MINOR|PATCH)/ { printf "%s%s", dot, $$3; dot = "." }' include/lipc.h)
-MAJOR   := $(firstword $(subst ., ,$(VERSION)))
+# What the soname carries: the versions that can stand in for one another. Until 1.0 that is one minor version.
+PARTS   := $(subst ., ,$(VERSION))
+ABI     := $(firstword $(PARTS))$(if $(filter 0,$(firstword $(PARTS))),.$(word 2,$(PARTS)))
 
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
@@ -19,12 +21,12 @@ HEADERS  := $(wildcard include/*.h)
 SYSTEM := $(shell uname -s)
 ifeq ($(SYSTEM),Darwin)
   SHARED      := liblipc.$(VERSION).dylib
-  SONAME      := liblipc.$(MAJOR).dylib
+  SONAME      := liblipc.$(ABI).dylib
   LINK_NAME   := liblipc.dylib
-  SHARED_FLAGS = -dynamiclib -install_name $(LIBDIR)/$(SONAME) -current_version $(VERSION) -compatibility_version $(MAJOR)
+  SHARED_FLAGS = -dynamiclib -install_name $(SONAME) -current_version $(VERSION) -compatibility_version $(ABI)
 else
   SHARED      := liblipc.so.$(VERSION)
-  SONAME      := liblipc.so.$(MAJOR)
+  SONAME      := liblipc.so.$(ABI)
   LINK_NAME   := liblipc.so
   SHARED_FLAGS = -shared -Wl,-soname,$(SONAME)
 endif
@@ -50,7 +52,7 @@ $(BUILD)/$(SHARED): $(BUILD)/lipc.pic.o
 	$(CC) $(LDFLAGS) $(SHARED_FLAGS) $< -o $@
 
 demo: ## show it: real processes talking over local sockets
-	$(GO) run ./examples/demo
+	GO=$(GO) CC=$(CC) $(GO) run ./examples/demo
 
 test: ## run all tests that this machine can run, and say what was left out
 	GO=$(GO) CC=$(CC) MAKE=$(MAKE) tests/run
@@ -66,6 +68,9 @@ install: all ## install the C library, headers and pkg-config file (PREFIX, DEST
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(BUILD)/$(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/$(SHARED) $(DESTDIR)$(LIBDIR)
+ifeq ($(SYSTEM),Darwin) # programs look for the library where it says that it is
+	install_name_tool -id $(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SHARED)
+endif
 	ln -sf $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/$(LINK_NAME)
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \

@@ -129,7 +129,7 @@ func (c *conn) File() (*os.File, error) {
 }
 
 // FileConn returns a connection on a duplicate of f, which must be a connected local stream socket: inherited, or from
-// another package. f stays the caller's, but is non-blocking from then on.
+// another package. f stays the caller's, but is non-blocking from then on, and must stay so.
 func FileConn(f *os.File) (*Conn, error) {
 	c := new(Conn)
 	if err := adoptConn(&c.conn, f); err != nil {

@@ -5,12 +5,7 @@ package ipc
 // The part of the C core that is the same on all systems: results and names.
 
 /*
-#include <lipc.h>
-
-static int ipc_name(int type, const char *text, size_t length, lipc_name *ret_name) {
-	return type == LIPC_NAME_PATH ? lipc_name_path(text, length, ret_name)
-	                              : lipc_name_namespaced(text, length, ret_name);
-}
+#include "core.h"
 
 static int ipc_check_name(int type, const char *text, size_t length) {
 	lipc_name name;
@@ -24,6 +19,7 @@ import "C"
 
 import (
 	"fmt"
+	"io/fs"
 	"syscall"
 	"unsafe"
 )
@@ -46,18 +42,34 @@ func (r result) err() error {
 	if r >= 0 {
 		return nil
 	}
-	err := error(syscall.Errno(-r & (1<<C.LIPC_ERROR_OS_BITS - 1)))
-	if r.code() == C.LIPC_ENOTSUP {
-		err = fmt.Errorf("%w (%w)", unsupported(), err)
+	number := syscall.Errno(-r & (1<<C.LIPC_ERROR_OS_BITS - 1))
+	switch r.code() {
+	case C.LIPC_ENOTSUP:
+		return fmt.Errorf("%w (%w)", unsupported(), number)
+	case C.LIPC_EACCES:
+		return matching(number, fs.ErrPermission)
+	case C.LIPC_ENOENT:
+		return matching(number, fs.ErrNotExist)
 	}
-	return err
+	return number
 }
+
+// acceptErr is err for an accept: to be out of descriptors or memory passes.
+func (r result) acceptErr() error {
+	if r.code() == C.LIPC_EMFILE || r.code() == C.LIPC_ENOMEM {
+		return &temporaryError{r.err()}
+	}
+	return r.err()
+}
+
+// turnedAway reports whether an accept closed a connection because of who its peer is.
+func (r result) turnedAway() bool { return r < 0 && r.code() == C.LIPC_EACCES }
 
 // nameErr is err for a call that took a name, which may itself be the fault.
 func (r result) nameErr(name Name) error {
 	switch r.code() {
 	case C.LIPC_ENAMETOOLONG:
-		return newNameError(name, int(C.lipc_name_limit(C.int(name.types))), r.err())
+		return newNameError(name, max(1, int(C.lipc_name_limit(C.int(name.types)))), r.err())
 	case C.LIPC_ENAME:
 		return newNameError(name, 0, r.err())
 	}

@@ -6,24 +6,24 @@ package ipc
 // for the object behind the pointer, which is slow and refuses buffers that lie within a struct with pointers.
 
 /*
-#include <lipc.h>
-
-static int ipc_named(int type, const char *text, size_t length, lipc_name *ret_name) {
-	return type == LIPC_NAME_PATH ? lipc_name_path(text, length, ret_name)
-	                              : lipc_name_namespaced(text, length, ret_name);
-}
+#include "core.h"
 
 static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog,
                       lipc_listener **ret_listener) {
 	lipc_name name;
 	lipc_listen_options options = {sizeof options, mode, backlog};
-	int r = ipc_named(type, text, length, &name);
+	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_listen(&name, &options, ret_listener);
+}
+
+static int ipc_listener_adopt(lipc_handle handle, unsigned mode, lipc_listener **ret_listener) {
+	lipc_listen_options options = {sizeof options, mode, 0};
+	return lipc_listener_adopt(handle, &options, ret_listener);
 }
 
 static int ipc_connect(int type, const char *text, size_t length, lipc_handle *ret_handle) {
 	lipc_name name;
-	int r = ipc_named(type, text, length, &name);
+	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_connect(&name, 0, 0, ret_handle);
 }
 
@@ -107,8 +107,8 @@ func coreListen(name Name, mode uint32, backlog int) (l *coreListener, r result)
 	return l, r
 }
 
-func coreListenerAdopt(handle uintptr) (l *coreListener, r result) {
-	r = result(C.lipc_listener_adopt(C.lipc_handle(handle), &l))
+func coreListenerAdopt(handle uintptr, mode uint32) (l *coreListener, r result) {
+	r = result(C.ipc_listener_adopt(C.lipc_handle(handle), C.uint(mode), &l))
 	return l, r
 }
 
@@ -177,6 +177,7 @@ func coreDuplicate(handle uintptr) (duplicate uintptr, r result) {
 	return uintptr(h), r
 }
 
+func coreKind(handle uintptr) result  { return result(C.lipc_kind(C.lipc_handle(handle))) }
 func coreAdopt(handle uintptr) result { return result(C.lipc_adopt(C.lipc_handle(handle))) }
 
 func coreClose(handle uintptr) { C.lipc_close(C.lipc_handle(handle)) }
@@ -223,5 +224,8 @@ func goName(name *C.lipc_name) Name {
 		return Name{}
 	}
 	text := unsafe.Slice((*byte)(unsafe.Pointer(&name.text[0])), name.length)
-	return Name{NameTypes(name._type), string(text)}
+	if NameTypes(name._type) == PathNames {
+		return Path(string(text))
+	}
+	return Namespaced(string(text))
 }

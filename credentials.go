@@ -3,8 +3,8 @@
 package ipc
 
 // Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. They are those at
-// the time when the peer connected (for a client: when the server began to listen; for a pair: when it was made)
-// and do not follow later changes. A process ID can be reused once its process has ended.
+// the time when the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound;
+// for a pair: when it was made) and do not follow later changes. A process ID can be reused once its process has ended.
 //
 // What the system does not tell says so: an ID is -1, Groups is nil, SID is empty.
 type Credentials struct {

@@ -3,6 +3,7 @@
 package ipc
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -40,12 +41,18 @@ type direction struct {
 	pins   runtime.Pinner
 }
 
-// open takes a descriptor over.
-func (e *endpoint) open(handle uintptr) {
+// open takes a descriptor over. It fails, and closes the descriptor, if the poller does not take it (epoll_ctl(2):
+// fs.epoll.max_user_watches), which os.NewFile keeps to itself.
+func (e *endpoint) open(handle uintptr) error {
 	e.file = os.NewFile(handle, "ipc")
+	if err := e.file.SetDeadline(time.Time{}); err != nil {
+		e.file.Close()
+		return fmt.Errorf("the system's poller does not take the descriptor: %w", err)
+	}
 	e.raw, _ = e.file.SyscallConn() // fails for a nil file alone
 	e.out.writes = true
 	e.in.attempt, e.out.attempt = e.in.call, e.out.call
+	return nil
 }
 
 // known turns what the runtime reports after a close, which matches nothing, into net.ErrClosed.

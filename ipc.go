@@ -40,7 +40,8 @@ type Dialer struct {
 // Dial connects to a listener. Where nothing has the name the error is at once [fs.ErrNotExist], or
 // [syscall.ECONNREFUSED] if a socket file exists and nobody listens (for an absent name of Linux's abstract
 // namespace too). A listener whose backlog is full is tried again, every 1 to 4 milliseconds, until the context
-// ends. One that this user may not connect to is [fs.ErrPermission].
+// ends. (macOS and the BSDs tell it from a file that nobody listens on only by whether any process has the socket open;
+// there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is [fs.ErrPermission].
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
 	if err := d.dial(ctx, name, &c.conn); err != nil {

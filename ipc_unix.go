@@ -19,8 +19,7 @@ func (e *endpoint) connect(name Name) (busy bool, err error) {
 	if r < 0 {
 		return r.busy(), r.nameErr(name)
 	}
-	e.open(handle)
-	return false, nil
+	return false, e.open(handle)
 }
 
 func openPair(a, b *endpoint) error {
@@ -28,12 +27,18 @@ func openPair(a, b *endpoint) error {
 	if r < 0 {
 		return r.err()
 	}
-	a.open(ha)
-	b.open(hb)
+	if err := a.open(ha); err != nil {
+		coreClose(hb)
+		return err
+	}
+	if err := b.open(hb); err != nil {
+		a.close()
+		return err
+	}
 	return nil
 }
 
-// duplicateFile returns a duplicate of a file's descriptor, prepared for the poller, if it is of that kind.
+// duplicateFile returns a duplicate of a file's descriptor if it is of that kind.
 func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -46,7 +51,7 @@ func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
 	if r < 0 {
 		return 0, r.err()
 	}
-	r = coreAdopt(handle)
+	r = coreKind(handle)
 	if r == kind {
 		return handle, nil
 	}
@@ -62,9 +67,12 @@ func adoptConn(c *conn, f *os.File) error {
 	if err != nil {
 		return err
 	}
+	if r := coreAdopt(handle); r < 0 {
+		coreClose(handle)
+		return r.err()
+	}
 	c.local, c.remote = coreNames(handle)
-	c.end.open(handle)
-	return nil
+	return c.end.open(handle)
 }
 
 // An acceptor is a listening endpoint, and the core's listener, which owns the socket file but no longer the
@@ -91,31 +99,33 @@ func (a *acceptor) listen(name Name, lc *ListenConfig) error {
 	if r < 0 {
 		return r.nameErr(name)
 	}
-	a.open(core)
-	return nil
+	return a.open(core)
 }
 
-func (a *acceptor) adopt(f *os.File) (Name, error) {
+func (a *acceptor) adopt(f *os.File, lc *ListenConfig) (Name, error) {
 	handle, err := duplicateFile(f, kindStreamListener)
 	if err != nil {
 		return Name{}, err
 	}
-	core, r := coreListenerAdopt(handle)
+	core, r := coreListenerAdopt(handle, uint32(lc.Mode))
 	if r < 0 {
 		coreClose(handle)
 		return Name{}, r.err()
 	}
 	name := coreListenerName(core)
-	a.open(core)
-	return name, nil
+	return name, a.open(core)
 }
 
-func (a *acceptor) open(core *coreListener) {
+func (a *acceptor) open(core *coreListener) error {
+	if err := a.end.open(coreListenerDetach(core)); err != nil {
+		coreListenerClose(core)
+		return err
+	}
 	a.core = core
 	a.turn = make(chan struct{}, 1)
 	a.attempt = a.acceptOnce
-	a.end.open(coreListenerDetach(core))
 	a.stop = runtime.AddCleanup(a, coreListenerClose, core)
+	return nil
 }
 
 func (a *acceptor) acceptOnce(uintptr) bool {
@@ -137,18 +147,22 @@ func (a *acceptor) accept(ctx context.Context, c *conn) error {
 		return net.ErrClosed
 	}
 	defer a.interruptAfter(ctx)()
-	if err := a.end.known(a.end.raw.Read(a.attempt)); err != nil {
-		if ctx.Err() != nil && err != net.ErrClosed {
-			err = ctx.Err()
+	for {
+		if err := a.end.known(a.end.raw.Read(a.attempt)); err != nil {
+			if ctx.Err() != nil && err != net.ErrClosed {
+				err = ctx.Err()
+			}
+			return err
 		}
-		return err
+		switch {
+		case a.result >= 0:
+			c.remote = a.peer
+			return c.end.open(a.handle)
+		case a.result.turnedAway(): // look at the deadline, and go on
+		default:
+			return a.result.acceptErr()
+		}
 	}
-	if a.result < 0 {
-		return a.result.err()
-	}
-	c.remote = a.peer
-	c.end.open(a.handle)
-	return nil
 }
 
 // interruptAfter wakes whoever accepts when the context ends, until the function that it returns is called.
@@ -162,7 +176,7 @@ func (a *acceptor) interruptAfter(ctx context.Context) (end func()) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.interrupted = true
-		a.end.file.SetReadDeadline(time.Unix(1, 0))
+		a.end.file.SetReadDeadline(past)
 	})
 	return func() {
 		if stop() {
@@ -172,15 +186,20 @@ func (a *acceptor) interruptAfter(ctx context.Context) (end func()) {
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		a.interrupted = false
-		a.end.file.SetReadDeadline(a.deadline)
+		if !a.end.closed.Load() {
+			a.end.file.SetReadDeadline(a.deadline)
+		}
 	}
 }
+
+// past is a deadline that wakes whoever waits.
+var past = time.Unix(1, 0)
 
 func (a *acceptor) setDeadline(t time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.deadline = t
-	if a.interrupted {
+	if a.interrupted || a.end.closed.Load() {
 		return a.end.usable()
 	}
 	return a.end.setReadDeadline(t)
@@ -194,16 +213,22 @@ func (a *acceptor) setUnlinkOnClose(unlink bool) {
 	}
 }
 
+// close removes the socket file before the socket goes: as long as the socket is there, no other file can get the
+// same inode, and nobody finds a file without a listener.
 func (a *acceptor) close() error {
-	if err := a.end.close(); err != nil {
-		return err
+	a.mu.Lock()
+	if a.end.closed.Swap(true) {
+		a.mu.Unlock()
+		return net.ErrClosed
 	}
-	a.turn <- struct{}{} // nobody is using core any more
+	a.end.file.SetReadDeadline(past)
+	a.mu.Unlock()
+	a.turn <- struct{}{} // from here on nobody uses core
 	defer func() { <-a.turn }()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.stop.Stop()
 	coreListenerClose(a.core)
 	a.freed = true
-	return nil
+	return a.end.file.Close()
 }

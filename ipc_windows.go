@@ -29,12 +29,12 @@ func (e *endpoint) duplicate(name Name) (*os.File, error)      { return nil, uns
 
 type acceptor struct{ end endpoint }
 
-func (a *acceptor) listen(name Name, lc *ListenConfig) error  { return unsupported() }
-func (a *acceptor) adopt(f *os.File) (Name, error)            { return Name{}, unsupported() }
-func (a *acceptor) accept(ctx context.Context, c *conn) error { return unsupported() }
-func (a *acceptor) setDeadline(t time.Time) error             { return unsupported() }
-func (a *acceptor) setUnlinkOnClose(unlink bool)              {}
-func (a *acceptor) close() error                              { return unsupported() }
+func (a *acceptor) listen(name Name, lc *ListenConfig) error         { return unsupported() }
+func (a *acceptor) adopt(f *os.File, lc *ListenConfig) (Name, error) { return Name{}, unsupported() }
+func (a *acceptor) accept(ctx context.Context, c *conn) error        { return unsupported() }
+func (a *acceptor) setDeadline(t time.Time) error                    { return unsupported() }
+func (a *acceptor) setUnlinkOnClose(unlink bool)                     {}
+func (a *acceptor) close() error                                     { return unsupported() }
 
 func openPair(a, b *endpoint) error       { return unsupported() }
 func adoptConn(c *conn, f *os.File) error { return unsupported() }

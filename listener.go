@@ -64,14 +64,21 @@ func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig) erro
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := lc.check(); err != nil {
+		return err
+	}
+	l.name = name
+	return l.acceptor.listen(name, lc)
+}
+
+func (lc *ListenConfig) check() error {
 	if lc.Mode&^fs.ModePerm != 0 {
 		return &optionError{"Mode " + lc.Mode.String() + " has more than permission bits"}
 	}
 	if lc.Backlog < 0 {
 		return &optionError{"negative Backlog"}
 	}
-	l.name = name
-	return l.acceptor.listen(name, lc)
+	return nil
 }
 
 // An optionError says which option is out of range.
@@ -102,8 +109,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 }
 
 // AcceptConn waits for a connection, until the context ends or the listener's deadline passes. Connections that their
-// clients gave up are passed over. When the process is out of descriptors the error matches [syscall.EMFILE] and is
-// Temporary: the connection still waits, and the listener goes on working.
+// clients gave up are passed over. When the process is out of descriptors or the system out of memory
+// ([syscall.EMFILE], ENFILE, ENOBUFS, ENOMEM) the error is Temporary: the connection still waits, and the listener goes
+// on working.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	c := new(Conn)
 	if err := l.accept(ctx, &c.conn); err != nil {
@@ -176,17 +184,25 @@ func (l *listener) Close() error { return l.opError("close", l.acceptor.close())
 func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawConn{&l.acceptor.end}, nil }
 
 // File returns a duplicate of the listening handle, for instance to pass on to another process. Closing either does not
-// affect the other. When the listener is closed first, [Listener.SetUnlinkOnClose] decides what becomes of the file.
+// affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first, [Listener.SetUnlinkOnClose] decides what becomes of the file.
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.end.duplicate(l.name)
 	return f, l.opError("file", err)
 }
 
+// FileListener returns a listener on a duplicate of f with the default options, see [ListenConfig.FileListener].
+func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).FileListener(f) }
+
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
-// from another package. f stays the caller's, but is non-blocking from then on.
-func FileListener(f *os.File) (*Listener, error) {
+// from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Mode
+// counts, and only where no file does it: for names of Linux's abstract namespace.
+func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
-	name, err := l.acceptor.adopt(f)
+	err := lc.check()
+	var name Name
+	if err == nil {
+		name, err = l.acceptor.adopt(f, lc)
+	}
 	if err != nil {
 		return nil, opError("file", Name{}, Name{}, err)
 	}

@@ -34,8 +34,8 @@ const (
 // both.
 func SupportedNames() NameTypes { return PathNames | NamespacedNames }
 
-// Path returns the name of a socket file, at most 108 bytes long on Linux and 104 elsewhere (the whole of
-// sun_path, unix(7)). On Windows it is a pipe path, \\.\pipe\x or \\host\pipe\x, at most 256 UTF-16 code units
+// Path returns the name of a socket file, at most 108 bytes long on Linux, 103 on OpenBSD and 104 elsewhere (the whole
+// of sun_path, unix(7)). On Windows it is a pipe path, \\.\pipe\x or \\host\pipe\x, at most 256 UTF-16 code units
 // long. A path that begins with "@" gets "./" in front, so that it keeps its meaning in text.
 func Path(path string) Name {
 	if strings.HasPrefix(path, "@") {
@@ -94,6 +94,8 @@ func newNameError(name Name, limit int, err error) error {
 	switch windows := runtime.GOOS == "windows"; {
 	case name.text == "":
 		reason = "empty name"
+	case limit == 1: // there is no room for any
+		reason = "the runtime directory's path is too long for a name in it"
 	case limit > 0:
 		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.text), limit, runtime.GOOS)
 	case strings.Contains(name.text, "\x00"):

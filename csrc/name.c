@@ -30,12 +30,14 @@ int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name) {
 }
 
 int lipc_name_format(const lipc_name *name, char *buffer, size_t size) {
-    const char *prefix = name->type == LIPC_NAME_NAMESPACED                 ? "@"
-                         : name->length > 0 && name->text[0] == '@' ? "./"
-                                                                    : "";
-    size_t prefix_length = strlen(prefix), length = prefix_length + name->length;
     if (name->length >= LIPC_NAME_CAPACITY)
         return lipc__fault(LIPC_ENAMETOOLONG);
+    const char *prefix = "";
+    if (name->type == LIPC_NAME_NAMESPACED)
+        prefix = "@";
+    else if (name->length > 0 && name->text[0] == '@')
+        prefix = "./";
+    size_t prefix_length = strlen(prefix), length = prefix_length + name->length;
     if (length >= size)
         return lipc__fault(LIPC_EMSGSIZE);
     memcpy(buffer, prefix, prefix_length);

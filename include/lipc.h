@@ -83,9 +83,10 @@ enum lipc_error {
 #define LIPC_ERROR_ENUM(code, number, text) code = number,
     LIPC_ERRORS(LIPC_ERROR_ENUM)
 #undef LIPC_ERROR_ENUM
-    /* An error is -(code << LIPC_ERROR_OS_BITS | os); it fits an int. */
-    LIPC_ERROR_OS_BITS = 20
 };
+
+/* An error is -(code << LIPC_ERROR_OS_BITS | os); it fits an int. */
+enum { LIPC_ERROR_OS_BITS = 20 };
 
 /* The portable code of a result: one of enum lipc_error, or 0 for a success. */
 LIPC_API int lipc_error_code(int64_t result);
@@ -109,7 +110,9 @@ LIPC_API const char *lipc_strerror(int64_t result);
  *                        \\.\pipe\name. Other systems: a file in a private directory of the user,
  *                        $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is unset. The
  *                        directory is made with mode 0700 by the first listener; one that is not a
- *                        directory, is another user's, or can be entered by others is LIPC_EACCES.
+ *                        directory, is another user's, or can be entered by others is LIPC_EACCES. The
+ *                        variable is read whenever such a name is used, which is not safe while another
+ *                        thread calls setenv(3).
  *
  * A name of type 0 and length 0 is no name: that of an unbound socket. */
 enum lipc_name_type {
@@ -150,8 +153,8 @@ LIPC_API int lipc_name_types(void);
 /* The greatest length of a name's text, in bytes; on Windows in UTF-16 code units, of which a byte of
  * UTF-8 never makes more than one. LIPC_EINVAL if there is no such type.
  *
- *  Path: the size of sun_path, unix(7): 108 on Linux, 104 elsewhere; it may be filled to the last byte.
- *  Windows: 256, CreateNamedPipe.  Namespaced: 107 on Linux (a NUL comes first), 247 on Windows, else what
+ *  Path: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
+ *  BSDs, but 103 on OpenBSD.  Windows: 256, CreateNamedPipe.  Namespaced: 107 on Linux (a NUL comes first), 247 on Windows, else what
  *  the directory leaves. */
 LIPC_API int lipc_name_limit(int type);
 
@@ -169,12 +172,14 @@ enum lipc_kind {
     LIPC_STREAM_LISTENER = 2 /* accepts connections of bytes */
 };
 
+/* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is
+ * gone may count as a listener. Errors: LIPC_EBADF, LIPC_ENOTSOCK (no local socket, or of another kind). */
+LIPC_API int lipc_kind(lipc_handle handle);
+
 /* Makes a handle that came from elsewhere (inherited, socket activation, another library) one of ours:
- * close-on-exec, non-blocking, never raising SIGPIPE. Returns its enum lipc_kind. Non-blocking mode is a
- * property of the open file description, so every process that shares it sees the change. The handle stays
- * the caller's, on failure unchanged.
- *
- * Errors: LIPC_EBADF, LIPC_ENOTSOCK (no local socket, or of a kind that is none of enum lipc_kind). */
+ * close-on-exec, non-blocking, never raising SIGPIPE. Returns its lipc_kind(). Non-blocking mode is a
+ * property of the open file description: every process that shares it sees the change, and none may change it
+ * back while this one uses it. The handle stays the caller's, on failure unchanged. Errors: those of lipc_kind(). */
 LIPC_API int lipc_adopt(lipc_handle handle);
 
 /* A second handle for the same object. It shares non-blocking mode and position. Errors: LIPC_EBADF,
@@ -192,8 +197,8 @@ LIPC_API int lipc_local_name(lipc_handle handle, lipc_name *ret_name);
 LIPC_API int lipc_peer_name(lipc_handle handle, lipc_name *ret_name);
 
 /* The size of the system's send and receive buffers in bytes. Setting is a request: the system rounds and
- * limits it (Linux doubles it, and a stream there has a send buffer only, socket(7), unix(7)). Getting
- * returns what is in force. size must be over 0, otherwise LIPC_EINVAL. Other errors: LIPC_EBADF,
+ * limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
+ * unix(7)). Getting returns what is in force. size must be over 0, otherwise LIPC_EINVAL. Other errors: LIPC_EBADF,
  * LIPC_ENOTSOCK, LIPC_ENOMEM. */
 enum lipc_direction {
     LIPC_READ = 1,
@@ -237,14 +242,19 @@ typedef struct lipc_listen_options {
  * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode or backlog out of range), LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
 
-/* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file.
- * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOMEM; the handle is still the caller's then. */
-LIPC_API int lipc_listener_adopt(lipc_handle handle, lipc_listener **ret_listener);
+/* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file. Its name is
+ * lipc_local_name(). Of the options (NULL: the default) mode counts, and for Linux's namespaced names only. What
+ * lipc_adopt() says of sharing holds here too.
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL, LIPC_ENOMEM; the handle is still the caller's then. */
+LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options,
+                                 lipc_listener **ret_listener);
 
 /* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none.
  *
- * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EMFILE and LIPC_ENOMEM, after which the connection still waits
- * and the listener goes on working. A connection that its client gave up is passed over in silence. */
+ * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EACCES, with a timeout_ms of 0 only: one that is not admitted (see
+ * mode) was turned away, and others may wait, so call again; LIPC_EMFILE and LIPC_ENOMEM, after which the
+ * connection still waits and the listener goes on working. A connection that its client gave up is passed over
+ * in silence. */
 LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
 
 /* The handle, for waiting until a connection can be accepted (readable). It stays the listener's. */
@@ -274,7 +284,9 @@ typedef struct lipc_connect_options {
 } lipc_connect_options;
 
 /* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
- * milliseconds, until the time runs out.
+ * milliseconds, until the time runs out. macOS and the BSDs tell a full backlog from a socket file that nobody
+ * listens on only by whether any process has the socket open; there a socket that is bound and never listens is
+ * waited for, too.
  *
  * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or
  * on Linux a namespaced name that does not exist), LIPC_EAGAIN (timeout_ms is 0 and the backlog is full),
@@ -302,7 +314,8 @@ LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int time
 LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
 /* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than
- * size if the time ran out or an error came after part of them was written (the next call reports it).
+ * size if the time ran out or an error came after part of them was written (the next call reports it). The time
+ * counts from the first wait, and is looked at only when there is no room.
  *
  * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTSOCK,
  * LIPC_ENOTCONN, LIPC_ENOMEM. */
@@ -317,8 +330,8 @@ LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 /* ======================================= Credentials ========================================== */
 
 /* Who a peer is, as the kernel vouches for it; -1 where the system does not tell. The values were taken when
- * the peer connected (for a client: when the server began to listen; for a pair: when it was made) and do
- * not follow later changes. A process id can be reused once its process has ended. */
+ * the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound; for a pair:
+ * when it was made) and do not follow later changes. A process id can be reused once its process has ended. */
 typedef struct lipc_credentials {
     int64_t pid; /* process id. Not told by DragonFly BSD, FreeBSD before 13 */
     int64_t uid; /* effective user id */
@@ -333,10 +346,10 @@ typedef struct lipc_credentials {
 LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);
 
 /* The peer's supplementary groups (Linux 4.13 and later: SO_PEERGROUPS; macOS, FreeBSD, DragonFly BSD: the
- * groups after the first of LOCAL_PEERCRED, at most 15). Returns how many there are and stores the first
- * capacity of them; ret_groups may be NULL if capacity is 0.
+ * groups after the first of LOCAL_PEERCRED, at most 15). Returns how many there are, and stores them if they are
+ * no more than capacity; ret_groups may be NULL if that is 0.
  *
- * Errors: those of lipc_peer_credentials(); LIPC_ENOTSUP on other systems; LIPC_ENOMEM. */
+ * Errors: those of lipc_peer_credentials(); LIPC_ENOTSUP on other systems. */
 LIPC_API int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups);
 
 #ifdef __cplusplus

@@ -348,6 +348,95 @@ func TestIncomingEndsWithItsContext(t *testing.T) {
 	c.Close()
 }
 
+func TestIncomingThatWaitsEndsWithItsContext(t *testing.T) {
+	leakcheck.Start(t)
+	l := listen(t, newPath(t))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan int)
+	go func() {
+		yielded := 0
+		for range l.Incoming(ctx) {
+			yielded++
+		}
+		ended <- yielded
+	}()
+	cancel()
+	require.Zero(t, <-ended)
+}
+
+func TestDeadlineSetDuringACancelledAcceptStillCounts(t *testing.T) {
+	leakcheck.Start(t)
+	l := listen(t, newPath(t))
+	for range 200 {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { _, err := l.AcceptConn(ctx); ended <- err }()
+		go cancel()
+		require.NoError(t, l.SetDeadline(time.Now().Add(-time.Second)))
+		err := <-ended
+		require.True(t, errors.Is(err, context.Canceled) || errors.Is(err, os.ErrDeadlineExceeded), "%v", err)
+		_, err = l.Accept()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, l.SetDeadline(time.Time{}))
+	}
+}
+
+func TestAdoptedAbstractListenerIsItsOwnersAloneToo(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	if !abstract() {
+		return // a file's mode does it
+	}
+	name := newNamespaced(t)
+	f, err := listen(t, name).File()
+	require.NoError(t, err)
+	defer f.Close()
+	stranger := startAs(t, user, "stat")
+	for mode, want := range map[fs.FileMode]string{0: "EOF", 0o666: "data"} {
+		lc := ipc.ListenConfig{Mode: mode}
+		l, err := lc.FileListener(f)
+		require.NoError(t, err)
+		go func() {
+			for c := range l.Incoming(context.Background()) {
+				c.Write([]byte{1})
+				c.Close()
+			}
+		}()
+		stranger.order("%s", name)
+		stranger.expect(want)
+		require.Equal(t, "data", dialAndRead(name))
+		require.NoError(t, l.Close())
+	}
+	_, err = (&ipc.ListenConfig{Mode: fs.ModeDir}).FileListener(f)
+	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+func TestThoseWhoAreTurnedAwayHoldNobodyUp(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	if !abstract() {
+		return // a file's mode turns them away
+	}
+	name := newNamespaced(t)
+	l := listen(t, name)
+	flood := startAs(t, user, "flood", name.String())
+	flood.expect("flooding")
+	for range 20 {
+		require.NoError(t, l.SetDeadline(time.Now().Add(5*time.Millisecond)))
+		_, err := l.Accept()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, l.SetDeadline(time.Time{}))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		_, err = l.AcceptConn(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	accepted := make(chan error)
+	go func() { _, err := l.Accept(); accepted <- err }()
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, <-accepted, net.ErrClosed)
+}
+
 func TestIncomingYieldsADeadlineAndEnds(t *testing.T) {
 	leakcheck.Start(t)
 	l := listen(t, newPath(t))

@@ -156,6 +156,7 @@ var roles = map[string]role{
 	"dialer": dialerRole,
 	"holder": holderRole,
 	"stat":   statRole,
+	"flood":  floodRole,
 }
 
 // echoRole serves NAME, and answers "listening". Each connection gets back what it sends.
@@ -281,6 +282,7 @@ func holderRole(args []string, orders *bufio.Scanner) error {
 		return err
 	}
 	defer l.Close()
+	runtime.GOMAXPROCS(4) // the runtime has threads for each processor, which are not what is counted
 	fmt.Println("listening")
 	ended := make(chan error, count)
 	for range count {
@@ -316,6 +318,30 @@ func statRole(_ []string, orders *bufio.Scanner) error {
 		fmt.Println(dialAndRead(name))
 	}
 	return nil
+}
+
+// floodRole answers "flooding", and dials NAME again and again.
+func floodRole(args []string, orders *bufio.Scanner) error {
+	name, err := ipc.ParseName(args[0])
+	if err != nil {
+		return err
+	}
+	fmt.Println("flooding")
+	ended := make(chan struct{})
+	go func() {
+		orders.Scan()
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			return nil
+		default:
+			if c, err := ipc.Dial(context.Background(), name); err == nil {
+				c.Close()
+			}
+		}
+	}
 }
 
 // dialAndRead tells what a peer sees that connects and reads: "EOF", "data", or the error's number.

@@ -3,7 +3,9 @@
 package tests
 
 import (
+	"cmp"
 	"debug/elf"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -104,7 +106,7 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 	// the cache through a macro that nothing uses.
 	prefix := filepath.Join(repository(t), "build/tests/installed")
 	require.NoError(t, os.RemoveAll(prefix))
-	mustRun(t, repository(t), nil, "make", "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
+	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
 	dir := newModule(t, repository(t), consumer)
 	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"),
 		"LD_LIBRARY_PATH=" + filepath.Join(prefix, "lib"), "CGO_CFLAGS=-O2 -g -DINSTALLED_AT=" + prefix}
@@ -116,22 +118,60 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 		defer program.Close()
 		libraries, err := program.ImportedLibraries()
 		require.NoError(t, err)
-		require.Contains(t, libraries, "liblipc.so.0")
+		require.Contains(t, libraries, "liblipc.so.0.1")
 	}
 
+	// So does a C program, the README's.
+	file := filepath.Join(dir, "program.c")
+	require.NoError(t, os.WriteFile(file, []byte(programsInREADME(t, "c", "int main(")[0]), 0o600))
+	flags := strings.Fields(mustRun(t, dir, env, "pkg-config", "--cflags", "--libs", "lipc"))
+	mustRun(t, dir, env, compiler(), append(append([]string{file}, flags...), "-o", "program-in-c")...)
+	require.Equal(t, "hello\n", mustRun(t, dir, env, "./program-in-c"))
+
 	// And what was installed can be removed again.
-	mustRun(t, repository(t), nil, "make", "uninstall", "PREFIX="+prefix)
-	left, err := filepath.Glob(filepath.Join(prefix, "*", "*"))
-	require.NoError(t, err)
-	for _, path := range left {
-		require.True(t, strings.HasPrefix(path, filepath.Join(prefix, "build")) || strings.HasSuffix(path, "pkgconfig"), path)
-	}
+	mustRun(t, repository(t), nil, maker(), "uninstall", "PREFIX="+prefix)
+	require.NoError(t, os.RemoveAll(filepath.Join(prefix, "build")))
+	require.Empty(t, filesIn(t, prefix))
 }
+
+// filesIn lists what is below a directory, folders left out.
+func filesIn(t *testing.T, dir string) (files []string) {
+	t.Helper()
+	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err == nil && !entry.IsDir() {
+			files = append(files, strings.TrimPrefix(path, dir+"/"))
+		}
+		return err
+	}))
+	return files
+}
+
+func TestInstallKeepsToDESTDIR(t *testing.T) {
+	leakcheck.Start(t)
+	root := leakcheck.Dir(t)
+	arguments := []string{"PREFIX=/opt/ipc", "DESTDIR=" + filepath.Join(root, "stage"), "BUILD=" + filepath.Join(root, "build")}
+	mustRun(t, repository(t), nil, maker(), append(arguments, "install")...)
+	files := filesIn(t, filepath.Join(root, "stage"))
+	for _, file := range []string{"include/lipc.h", "lib/liblipc.a", "lib/pkgconfig/lipc.pc"} {
+		require.Contains(t, files, "opt/ipc/"+file)
+	}
+	require.Len(t, files, 6) // and the shared library under three names
+	pc, err := os.ReadFile(filepath.Join(root, "stage/opt/ipc/lib/pkgconfig/lipc.pc"))
+	require.NoError(t, err)
+	require.Contains(t, string(pc), "prefix=/opt/ipc\n")
+	require.NotContains(t, string(pc), root)
+	mustRun(t, repository(t), nil, maker(), append(arguments, "uninstall")...)
+	require.Empty(t, filesIn(t, filepath.Join(root, "stage")))
+}
+
+// maker and compiler are the programs that "make test" was told to use.
+func maker() string    { return cmp.Or(os.Getenv("MAKE"), "make") }
+func compiler() string { return cmp.Or(os.Getenv("CC"), "cc") }
 
 func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
 	leakcheck.Start(t)
 	root := filepath.Join(leakcheck.Dir(t), "copy")
-	for _, pattern := range []string{"*.go", "*.c", "go.mod", "go.sum", "csrc/*", "csrc/*/*", "include/*"} {
+	for _, pattern := range []string{"*.go", "*.[ch]", "go.mod", "go.sum", "csrc/*", "csrc/*/*", "include/*"} {
 		files, err := filepath.Glob(filepath.Join(repository(t), pattern))
 		require.NoError(t, err)
 		for _, file := range files {
@@ -163,26 +203,33 @@ func TestWithoutCgoOneLineSaysWhatToDo(t *testing.T) {
 	require.Contains(t, lines[1], "undefined: lipc_needs_CGO_ENABLED_1_and_a_C_compiler")
 }
 
-func TestProgramsInTheREADMECompile(t *testing.T) {
-	leakcheck.Start(t)
+// programsInREADME returns the README's programs in a language, which have the mark of a whole program.
+func programsInREADME(t *testing.T, language, mark string) (programs []string) {
+	t.Helper()
 	readme, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
 	require.NoError(t, err)
-	blocks := regexp.MustCompile("(?s)```(go|c)\n(.*?)```").FindAllStringSubmatch(string(readme), -1)
-	compiled := map[string]int{}
-	for _, block := range blocks {
-		language, source := block[1], block[2]
-		switch {
-		case language == "go" && strings.HasPrefix(source, "package main"):
-			mustRun(t, newModule(t, repository(t), source), nil, "go", "vet", ".")
-			compiled[language]++
-		case language == "c" && strings.Contains(source, "int main("):
-			file := filepath.Join(leakcheck.Dir(t), "program.c")
-			require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
-			mustRun(t, repository(t), nil, "cc", "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude", file,
-				"csrc/all.c", "-D_GNU_SOURCE", "-o", filepath.Join(filepath.Dir(file), "program"))
-			compiled[language]++
+	for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
+		if strings.Contains(block[1], mark) {
+			programs = append(programs, block[1])
 		}
 	}
-	require.Positive(t, compiled["go"], "no Go program found")
-	require.Positive(t, compiled["c"], "no C program found")
+	require.NotEmpty(t, programs)
+	return programs
+}
+
+func TestProgramsInTheREADMECompileAndRun(t *testing.T) {
+	leakcheck.Start(t)
+	for _, source := range programsInREADME(t, "go", "package main") {
+		dir := newModule(t, repository(t), source)
+		mustRun(t, dir, nil, "go", "vet", ".")
+		require.Regexp(t, `^hello, process \d+\n$`, mustRun(t, dir, nil, "go", "run", "."))
+	}
+	for _, source := range programsInREADME(t, "c", "int main(") {
+		dir := leakcheck.Dir(t)
+		file := filepath.Join(dir, "program.c")
+		require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
+		mustRun(t, repository(t), nil, compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
+			"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
+		require.Equal(t, "hello\n", mustRun(t, dir, nil, "./program"))
+	}
 }

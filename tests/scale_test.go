@@ -54,10 +54,11 @@ func TestTwoHundredClientsAreServedThroughABacklogOfOne(t *testing.T) {
 	l, err := lc.Listen(t.Context(), name)
 	require.NoError(t, err)
 	defer l.Close()
+	fillBacklog(t, name)
 	clients := make([]*process, 4)
 	for i := range clients {
 		clients[i] = start(t, "dialer")
-		clients[i].order("dial %s 50", name) // nobody accepts yet: most of them find the backlog full
+		clients[i].order("dial %s 50", name) // they find it full, and again and again from then on
 	}
 	go serveEcho(l)
 	for _, client := range clients {

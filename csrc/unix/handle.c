@@ -51,23 +51,41 @@ static int lipc__option(int fd, int option) {
     return value;
 }
 
-/* The kind of a socket, without changing it. */
-static int lipc__kind(int fd) {
+/* Whether a stream socket listens. */
+static int lipc__listens(int fd, const lipc__address *name, socklen_t name_length) {
+#ifdef LIPC__TELLS_LISTENERS
+    (void)name, (void)name_length;
+    return lipc__option(fd, SO_ACCEPTCONN);
+#else
+    /* It has a name, but no peer. (So has an accepted connection, on some systems, once its peer is gone.) */
+    lipc__address peer;
+    socklen_t length = sizeof peer;
+    if (SYS(getpeername(fd, &peer.header, &length)) == 0)
+        return 0;
+    if (errno != ENOTCONN && errno != EINVAL)
+        return lipc__error_from(errno);
+    return name_length > LIPC__ADDRESS_HEADER && name->local.sun_path[0] != '\0';
+#endif
+}
+
+int lipc_kind(lipc_handle handle) {
+    int fd = (int)handle;
     lipc__address a;
     socklen_t length = sizeof a;
     memset(&a, 0, sizeof a);
     if (SYS(getsockname(fd, &a.header, &length)) < 0)
         return lipc__error_from(errno);
-    int type = lipc__option(fd, SO_TYPE), listening = lipc__option(fd, SO_ACCEPTCONN);
-    if (type < 0 || listening < 0)
-        return type < 0 ? type : listening;
+    int type = lipc__option(fd, SO_TYPE);
+    if (type < 0)
+        return type;
     if (a.header.sa_family != AF_UNIX || type != SOCK_STREAM)
         return lipc__fault(LIPC_ENOTSOCK);
-    return listening ? LIPC_STREAM_LISTENER : LIPC_STREAM;
+    int listens = lipc__listens(fd, &a, length);
+    return listens < 0 ? listens : listens ? LIPC_STREAM_LISTENER : LIPC_STREAM;
 }
 
 int lipc_adopt(lipc_handle handle) {
-    int kind = lipc__kind((int)handle);
+    int kind = lipc_kind(handle);
     int r = kind < 0 ? kind : lipc__prepare((int)handle);
     return r < 0 ? r : kind;
 }

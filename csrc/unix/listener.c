@@ -1,15 +1,18 @@
 /* Listeners: the socket, its file, and whose file it is. */
 
+enum { LIPC__LEAF_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
+
 struct lipc_listener {
     int fd;
     bool owns_fd;
-    bool unlinks;     /* on close, the socket file; only ever set where we made it */
-    int lock_fd;      /* -1: no socket file of ours */
+    bool unlinks;     /* on close, the files below; only ever set where we made them */
+    int directory;    /* where the files are, held open: the process may change its own. -1: no files */
+    int lock_fd;      /* -1: no files */
     mode_t admission; /* where no file's mode does it, who may connect; 0: not ours to judge */
     struct stat file; /* the socket file as we made it */
     lipc_name name;
-    char path[PATH_MAX]; /* of the socket file, absolute: the process may change directory */
-    char lock_path[PATH_MAX + sizeof LIPC__LOCK_SUFFIX];
+    char leaf[LIPC__LEAF_SIZE];
+    char lock_leaf[LIPC__LEAF_SIZE + sizeof LIPC__LOCK_SUFFIX];
 };
 
 /* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
@@ -30,72 +33,95 @@ static int lipc__alive(const lipc__address *address, socklen_t length) {
 }
 
 /* Removes what a dead server left behind. Whatever else is there keeps the name: LIPC_EADDRINUSE. */
-static int lipc__reclaim(const char *path, const lipc__address *address, socklen_t length) {
+static int lipc__reclaim(int directory, const char *leaf, const lipc__address *address, socklen_t length) {
     struct stat before, now;
-    if (SYS(lstat(path, &before)) < 0)
+    if (SYS(fstatat(directory, leaf, &before, AT_SYMLINK_NOFOLLOW)) < 0)
         return errno == ENOENT ? 0 : lipc__error_from(errno);
     if (!S_ISSOCK(before.st_mode) || before.st_uid != geteuid())
         return lipc__fault(LIPC_EADDRINUSE);
     int alive = lipc__alive(address, length);
     if (alive != 0)
         return alive < 0 ? alive : lipc__fault(LIPC_EADDRINUSE);
-    if (SYS(lstat(path, &now)) < 0)
+    if (SYS(fstatat(directory, leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
         return errno == ENOENT ? 0 : lipc__error_from(errno);
-    if (!lipc__same_file(&before, &now))
+    /* The time, because the inode of a file that was removed may be that of the next. */
+    if (!lipc__same_file(&before, &now) || before.st_ctim.tv_sec != now.st_ctim.tv_sec ||
+        before.st_ctim.tv_nsec != now.st_ctim.tv_nsec)
         return lipc__fault(LIPC_EADDRINUSE);
-    return SYS(unlink(path)) < 0 && errno != ENOENT ? lipc__error_from(errno) : 0;
+    return SYS(unlinkat(directory, leaf, 0)) < 0 && errno != ENOENT ? lipc__error_from(errno) : 0;
+}
+
+/* Gives the file that fd was just bound to its mode. No link is followed, and nothing but our socket is accepted. */
+static int lipc__set_mode(int directory, const char *leaf, mode_t mode, struct stat *ret_file) {
+    struct stat before, after;
+    if (SYS(fstatat(directory, leaf, &before, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    if ((before.st_mode & 0777) != mode && SYS(fchmodat(directory, leaf, mode, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    if (SYS(fstatat(directory, leaf, &after, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    if (!S_ISSOCK(after.st_mode) || after.st_uid != geteuid() || !lipc__same_file(&before, &after) ||
+        (after.st_mode & 0777) != mode)
+        return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
+    *ret_file = after;
+    return 0;
 }
 
 /* Binds fd to a file of that mode, whatever the umask; the mode is right before anybody can connect. */
-static int lipc__bind_file(int fd, const lipc__address *address, socklen_t length, const char *path, mode_t mode,
-                           struct stat *ret_file) {
-    struct stat file;
+static int lipc__bind_file(int fd, const lipc__address *address, socklen_t length, int directory, const char *leaf,
+                           mode_t mode, struct stat *ret_file) {
 #ifdef LIPC__MODE_BEFORE_BIND
     if (SYS(fchmod(fd, mode)) < 0) /* bind still takes the umask off it */
         return lipc__error_from(errno);
 #endif
     if (SYS(bind(fd, &address->header, length)) < 0)
         return lipc__error_from(errno);
-    if (SYS(lstat(path, &file)) == 0 &&
-        ((file.st_mode & 0777) == mode || (SYS(chmod(path, mode)) == 0 && SYS(lstat(path, &file)) == 0))) {
-        *ret_file = file;
-        return 0;
-    }
-    int r = lipc__error_from(errno);
-    unlink(path);
+    int r = lipc__set_mode(directory, leaf, mode, ret_file);
+    struct stat file;
+    if (r < 0 && fstatat(directory, leaf, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(file.st_mode))
+        unlinkat(directory, leaf, 0);
     return r;
 }
 
-/* Fills in where the socket file and its lock are. */
-static void lipc__locate(lipc_listener *l, const lipc__address *address, socklen_t length) {
-    const char *path = address->local.sun_path;
-    int n = (int)(length - LIPC__ADDRESS_HEADER);
-    size_t directory = 0;
-    if (path[0] != '/' && getcwd(l->path, sizeof l->path - sizeof address->local.sun_path - 2) != NULL) {
-        directory = strlen(l->path);
-        l->path[directory++] = '/';
-    }
-    memcpy(l->path + directory, path, (size_t)n);
-    l->path[directory + (size_t)n] = '\0';
-    memcpy(l->lock_path, l->path, directory + (size_t)n);
-    memcpy(l->lock_path + directory + n, LIPC__LOCK_SUFFIX, sizeof LIPC__LOCK_SUFFIX);
+/* Opens the directory of the socket file, and notes the names of the files in it. */
+static int lipc__locate(lipc_listener *l, const lipc__address *address, socklen_t length) {
+    char path[LIPC__LEAF_SIZE];
+    size_t n = length - LIPC__ADDRESS_HEADER;
+    memcpy(path, address->local.sun_path, n);
+    path[n] = '\0';
+    char *slash = strrchr(path, '/');
+    const char *leaf = slash == NULL ? path : slash + 1;
+    if (*leaf == '\0')
+        return lipc__fault(LIPC_ENAME);
+    snprintf(l->leaf, sizeof l->leaf, "%s", leaf);
+    snprintf(l->lock_leaf, sizeof l->lock_leaf, "%s%s", leaf, LIPC__LOCK_SUFFIX);
+    if (slash != NULL)
+        slash[slash == path] = '\0'; /* the root keeps its slash */
+    const char *directory = slash == NULL ? "." : path;
+    do
+        l->directory = SYS(open(directory, LIPC__O_DIRECTORY | O_DIRECTORY | O_CLOEXEC));
+    while (l->directory < 0 && errno == EINTR);
+    return l->directory < 0 ? lipc__error_from(errno) : 0;
 }
 
 /* Takes the name and binds to it, under the lock. */
 static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t length, mode_t mode) {
-    lipc__locate(l, address, length);
-    int lock = lipc__lock(l->lock_path);
+    int r = lipc__locate(l, address, length);
+    if (r < 0)
+        return r;
+    int lock = lipc__lock(l->directory, l->lock_leaf);
     if (lock < 0) {
         /* bind(2) too reports a file in the way before it reports a directory that cannot be written. */
         struct stat file;
-        bool in_the_way = lipc_error_code(lock) == LIPC_EACCES && lstat(l->path, &file) == 0;
+        bool in_the_way = lipc_error_code(lock) == LIPC_EACCES &&
+                          fstatat(l->directory, l->leaf, &file, AT_SYMLINK_NOFOLLOW) == 0;
         return in_the_way ? lipc__fault(LIPC_EADDRINUSE) : lock;
     }
-    int r = lipc__reclaim(l->path, address, length);
+    r = lipc__reclaim(l->directory, l->leaf, address, length);
     if (r >= 0)
-        r = lipc__bind_file(l->fd, address, length, l->path, mode, &l->file);
+        r = lipc__bind_file(l->fd, address, length, l->directory, l->leaf, mode, &l->file);
     if (r < 0) {
-        lipc__unlock(l->lock_path, lock, true);
+        lipc__unlock(l->directory, l->lock_leaf, lock, true);
         return r;
     }
     l->lock_fd = lock;
@@ -106,18 +132,30 @@ static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t
 static lipc_listener *lipc__listener_new(void) {
     lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
     if (l != NULL)
-        l->fd = l->lock_fd = -1;
+        l->fd = l->lock_fd = l->directory = -1;
     return l;
+}
+
+/* The options, checked; and the mode that they mean. */
+static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options, mode_t *ret_mode) {
+    lipc_listen_options o;
+    int r = lipc__options(&o, sizeof o, options);
+    if (r >= 0 && (o.mode > 0777 || o.backlog < 0))
+        r = lipc__fault(LIPC_EINVAL);
+    if (r < 0)
+        return r;
+    *ret_options = o;
+    *ret_mode = o.mode != 0 ? (mode_t)o.mode : 0600;
+    return 0;
 }
 
 int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
+    mode_t mode;
     lipc__address address;
     socklen_t length;
     bool is_file;
-    int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0 && (o.mode > 0777 || o.backlog < 0))
-        r = lipc__fault(LIPC_EINVAL);
+    int r = lipc__listen_options(options, &o, &mode);
     if (r >= 0)
         r = lipc__address_of(name, true, &address, &length, &is_file);
     if (r < 0)
@@ -125,7 +163,6 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     lipc_listener *l = lipc__listener_new();
     if (l == NULL)
         return lipc__error_from(errno);
-    mode_t mode = o.mode != 0 ? (mode_t)o.mode : 0600;
     l->name = *name;
     r = lipc__socket(SOCK_STREAM);
     if (r >= 0) {
@@ -149,8 +186,12 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     return 0;
 }
 
-int lipc_listener_adopt(lipc_handle handle, lipc_listener **ret_listener) {
-    int r = lipc__kind((int)handle);
+int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, lipc_listener **ret_listener) {
+    lipc_listen_options o;
+    mode_t mode;
+    int r = lipc__listen_options(options, &o, &mode);
+    if (r >= 0)
+        r = lipc_kind(handle);
     if (r >= 0 && r != LIPC_STREAM_LISTENER)
         r = lipc__fault(LIPC_ENOTSOCK);
     if (r < 0)
@@ -167,6 +208,7 @@ int lipc_listener_adopt(lipc_handle handle, lipc_listener **ret_listener) {
     }
     l->fd = (int)handle;
     l->owns_fd = true;
+    l->admission = l->name.type == LIPC_NAME_NAMESPACED ? mode : 0;
     *ret_listener = l;
     return 0;
 }
@@ -182,9 +224,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         socklen_t length = sizeof address;
         int fd = SYS(accept4(l->fd, &address.header, &length, LIPC__SOCKET_FLAGS));
         if (fd < 0) {
-            if (errno == ECONNABORTED)
-                continue;
-            int r = lipc__retry(l->fd, POLLIN, &deadline);
+            int r = errno == ECONNABORTED ? 0 : lipc__retry(l->fd, POLLIN, &deadline);
             if (r < 0)
                 return r;
             continue;
@@ -194,7 +234,10 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
             return fd;
 #ifdef LIPC__ABSTRACT
         if (l->admission != 0 && !lipc__admits(l->admission, fd)) {
-            close(fd);
+            close(fd); /* and look at the time, lest whoever comes again and again holds us up */
+            int left = lipc__time_left(&deadline);
+            if (left < -1)
+                return lipc_error_code(left) == LIPC_EAGAIN ? lipc__fault(LIPC_EACCES) : left;
             continue;
         }
 #endif
@@ -226,11 +269,14 @@ void lipc_listener_close(lipc_listener *l) {
     if (l == NULL)
         return;
     struct stat present;
-    if (l->unlinks && lstat(l->path, &present) == 0 && lipc__same_file(&l->file, &present))
-        unlink(l->path);
+    if (l->unlinks && fstatat(l->directory, l->leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 &&
+        lipc__same_file(&l->file, &present))
+        unlinkat(l->directory, l->leaf, 0);
     if (l->owns_fd)
         close(l->fd);
     if (l->lock_fd >= 0)
-        lipc__unlock(l->lock_path, l->lock_fd, l->unlinks);
+        lipc__unlock(l->directory, l->lock_leaf, l->lock_fd, l->unlinks);
+    if (l->directory >= 0)
+        close(l->directory);
     free(l);
 }

@@ -1,6 +1,11 @@
 /* Names as socket addresses. */
 
+/* How much of sun_path a name may fill. OpenBSD wants a NUL at its end, unp_nam2sun() in sys/kern/uipc_usrreq.c. */
+#ifdef __OpenBSD__
+#define LIPC__PATH_LIMIT ((int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
+#else
 #define LIPC__PATH_LIMIT ((int)sizeof(((struct sockaddr_un *)0)->sun_path))
+#endif
 
 /* An address with room for what the kernel may add: Linux reports a path that fills sun_path with a NUL
  * behind it, one byte more than struct sockaddr_un holds (unix(7), BUGS). */

@@ -4,8 +4,14 @@ LIPC__STATIC_ASSERT(buffer_is_iovec, sizeof(lipc_buffer) == sizeof(struct iovec)
                                          offsetof(lipc_buffer, data) == offsetof(struct iovec, iov_base) &&
                                          offsetof(lipc_buffer, size) == offsetof(struct iovec, iov_len));
 
-/* How many buffers one system call is given. More than that take several calls. */
-enum { LIPC__BATCH = 64 };
+enum {
+    LIPC__BATCH = 64,    /* how many buffers one system call is given; more than that take several calls */
+    LIPC__MOST = 1 << 30 /* how many bytes: the BSDs and macOS refuse more than INT_MAX */
+};
+
+static size_t lipc__at_most(size_t size) {
+    return size < LIPC__MOST ? size : LIPC__MOST;
+}
 
 /* A walk along the caller's buffers, which stay as they are. */
 typedef struct lipc__cursor {
@@ -16,12 +22,14 @@ typedef struct lipc__cursor {
 
 /* Lays out the next buffers for a system call; an empty message means that nothing is left. */
 static struct msghdr lipc__cursor_next(const lipc__cursor *c, struct iovec *iov) {
-    size_t n = 0, skip = c->offset;
-    for (size_t i = 0; i < c->count && n < LIPC__BATCH; i++, skip = 0) {
-        if (c->buffers[i].size == skip)
+    size_t n = 0, skip = c->offset, room = LIPC__MOST;
+    for (size_t i = 0; i < c->count && n < LIPC__BATCH && room > 0; i++, skip = 0) {
+        size_t size = c->buffers[i].size - skip;
+        if (size == 0)
             continue;
         iov[n].iov_base = (char *)c->buffers[i].data + skip;
-        iov[n].iov_len = c->buffers[i].size - skip;
+        iov[n].iov_len = size < room ? size : room;
+        room -= iov[n].iov_len;
         n++;
     }
     struct msghdr m;
@@ -43,8 +51,10 @@ static void lipc__cursor_advance(lipc__cursor *c, size_t n) {
 
 /* What follows a failed receive. Returns 1 at the end of the stream, 0 to try again, or the error. */
 static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
-    if (errno == EINVAL) /* Linux, for a stream that was never connected */
+#ifdef __linux__
+    if (errno == EINVAL) /* a stream that was never connected */
         return lipc__fault(LIPC_ENOTCONN);
+#endif
     /* Linux: the peer closed with data of ours unread. It is gone, as with any other close. */
     return errno == ECONNRESET ? 1 : lipc__retry(fd, POLLIN, deadline);
 }
@@ -52,7 +62,7 @@ static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
 int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     while (size > 0) {
-        ssize_t n = SYS(recv((int)handle, data, size, MSG_DONTWAIT));
+        ssize_t n = SYS(recv((int)handle, data, lipc__at_most(size), MSG_DONTWAIT));
         if (n >= 0)
             return n;
         int r = lipc__receive_failed((int)handle, &deadline);
@@ -90,7 +100,8 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     size_t done = 0;
     while (done < size) {
-        ssize_t n = SYS(send((int)handle, (const char *)data + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL));
+        ssize_t n = SYS(send((int)handle, (const char *)data + done, lipc__at_most(size - done),
+                             MSG_DONTWAIT | MSG_NOSIGNAL));
         if (n >= 0) {
             done += (size_t)n;
             continue;

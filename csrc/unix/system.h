@@ -35,9 +35,25 @@
 #define LIPC__MODE_BEFORE_BIND 1 /* bind(2) takes the socket file's mode from the socket's inode */
 #define LIPC__FULL_BACKLOG_IS_EAGAIN 1 /* elsewhere it is ECONNREFUSED, as if nobody listened */
 #endif
+#if !defined(__APPLE__) && !defined(__OpenBSD__)
+#define LIPC__TELLS_LISTENERS 1 /* SO_ACCEPTCONN; macOS and OpenBSD define it, but refuse it */
+#endif
 #if !defined(__APPLE__)
 #define LIPC__BORN_CLOEXEC 1 /* SOCK_CLOEXEC, SOCK_NONBLOCK and accept4(2) */
 #endif
+#endif
+
+#if defined(__APPLE__) || defined(__NetBSD__)
+#define st_ctim st_ctimespec
+#endif
+
+/* To open a directory for what is in it, which takes no permission to list it. */
+#if defined(O_PATH) && !defined(LIPC_PLAIN_POSIX)
+#define LIPC__O_DIRECTORY O_PATH
+#elif defined(O_SEARCH)
+#define LIPC__O_DIRECTORY O_SEARCH
+#else
+#define LIPC__O_DIRECTORY O_RDONLY
 #endif
 
 #ifndef MSG_NOSIGNAL

@@ -1,5 +1,10 @@
 /* Handles: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
 
+int lipc_kind(lipc_handle handle) {
+    (void)handle;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
 int lipc_adopt(lipc_handle handle) {
     (void)handle;
     return lipc__fault(LIPC_ENOTSUP);

@@ -12,8 +12,8 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }
 
-int lipc_listener_adopt(lipc_handle handle, lipc_listener **ret_listener) {
-    (void)handle, (void)ret_listener;
+int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, lipc_listener **ret_listener) {
+    (void)handle, (void)options, (void)ret_listener;
     return lipc__fault(LIPC_ENOTSUP);
 }
 

@@ -3,6 +3,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"log"
@@ -54,9 +55,9 @@ func (d *demo) step(format string, args ...any) {
 func (d *demo) build() error {
 	d.step("Build the example programs: two in Go on the package, one in C on the library.")
 	for _, args := range [][]string{
-		{"go", "build", "-o", d.program("echo"), "./examples/echo"},
-		{"go", "build", "-o", d.program("http"), "./examples/http"},
-		{compiler(), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c", "-o", d.program("say-in-c")},
+		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.program("echo"), "./examples/echo"},
+		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.program("http"), "./examples/http"},
+		{cmp.Or(os.Getenv("CC"), "cc"), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c", "-o", d.program("say-in-c")},
 	} {
 		fmt.Println("   $", strings.Join(args, " "))
 		if output, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
@@ -64,13 +65,6 @@ func (d *demo) build() error {
 		}
 	}
 	return nil
-}
-
-func compiler() string {
-	if cc := os.Getenv("CC"); cc != "" {
-		return cc
-	}
-	return "cc"
 }
 
 func (d *demo) program(name string) string { return filepath.Join(d.dir, name) }

@@ -72,7 +72,7 @@ TEST(another_user_is_told_with_its_groups) {
 #ifdef __linux__
         uint32_t groups[MANY + 2];
         for (size_t capacity = 0; capacity <= MANY + 2; capacity++) {
-            size_t stored = capacity < MANY ? capacity : MANY;
+            size_t stored = capacity < MANY ? 0 : MANY; /* all of them or none */
             memset(groups, UNTOUCHED, sizeof groups);
             CHECK_INT(MANY, lipc_peer_groups(server, capacity, groups));
             for (size_t i = 0; i < stored; i++)
@@ -218,7 +218,7 @@ TEST(the_mode_says_who_may_connect) {
                 lipc_handle server;
                 int r = lipc_accept(listener, 0, NULL, &server);
                 if (!c->admitted) {
-                    CHECK_ERROR(LIPC_EAGAIN, r);
+                    CHECK_ERROR(type == LIPC_NAME_NAMESPACED ? LIPC_EACCES : LIPC_EAGAIN, r);
                 } else {
                     CHECK_OK(r);
                     CHECK_INT(1, lipc_write(server, "x", 1, WAIT));
@@ -230,4 +230,34 @@ TEST(the_mode_says_who_may_connect) {
             CHECK(seteuid(0) == 0 && setegid(0) == 0);
         }
     CHECK(chown(test_directory, 0, 0) == 0);
+}
+
+TEST(an_adopted_listener_admits_as_its_options_say) {
+    NEEDS_ROOT();
+    if (!ABSTRACT_NAMES)
+        return; /* a file's mode does it */
+    const mode_t modes[] = {0, 0666};
+    for (size_t i = 0; i < 2; i++) {
+        lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+        lipc_listener *first = listen_on(&name), *second;
+        lipc_handle handle, server;
+        CHECK_OK(lipc_duplicate(lipc_listener_handle(first), &handle));
+        lipc_listen_options options = {sizeof options, modes[i], 0};
+        CHECK_OK(lipc_listener_adopt(handle, &options, &second));
+        lipc_listener_close(first);
+        client stranger = {.name = "stranger", .uid = UID, .gid = GID, .supplementary = OTHER_GID, .to = &name,
+                           .admitted = modes[i] != 0};
+        pid_t process = start(try_to_connect, &stranger);
+        int r = lipc_accept(second, 0, NULL, &server);
+        if (stranger.admitted) {
+            CHECK_OK(r);
+            CHECK_INT(1, lipc_write(server, "x", 1, WAIT));
+            CHECK_OK(lipc_close(server));
+        } else {
+            CHECK_ERROR(LIPC_EACCES, r);
+            CHECK_ERROR(LIPC_EAGAIN, lipc_accept(second, 0, NULL, &server));
+        }
+        join(process);
+        lipc_listener_close(second);
+    }
 }

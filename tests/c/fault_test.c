@@ -156,7 +156,7 @@ static int64_t do_listen(void) {
 }
 
 static int64_t do_adopt_listener(void) {
-    int r = lipc_listener_adopt(s.handles[0], &out.listener);
+    int r = lipc_listener_adopt(s.handles[0], NULL, &out.listener);
     s.count = r == 0 ? 0 : 1; /* it belongs to the listener now */
     return r;
 }

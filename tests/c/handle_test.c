@@ -97,13 +97,13 @@ TEST(a_listener_is_made_of_a_listening_handle_alone) {
         lipc_listener *listener;
         memset(&listener, UNTOUCHED, sizeof listener);
         if (sorts[i].kind == LIPC_STREAM_LISTENER) {
-            CHECK_OK(lipc_listener_adopt(fd, &listener));
+            CHECK_OK(lipc_listener_adopt(fd, NULL, &listener));
             check_born(fd);
             CHECK_INT(fd, lipc_listener_handle(listener));
             lipc_listener_close(listener);
             CHECK(fcntl(fd, F_GETFD) < 0);
         } else {
-            CHECK_ERROR(sorts[i].kind ? LIPC_ENOTSOCK : sorts[i].error, lipc_listener_adopt(fd, &listener));
+            CHECK_ERROR(sorts[i].kind ? LIPC_ENOTSOCK : sorts[i].error, lipc_listener_adopt(fd, NULL, &listener));
             CHECK(is_untouched(&listener, sizeof listener));
             CHECK(!is_open(sorts[i].sort) || fcntl(fd, F_GETFD) >= 0);
             release(fd, other);

@@ -241,7 +241,7 @@ TEST(a_detached_handle_is_the_callers_and_goes_on_accepting) {
 TEST(an_adopted_listener_works_and_removes_no_file) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s"), told;
     lipc_listener *listener;
-    CHECK_OK(lipc_listener_adopt(plain_socket(SOCK_STREAM, "s", 5), &listener));
+    CHECK_OK(lipc_listener_adopt(plain_socket(SOCK_STREAM, "s", 5), NULL, &listener));
     lipc_listener_name(listener, &told);
     CHECK(same_name(&name, &told));
     lipc_handle client = connect_to(&name), server = accept_from(listener);
@@ -261,7 +261,7 @@ TEST(an_adopted_listener_may_have_an_abstract_name) {
     lipc_listener *first = listen_on(&name), *listener;
     lipc_handle handle = lipc_listener_detach(first);
     lipc_listener_close(first);
-    CHECK_OK(lipc_listener_adopt(handle, &listener));
+    CHECK_OK(lipc_listener_adopt(handle, NULL, &listener));
     lipc_listener_name(listener, &told);
     CHECK(same_name(&name, &told));
     lipc_handle client = connect_to(&name), server = accept_from(listener);

@@ -1,0 +1,158 @@
+/* What other processes may do at the worst moment, made to happen just then through the seam, csrc/sys.h. */
+#include "fixture.h"
+
+#include <sys/file.h>
+
+static const char *moment;        /* the call before which it happens (a prefix) */
+static void (*happen)(void);      /* once */
+static int fail_with;             /* the errno to fail that call with, or 0 */
+static int calls_of_moment;
+
+int lipc_fault_injected(const char *call);
+int lipc_fault_injected(const char *call) {
+    if (moment == NULL || strncmp(call, moment, strlen(moment)) != 0)
+        return 0;
+    calls_of_moment++;
+    void (*now)(void) = happen;
+    happen = NULL;
+    if (now != NULL)
+        now();
+    errno = fail_with;
+    return fail_with != 0;
+}
+
+static int other_lock = -1, other_server = -1;
+
+/* The last holder removes the lock file, and the next server makes and locks its own. */
+static void another_takes_the_lock(void) {
+    remove_file("s.lock");
+    other_lock = open(in_directory("s.lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    CHECK(other_lock >= 0 && flock(other_lock, LOCK_EX | LOCK_NB) == 0);
+}
+
+TEST(a_lock_whose_file_was_removed_before_it_was_taken_counts_for_nothing) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener;
+    moment = "flock(";
+    happen = another_takes_the_lock;
+    CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+    CHECK(exists("s.lock") && !exists("s"));
+    CHECK(close(other_lock) == 0);
+    remove_file("s.lock");
+}
+
+/* The last holder removes the lock file, and nobody makes another. */
+static void the_lock_is_removed(void) {
+    remove_file("s.lock");
+}
+
+TEST(a_lock_whose_file_is_gone_is_made_again) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener;
+    moment = "flock(";
+    happen = the_lock_is_removed;
+    CHECK_OK(lipc_listen(&name, NULL, &listener));
+    CHECK_INT(2, calls_of_moment);
+    CHECK(exists("s.lock") && exists("s"));
+    lipc_listener_close(listener);
+}
+
+/* A server that knows nothing of locks replaces the stale file. */
+static void another_replaces_the_file(void) {
+    other_server = plain_socket(SOCK_STREAM, "other", 5);
+    CHECK(rename(in_directory("other"), in_directory("s")) == 0); /* so that it cannot get the same inode */
+}
+
+TEST(a_file_that_changed_after_it_was_found_stale_is_not_removed) {
+    make_stale("s");
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener;
+    moment = "connect("; /* the probe; the file that it reaches is already the other one's, and told dead */
+    happen = another_replaces_the_file;
+    fail_with = ECONNREFUSED;
+    CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+    moment = NULL;
+    lipc_handle client;
+    CHECK_OK(lipc_connect(&name, NULL, WAIT, &client));
+    CHECK_OK(lipc_close(client));
+    CHECK(close(other_server) == 0);
+    remove_file("s");
+}
+
+/* Somebody puts a link where the socket file was just made. */
+static void the_file_becomes_a_link(void) {
+    remove_file("s");
+    CHECK(symlink(in_directory("precious"), in_directory("s")) == 0);
+}
+
+TEST(the_mode_is_never_set_through_a_link) {
+    int precious = open(in_directory("precious"), O_CREAT | O_WRONLY, 0600);
+    CHECK(precious >= 0);
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener;
+    lipc_listen_options options = {sizeof options, 0666, 0};
+    mode_t before = umask(022);
+    moment = "fchmodat(";
+    happen = the_file_becomes_a_link;
+    CHECK(lipc_listen(&name, &options, &listener) < 0);
+    CHECK_INT(1, calls_of_moment);
+    umask(before);
+    struct stat st;
+    CHECK(fstat(precious, &st) == 0);
+    CHECK_INT(0600, st.st_mode & 0777);
+    CHECK(close(precious) == 0);
+    remove_file("s");
+    remove_file("precious");
+}
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+TEST(the_default_mode_is_there_from_the_first_moment) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    const mode_t masks[] = {0, 022, 077};
+    moment = "fchmodat(";
+    for (size_t i = 0; i < 3; i++) {
+        mode_t before = umask(masks[i]);
+        lipc_listener_close(listen_on(&name));
+        umask(before);
+    }
+    CHECK_INT(0, calls_of_moment);
+}
+#endif
+
+TEST(a_reset_is_a_broken_pipe_for_who_writes) {
+    lipc_handle a, b;
+    CHECK_OK(lipc_pair(&a, &b));
+    lipc_buffer buffer = {(void *)"x", 1};
+    moment = "send"; /* send and sendmsg */
+    fail_with = ECONNRESET;
+    CHECK_ERROR(LIPC_EPIPE, lipc_write(a, "x", 1, WAIT));
+    CHECK_ERROR(LIPC_EPIPE, lipc_writev(a, &buffer, 1, WAIT));
+    CHECK_OK(lipc_close(a));
+    CHECK_OK(lipc_close(b));
+}
+
+TEST(closing_leaves_a_lock_file_that_is_another_ones) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener = listen_on(&name);
+    another_takes_the_lock();
+    lipc_listener_close(listener);
+    CHECK(exists("s.lock") && !exists("s"));
+    CHECK(close(other_lock) == 0);
+    remove_file("s.lock");
+}
+
+TEST(everything_that_a_listener_holds_is_close_on_exec) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    bool before[256];
+    for (int fd = 0; fd < 256; fd++)
+        before[fd] = fcntl(fd, F_GETFD) >= 0;
+    lipc_listener *listener = listen_on(&name);
+    int held = 0;
+    for (int fd = 0; fd < 256; fd++)
+        if (!before[fd] && fcntl(fd, F_GETFD) >= 0) {
+            held++;
+            CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        }
+    CHECK_INT(3, held); /* the socket, the lock, the directory */
+    lipc_listener_close(listener);
+}
