@@ -51,13 +51,13 @@ func (c *Conn) Write(b []byte) (int, error) {
 }
 
 // ReadBuffers is Read into several buffers, filled in order, by one system call where at most 64 of them are not
-// empty; of more, the first 64 are filled.
+// empty; of more, the first 64 are filled. More than five cost an allocation, in [runtime.Pinner].
 func (c *Conn) ReadBuffers(buffers [][]byte) (int, error) {
 	return c.readResult(c.end.readBuffers(buffers))
 }
 
 // WriteBuffers is Write of several buffers, gathered in order, by one system call for each 64 of them if there is
-// room. The slices are not changed.
+// room. The slices are not changed. More than five cost an allocation, in [runtime.Pinner].
 func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 	n, err := c.end.writeBuffers(buffers)
 	return n, c.opError("write", err)
@@ -65,11 +65,11 @@ func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 
 // CloseRead shuts down the reading half, for every process that shares the connection: reads give io.EOF once what
 // had arrived is read, and the peer cannot write any more.
-func (c *Conn) CloseRead() error { return c.opError("close", c.end.shutdown(directionRead)) }
+func (c *conn) CloseRead() error { return c.opError("close", c.end.shutdown(directionRead)) }
 
 // CloseWrite shuts down the writing half, for every process that shares the connection: the peer reads io.EOF after
 // what was written.
-func (c *Conn) CloseWrite() error { return c.opError("close", c.end.shutdown(directionWrite)) }
+func (c *conn) CloseWrite() error { return c.opError("close", c.end.shutdown(directionWrite)) }
 
 // Close closes the connection. Operations that wait, and all later ones, fail with [net.ErrClosed], a second Close
 // too. What was written before still reaches the peer.
@@ -132,7 +132,7 @@ func (c *conn) File() (*os.File, error) {
 // another package. f stays the caller's, but is non-blocking from then on, and must stay so.
 func FileConn(f *os.File) (*Conn, error) {
 	c := new(Conn)
-	if err := adoptConn(&c.conn, f); err != nil {
+	if err := adoptConn(&c.conn, f, kindStream); err != nil {
 		return nil, opError("file", Name{}, Name{}, err)
 	}
 	return c, nil
@@ -141,7 +141,7 @@ func FileConn(f *os.File) (*Conn, error) {
 // Pair returns two connections, each the other's peer.
 func Pair() (*Conn, *Conn, error) {
 	a, b := new(Conn), new(Conn)
-	if err := openPair(&a.end, &b.end); err != nil {
+	if err := openPair(&a.end, &b.end, kindStream); err != nil {
 		return nil, nil, opError("pair", Name{}, Name{}, err)
 	}
 	return a, b, nil

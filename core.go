@@ -19,6 +19,7 @@ import "C"
 
 import (
 	"fmt"
+	"io"
 	"io/fs"
 	"syscall"
 	"unsafe"
@@ -27,12 +28,21 @@ import (
 const (
 	directionRead  = C.LIPC_READ
 	directionWrite = C.LIPC_WRITE
+
+	kindStream  result = C.LIPC_STREAM
+	kindMessage result = C.LIPC_MESSAGE
 )
 
 // result is what a function of the C core returned.
 type result int64
 
 func (r result) code() int { return int(-r >> C.LIPC_ERROR_OS_BITS) }
+
+// truncated reports whether a message did not fit.
+func (r result) truncated() bool { return r < 0 && r.code() == C.LIPC_ETRUNCATED }
+
+// unsupported reports whether the system lacks what was asked.
+func (r result) unsupported() bool { return r < 0 && r.code() == C.LIPC_ENOTSUP }
 
 // busy reports whether the call would have had to wait.
 func (r result) busy() bool { return r < 0 && r.code() == C.LIPC_EAGAIN }
@@ -44,6 +54,10 @@ func (r result) err() error {
 	}
 	number := syscall.Errno(-r & (1<<C.LIPC_ERROR_OS_BITS - 1))
 	switch r.code() {
+	case C.LIPC_EEND:
+		return io.EOF
+	case C.LIPC_ETRUNCATED:
+		return ErrTruncated
 	case C.LIPC_ENOTSUP:
 		return fmt.Errorf("%w (%w)", unsupported(), number)
 	case C.LIPC_EACCES:

@@ -8,23 +8,24 @@ package ipc
 /*
 #include "core.h"
 
-static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog,
+static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog, int kind,
                       lipc_listener **ret_listener) {
 	lipc_name name;
-	lipc_listen_options options = {sizeof options, mode, backlog};
+	lipc_listen_options options = {sizeof options, mode, backlog, kind};
 	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_listen(&name, &options, ret_listener);
 }
 
 static int ipc_listener_adopt(lipc_handle handle, unsigned mode, lipc_listener **ret_listener) {
-	lipc_listen_options options = {sizeof options, mode, 0};
+	lipc_listen_options options = {sizeof options, mode, 0, 0};
 	return lipc_listener_adopt(handle, &options, ret_listener);
 }
 
-static int ipc_connect(int type, const char *text, size_t length, lipc_handle *ret_handle) {
+static int ipc_connect(int type, const char *text, size_t length, int kind, lipc_handle *ret_handle) {
 	lipc_name name;
+	lipc_connect_options options = {sizeof options, kind};
 	int r = ipc_name(type, text, length, &name);
-	return r < 0 ? r : lipc_connect(&name, 0, 0, ret_handle);
+	return r < 0 ? r : lipc_connect(&name, &options, 0, ret_handle);
 }
 
 static int64_t ipc_read(lipc_handle handle, char *data, size_t size) {
@@ -35,6 +36,24 @@ static int64_t ipc_write(lipc_handle handle, const char *data, size_t size) {
 	return lipc_write(handle, data, size, 0);
 }
 
+static int64_t ipc_send(lipc_handle handle, const char *data, size_t size) {
+	return lipc_send(handle, data, size, 0);
+}
+
+static int64_t ipc_receive(lipc_handle handle, char *data, size_t size) {
+	return lipc_receive(handle, data, size, 0);
+}
+
+static int64_t ipc_peek(lipc_handle handle, char *data, size_t size) {
+	return lipc_peek(handle, data, size, 0);
+}
+
+#cgo noescape ipc_send
+#cgo nocallback ipc_send
+#cgo noescape ipc_receive
+#cgo nocallback ipc_receive
+#cgo noescape ipc_peek
+#cgo nocallback ipc_peek
 #cgo noescape ipc_listen
 #cgo nocallback ipc_listen
 #cgo noescape ipc_connect
@@ -68,11 +87,8 @@ import (
 	"unsafe"
 )
 
-// Kinds of handles.
-const (
-	kindStream         = C.LIPC_STREAM
-	kindStreamListener = C.LIPC_STREAM_LISTENER
-)
+// kindListener is added to the kind of what a listener accepts.
+const kindListener result = C.LIPC_LISTENER
 
 type (
 	coreListener = C.lipc_listener
@@ -90,19 +106,19 @@ func creating(call func() result) result {
 	return call()
 }
 
-func coreConnect(name Name) (handle uintptr, r result) {
+func coreConnect(name Name, kind result) (handle uintptr, r result) {
 	var h C.lipc_handle
 	r = creating(func() result {
-		return result(C.ipc_connect(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), &h))
+		return result(C.ipc_connect(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), C.int(kind), &h))
 	})
 	return uintptr(h), r
 }
 
-func coreListen(name Name, mode uint32, backlog int) (l *coreListener, r result) {
+func coreListen(name Name, mode uint32, backlog int, kind result) (l *coreListener, r result) {
 	backlog = min(backlog, 1<<30)
 	r = creating(func() result {
 		return result(C.ipc_listen(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), C.uint(mode),
-			C.int(backlog), &l))
+			C.int(backlog), C.int(kind), &l))
 	})
 	return l, r
 }
@@ -140,9 +156,9 @@ func coreAccept(l *coreListener) (handle uintptr, peer Name, r result) {
 	return uintptr(h), peer, r
 }
 
-func corePair() (a, b uintptr, r result) {
+func corePair(kind result) (a, b uintptr, r result) {
 	var ha, hb C.lipc_handle
-	r = creating(func() result { return result(C.lipc_pair(&ha, &hb)) })
+	r = creating(func() result { return result(C.lipc_pair(C.int(kind), &ha, &hb)) })
 	return uintptr(ha), uintptr(hb), r
 }
 
@@ -160,6 +176,26 @@ func coreReadBuffers(handle uintptr, buffers []coreBuffer) result {
 
 func coreWriteBuffers(handle uintptr, buffers []coreBuffer) result {
 	return result(C.lipc_writev(C.lipc_handle(handle), unsafe.SliceData(buffers), C.size_t(len(buffers)), 0))
+}
+
+func coreSend(handle uintptr, b []byte) result {
+	return result(C.ipc_send(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
+}
+
+func coreReceive(handle uintptr, b []byte) result {
+	return result(C.ipc_receive(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
+}
+
+func corePeek(handle uintptr, b []byte) result {
+	return result(C.ipc_peek(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
+}
+
+func coreMessageSize(handle uintptr) result {
+	return result(C.lipc_message_size(C.lipc_handle(handle), 0))
+}
+
+func coreMessageLimit(handle uintptr) result {
+	return result(C.lipc_message_limit(C.lipc_handle(handle)))
 }
 
 func coreShutdown(handle uintptr, direction int) result {

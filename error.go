@@ -10,6 +10,10 @@ import (
 	"syscall"
 )
 
+// ErrTruncated is the error of a receive whose buffer was too small for the message. The buffer holds the message's
+// beginning; its rest is lost.
+var ErrTruncated = errors.New("message truncated: it does not fit the buffer")
+
 // Faults that the package itself finds.
 var (
 	errInvalid   error = syscall.EINVAL

@@ -44,7 +44,7 @@ type Dialer struct {
 // there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is [fs.ErrPermission].
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
-	if err := d.dial(ctx, name, &c.conn); err != nil {
+	if err := d.dial(ctx, name, &c.conn, kindStream); err != nil {
 		return nil, opError("dial", Name{}, name, err)
 	}
 	return c, nil
@@ -55,7 +55,7 @@ func Dial(ctx context.Context, name Name) (*Conn, error) {
 	return new(Dialer).Dial(ctx, name)
 }
 
-func (d *Dialer) dial(ctx context.Context, name Name, c *conn) error {
+func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) error {
 	if d.Timeout < 0 {
 		return &optionError{"negative Timeout"}
 	}
@@ -69,7 +69,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if busy, err := c.end.connect(name); !busy {
+		if busy, err := c.end.connect(name, kind); !busy {
 			return err
 		}
 		if err := sleep(ctx, pause); err != nil {

@@ -14,16 +14,16 @@ import (
 )
 
 // connect makes one attempt. busy: the listener lives, but its backlog is full.
-func (e *endpoint) connect(name Name) (busy bool, err error) {
-	handle, r := coreConnect(name)
+func (e *endpoint) connect(name Name, kind result) (busy bool, err error) {
+	handle, r := coreConnect(name, kind)
 	if r < 0 {
 		return r.busy(), r.nameErr(name)
 	}
 	return false, e.open(handle)
 }
 
-func openPair(a, b *endpoint) error {
-	ha, hb, r := corePair()
+func openPair(a, b *endpoint, kind result) error {
+	ha, hb, r := corePair(kind)
 	if r < 0 {
 		return r.err()
 	}
@@ -62,8 +62,8 @@ func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
 	return 0, errNotSocket
 }
 
-func adoptConn(c *conn, f *os.File) error {
-	handle, err := duplicateFile(f, kindStream)
+func adoptConn(c *conn, f *os.File, kind result) error {
+	handle, err := duplicateFile(f, kind)
 	if err != nil {
 		return err
 	}
@@ -94,16 +94,16 @@ type acceptor struct {
 	freed       bool
 }
 
-func (a *acceptor) listen(name Name, lc *ListenConfig) error {
-	core, r := coreListen(name, uint32(lc.Mode), lc.Backlog)
+func (a *acceptor) listen(name Name, lc *ListenConfig, kind result) error {
+	core, r := coreListen(name, uint32(lc.Mode), lc.Backlog, kind)
 	if r < 0 {
 		return r.nameErr(name)
 	}
 	return a.open(core)
 }
 
-func (a *acceptor) adopt(f *os.File, lc *ListenConfig) (Name, error) {
-	handle, err := duplicateFile(f, kindStreamListener)
+func (a *acceptor) adopt(f *os.File, lc *ListenConfig, kind result) (Name, error) {
+	handle, err := duplicateFile(f, kind|kindListener)
 	if err != nil {
 		return Name{}, err
 	}

@@ -35,8 +35,8 @@ type ListenConfig struct {
 // that may not be written is [fs.ErrPermission].
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
-	if err := l.listen(ctx, name, lc); err != nil {
-		return nil, opError("listen", Name{}, name, err)
+	if err := l.listen(ctx, name, lc, kindStream); err != nil {
+		return nil, err
 	}
 	return l, nil
 }
@@ -60,15 +60,24 @@ type listener struct {
 	name     Name
 }
 
-func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := lc.check(); err != nil {
-		return err
-	}
+func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind result) error {
 	l.name = name
-	return l.acceptor.listen(name, lc)
+	err := ctx.Err()
+	if err == nil {
+		err = lc.check()
+	}
+	if err == nil {
+		err = l.acceptor.listen(name, lc, kind)
+	}
+	return opError("listen", Name{}, name, err)
+}
+
+func (l *listener) adopt(f *os.File, lc *ListenConfig, kind result) error {
+	err := lc.check()
+	if err == nil {
+		l.name, err = l.acceptor.adopt(f, lc, kind)
+	}
+	return opError("file", Name{}, Name{}, err)
 }
 
 func (lc *ListenConfig) check() error {
@@ -124,9 +133,13 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 // ends without an error. Any other error is yielded with a nil Conn. After a temporary one (out of descriptors) the
 // sequence goes on after 5 to 100 milliseconds; any other ends it. The caller closes each Conn.
 func (l *Listener) Incoming(ctx context.Context) iter.Seq2[*Conn, error] {
-	return func(yield func(*Conn, error) bool) {
+	return incoming(ctx, l.AcceptConn)
+}
+
+func incoming[C any](ctx context.Context, accept func(context.Context) (C, error)) iter.Seq2[C, error] {
+	return func(yield func(C, error) bool) {
 		for pause := time.Duration(0); ; {
-			c, err := l.AcceptConn(ctx)
+			c, err := accept(ctx)
 			if errors.Is(err, net.ErrClosed) || err != nil && ctx.Err() != nil {
 				return
 			}
@@ -198,14 +211,8 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 // counts, and only where no file does it: for names of Linux's abstract namespace.
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
-	err := lc.check()
-	var name Name
-	if err == nil {
-		name, err = l.acceptor.adopt(f, lc)
+	if err := l.adopt(f, lc, kindStream); err != nil {
+		return nil, err
 	}
-	if err != nil {
-		return nil, opError("file", Name{}, Name{}, err)
-	}
-	l.name = name
 	return l, nil
 }

@@ -29,31 +29,64 @@ import (
 // A side is one of the implementations that are compared.
 type side struct {
 	name   string
-	listen func(path string) (net.Listener, error)
-	dial   func(path string) (net.Conn, error)
+	listen func(network, path string) (net.Listener, error)
+	dial   func(network, path string) (net.Conn, error)
 }
 
-var sides = []side{
-	{"ipc",
-		func(path string) (net.Listener, error) { return ipc.Listen(ipc.Path(path)) },
-		func(path string) (net.Conn, error) { return ipc.Dial(context.Background(), ipc.Path(path)) }},
-	{"net",
-		func(path string) (net.Listener, error) { return net.Listen("unix", path) },
-		func(path string) (net.Conn, error) { return net.Dial("unix", path) }},
+var sides = []side{{"ipc", ipcListen, ipcDial}, {"net", net.Listen, net.Dial}}
+
+// networks are what each side listens on, as package net calls them.
+var networks = []string{"unix", "unixpacket"}
+
+func ipcListen(network, path string) (net.Listener, error) {
+	if network == "unix" {
+		return ipc.Listen(ipc.Path(path))
+	}
+	l, err := ipc.ListenMessage(ipc.Path(path))
+	return messageListener{l}, err
+}
+
+func ipcDial(network, path string) (net.Conn, error) {
+	if network == "unix" {
+		return ipc.Dial(context.Background(), ipc.Path(path))
+	}
+	c, err := ipc.DialMessage(context.Background(), ipc.Path(path))
+	return messageConn{c}, err
+}
+
+// A messageConn is a net.Conn of messages, as net's own for unixpacket is.
+type messageConn struct{ *ipc.MessageConn }
+
+func (c messageConn) Read(b []byte) (int, error) { return c.Receive(b) }
+func (c messageConn) Write(b []byte) (int, error) {
+	if err := c.Send(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
+
+type messageListener struct{ *ipc.MessageListener }
+
+func (l messageListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptConn(context.Background())
+	return messageConn{c}, err
 }
 
 // A workload is what both sides do. The client sends one byte that chooses it, then its size.
 type workload struct {
-	name   string
-	size   int
-	client func(c net.Conn, b []byte) error // one operation
-	finish func(c net.Conn) error           // waits until the server has taken everything
-	server func(c net.Conn, b []byte) error // until the client is done
+	name    string
+	network string
+	size    int
+	client  func(c net.Conn, b []byte) error // one operation
+	finish  func(c net.Conn) error           // waits until the server has taken everything
+	server  func(c net.Conn, b []byte) error // until the client is done
 }
 
 var workloads = []workload{
-	{"round trip, 64 B", 64, roundTrip, nil, echo},
-	{"stream, 64 KiB", 64 << 10, send, drained, drain},
+	{"round trip, 64 B", "unix", 64, roundTrip, nil, echo},
+	{"stream, 64 KiB", "unix", 64 << 10, send, drained, drain},
+	{"message round trip, 64 B", "unixpacket", 64, roundTrip, nil, echo},
+	{"message round trip, 4 KiB", "unixpacket", 4 << 10, roundTrip, nil, echo},
 }
 
 func roundTrip(c net.Conn, b []byte) error {
@@ -176,39 +209,43 @@ func start(s side, path string) (stop func()) {
 
 func serve(name, path string) {
 	s := sides[slices.IndexFunc(sides, func(s side) bool { return s.name == name })]
-	l, err := s.listen(path)
-	check(err)
+	for _, network := range networks {
+		l, err := s.listen(network, path+network)
+		check(err)
+		defer l.Close()
+		go serveAll(l)
+	}
 	fmt.Println("listening")
-	go func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer c.Close()
-				var chosen [1]byte
-				if _, err := io.ReadFull(c, chosen[:]); err != nil {
-					log.Fatal(err)
-				}
-				w := workloads[chosen[0]]
-				if err := w.server(c, make([]byte, w.size)); err != nil && err != io.EOF {
-					log.Fatal(err)
-				}
-			}()
-		}
-	}()
 	io.Copy(io.Discard, os.Stdin)
-	check(l.Close())
+}
+
+func serveAll(l net.Listener) {
+	for {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer c.Close()
+			var chosen [1]byte
+			if _, err := io.ReadFull(c, chosen[:]); err != nil {
+				log.Fatal(err)
+			}
+			w := workloads[chosen[0]]
+			if err := w.server(c, make([]byte, w.size)); err != nil && err != io.EOF {
+				log.Fatal(err)
+			}
+		}()
+	}
 }
 
 func measure(s side, chosen int, path string, length time.Duration) sample {
-	c, err := s.dial(path)
+	w := workloads[chosen]
+	c, err := s.dial(w.network, path+w.network)
 	check(err)
 	defer c.Close()
 	_, err = c.Write([]byte{byte(chosen)})
 	check(err)
-	w := workloads[chosen]
 	b := make([]byte, w.size)
 	var before, after runtime.MemStats
 	operations := 0

@@ -22,4 +22,5 @@
 #include "unix/listener.c"
 #include "unix/connect.c"
 #include "unix/stream.c"
+#include "unix/message.c"
 #endif

@@ -77,6 +77,8 @@ LIPC_API int lipc_version(void);
     X(LIPC_ENOTCONN, 16, "not connected") \
     X(LIPC_EMSGSIZE, 17, "too large for the buffer or the system") \
     X(LIPC_EIO, 18, "input/output error") \
+    X(LIPC_EEND, 19, "the end: the peer sends no more messages") \
+    X(LIPC_ETRUNCATED, 20, "the message did not fit, its rest is lost") \
     X(LIPC_EOTHER, 255, "system error")
 
 enum lipc_error {
@@ -166,10 +168,13 @@ typedef intptr_t lipc_handle;
 
 #define LIPC_INVALID_HANDLE ((lipc_handle)-1)
 
-/* What a handle is. */
+/* What a handle is: a kind of connection, or a listener for one. */
 enum lipc_kind {
-    LIPC_STREAM = 1,         /* a connection of bytes */
-    LIPC_STREAM_LISTENER = 2 /* accepts connections of bytes */
+    LIPC_STREAM = 1,   /* bytes, SOCK_STREAM */
+    LIPC_MESSAGE = 2,  /* messages, in order and with their boundaries, SOCK_SEQPACKET. macOS has none: LIPC_ENOTSUP */
+    LIPC_LISTENER = 16, /* added to either: accepts such connections */
+    LIPC_STREAM_LISTENER = LIPC_STREAM | LIPC_LISTENER,
+    LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER
 };
 
 /* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is
@@ -213,9 +218,9 @@ LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
  * lipc_listener_close() alone. */
 typedef struct lipc_listener lipc_listener;
 
-/* Options begin with their own size, so that later versions can add to them: start with
- * { sizeof(lipc_listen_options) } and set what you need. Zero means the default. Bytes beyond the size
- * that the library knows must be zero, otherwise the call fails with LIPC_ENOTSUP. */
+/* Options begin with their own size, so that later versions can add to them: start with zeroes, set size, and
+ * what you need (lipc_listen_options o = {.size = sizeof o, .mode = 0660}). Zero means the default. Bytes beyond
+ * the size that the library knows must be zero, otherwise the call fails with LIPC_ENOTSUP. */
 typedef struct lipc_listen_options {
     size_t size;
     /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write
@@ -227,6 +232,8 @@ typedef struct lipc_listen_options {
     /* How many connections may wait to be accepted. Default and upper limit: what the system allows
      * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). */
     int backlog;
+    /* What to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. */
+    int kind;
 } lipc_listen_options;
 
 /* Listens on a name. options may be NULL.
@@ -239,7 +246,8 @@ typedef struct lipc_listen_options {
  *
  * Errors: LIPC_EADDRINUSE (a living server, a file that is no socket or another user's, or one with the lock's
  * name that is not an empty file), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
- * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode or backlog out of range), LIPC_EMFILE, LIPC_ENOMEM. */
+ * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out of range), LIPC_ENOTSUP, LIPC_EMFILE,
+ * LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
 
 /* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file. Its name is
@@ -278,9 +286,10 @@ LIPC_API void lipc_listener_close(lipc_listener *listener);
 
 /* ====================================== Connecting ============================================ */
 
-/* See lipc_listen_options for how these grow. Nothing can be set yet on any system. */
+/* See lipc_listen_options for how these grow. */
 typedef struct lipc_connect_options {
     size_t size;
+    int kind; /* LIPC_STREAM (the default) or LIPC_MESSAGE, as the listener has it */
 } lipc_connect_options;
 
 /* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
@@ -290,12 +299,14 @@ typedef struct lipc_connect_options {
  *
  * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or
  * on Linux a namespaced name that does not exist), LIPC_EAGAIN (timeout_ms is 0 and the backlog is full),
- * LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_ENOTSOCK (another kind of socket), LIPC_EMFILE, LIPC_ENOMEM. */
+ * LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_ENOTSOCK (a socket of another kind), LIPC_EINVAL, LIPC_ENOTSUP,
+ * LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                           lipc_handle *ret_connection);
 
-/* Two connections, each the other's peer. Errors: LIPC_EMFILE, LIPC_ENOMEM. */
-LIPC_API int lipc_pair(lipc_handle *ret_a, lipc_handle *ret_b);
+/* Two connections of a kind, LIPC_STREAM or LIPC_MESSAGE, each the other's peer. Errors: LIPC_EINVAL,
+ * LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b);
 
 /* ==================================== Reading and writing ===================================== */
 
@@ -326,6 +337,46 @@ LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, siz
  * peer reads the end after LIPC_WRITE, and cannot write any more after LIPC_READ. Errors: LIPC_EINVAL,
  * LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
+
+/* ========================================= Messages =========================================== */
+
+/* For connections of the kind LIPC_MESSAGE. Each call moves whole messages. An empty message is a message, and is
+ * never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on Linux, for
+ * which the kernel gives the socket a name of its own choice, unix(7). */
+
+/* Sends one message: all of it, or none. Waits for room. Returns size.
+ *
+ * Errors: LIPC_EMSGSIZE (over lipc_message_limit()), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF,
+ * LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOMEM. */
+LIPC_API int64_t lipc_send(lipc_handle handle, const void *data, size_t size, int timeout_ms);
+
+/* Receives one message. Returns its size, which may be 0.
+ *
+ * Errors: LIPC_EEND (the peer closed, shut down its writing half, or died), LIPC_ETRUNCATED (data is filled with
+ * the beginning of the message, its rest is lost), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF, LIPC_ENOTSOCK,
+ * LIPC_ENOTCONN. */
+LIPC_API int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms);
+
+/* lipc_receive() without taking the message: the next call finds it again. */
+LIPC_API int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms);
+
+/* The size of the next message, without taking it. Errors: those of lipc_receive() but LIPC_ETRUNCATED. On
+ * systems other than Linux, which do not tell the size, LIPC_ENOTSUP. */
+LIPC_API int64_t lipc_message_size(lipc_handle handle, int timeout_ms);
+
+/* The size of the largest message that the connection can send, in bytes. Linux: 32 less than the send buffer
+ * (unix_dgram_sendmsg() in net/unix/af_unix.c); elsewhere the send buffer. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
+LIPC_API int64_t lipc_message_limit(lipc_handle handle);
+
+/* Sends messages one after the other. Returns how many were sent: fewer than count if the time ran out or an error
+ * came after the first (the next call reports it). Errors, when none was sent: those of lipc_send(). */
+LIPC_API int64_t lipc_send_batch(lipc_handle handle, const lipc_buffer *messages, size_t count, int timeout_ms);
+
+/* Receives the messages that are there, at most count, after waiting for the first. Returns how many, and sets the
+ * size of each to that of its message. A message that did not fit ends the batch, with a size greater than the
+ * buffer had: its beginning is there (where the system does not tell the true size, it is one more than the
+ * buffer's). Errors, when none was received: those of lipc_receive() but LIPC_ETRUNCATED. */
+LIPC_API int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t count, int timeout_ms);
 
 /* ======================================= Credentials ========================================== */
 

@@ -1,10 +1,10 @@
 /* Connecting, and pairs. */
 
 /* One attempt. LIPC_EAGAIN: the listener lives, but its backlog is full. */
-static int lipc__connect_once(const lipc__address *address, socklen_t length, bool is_file) {
+static int lipc__connect_once(int type, const lipc__address *address, socklen_t length, bool is_file) {
     int os;
     do {
-        int fd = lipc__socket(SOCK_STREAM);
+        int fd = lipc__socket(type);
         if (fd < 0)
             return fd;
         if (SYS(connect(fd, &address->header, length)) == 0)
@@ -29,19 +29,21 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     lipc__address address;
     socklen_t length;
     bool is_file;
-    int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0)
-        r = lipc__address_of(name, false, &address, &length, &is_file);
+    int r = lipc__options(&o, sizeof o, options), type = r < 0 ? r : lipc__type_of(o.kind);
+    r = type < 0 ? type : lipc__address_of(name, false, &address, &length, &is_file);
     if (r < 0)
         return r;
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     /* poll(2) is of no use: it calls a socket writable whose connect got EAGAIN. */
     for (int pause_ms = 1;; pause_ms = pause_ms < 4 ? pause_ms * 2 : 4) {
-        r = lipc__connect_once(&address, length, is_file);
+        int fd = lipc__connect_once(type, &address, length, is_file);
+        r = fd < 0 ? fd : lipc__mark_messages(fd, type);
         if (r >= 0) {
-            *ret_connection = r;
+            *ret_connection = fd;
             return 0;
         }
+        if (fd >= 0)
+            close(fd);
         if (lipc_error_code(r) != LIPC_EAGAIN)
             return r;
         r = lipc__pause(pause_ms, &deadline);
@@ -50,17 +52,22 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     }
 }
 
-int lipc_pair(lipc_handle *ret_a, lipc_handle *ret_b) {
-    int fds[2];
-    if (SYS(socketpair(AF_UNIX, SOCK_STREAM | LIPC__SOCKET_FLAGS, 0, fds)) < 0)
+int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
+    int fds[2], type = lipc__type_of(kind);
+    if (type < 0)
+        return type;
+    if (SYS(socketpair(AF_UNIX, type | LIPC__SOCKET_FLAGS, 0, fds)) < 0)
         return lipc__error_from(errno);
     int a = lipc__born(fds[0]), b = lipc__born(fds[1]);
-    if (a < 0 || b < 0) {
+    int r = a < 0 ? a : b < 0 ? b : lipc__mark_messages(a, type);
+    if (r >= 0)
+        r = lipc__mark_messages(b, type);
+    if (r < 0) {
         if (a >= 0)
             close(a);
         if (b >= 0)
             close(b);
-        return a < 0 ? a : b;
+        return r;
     }
     *ret_a = a;
     *ret_b = b;

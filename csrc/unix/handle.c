@@ -43,6 +43,32 @@ static int lipc__socket(int type) {
     return fd < 0 ? lipc__error_from(errno) : lipc__born(fd);
 }
 
+/* The socket type of a kind; 0 is the default. */
+static int lipc__type_of(int kind) {
+    switch (kind) {
+    case 0:
+    case LIPC_STREAM: return SOCK_STREAM;
+#ifdef __APPLE__ /* the constant is there, the sockets are not */
+    case LIPC_MESSAGE: return lipc__fault(LIPC_ENOTSUP);
+#else
+    case LIPC_MESSAGE: return SOCK_SEQPACKET;
+#endif
+    default: return lipc__fault(LIPC_EINVAL);
+    }
+}
+
+/* Makes a socket of messages tell an empty one from the end, see lipc__receive(). A listener's accepted sockets
+ * inherit it. It comes after connecting, lest the socket gets its name before. */
+static int lipc__mark_messages(int fd, int type) {
+#ifdef __linux__
+    int on = 1;
+    if (type == SOCK_SEQPACKET && SYS(setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on)) < 0)
+        return lipc__error_from(errno);
+#endif
+    (void)fd, (void)type;
+    return 0;
+}
+
 static int lipc__option(int fd, int option) {
     int value = 0;
     socklen_t length = sizeof value;
@@ -78,15 +104,18 @@ int lipc_kind(lipc_handle handle) {
     int type = lipc__option(fd, SO_TYPE);
     if (type < 0)
         return type;
-    if (a.header.sa_family != AF_UNIX || type != SOCK_STREAM)
+    int kind = type == SOCK_STREAM ? LIPC_STREAM : type == SOCK_SEQPACKET ? LIPC_MESSAGE : 0;
+    if (a.header.sa_family != AF_UNIX || kind == 0)
         return lipc__fault(LIPC_ENOTSOCK);
     int listens = lipc__listens(fd, &a, length);
-    return listens < 0 ? listens : listens ? LIPC_STREAM_LISTENER : LIPC_STREAM;
+    return listens < 0 ? listens : listens ? kind | LIPC_LISTENER : kind;
 }
 
 int lipc_adopt(lipc_handle handle) {
     int kind = lipc_kind(handle);
-    int r = kind < 0 ? kind : lipc__prepare((int)handle);
+    int r = kind < 0 ? kind : lipc__mark_messages((int)handle, lipc__type_of(kind & ~LIPC_LISTENER));
+    if (r >= 0)
+        r = lipc__prepare((int)handle);
     return r < 0 ? r : kind;
 }
 

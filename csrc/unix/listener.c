@@ -155,19 +155,21 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     lipc__address address;
     socklen_t length;
     bool is_file;
-    int r = lipc__listen_options(options, &o, &mode);
-    if (r >= 0)
-        r = lipc__address_of(name, true, &address, &length, &is_file);
+    int r = lipc__listen_options(options, &o, &mode), type = r < 0 ? r : lipc__type_of(o.kind);
+    r = type < 0 ? type : lipc__address_of(name, true, &address, &length, &is_file);
     if (r < 0)
         return r;
     lipc_listener *l = lipc__listener_new();
     if (l == NULL)
         return lipc__error_from(errno);
     l->name = *name;
-    r = lipc__socket(SOCK_STREAM);
+    r = lipc__socket(type);
     if (r >= 0) {
         l->fd = r;
         l->owns_fd = true;
+        r = lipc__mark_messages(l->fd, type);
+    }
+    if (r >= 0) {
         if (is_file)
             r = lipc__claim(l, &address, length, mode);
         else if (SYS(bind(l->fd, &address.header, length)) < 0)
@@ -192,7 +194,7 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
     int r = lipc__listen_options(options, &o, &mode);
     if (r >= 0)
         r = lipc_kind(handle);
-    if (r >= 0 && r != LIPC_STREAM_LISTENER)
+    if (r >= 0 && !(r & LIPC_LISTENER))
         r = lipc__fault(LIPC_ENOTSOCK);
     if (r < 0)
         return r;
@@ -201,7 +203,7 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
         return lipc__error_from(errno);
     r = lipc_local_name(handle, &l->name);
     if (r >= 0)
-        r = lipc__prepare((int)handle);
+        r = lipc_adopt(handle);
     if (r < 0) {
         lipc_listener_close(l);
         return r;

@@ -6,7 +6,7 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     return lipc__fault(LIPC_ENOTSUP);
 }
 
-int lipc_pair(lipc_handle *ret_a, lipc_handle *ret_b) {
-    (void)ret_a, (void)ret_b;
+int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
+    (void)kind, (void)ret_a, (void)ret_b;
     return lipc__fault(LIPC_ENOTSUP);
 }

@@ -168,11 +168,11 @@ TEST(too_many_handles_is_an_error_of_connecting_and_of_pairs) {
     lipc_handle got[2];
     memset(got, UNTOUCHED, sizeof got);
     struct rlimit limit = forbid_descriptors(), one_more = limit;
-    int r[3] = {lipc_connect(&name, NULL, WAIT, &got[0]), lipc_pair(&got[0], &got[1])};
+    int r[3] = {lipc_connect(&name, NULL, WAIT, &got[0]), lipc_pair(LIPC_STREAM, &got[0], &got[1])};
     CHECK(getrlimit(RLIMIT_NOFILE, &one_more) == 0);
     one_more.rlim_cur++; /* room for half a pair */
     CHECK(setrlimit(RLIMIT_NOFILE, &one_more) == 0);
-    r[2] = lipc_pair(&got[0], &got[1]);
+    r[2] = lipc_pair(LIPC_STREAM, &got[0], &got[1]);
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     for (int i = 0; i < 3; i++)
         CHECK_ERROR(LIPC_EMFILE, r[i]);
@@ -182,7 +182,7 @@ TEST(too_many_handles_is_an_error_of_connecting_and_of_pairs) {
 
 TEST(a_pair_is_two_connections_with_each_other) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     CHECK(a != b);
     check_born(a);
     check_born(b);

@@ -39,7 +39,7 @@ TEST(the_peer_is_the_process_that_connected_or_listened) {
 
 TEST(the_peer_in_a_pair_is_the_process_that_made_it) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     check_credentials(a, getpid(), geteuid(), getegid());
     check_credentials(b, getpid(), geteuid(), getegid());
     close_all((lipc_handle[]){a, b}, 2);
@@ -63,7 +63,7 @@ TEST(another_user_is_told_with_its_groups) {
         if (type == LIPC_NAME_NAMESPACED && !ABSTRACT_NAMES)
             continue; /* their directory is this user's alone */
         lipc_name name = name_for(type, "s");
-        lipc_listen_options options = {sizeof options, 0666, 0};
+        lipc_listen_options options = {.size = sizeof options, .mode = 0666};
         lipc_listener *listener;
         CHECK_OK(lipc_listen(&name, &options, &listener));
         pid_t process = start(connect_as_another_with_groups, &name);
@@ -112,7 +112,7 @@ TEST(the_groups_are_those_of_the_process) {
     int n = getgroups(1024, own);
     uint32_t groups[1024];
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     int got = lipc_peer_groups(a, 1024, groups);
 #ifdef __linux__
     CHECK_INT(n, got);
@@ -201,7 +201,7 @@ TEST(the_mode_says_who_may_connect) {
         for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
             CHECK(setegid(GROUP) == 0 && seteuid(OWNER) == 0);
             lipc_name name = name_for(type, "s");
-            lipc_listen_options options = {sizeof options, modes[i], 0};
+            lipc_listen_options options = {.size = sizeof options, .mode = modes[i]};
             lipc_listener *listener;
             CHECK_OK(lipc_listen(&name, &options, &listener));
             for (size_t j = 0; j < sizeof clients / sizeof *clients; j++) {
@@ -242,7 +242,7 @@ TEST(an_adopted_listener_admits_as_its_options_say) {
         lipc_listener *first = listen_on(&name), *second;
         lipc_handle handle, server;
         CHECK_OK(lipc_duplicate(lipc_listener_handle(first), &handle));
-        lipc_listen_options options = {sizeof options, modes[i], 0};
+        lipc_listen_options options = {.size = sizeof options, .mode = modes[i]};
         CHECK_OK(lipc_listener_adopt(handle, &options, &second));
         lipc_listener_close(first);
         client stranger = {.name = "stranger", .uid = UID, .gid = GID, .supplementary = OTHER_GID, .to = &name,

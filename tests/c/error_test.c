@@ -29,6 +29,8 @@ static const struct {
     {LIPC_ENOTCONN, 16, "LIPC_ENOTCONN"},
     {LIPC_EMSGSIZE, 17, "LIPC_EMSGSIZE"},
     {LIPC_EIO, 18, "LIPC_EIO"},
+    {LIPC_EEND, 19, "LIPC_EEND"},
+    {LIPC_ETRUNCATED, 20, "LIPC_ETRUNCATED"},
     {LIPC_EOTHER, 255, "LIPC_EOTHER"},
 };
 enum { FROZEN = sizeof frozen / sizeof *frozen };

@@ -59,7 +59,7 @@ static const struct {
     {TCP, "a TCP socket", 0, LIPC_ENOTSOCK},
     {TCP_LISTENER, "a TCP listener", 0, LIPC_ENOTSOCK},
     {DATAGRAM, "a datagram socket", 0, LIPC_ENOTSOCK},
-    {SEQPACKET, "a sequenced-packet socket", 0, LIPC_ENOTSOCK},
+    {SEQPACKET, "a sequenced-packet socket", LIPC_MESSAGE, 0},
     {UNCONNECTED, "an unconnected socket", LIPC_STREAM, 0},
     {STREAM, "a stream", LIPC_STREAM, 0},
     {LISTENER, "a listener", LIPC_STREAM_LISTENER, 0},
@@ -113,7 +113,7 @@ TEST(a_listener_is_made_of_a_listening_handle_alone) {
 
 TEST(a_duplicate_is_another_handle_for_the_same_object) {
     lipc_handle a, b, again;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     CHECK_OK(lipc_duplicate(a, &again));
     CHECK(again != a);
     check_born(again);
@@ -137,7 +137,7 @@ TEST(duplicating_fails_for_no_handle_and_for_too_many) {
 
 TEST(closing_what_is_not_open_is_an_error) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     CHECK_OK(lipc_close(a));
     CHECK_OK(lipc_close(b));
     CHECK_ERROR(LIPC_EBADF, lipc_close(a));
@@ -146,7 +146,7 @@ TEST(closing_what_is_not_open_is_an_error) {
 
 TEST(what_was_not_bound_has_no_name) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     CHECK_OK(lipc_local_name(a, &name));
     CHECK_INT(0, name.type);
@@ -207,7 +207,7 @@ TEST(asking_what_is_no_connection_is_an_error) {
 
 TEST(buffer_sizes_are_set_and_told) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     for (int direction = LIPC_READ; direction <= LIPC_WRITE; direction++) {
         static const int sizes[] = {8192, 16384, 65536};
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {

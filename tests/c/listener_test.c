@@ -39,7 +39,7 @@ TEST(options_may_be_of_another_version_as_long_as_they_ask_for_nothing_new) {
         lipc_listener *listener;
         test_row = rows[i].name;
         memset(&larger, 0, sizeof larger);
-        larger.options = (lipc_listen_options){rows[i].size, 0640, 0};
+        larger.options = (lipc_listen_options){.size = rows[i].size, .mode = 0640};
         CHECK_OK(lipc_listen(&name, &larger.options, &listener));
         CHECK_INT(rows[i].mode, mode_of("s"));
         lipc_listener_close(listener);
@@ -62,20 +62,23 @@ TEST(options_may_be_of_another_version_as_long_as_they_ask_for_nothing_new) {
 
 TEST(options_out_of_range_are_refused) {
     static const lipc_listen_options rows[] = {
-        {sizeof *rows, 01000, 0}, {sizeof *rows, 01777, 0}, {sizeof *rows, UINT32_MAX, 0},
-        {sizeof *rows, 04600, 0}, {sizeof *rows, 0, -1},    {sizeof *rows, 0600, INT32_MIN},
+        {.mode = 01000}, {.mode = 01777}, {.mode = UINT32_MAX}, {.mode = 04600}, {.backlog = -1},
+        {.mode = 0600, .backlog = INT32_MIN}, {.kind = -1}, {.kind = LIPC_STREAM_LISTENER},
     };
     EACH_NAME_TYPE(type) {
         lipc_name name = name_for(type, "s");
-        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-            check_refused(LIPC_EINVAL, &name, &rows[i]);
+        for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+            lipc_listen_options options = rows[i];
+            options.size = sizeof options;
+            check_refused(LIPC_EINVAL, &name, &options);
+        }
     }
 }
 
 TEST(a_backlog_above_the_limit_is_the_limit) {
     EACH_NAME_TYPE(type) {
         lipc_name name = name_for(type, "s");
-        lipc_listen_options options = {sizeof options, 0, INT32_MAX};
+        lipc_listen_options options = {.size = sizeof options, .backlog = INT32_MAX};
         lipc_listener *listener;
         CHECK_OK(lipc_listen(&name, &options, &listener));
         CHECK_OK(lipc_close(connect_to(&name)));
@@ -92,7 +95,7 @@ TEST(the_socket_file_has_the_mode_asked_for_whatever_the_umask) {
             char row[64];
             snprintf(row, sizeof row, "mode %03o, umask %03o", (unsigned)mode, (unsigned)masks[i]);
             test_row = row;
-            lipc_listen_options options = {sizeof options, mode, 0};
+            lipc_listen_options options = {.size = sizeof options, .mode = mode};
             lipc_listener *listener;
             CHECK_OK(lipc_listen(&name, &options, &listener));
             CHECK_INT(mode == 0 ? 0600 : mode, mode_of("s"));

@@ -90,7 +90,7 @@ TEST(the_mode_is_never_set_through_a_link) {
     CHECK(precious >= 0);
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_listener *listener;
-    lipc_listen_options options = {sizeof options, 0666, 0};
+    lipc_listen_options options = {.size = sizeof options, .mode = 0666};
     mode_t before = umask(022);
     moment = "fchmodat(";
     happen = the_file_becomes_a_link;
@@ -121,7 +121,7 @@ TEST(the_default_mode_is_there_from_the_first_moment) {
 
 TEST(a_reset_is_a_broken_pipe_for_who_writes) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     lipc_buffer buffer = {(void *)"x", 1};
     moment = "send"; /* send and sendmsg */
     fail_with = ECONNRESET;

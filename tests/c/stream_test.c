@@ -71,7 +71,7 @@ TEST(what_is_written_is_read_in_order_however_it_is_cut) {
     EACH_COUNT(i) {
         EACH_COUNT(j) {
             lipc_handle a, b;
-            CHECK_OK(lipc_pair(&a, &b));
+            CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
             CHECK_INT(sizeof data, write_as(buffer_counts[i], a, data, sizeof data, WAIT));
             read_content(b, sizeof data, 0, buffer_counts[j]);
             CHECK_ERROR(LIPC_EAGAIN, lipc_read(b, data, 1, 0));
@@ -84,7 +84,7 @@ TEST(a_read_takes_what_is_there_and_touches_nothing_else) {
     lipc_handle a, b;
     unsigned char data[100], memory[100];
     fill(data, sizeof data, 0);
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     for (size_t buffers = 0; buffers < 4; buffers++) {
         memset(memory, UNTOUCHED, sizeof memory);
         CHECK_INT(10, lipc_write(a, data, 10, WAIT));
@@ -97,7 +97,7 @@ TEST(a_read_takes_what_is_there_and_touches_nothing_else) {
 
 TEST(no_bytes_are_read_and_written_at_once) {
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     char byte;
     lipc_buffer empty[] = {{NULL, 0}, {&byte, 0}, {NULL, 0}};
     for (int timeout = -1; timeout <= 1; timeout++) {
@@ -143,7 +143,7 @@ TEST(a_slow_reader_gets_every_byte_of_a_large_write) {
     static const size_t counts[] = {0, 1, 65, 1025, MOST_BUFFERS};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         lipc_handle a, b;
-        CHECK_OK(lipc_pair(&a, &b));
+        CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
         CHECK_OK(lipc_set_buffer_size(a, LIPC_WRITE, 8192));
         pid_t process = start(read_slowly, &(reader){b, a, i % 2});
         CHECK_OK(lipc_close(b));
@@ -159,7 +159,7 @@ TEST(a_write_that_runs_out_of_time_returns_the_part_written) {
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
         for (int timeout = 0; timeout <= 20; timeout += 20) {
             lipc_handle a, b;
-            CHECK_OK(lipc_pair(&a, &b));
+            CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
             int64_t n = CHECK_OK(write_as(counts[i], a, much, MUCH, timeout));
             CHECK(n > 0 && n < MUCH);
             CHECK_ERROR(timeout ? LIPC_ETIMEDOUT : LIPC_EAGAIN, write_as(counts[i], a, much + n, MUCH - n, timeout));
@@ -192,7 +192,7 @@ static void check_broken(lipc_handle b) {
 TEST(what_was_written_before_closing_is_read_and_then_the_end) {
     lipc_handle a, b;
     char data[8] = "";
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     CHECK_INT(3, lipc_write(a, "abc", 3, WAIT));
     CHECK_OK(lipc_close(a));
     CHECK_INT(2, lipc_read(b, data, 2, WAIT));
@@ -207,7 +207,7 @@ TEST(a_peer_that_left_data_unread_is_gone_like_any_other) {
     for (int write_first = 0; write_first < 2; write_first++) {
         lipc_handle a, b;
         char data[8] = "";
-        CHECK_OK(lipc_pair(&a, &b));
+        CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
         CHECK_INT(3, lipc_write(a, "abc", 3, WAIT));
         CHECK_INT(6, lipc_write(b, "unread", 6, WAIT));
         CHECK_OK(lipc_close(a));
@@ -251,7 +251,7 @@ TEST(shutting_down_ends_one_half_and_leaves_the_other) {
     for (int direction = LIPC_READ; direction <= (LIPC_READ | LIPC_WRITE); direction++) {
         lipc_handle a, b;
         test_row = names[direction];
-        CHECK_OK(lipc_pair(&a, &b));
+        CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
         CHECK_OK(lipc_shutdown(a, direction));
         CHECK_OK(lipc_shutdown(a, direction)); /* twice is as once */
         if (direction & LIPC_READ) {
@@ -272,7 +272,7 @@ TEST(shutting_down_ends_one_half_and_leaves_the_other) {
 
 TEST(shutting_down_holds_for_every_handle_of_the_connection) {
     lipc_handle a, b, again;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     CHECK_OK(lipc_duplicate(a, &again));
     CHECK_OK(lipc_shutdown(again, LIPC_WRITE));
     check_broken(a);
@@ -285,7 +285,7 @@ TEST(shutting_down_holds_for_every_handle_of_the_connection) {
 TEST(no_direction_cannot_be_shut_down) {
     static const int directions[] = {0, 4, -1, INT32_MAX};
     lipc_handle a, b;
-    CHECK_OK(lipc_pair(&a, &b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     for (size_t i = 0; i < sizeof directions / sizeof *directions; i++)
         CHECK_ERROR(LIPC_EINVAL, lipc_shutdown(a, directions[i]));
     check_connected(a, b);

@@ -15,7 +15,7 @@ static struct scene {
 static void set_up(void) {
     s.name = name_for(LIPC_NAME_PATH, "s");
     s.listener = listen_narrowly(&s.name);
-    CHECK_OK(lipc_pair(&s.a, &s.b));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &s.a, &s.b));
     static char data[1 << 20];
     while (lipc_write(s.b, data, sizeof data, 0) > 0) {
     }

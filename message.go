@@ -1,0 +1,138 @@
+//go:build cgo
+
+package ipc
+
+import (
+	"context"
+	"io"
+	"iter"
+	"os"
+)
+
+// A MessageConn is a connection of messages: each is received as it was sent, whole and in order. It is a
+// SOCK_SEQPACKET socket, which Linux and the BSDs have for local sockets; on macOS, which has not, everything that makes
+// one fails with [errors.ErrUnsupported]. All methods may be called from any goroutine, at any time, and the errors are
+// those of [Conn]. Sending and receiving allocate nothing.
+//
+// On Linux the socket has SO_PASSCRED set, since that tells an empty message from the end, and therefore gets a name
+// of the kernel's choice with the first message that it sends, unix(7).
+type MessageConn struct {
+	conn
+}
+
+// Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
+// is [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
+// ([MessageConn.SetWriteBuffer]), elsewhere about the send buffer. An empty b is a message, too.
+func (c *MessageConn) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
+
+// Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the
+// message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
+func (c *MessageConn) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
+
+// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result.
+func (c *MessageConn) ReceiveAppend(b []byte) ([]byte, error) {
+	b, err := c.end.receiveAppend(b)
+	if err != nil && err != io.EOF {
+		err = c.opError("read", err)
+	}
+	return b, err
+}
+
+// Peek is Receive, but leaves the message there to be received.
+func (c *MessageConn) Peek(b []byte) (int, error) { return c.readResult(c.end.peek(b)) }
+
+// MessageSize returns the length of the next message without taking it. It waits until there is one. Only Linux tells;
+// elsewhere the error is [errors.ErrUnsupported].
+func (c *MessageConn) MessageSize() (int, error) { return c.readResult(c.end.messageSize()) }
+
+// SendBatch sends messages one after the other, and returns how many were sent. It is fewer than all only with an error.
+func (c *MessageConn) SendBatch(messages [][]byte) (int, error) {
+	n, err := c.end.sendBatch(messages)
+	return n, c.opError("write", err)
+}
+
+// ReceiveBatch waits for a message, receives as many as are there and messages has room for, and returns how many. Each
+// slice is cut to the length of its message. One that does not fit ends the batch, filled and counted, with
+// [ErrTruncated].
+func (c *MessageConn) ReceiveBatch(messages [][]byte) (int, error) {
+	return c.readResult(c.end.receiveBatch(messages))
+}
+
+// DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE].
+func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
+	c := new(MessageConn)
+	if err := d.dial(ctx, name, &c.conn, kindMessage); err != nil {
+		return nil, opError("dial", Name{}, name, err)
+	}
+	return c, nil
+}
+
+// DialMessage connects to a listener for messages with the default options, see [Dialer.Dial].
+func DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
+	return new(Dialer).DialMessage(ctx, name)
+}
+
+// A MessageListener accepts connections of messages. It is to [MessageConn] what [Listener] is to [Conn].
+type MessageListener struct {
+	listener
+}
+
+// ListenMessage is [ListenConfig.Listen] for messages.
+func (lc *ListenConfig) ListenMessage(ctx context.Context, name Name) (*MessageListener, error) {
+	l := new(MessageListener)
+	if err := l.listen(ctx, name, lc, kindMessage); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// ListenMessage listens for messages with the default options, see [ListenConfig.Listen].
+func ListenMessage(name Name) (*MessageListener, error) {
+	return new(ListenConfig).ListenMessage(context.Background(), name)
+}
+
+// AcceptConn waits for a connection, as [Listener.AcceptConn] does.
+func (l *MessageListener) AcceptConn(ctx context.Context) (*MessageConn, error) {
+	c := new(MessageConn)
+	if err := l.accept(ctx, &c.conn); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Incoming returns the connections as they come, as [Listener.Incoming] does.
+func (l *MessageListener) Incoming(ctx context.Context) iter.Seq2[*MessageConn, error] {
+	return incoming(ctx, l.AcceptConn)
+}
+
+// MessagePair returns two connections, each the other's peer.
+func MessagePair() (*MessageConn, *MessageConn, error) {
+	a, b := new(MessageConn), new(MessageConn)
+	if err := openPair(&a.end, &b.end, kindMessage); err != nil {
+		return nil, nil, opError("pair", Name{}, Name{}, err)
+	}
+	return a, b, nil
+}
+
+// FileMessageConn is [FileConn] for a SOCK_SEQPACKET socket.
+func FileMessageConn(f *os.File) (*MessageConn, error) {
+	c := new(MessageConn)
+	if err := adoptConn(&c.conn, f, kindMessage); err != nil {
+		return nil, opError("file", Name{}, Name{}, err)
+	}
+	return c, nil
+}
+
+// FileMessageListener is [ListenConfig.FileListener] for a listening SOCK_SEQPACKET socket, with the default options.
+func FileMessageListener(f *os.File) (*MessageListener, error) {
+	return new(ListenConfig).FileMessageListener(f)
+}
+
+// FileMessageListener is [ListenConfig.FileListener] for a listening SOCK_SEQPACKET socket.
+func (lc *ListenConfig) FileMessageListener(f *os.File) (*MessageListener, error) {
+	l := new(MessageListener)
+	if err := l.adopt(f, lc, kindMessage); err != nil {
+		return nil, err
+	}
+	return l, nil
+}

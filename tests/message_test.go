@@ -1,0 +1,549 @@
+//go:build unix
+
+package tests
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// messagePair makes two connections, closed when the test ends. Where the system has none the test checks that it says
+// so, and is over.
+func messagePair(t *testing.T) (a, b *ipc.MessageConn) {
+	t.Helper()
+	a, b, err := ipc.MessagePair()
+	if runtime.GOOS == "darwin" {
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		require.ErrorContains(t, err, "darwin")
+		t.Skip("macOS has no SOCK_SEQPACKET")
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		a.Close()
+		b.Close()
+	})
+	return a, b
+}
+
+// messageConns dials a listener of its own.
+func messageConns(t *testing.T, name ipc.Name) (client, server *ipc.MessageConn) {
+	t.Helper()
+	l, err := ipc.ListenMessage(name)
+	require.NoError(t, err)
+	defer l.Close()
+	client, err = ipc.DialMessage(t.Context(), name)
+	require.NoError(t, err)
+	t.Cleanup(func() { client.Close() })
+	server, err = l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	return client, server
+}
+
+// largest is the size of the largest message that a connection sends, from the error that a larger one gets.
+func largest(t *testing.T, c *ipc.MessageConn) int {
+	t.Helper()
+	err := c.Send(make([]byte, 64<<20))
+	require.ErrorIs(t, err, syscall.EMSGSIZE)
+	_, text, found := strings.Cut(err.Error(), "at most ")
+	require.True(t, found, "%v", err)
+	var limit int
+	_, err = fmt.Sscan(text[:strings.Index(text, ":")], &limit)
+	require.NoError(t, err)
+	return limit
+}
+
+func TestMessagesArriveAsTheyWereSent(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	limit := largest(t, a)
+	if onLinux {
+		raw, err := a.SyscallConn()
+		require.NoError(t, err)
+		require.NoError(t, raw.Control(func(fd uintptr) {
+			size, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
+			require.NoError(t, err)
+			require.Equal(t, size-32, limit)
+		}))
+	}
+	for _, size := range []int{0, 1, 4096, 100_000, limit, 0, 1} {
+		sent := random(size)
+		require.NoError(t, a.Send(sent), "%d", size)
+		got := make([]byte, limit)
+		n, err := b.Receive(got)
+		require.NoError(t, err, "%d", size)
+		require.True(t, bytes.Equal(sent, got[:n]), "%d bytes: got %d", size, n)
+	}
+	err := a.Send(make([]byte, limit+1))
+	require.ErrorIs(t, err, syscall.EMSGSIZE)
+	require.ErrorContains(t, err, fmt.Sprintf("write ipc: %d bytes, at most %d", limit+1, limit))
+	require.NoError(t, a.Close())
+	_, err = b.Receive(make([]byte, 1))
+	require.True(t, err == io.EOF, "nothing of the message that was too large was sent, and the end comes bare: %v", err)
+}
+
+func TestEmptyMessageIsNotEOF(t *testing.T) {
+	leakcheck.Start(t)
+	pairA, pairB := messagePair(t)
+	pathA, pathB := messageConns(t, newPath(t))
+	spaceA, spaceB := messageConns(t, newNamespaced(t))
+	for _, conns := range [][2]*ipc.MessageConn{{pairA, pairB}, {pathA, pathB}, {pathB, pathA}, {spaceA, spaceB}} {
+		from, to := conns[0], conns[1]
+		for range 3 {
+			require.NoError(t, from.Send(nil))
+		}
+		n, err := to.Peek(make([]byte, 10))
+		require.NoError(t, err)
+		require.Zero(t, n)
+		n, err = to.Receive(make([]byte, 10))
+		require.NoError(t, err)
+		require.Zero(t, n)
+		n, err = to.Receive(nil)
+		require.NoError(t, err)
+		require.Zero(t, n)
+		got, err := to.ReceiveAppend([]byte("kept"))
+		require.NoError(t, err)
+		require.Equal(t, "kept", string(got))
+		require.NoError(t, from.Send(nil)) // and one that is followed by the end
+		require.NoError(t, from.CloseWrite())
+		_, err = to.Receive(nil)
+		require.NoError(t, err)
+		for range 2 {
+			_, err = to.Receive(make([]byte, 1))
+			require.Equal(t, io.EOF, err)
+			_, err = to.Peek(nil)
+			require.Equal(t, io.EOF, err)
+			_, err = to.ReceiveAppend(nil)
+			require.Equal(t, io.EOF, err)
+			_, err = to.ReceiveBatch([][]byte{nil, nil})
+			require.Equal(t, io.EOF, err)
+		}
+	}
+}
+
+func TestMessagesSentBeforeAcceptAreKept(t *testing.T) {
+	leakcheck.Start(t)
+	messagePair(t)
+	name := newPath(t)
+	l, err := ipc.ListenMessage(name)
+	require.NoError(t, err)
+	defer l.Close()
+	c, err := ipc.DialMessage(t.Context(), name)
+	require.NoError(t, err)
+	require.NoError(t, c.Send(nil))
+	require.NoError(t, c.Send([]byte("last words")))
+	require.NoError(t, c.Close())
+	for accepted, err := range l.Incoming(t.Context()) {
+		require.NoError(t, err)
+		n, err := accepted.Receive(make([]byte, 100))
+		require.NoError(t, err)
+		require.Zero(t, n)
+		got, err := accepted.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.Equal(t, "last words", string(got))
+		_, err = accepted.Receive(nil)
+		require.Equal(t, io.EOF, err)
+		require.NoError(t, accepted.Close())
+		break
+	}
+}
+
+func TestPeerThatLeftUnreadMessagesIsStillReadToTheEnd(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	require.NoError(t, a.Send([]byte("never read")))
+	require.NoError(t, b.Send([]byte("one")))
+	require.NoError(t, b.Send([]byte("two")))
+	require.NoError(t, b.Close())
+	for _, want := range []string{"one", "two"} { // Linux reports the reset ahead of them
+		got, err := a.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.Equal(t, want, string(got))
+	}
+	_, err := a.Receive(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	require.ErrorIs(t, a.Send([]byte("x")), syscall.EPIPE)
+}
+
+func TestMessageThatDoesNotFitIsTruncated(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	require.NoError(t, a.Send([]byte("too long")))
+	require.NoError(t, a.Send([]byte("next")))
+	got := make([]byte, 3)
+	n, err := b.Peek(got)
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, "too", string(got[:n]))
+	if onLinux {
+		n, err = b.MessageSize()
+		require.NoError(t, err)
+		require.Equal(t, 8, n)
+	} else {
+		_, err = b.MessageSize()
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+	n, err = b.Receive(got)
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.ErrorContains(t, err, "read ipc: message truncated")
+	require.Equal(t, "too", string(got[:n]))
+	n, err = b.Receive(make([]byte, 4)) // just fits
+	require.NoError(t, err)
+	require.Equal(t, 4, n)
+}
+
+func TestReceiveAppendNeverTruncates(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	limit := largest(t, a)
+	var got []byte
+	var err error
+	for _, size := range []int{10, 0, limit, 1} {
+		sent := random(size)
+		require.NoError(t, a.Send(sent))
+		before := len(got)
+		got, err = b.ReceiveAppend(got)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(sent, got[before:]), "%d", size)
+	}
+}
+
+func TestBatchesReportHowFarTheyGot(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	limit := largest(t, a)
+	messages := [][]byte{[]byte("one"), nil, []byte("three"), make([]byte, limit+1), []byte("five")}
+	n, err := a.SendBatch(messages)
+	require.Equal(t, 3, n)
+	require.ErrorIs(t, err, syscall.EMSGSIZE)
+	require.ErrorContains(t, err, fmt.Sprint("at most ", limit))
+	got := [][]byte{make([]byte, 10), make([]byte, 10), make([]byte, 4), make([]byte, 10)}
+	n, err = b.ReceiveBatch(got)
+	require.Equal(t, 3, n)
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, []string{"one", "", "thre"}, []string{string(got[0]), string(got[1]), string(got[2])})
+	require.NoError(t, a.Send([]byte("last")))
+	require.NoError(t, a.CloseWrite())
+	n, err = b.ReceiveBatch([][]byte{make([]byte, 10), make([]byte, 10)})
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = b.ReceiveBatch([][]byte{make([]byte, 10)})
+	require.Equal(t, io.EOF, err, "left to the next receive")
+	a, b = messagePair(t)
+
+	n, err = a.SendBatch(nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	n, err = b.ReceiveBatch(nil)
+	require.NoError(t, err)
+	require.Zero(t, n)
+
+	// More than the system holds at a time.
+	const count = 5000
+	many := make([][]byte, count)
+	for i := range many {
+		many[i] = fmt.Append(nil, i)
+	}
+	sent := make(chan error)
+	go func() {
+		n, err := a.SendBatch(many)
+		if n != count && err == nil {
+			err = fmt.Errorf("%d sent", n)
+		}
+		sent <- err
+	}()
+	memory, batch := make([]byte, 64*16), make([][]byte, 64)
+	for received := 0; received < count; {
+		for i := range batch {
+			batch[i] = memory[16*i : 16*i+16]
+		}
+		n, err := b.ReceiveBatch(batch)
+		require.NoError(t, err)
+		require.Positive(t, n)
+		for _, message := range batch[:n] {
+			require.Equal(t, fmt.Sprint(received), string(message))
+			received++
+		}
+	}
+	require.NoError(t, <-sent)
+}
+
+func TestBatchMeetsADeadlineHalfway(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	many := make([][]byte, 100_000)
+	for i := range many {
+		many[i] = []byte("message")
+	}
+	require.NoError(t, a.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+	n, err := a.SendBatch(many)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, a.Close())
+	for received := 0; ; received++ {
+		if _, err := b.Receive(make([]byte, 10)); err != nil {
+			require.Equal(t, io.EOF, err)
+			require.Equal(t, n, received)
+			break
+		}
+	}
+}
+
+func TestMessageOperationsEndWithDeadlinesAndClose(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	full, _ := messagePair(t)
+	message := make([]byte, 1000)
+	for full.SetWriteDeadline(time.Now().Add(10*time.Millisecond)) == nil {
+		if err := full.Send(message); err != nil {
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+			break
+		}
+	}
+	require.NoError(t, full.SetWriteDeadline(time.Time{}))
+	require.NoError(t, b.Send(nil)) // data that is there does not save a deadline in the past
+	require.NoError(t, a.SetReadDeadline(time.Now().Add(-time.Second)))
+	_, err := a.Receive(message)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, a.SetReadDeadline(time.Time{}))
+	_, err = a.Receive(message)
+	require.NoError(t, err)
+	for what, wait := range map[string]func() error{
+		"read ipc: receive":  func() error { _, err := a.Receive(message); return err },
+		"read ipc: append":   func() error { _, err := a.ReceiveAppend(nil); return err },
+		"read ipc: batch":    func() error { _, err := a.ReceiveBatch([][]byte{message}); return err },
+		"read ipc: peek":     func() error { _, err := a.Peek(message); return err },
+		"read ipc: size":     func() error { _, err := a.MessageSize(); return err },
+		"write ipc: send":    func() error { return full.Send(message) },
+		"write ipc: in turn": func() error { _, err := full.SendBatch([][]byte{message}); return err },
+	} {
+		if strings.HasSuffix(what, "size") && !onLinux {
+			continue
+		}
+		operation, _, _ := strings.Cut(what, ":")
+		ended := make(chan error)
+		go func() { ended <- wait() }()
+		require.NoError(t, a.SetDeadline(time.Now().Add(time.Millisecond)))
+		require.NoError(t, full.SetDeadline(time.Now().Add(time.Millisecond)))
+		err := <-ended
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, what)
+		require.ErrorContains(t, err, operation)
+		require.NoError(t, a.SetDeadline(time.Time{}))
+		require.NoError(t, full.SetDeadline(time.Time{}))
+	}
+	ended := make(chan error)
+	go func() { _, err := a.Receive(message); ended <- err }()
+	go func() { ended <- full.Send(message) }()
+	require.NoError(t, a.Close())
+	require.NoError(t, full.Close())
+	require.ErrorIs(t, <-ended, net.ErrClosed)
+	require.ErrorIs(t, <-ended, net.ErrClosed)
+	_, err = a.SendBatch(nil)
+	require.ErrorIs(t, err, net.ErrClosed)
+}
+
+func TestMessageSocketsKeepToTheirKind(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := messagePair(t)
+	stream, message := newPath(t), newPath(t)
+	listen(t, stream)
+	l, err := ipc.ListenMessage(message)
+	require.NoError(t, err)
+	defer l.Close()
+	_, err = ipc.DialMessage(t.Context(), stream)
+	require.ErrorIs(t, err, syscall.EPROTOTYPE)
+	_, err = ipc.Dial(t.Context(), message)
+	require.ErrorIs(t, err, syscall.EPROTOTYPE)
+	requireInUse(t, message)
+	_, err = ipc.ListenMessage(stream)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+
+	f, err := a.File()
+	require.NoError(t, err)
+	defer f.Close()
+	_, err = ipc.FileConn(f)
+	require.ErrorIs(t, err, syscall.ENOTSOCK)
+	lf, err := l.File()
+	require.NoError(t, err)
+	defer lf.Close()
+	_, err = ipc.FileListener(lf)
+	require.ErrorIs(t, err, syscall.ENOTSOCK)
+	_, err = ipc.FileMessageConn(lf)
+	require.ErrorIs(t, err, syscall.ENOTSOCK)
+
+	again, err := ipc.FileMessageListener(lf)
+	require.NoError(t, err)
+	require.Equal(t, message, again.Addr())
+	defer again.Close()
+	c, err := ipc.DialMessage(t.Context(), message)
+	require.NoError(t, err)
+	defer c.Close()
+	accepted, err := again.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	cf, err := c.File()
+	require.NoError(t, err)
+	defer cf.Close()
+	adopted, err := ipc.FileMessageConn(cf)
+	require.NoError(t, err)
+	defer adopted.Close()
+	require.NoError(t, accepted.Send(nil))
+	n, err := adopted.Receive(make([]byte, 1))
+	require.NoError(t, err)
+	require.Zero(t, n)
+	credentials, err := adopted.PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, os.Geteuid(), credentials.UID)
+}
+
+func TestUnixpacketOfNetTalksToMessageConn(t *testing.T) {
+	leakcheck.Start(t)
+	messagePair(t)
+	ours, theirs := newPath(t), newPath(t)
+	l, err := ipc.ListenMessage(ours)
+	require.NoError(t, err)
+	defer l.Close()
+	netListener, err := net.Listen("unixpacket", theirs.String())
+	require.NoError(t, err)
+	defer netListener.Close()
+
+	netClient, err := net.Dial("unixpacket", ours.String())
+	require.NoError(t, err)
+	defer netClient.Close()
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	client, err := ipc.DialMessage(t.Context(), theirs)
+	require.NoError(t, err)
+	defer client.Close()
+	netServer, err := netListener.Accept()
+	require.NoError(t, err)
+	defer netServer.Close()
+
+	for _, pair := range []struct {
+		ours   *ipc.MessageConn
+		theirs net.Conn
+	}{{server, netClient}, {client, netServer}} {
+		for _, size := range []int{1, 4096, 100_000} {
+			sent, got := random(size), make([]byte, 200_000)
+			require.NoError(t, pair.ours.Send(sent))
+			n, err := pair.theirs.Read(got)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(sent, got[:n]))
+			_, err = pair.theirs.Write(sent)
+			require.NoError(t, err)
+			n, err = pair.ours.Receive(got)
+			require.NoError(t, err)
+			require.True(t, bytes.Equal(sent, got[:n]))
+		}
+		require.NoError(t, pair.theirs.Close())
+		_, err = pair.ours.Receive(make([]byte, 1))
+		require.Equal(t, io.EOF, err)
+	}
+}
+
+func TestMessagesFromManySendersAreWhole(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	const senders, count, size = 8, 200, 5000
+	var group sync.WaitGroup
+	for i := range senders {
+		group.Go(func() {
+			message := bytes.Repeat([]byte{byte(i)}, size)
+			for range count {
+				if err := a.Send(message); err != nil {
+					t.Errorf("%v", err)
+					return
+				}
+			}
+		})
+	}
+	got := make([]byte, size+1)
+	for range senders * count {
+		n, err := b.Receive(got)
+		require.NoError(t, err)
+		require.Equal(t, size, n)
+		require.Equal(t, size, bytes.Count(got[:n], got[:1]))
+	}
+	group.Wait()
+}
+
+func TestMessagesAllocateNothing(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	message, batch, got := make([]byte, 64), make([][]byte, 8), make([][]byte, 8)
+	memory := make([]byte, 1024)
+	for name, operation := range map[string]func() error{
+		"send and receive": func() error {
+			err := a.Send(message)
+			if err == nil {
+				_, err = b.Receive(message)
+			}
+			return err
+		},
+		"batch": func() error {
+			for i := range batch {
+				batch[i], got[i] = message, memory[i*100:i*100+100]
+			}
+			_, err := a.SendBatch(batch)
+			if err == nil {
+				_, err = b.ReceiveBatch(got)
+			}
+			return err
+		},
+		"append": func() error {
+			err := a.Send(message)
+			if err == nil {
+				_, err = b.ReceiveAppend(memory[:0])
+			}
+			return err
+		},
+	} {
+		require.NoError(t, operation(), name)
+		require.Zero(t, testing.AllocsPerRun(1000, func() {
+			if err := operation(); err != nil {
+				t.Fatal(err)
+			}
+		}), name)
+	}
+}
+
+func TestCancelledContextEndsMessageDialAndAccept(t *testing.T) {
+	leakcheck.Start(t)
+	messagePair(t)
+	lc := ipc.ListenConfig{Backlog: 1}
+	name := newPath(t)
+	l, err := lc.ListenMessage(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+	defer cancel()
+	_, err = l.AcceptConn(ctx)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	for {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+		c, err := ipc.DialMessage(ctx, name)
+		cancel()
+		if err != nil {
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.ErrorContains(t, err, "dial ipc "+name.String())
+			break
+		}
+		defer c.Close()
+	}
+	_, err = ipc.DialMessage(t.Context(), newPath(t))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
