@@ -429,5 +429,18 @@ func pair(t *testing.T) (a, b *ipc.Conn) {
 	return a, b
 }
 
+// requireNoAllocations wants operations that work, and allocate nothing.
+func requireNoAllocations(t *testing.T, operations map[string]func() error) {
+	t.Helper()
+	for name, operation := range operations {
+		require.NoError(t, operation(), name)
+		require.Zero(t, testing.AllocsPerRun(1000, func() {
+			if err := operation(); err != nil {
+				t.Fatal(err)
+			}
+		}), name)
+	}
+}
+
 // onLinux reports whether what Linux alone has can be tested.
 const onLinux = runtime.GOOS == "linux"
