@@ -63,8 +63,8 @@ func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 	return n, c.opError("write", err)
 }
 
-// CloseRead shuts down the reading half, for every process that shares the connection: reads give io.EOF once what
-// had arrived is read, and the peer cannot write any more.
+// CloseRead shuts down the reading half, for every process that shares the connection: reads give io.EOF. On Linux they
+// give what had arrived first, and the peer cannot write any more ([syscall.EPIPE]); elsewhere both may be discarded.
 func (c *conn) CloseRead() error { return c.opError("close", c.end.shutdown(directionRead)) }
 
 // CloseWrite shuts down the writing half, for every process that shares the connection: the peer reads io.EOF after

@@ -510,9 +510,14 @@ func ExampleConn_CloseRead() {
 	_, client, server, end := connected()
 	defer end()
 	client.CloseRead()
-	_, err := server.Write([]byte("who listens?"))
-	fmt.Println(errors.Is(err, syscall.EPIPE))
-	// Output: true
+	_, err := client.Read(make([]byte, 1))
+	fmt.Println(err)
+	fmt.Fprintln(client, "but writing goes on")
+	line, _ := bufio.NewReader(server).ReadString('\n')
+	fmt.Print(line)
+	// Output:
+	// EOF
+	// but writing goes on
 }
 
 func ExampleConn_Close() {

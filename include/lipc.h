@@ -333,9 +333,10 @@ LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size
 LIPC_API int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms);
 LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
-/* Shuts down one half, or both (LIPC_READ | LIPC_WRITE), for every process that shares the connection. The
- * peer reads the end after LIPC_WRITE, and cannot write any more after LIPC_READ. Errors: LIPC_EINVAL,
- * LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
+/* Shuts down one half, or both (LIPC_READ | LIPC_WRITE), for every process that shares the connection. After
+ * LIPC_WRITE the peer reads the end, behind what was written before. After LIPC_READ this side reads the end: on
+ * Linux behind what had arrived, and the peer's writes are LIPC_EPIPE; elsewhere what arrived and what the peer
+ * writes may be discarded. Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 
 /* ========================================= Messages =========================================== */

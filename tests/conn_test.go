@@ -179,11 +179,13 @@ func TestHalfCloses(t *testing.T) {
 	_, err = b.Write([]byte("answer")) // the other direction still works
 	require.NoError(t, err)
 	require.NoError(t, a.CloseRead())
-	got, err = io.ReadAll(a) // what had arrived is still there
+	got, err = io.ReadAll(a)
 	require.NoError(t, err)
-	require.Equal(t, "answer", string(got))
-	_, err = b.Write([]byte("x"))
-	require.ErrorIs(t, err, syscall.EPIPE)
+	if onLinux { // elsewhere what arrived, and what comes, may be discarded
+		require.Equal(t, "answer", string(got))
+		_, err = b.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE)
+	}
 }
 
 func TestPeerThatIsGoneIsEOFOnReadAndEPIPEOnWrite(t *testing.T) {

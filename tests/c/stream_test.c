@@ -256,7 +256,9 @@ TEST(shutting_down_ends_one_half_and_leaves_the_other) {
         CHECK_OK(lipc_shutdown(a, direction)); /* twice is as once */
         if (direction & LIPC_READ) {
             check_ended(a);
+#ifdef __linux__ /* elsewhere what the peer writes may be discarded */
             check_broken(b);
+#endif
         } else {
             check_connected(b, a);
         }
