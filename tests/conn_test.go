@@ -28,7 +28,7 @@ func collect(t *testing.T, reached func() bool) {
 	require.Eventually(t, func() bool {
 		runtime.GC()
 		return reached()
-	}, 10*time.Second, time.Millisecond)
+	}, patience, tick)
 }
 
 // useUpDescriptors leaves the process no descriptor to open, until release or the test's end.

@@ -442,5 +442,11 @@ func requireNoAllocations(t *testing.T, operations map[string]func() error) {
 	}
 }
 
+// How long, and how often, a test looks for a state that nothing announces.
+const (
+	patience = 30 * time.Second
+	tick     = time.Millisecond
+)
+
 // onLinux reports whether what Linux alone has can be tested.
 const onLinux = runtime.GOOS == "linux"

@@ -1,0 +1,127 @@
+//go:build unix
+
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"testing"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// startPeer runs a program of somebody else's, and returns its output. It must end by itself, and well.
+func startPeer(t *testing.T, program string, args ...string) *bufio.Scanner {
+	t.Helper()
+	need(t, program)
+	cmd := exec.Command(program, args...)
+	cmd.Stderr = os.Stderr
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	t.Cleanup(func() { require.NoError(t, cmd.Wait()) })
+	return bufio.NewScanner(stdout)
+}
+
+// expectLine waits for a line of a peer.
+func expectLine(t *testing.T, lines *bufio.Scanner, want string) {
+	t.Helper()
+	require.True(t, lines.Scan(), "the peer ended before it printed %q", want)
+	require.Equal(t, want, lines.Text())
+}
+
+func TestPythonEchoesStreams(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	peer := startPeer(t, "python3", "peers/echo.py", "connect", "stream", name.String())
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	expectLine(t, peer, "connected")
+	requireEcho(t, c)
+	require.NoError(t, c.CloseWrite())
+	expectLine(t, peer, "ended")
+	_, err = c.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+
+	name = newPath(t)
+	peer = startPeer(t, "python3", "peers/echo.py", "listen", "stream", name.String())
+	expectLine(t, peer, "listening")
+	c = dial(t, name)
+	requireEcho(t, c)
+	require.NoError(t, c.Close())
+	expectLine(t, peer, "ended")
+}
+
+func TestPythonEchoesMessages(t *testing.T) {
+	leakcheck.Start(t)
+	if runtime.GOOS == "darwin" {
+		t.Skip("macOS has no SOCK_SEQPACKET")
+	}
+	name := newPath(t)
+	l, err := ipc.ListenMessage(name)
+	require.NoError(t, err)
+	defer l.Close()
+	peer := startPeer(t, "python3", "peers/echo.py", "connect", "message", name.String())
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	expectLine(t, peer, "connected")
+	requireMessagesBack(t, c)
+	expectLine(t, peer, "ended")
+
+	name = newPath(t)
+	peer = startPeer(t, "python3", "peers/echo.py", "listen", "message", name.String())
+	expectLine(t, peer, "listening")
+	c, err = ipc.DialMessage(t.Context(), name)
+	require.NoError(t, err)
+	requireMessagesBack(t, c)
+	expectLine(t, peer, "ended")
+}
+
+// requireMessagesBack wants each message back as it was sent, and closes the connection.
+func requireMessagesBack(t *testing.T, c *ipc.MessageConn) {
+	t.Helper()
+	defer c.Close()
+	for _, size := range []int{1, 4096, 100_000} {
+		sent := random(size)
+		require.NoError(t, c.Send(sent))
+		got, err := c.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(sent, got), "%d bytes: got %d", size, len(got))
+	}
+}
+
+func TestSocatConnectsAndListens(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	lines := startPeer(t, "socat", "-u", "UNIX-CONNECT:"+name.String(), "STDOUT")
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	_, err = c.Write([]byte("to socat\n"))
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	expectLine(t, lines, "to socat")
+
+	name = newPath(t)
+	lines = startPeer(t, "socat", "-u", "UNIX-LISTEN:"+name.String(), "STDOUT")
+	require.Eventually(t, func() bool {
+		c, err = ipc.Dial(t.Context(), name)
+		return err == nil
+	}, patience, tick, "%v", err)
+	_, err = c.Write([]byte("to socat again\n"))
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	expectLine(t, lines, "to socat again")
+	require.Eventually(t, func() bool { // socat removes its socket when it ends
+		_, err := os.Lstat(name.String())
+		return os.IsNotExist(err)
+	}, patience, tick)
+}
