@@ -10,9 +10,10 @@ import (
 	"time"
 )
 
-// A Conn is a connection of bytes. It implements [net.Conn]. All methods may be called from any goroutine, at any
-// time; simultaneous reads are served one after the other, and so are writes. Reading and writing allocate nothing
-// and take no thread while they wait.
+// A Conn is a connection of bytes, made by [Dial], [Listener.AcceptConn], [Pair] or [FileConn]; the methods of a zero
+// Conn fail with [syscall.EINVAL]. It implements [net.Conn]. All methods may be called from any goroutine, at any time;
+// simultaneous reads are served one after the other, and so are writes. Reading and writing allocate nothing and take
+// no thread while they wait.
 //
 // Errors are of type [*net.OpError]. They match [net.ErrClosed] after Close, [os.ErrDeadlineExceeded] after a
 // deadline, and [syscall.EPIPE] when a write finds the peer gone. The end of the stream is a bare [io.EOF].
@@ -115,7 +116,10 @@ func (c *conn) PeerCredentials() (Credentials, error) {
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking and stays the
 // connection's.
-func (c *conn) SyscallConn() (syscall.RawConn, error) { return rawConn{&c.end}, nil }
+func (c *conn) SyscallConn() (syscall.RawConn, error) {
+	raw, err := c.end.syscallConn()
+	return raw, c.opError("raw", err)
+}
 
 // File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
 // non-blocking mode and what CloseRead and CloseWrite do.

@@ -75,6 +75,9 @@ func (e *endpoint) open(handle uintptr) error {
 
 // known turns what the runtime reports after a close, which matches nothing, into net.ErrClosed.
 func (e *endpoint) known(err error) error {
+	if e.file == nil { // a zero Conn: os.File's methods have failed with os.ErrInvalid
+		return errInvalid
+	}
 	if err != nil && e.closed.Load() {
 		return net.ErrClosed
 	}
@@ -184,6 +187,9 @@ func (d *direction) receiveAppend(fd uintptr) result {
 
 // run makes an operation whose arguments are set.
 func (e *endpoint) run(d *direction, operation operation) (int, error) {
+	if e.file == nil {
+		return 0, errInvalid
+	}
 	d.operation, d.done = operation, 0
 	var err error
 	if operation >= opWrite {
@@ -246,6 +252,9 @@ func (e *endpoint) transferBuffers(d *direction, operation operation, buffers []
 
 // usable is the error of an operation that has nothing to do.
 func (e *endpoint) usable() error {
+	if e.file == nil {
+		return errInvalid
+	}
 	if e.closed.Load() {
 		return net.ErrClosed
 	}
@@ -337,6 +346,9 @@ func (e *endpoint) receiveBatch(messages [][]byte) (int, error) {
 }
 
 func (e *endpoint) close() error {
+	if e.file == nil {
+		return errInvalid
+	}
 	if e.closed.Swap(true) {
 		return net.ErrClosed
 	}
@@ -349,6 +361,9 @@ func (e *endpoint) setWriteDeadline(t time.Time) error { return e.known(e.file.S
 
 // control makes a call that never waits.
 func (e *endpoint) control(call func(fd uintptr) result) error {
+	if e.file == nil {
+		return errInvalid
+	}
 	var r result
 	if err := e.raw.Control(func(fd uintptr) { r = call(fd) }); err != nil {
 		return e.known(err)
@@ -390,3 +405,11 @@ type rawConn struct{ e *endpoint }
 func (c rawConn) Control(f func(fd uintptr)) error           { return c.e.known(c.e.raw.Control(f)) }
 func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return c.e.known(c.e.raw.Read(f)) }
 func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.e.known(c.e.raw.Write(f)) }
+
+// syscallConn returns access to the descriptor.
+func (e *endpoint) syscallConn() (syscall.RawConn, error) {
+	if e.file == nil {
+		return nil, errInvalid
+	}
+	return rawConn{e}, nil
+}

@@ -50,10 +50,10 @@ func opError(op string, source, addr Name, err error) error {
 		return nil
 	}
 	e := &net.OpError{Op: op, Net: "ipc", Err: err}
-	if source.types != 0 {
+	if source.String() != "" {
 		e.Source = source
 	}
-	if addr.types != 0 {
+	if addr.String() != "" {
 		e.Addr = addr
 	}
 	return e

@@ -340,7 +340,7 @@ func ExampleParseName() {
 	// Output:
 	// "/run/app.sock" false <nil>
 	// "@app" true <nil>
-	// "" false empty name
+	// "" false parse ipc: empty name
 }
 
 func ExampleNamespaced() {

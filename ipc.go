@@ -23,7 +23,9 @@
 //
 // Errors are of type [*net.OpError] and match the sentinels of the standard library: [net.ErrClosed],
 // [os.ErrDeadlineExceeded], [fs.ErrNotExist], [fs.ErrPermission], [syscall.ECONNREFUSED], [syscall.EADDRINUSE],
-// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded].
+// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. An argument that cannot
+// be is [syscall.EINVAL], a name that is too long [syscall.ENAMETOOLONG], a file that is no such socket
+// [syscall.ENOTSOCK].
 package ipc
 
 import (
@@ -33,7 +35,8 @@ import (
 
 // Dialer holds the options of dialling. The zero value is the default.
 type Dialer struct {
-	// Timeout is the most that a dial may take. Zero is no limit but the context's.
+	// Timeout is the most that a dial may take, after which it fails with [context.DeadlineExceeded]. Zero is no limit but
+	// the context's, and a negative one is [syscall.EINVAL].
 	Timeout time.Duration
 }
 
@@ -41,7 +44,8 @@ type Dialer struct {
 // [syscall.ECONNREFUSED] if a socket file exists and nobody listens (for an absent name of Linux's abstract
 // namespace too). A listener whose backlog is full is tried again, every 1 to 4 milliseconds, until the context
 // ends. (macOS and the BSDs tell it from a file that nobody listens on only by whether any process has the socket open;
-// there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is [fs.ErrPermission].
+// there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is
+// [fs.ErrPermission].
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
 	if err := d.dial(ctx, name, &c.conn, kindStream); err != nil {

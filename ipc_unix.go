@@ -45,8 +45,8 @@ func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
 		return 0, err
 	}
 	var r result
-	if err := raw.Control(func(fd uintptr) { handle, r = coreDuplicate(fd) }); err != nil {
-		return 0, err
+	if raw.Control(func(fd uintptr) { handle, r = coreDuplicate(fd) }) != nil {
+		return 0, os.ErrClosed // what is wrong, but not what the error matches
 	}
 	if r < 0 {
 		return 0, r.err()
@@ -134,6 +134,9 @@ func (a *acceptor) acceptOnce(uintptr) bool {
 }
 
 func (a *acceptor) accept(ctx context.Context, c *conn) error {
+	if a.core == nil { // a zero Listener
+		return errInvalid
+	}
 	select {
 	case a.turn <- struct{}{}:
 	case <-ctx.Done():
@@ -198,6 +201,9 @@ var past = time.Unix(1, 0)
 func (a *acceptor) setDeadline(t time.Time) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.core == nil {
+		return errInvalid
+	}
 	a.deadline = t
 	if a.interrupted || a.end.closed.Load() {
 		return a.end.usable()
@@ -208,7 +214,7 @@ func (a *acceptor) setDeadline(t time.Time) error {
 func (a *acceptor) setUnlinkOnClose(unlink bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.freed {
+	if a.core != nil && !a.freed {
 		coreListenerSetUnlink(a.core, unlink)
 	}
 }
@@ -216,6 +222,9 @@ func (a *acceptor) setUnlinkOnClose(unlink bool) {
 // close removes the socket file before the socket goes: as long as the socket is there, no other file can get the
 // same inode, and nobody finds a file without a listener.
 func (a *acceptor) close() error {
+	if a.core == nil {
+		return errInvalid
+	}
 	a.mu.Lock()
 	if a.end.closed.Swap(true) {
 		a.mu.Unlock()

@@ -8,6 +8,7 @@ package ipc
 import (
 	"context"
 	"os"
+	"syscall"
 	"time"
 )
 
@@ -50,8 +51,4 @@ func (a *acceptor) close() error                              { return unsupport
 func openPair(a, b *endpoint, kind result) error       { return unsupported() }
 func adoptConn(c *conn, f *os.File, kind result) error { return unsupported() }
 
-type rawConn struct{ e *endpoint }
-
-func (c rawConn) Control(f func(fd uintptr)) error           { return unsupported() }
-func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return unsupported() }
-func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return unsupported() }
+func (e *endpoint) syscallConn() (syscall.RawConn, error) { return nil, unsupported() }

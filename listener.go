@@ -5,6 +5,7 @@ package ipc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"iter"
 	"net"
@@ -13,12 +14,14 @@ import (
 	"time"
 )
 
-// ListenConfig holds the options of listening. The zero value is the safe default.
+// ListenConfig holds the options of listening. The zero value is the safe default. More than permission bits in Mode, and
+// a negative Backlog, are [syscall.EINVAL].
 type ListenConfig struct {
 	// Mode says who may connect, as the permission bits of the socket file (connecting takes write permission). Zero
 	// is 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file:
 	// there a connection is closed, before Accept would return it, unless its peer has this process's user, or is root,
-	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other.
+	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other. Such a peer
+	// connects, and then reads the end.
 	Mode fs.FileMode
 
 	// Backlog is how many connections may wait to be accepted. Zero, and anything beyond it, is the most that the
@@ -32,7 +35,8 @@ type ListenConfig struct {
 // the listener lives. So a file left by a server that crashed is replaced, and the file of a living server,
 // whoever wrote it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's.
 // Of several processes that listen at once, exactly one succeeds. A missing directory is [fs.ErrNotExist], one
-// that may not be written is [fs.ErrPermission].
+// that may not be written is [fs.ErrPermission]. A context that has ended is its error; once Listen has returned, the
+// context means nothing to the listener.
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
 	if err := l.listen(ctx, name, lc, kindStream); err != nil {
@@ -47,7 +51,8 @@ func Listen(name Name) (*Listener, error) {
 }
 
 // A Listener accepts connections of bytes. It implements [net.Listener]. All methods may be called from any
-// goroutine, at any time.
+// goroutine, at any time. One that becomes unreachable is closed, and its file removed, so keep it. The methods of a
+// zero Listener fail with [syscall.EINVAL].
 type Listener struct {
 	listener
 }
@@ -82,7 +87,7 @@ func (l *listener) adopt(f *os.File, lc *ListenConfig, kind result) error {
 
 func (lc *ListenConfig) check() error {
 	if lc.Mode&^fs.ModePerm != 0 {
-		return &optionError{"Mode " + lc.Mode.String() + " has more than permission bits"}
+		return &optionError{fmt.Sprintf("Mode %#o has more than permission bits", uint32(lc.Mode))}
 	}
 	if lc.Backlog < 0 {
 		return &optionError{"negative Backlog"}
@@ -117,7 +122,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// AcceptConn waits for a connection, until the context ends or the listener's deadline passes. Connections that their
+// AcceptConn waits for a connection, until the context ends ([context.Canceled], [context.DeadlineExceeded]) or the
+// listener's deadline passes ([os.ErrDeadlineExceeded]). Connections that their
 // clients gave up are passed over. When the process is out of descriptors or the system out of memory
 // ([syscall.EMFILE], ENFILE, ENOBUFS, ENOMEM) the error is Temporary: the connection still waits, and the listener goes
 // on working.
@@ -194,10 +200,14 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(u
 func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn].
-func (l *listener) SyscallConn() (syscall.RawConn, error) { return rawConn{&l.acceptor.end}, nil }
+func (l *listener) SyscallConn() (syscall.RawConn, error) {
+	raw, err := l.acceptor.end.syscallConn()
+	return raw, l.opError("raw", err)
+}
 
 // File returns a duplicate of the listening handle, for instance to pass on to another process. Closing either does not
-// affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first, [Listener.SetUnlinkOnClose] decides what becomes of the file.
+// affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first,
+// [Listener.SetUnlinkOnClose] decides what becomes of the socket file.
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.end.duplicate(l.name)
 	return f, l.opError("file", err)

@@ -12,7 +12,7 @@ import (
 // A Name says where a listener is found. Names are comparable, usable as map keys, and implement [net.Addr]. The
 // zero Name is invalid as an argument; as a result it is the name of a socket that is bound to none.
 //
-// Making a Name checks nothing, so that names can be variables and constants of a program; [ParseName], and
+// Making a Name checks nothing, so that names can be variables of a package; [ParseName], and
 // whatever takes a Name, refuses one that the system cannot have. Names are never truncated.
 type Name struct {
 	types NameTypes
@@ -55,15 +55,15 @@ func Path(path string) Name {
 func Namespaced(name string) Name { return Name{NamespacedNames, name} }
 
 // ParseName reads a name as a person writes it: "@x" is [Namespaced], anything else a [Path]. It is the inverse of
-// [Name.String]. It fails for a name that this system cannot have: an empty one, one that is too long, or one with a
-// byte that may not occur in it.
+// [Name.String]. It fails for a name that this system cannot have: one that is too long ([syscall.ENAMETOOLONG]), or one
+// that is empty or has a byte that may not occur in it ([syscall.EINVAL]).
 func ParseName(s string) (Name, error) {
 	name := Path(s)
 	if rest, found := strings.CutPrefix(s, "@"); found {
 		name = Namespaced(rest)
 	}
 	if err := name.check(); err != nil {
-		return Name{}, err
+		return Name{}, opError("parse", Name{}, name, err)
 	}
 	return name, nil
 }

@@ -159,7 +159,7 @@ func main() {
 	fmt.Printf("%s/%s, %d CPUs, %s; %d rounds of %d ms, server in a process of its own; medians\n\n", runtime.GOOS,
 		runtime.GOARCH, runtime.NumCPU(), runtime.Version(), *rounds, *millis)
 	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(w, "work\tipc ns/op\tnet ns/op\tipc / net\tipc allocs/op\tnet allocs/op\t")
+	fmt.Fprintln(w, "work\tipc ns/op\tnet ns/op\tmedian ratio\tipc allocs/op\tnet allocs/op\t")
 	for i, work := range workloads {
 		samples := make([][]sample, len(sides))
 		ratios := []float64{}

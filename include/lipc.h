@@ -2,8 +2,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * This header is the manual of the portable part. What one system alone has is in lipc_unix.h and
- * lipc_windows.h.
+ * This header is the manual.
  *
  *     lipc_name name;
  *     lipc_handle server;
@@ -16,8 +15,10 @@
  *
  *  - A result >= 0 is success (often a count). A negative result is an error; lipc_error_code() and
  *    lipc_error_os() take it apart. errno is neither read by the caller nor promised.
- *  - Out-parameters come last, are named ret_*, and stay untouched on failure. Those that may be NULL
+ *  - Out-parameters come last, are named ret_*, and stay untouched on failure. Pointers that may be NULL
  *    say so.
+ *  - A function that takes options fails with LIPC_EINVAL if their size is less than a size_t, and with
+ *    LIPC_ENOTSUP if they ask for what this version does not know.
  *  - timeout_ms is in milliseconds. 0 does not wait: what cannot be done at once is LIPC_EAGAIN. A
  *    negative value waits for ever. When a positive time has run out the result is LIPC_ETIMEDOUT. Time
  *    is taken from a monotonic clock. Interrupted waits (EINTR) are resumed with the time that is left.
@@ -64,7 +65,7 @@ LIPC_API int lipc_version(void);
     X(LIPC_EINVAL, 3, "invalid argument") \
     X(LIPC_ENAME, 4, "invalid name") \
     X(LIPC_ENAMETOOLONG, 5, "name too long") \
-    X(LIPC_ENOENT, 6, "no such name") \
+    X(LIPC_ENOENT, 6, "no such name or directory") \
     X(LIPC_EACCES, 7, "permission denied") \
     X(LIPC_EADDRINUSE, 8, "name already in use") \
     X(LIPC_ECONNREFUSED, 9, "nobody is listening on this name") \
@@ -94,7 +95,8 @@ enum { LIPC_ERROR_OS_BITS = 20 };
 LIPC_API int lipc_error_code(int64_t result);
 
 /* The system's own code in a result: an errno value, on Windows a GetLastError() value. Where the library
- * itself found the fault, the code that the system would have used. 0 for a success. */
+ * itself found the fault, the code that the system would have used. 0 for a success. For a text of it ask the
+ * system: strerror(lipc_error_os(r)). */
 LIPC_API int lipc_error_os(int64_t result);
 
 /* The name of a result's portable code ("LIPC_EAGAIN"), or "success". A static string. */
@@ -156,13 +158,13 @@ LIPC_API int lipc_name_types(void);
  * UTF-8 never makes more than one. LIPC_EINVAL if there is no such type.
  *
  *  Path: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
- *  BSDs, but 103 on OpenBSD.  Windows: 256, CreateNamedPipe.  Namespaced: 107 on Linux (a NUL comes first), 247 on Windows, else what
- *  the directory leaves. */
+ *  BSDs, but 103 on OpenBSD; Windows: 256, CreateNamedPipe. Namespaced: 107 on Linux (a NUL comes first), 247 on
+ *  Windows, else what the directory leaves. */
 LIPC_API int lipc_name_limit(int type);
 
 /* ========================================= Handles ============================================ */
 
-/* A file descriptor, or a HANDLE. A connection is nothing but its handle: it works with poll, epoll,
+/* A file descriptor, (int)handle, or a HANDLE. A connection is nothing but its handle: it works with poll, epoll,
  * kqueue and event loops. */
 typedef intptr_t lipc_handle;
 
@@ -219,15 +221,16 @@ LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
 typedef struct lipc_listener lipc_listener;
 
 /* Options begin with their own size, so that later versions can add to them: start with zeroes, set size, and
- * what you need (lipc_listen_options o = {.size = sizeof o, .mode = 0660}). Zero means the default. Bytes beyond
- * the size that the library knows must be zero, otherwise the call fails with LIPC_ENOTSUP. */
+ * what you need: lipc_listen_options o = {.size = sizeof o, .mode = 0660}, in C++ = {} first. Zero means the
+ * default. Bytes beyond the size that the library knows must be zero, otherwise the call fails with
+ * LIPC_ENOTSUP. */
 typedef struct lipc_listen_options {
     size_t size;
     /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write
      * permission). Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced
      * names have no file: there lipc_accept() goes by the write bits for group (the peer has the group of
      * the listening process, as its own or a supplementary one) and other, and closes whoever is not
-     * admitted. */
+     * admitted: they connect, and then read the end. */
     uint32_t mode;
     /* How many connections may wait to be accepted. Default and upper limit: what the system allows
      * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). */

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -150,9 +151,8 @@ func TestFilesThatAreNotOfTheKindAreRefused(t *testing.T) {
 	for what, f := range map[string]*os.File{"listener": listening, "file": plain, "pipe": r, "tcp": foreign, "closed": closed} {
 		_, err := ipc.FileConn(f)
 		require.ErrorContains(t, err, "file ipc", what)
-		if what != "closed" {
-			require.ErrorIs(t, err, syscall.ENOTSOCK, what)
-		}
+		want := map[bool]error{true: os.ErrClosed, false: syscall.ENOTSOCK}[what == "closed"]
+		require.ErrorIs(t, err, want, what)
 	}
 	for what, f := range map[string]*os.File{"conn": connected, "file": plain, "pipe": r, "tcp": foreign, "closed": closed} {
 		_, err := ipc.FileListener(f)
@@ -278,3 +278,36 @@ func TestClosedConnectionsRefuseEverything(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func TestZeroValuesFailInsteadOfHanging(t *testing.T) {
+	leakcheck.Start(t)
+	var c ipc.Conn
+	var m ipc.MessageConn
+	var l ipc.Listener
+	for what, err := range map[string]error{
+		"read":         second(c.Read(make([]byte, 1))),
+		"read empty":   second(c.Read(nil)),
+		"write":        second(c.Write([]byte("x"))),
+		"vectored":     second(c.WriteBuffers([][]byte{{1}})),
+		"close":        c.Close(),
+		"close half":   c.CloseRead(),
+		"deadline":     c.SetDeadline(time.Now()),
+		"buffer":       c.SetReadBuffer(1000),
+		"file":         second(c.File()),
+		"credentials":  second(c.PeerCredentials()),
+		"raw":          second(c.SyscallConn()),
+		"send":         m.Send(nil),
+		"receive":      second(m.Receive(nil)),
+		"batch":        second(m.SendBatch(nil)),
+		"accept":       second(l.Accept()),
+		"listener":     l.Close(),
+		"of listener":  l.SetDeadline(time.Now()),
+		"its file":     second(l.File()),
+		"its raw conn": second(l.SyscallConn()),
+	} {
+		require.ErrorIs(t, err, syscall.EINVAL, what)
+		var op *net.OpError
+		require.ErrorAs(t, err, &op, what)
+	}
+	l.SetUnlinkOnClose(true) // has nothing to do
+}

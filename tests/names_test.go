@@ -72,6 +72,7 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		require.ErrorContains(t, err, c.text)
 		require.ErrorContains(t, err, strings.TrimSpace("dial ipc "+c.name.String()))
 		_, err = ipc.ParseName(c.name.String())
+		require.ErrorContains(t, err, strings.TrimSpace("parse ipc "+c.name.String()))
 		require.ErrorIs(t, err, c.number)
 		require.ErrorContains(t, err, c.text)
 	}

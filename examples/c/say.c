@@ -34,15 +34,20 @@ int main(int argc, char **argv) {
 
     lipc_buffer line[] = {{argv[2], strlen(argv[2])}, {(void *)"\n", 1}};
     r = lipc_writev(server, line, 2, 5000);
-    if (r >= 0)
-        printf("got back: ");
-    char c = 0;
-    while (r >= 0 && c != '\n') {
-        r = lipc_read(server, &c, 1, 5000);
-        if (r == 0)
-            break;
-        putchar(c);
+    char answer[1000];
+    size_t length = 0;
+    while (r > 0 && length < sizeof answer && (length == 0 || answer[length - 1] != '\n')) {
+        r = lipc_read(server, answer + length, sizeof answer - length, 5000);
+        if (r > 0)
+            length += (size_t)r;
     }
     lipc_close(server);
-    return r < 0 ? fail("talking", r) : 0;
+    if (r < 0)
+        return fail("talking", r);
+    if (r == 0) {
+        fprintf(stderr, "say: the server closed the connection\n");
+        return 1;
+    }
+    printf("got back: %.*s", (int)length, answer);
+    return 0;
 }

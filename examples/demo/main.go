@@ -111,6 +111,9 @@ func (d *demo) echo() error {
 	if err := d.expect("got back: still there\n", d.program("echo"), "say", socket, "still there"); err != nil {
 		return err
 	}
+	if err := server.expect("serving process"); err != nil {
+		return err
+	}
 
 	d.step("The server is killed. What it left behind does not stop the next one.")
 	server.kill()
@@ -126,7 +129,10 @@ func (d *demo) echo() error {
 		return err
 	}
 	defer next.stop()
-	return d.expect("got back: back again\n", d.program("echo"), "say", socket, "back again")
+	if err := d.expect("got back: back again\n", d.program("echo"), "say", socket, "back again"); err != nil {
+		return err
+	}
+	return next.expect("serving process")
 }
 
 func (d *demo) http() error {

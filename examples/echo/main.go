@@ -48,7 +48,7 @@ func main() {
 func serve(name ipc.Name) error {
 	l, err := ipc.Listen(name)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("another server has this name: %w", err)
+		return fmt.Errorf("the name is taken: %w", err)
 	}
 	if err != nil {
 		return err
@@ -93,6 +93,9 @@ func say(name ipc.Name, texts []string) error {
 			return err
 		}
 		answer, err := answers.ReadString('\n')
+		if err == io.EOF {
+			return errors.New("the server closed the connection")
+		}
 		if err != nil {
 			return err
 		}

@@ -34,12 +34,12 @@ func main() {
 		log.Fatal(err)
 	}
 	switch {
-	case os.Args[1] == "serve":
+	case os.Args[1] == "serve" && len(os.Args) == 3:
 		err = serve(name)
 	case os.Args[1] == "get" && len(os.Args) == 4:
 		err = get(name, os.Args[3])
 	default:
-		err = fmt.Errorf("no such command: %v", os.Args[1:])
+		log.Fatal("usage: http serve NAME | http get NAME PATH")
 	}
 	if err != nil {
 		log.Fatal(err)
