@@ -1,0 +1,226 @@
+//go:build unix
+
+package tests
+
+import (
+	"bytes"
+	"context"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// waits lists every way to wait on a connection or a listener.
+func waits(t *testing.T) map[string]struct {
+	wait        func() error
+	setDeadline func(time.Time) error
+	close       func() error
+} {
+	t.Helper()
+	type wait = struct {
+		wait        func() error
+		setDeadline func(time.Time) error
+		close       func() error
+	}
+	name := newPath(t)
+	l := listen(t, name)
+	reader, _ := pair(t)
+	vectorReader, _ := pair(t)
+	writer, _ := pair(t)
+	fill(t, writer)
+	vectorWriter, _ := pair(t)
+	fill(t, vectorWriter)
+	adopted := func() *ipc.Listener {
+		f, err := listen(t, newPath(t)).File()
+		require.NoError(t, err)
+		defer f.Close()
+		l, err := ipc.FileListener(f)
+		require.NoError(t, err)
+		t.Cleanup(func() { l.Close() })
+		return l
+	}()
+	return map[string]wait{
+		"read ipc": {func() error { _, err := reader.Read(make([]byte, 1)); return err },
+			reader.SetReadDeadline, reader.Close},
+		"read ipc, vectored": {func() error { _, err := vectorReader.ReadBuffers([][]byte{make([]byte, 1)}); return err },
+			vectorReader.SetDeadline, vectorReader.Close},
+		"write ipc": {func() error { _, err := writer.Write(make([]byte, 1<<20)); return err },
+			writer.SetWriteDeadline, writer.Close},
+		"write ipc, vectored": {func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },
+			vectorWriter.SetDeadline, vectorWriter.Close},
+		"accept ipc " + name.String(): {func() error { _, err := l.Accept(); return err }, l.SetDeadline, l.Close},
+		"accept ipc": {func() error { _, err := adopted.AcceptConn(context.Background()); return err },
+			adopted.SetDeadline, adopted.Close},
+	}
+}
+
+// operation is the part of a wait's name that its errors begin with.
+func operation(name string) string {
+	before, _, _ := bytes.Cut([]byte(name), []byte(","))
+	return string(before)
+}
+
+func TestDeadlineEndsEveryWait(t *testing.T) {
+	leakcheck.Start(t)
+	for name, w := range waits(t) {
+		for _, deadline := range []time.Duration{-time.Hour, time.Millisecond, 20 * time.Millisecond} {
+			require.NoError(t, w.setDeadline(time.Now().Add(deadline)))
+			err := w.wait()
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, name)
+			require.ErrorContains(t, err, operation(name))
+			var timeout net.Error
+			require.ErrorAs(t, err, &timeout)
+			require.True(t, timeout.Timeout())
+		}
+		require.NoError(t, w.setDeadline(time.Time{}))
+		ended := make(chan error)
+		go func() { ended <- w.wait() }()
+		require.NoError(t, w.setDeadline(time.Now().Add(time.Millisecond))) // set while it waits
+		require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded, name)
+	}
+}
+
+func TestCloseEndsEveryWait(t *testing.T) {
+	leakcheck.Start(t)
+	for name, w := range waits(t) {
+		const waiters = 3
+		ended := make(chan error)
+		for range waiters {
+			go func() { ended <- w.wait() }()
+		}
+		require.NoError(t, w.close())
+		for range waiters {
+			err := <-ended
+			require.ErrorIs(t, err, net.ErrClosed, name)
+			require.ErrorContains(t, err, operation(name))
+		}
+		require.ErrorIs(t, w.wait(), net.ErrClosed, name)
+		err := w.close()
+		require.ErrorIs(t, err, net.ErrClosed, name)
+		require.ErrorContains(t, err, "close ipc")
+		require.ErrorIs(t, w.setDeadline(time.Now()), net.ErrClosed, name)
+	}
+}
+
+func TestPastDeadlineFailsEvenWithDataReady(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	_, err := b.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, a.SetDeadline(time.Now().Add(-time.Second)))
+	_, err = a.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	_, err = a.Write([]byte("x"))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, a.SetDeadline(time.Time{}))
+	n, err := a.Read(make([]byte, 1))
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+
+	name := newPath(t)
+	l := listen(t, name)
+	dial(t, name)
+	require.NoError(t, l.SetDeadline(time.Now().Add(-time.Second)))
+	_, err = l.Accept()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestCancelledContextEndsEveryWait(t *testing.T) {
+	leakcheck.Start(t)
+	name, idle := newPath(t), newPath(t)
+	lc := ipc.ListenConfig{Backlog: 1}
+	full, err := lc.Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer full.Close()
+	fillBacklog(t, name)
+	l := listen(t, idle)
+	for _, w := range []struct {
+		operation string
+		wait      func(ctx context.Context) error
+	}{
+		{"dial ipc " + name.String(), func(ctx context.Context) error { _, err := ipc.Dial(ctx, name); return err }},
+		{"accept ipc " + idle.String(), func(ctx context.Context) error { _, err := l.AcceptConn(ctx); return err }},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { ended <- w.wait(ctx) }()
+		cancel()
+		for err := range map[error]bool{<-ended: true, w.wait(ctx): true} { // cancelled meanwhile, and before
+			require.ErrorIs(t, err, context.Canceled)
+			require.ErrorContains(t, err, w.operation)
+		}
+		ctx, cancel = context.WithTimeout(t.Context(), time.Millisecond)
+		err := w.wait(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		var timeout net.Error
+		require.ErrorAs(t, err, &timeout)
+		require.True(t, timeout.Timeout())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = lc.Listen(ctx, newPath(t))
+	require.ErrorIs(t, err, context.Canceled)
+	d := ipc.Dialer{Timeout: time.Millisecond}
+	_, err = d.Dial(t.Context(), name)
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+func TestContextOfOneAcceptDoesNotDisturbOthers(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	accepted := make(chan error, 1)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			c.Close()
+		}
+		accepted <- err
+	}()
+	for range 50 { // some hold the turn, some wait for it
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error)
+		go func() { _, err := l.AcceptConn(ctx); ended <- err }()
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	}
+	dial(t, name)
+	require.NoError(t, <-accepted)
+	require.NoError(t, l.SetDeadline(time.Now().Add(10*time.Millisecond))) // the user's own deadline still counts
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_, err := l.AcceptConn(ctx)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestConnectionsAreNotLostToCancelledAccepts(t *testing.T) {
+	leakcheck.Start(t)
+	const count = 300
+	name := newPath(t)
+	l := listen(t, name)
+	served := make(chan int)
+	go func() {
+		n := 0
+		for n < count {
+			ctx, cancel := context.WithCancel(context.Background())
+			go cancel()
+			c, err := l.AcceptConn(ctx)
+			if err == nil {
+				n++
+				c.Write([]byte{1})
+				c.Close()
+			}
+		}
+		served <- n
+	}()
+	for range count {
+		require.Equal(t, "data", dialAndRead(name))
+	}
+	require.Equal(t, count, <-served)
+}
