@@ -11,6 +11,7 @@
 #include "windows/listener.c"
 #include "windows/connect.c"
 #include "windows/stream.c"
+#include "windows/message.c"
 #include "windows/credentials.c"
 #else
 #include "unix/error.c"
