@@ -78,12 +78,28 @@ func Dir(t T) string {
 // A snapshot is what the process holds.
 type snapshot struct {
 	descriptors map[string]string // number to target, where the system tells
-	goroutines  int
+	goroutines  map[string]string // number to stack: a count would hide a new one behind one that ends
 	threads     int
 }
 
 func take() snapshot {
-	return snapshot{Descriptors(), runtime.NumGoroutine(), Threads()}
+	return snapshot{Descriptors(), goroutines(), Threads()}
+}
+
+// goroutines returns the goroutines that there are, but for the runtime's own.
+func goroutines() map[string]string {
+	stacks := make([]byte, 1<<20)
+	n := runtime.Stack(stacks, true)
+	for n == len(stacks) {
+		stacks = make([]byte, 2*len(stacks))
+		n = runtime.Stack(stacks, true)
+	}
+	found := map[string]string{}
+	for stack := range strings.SplitSeq(string(stacks[:n]), "\n\n") {
+		number, _, _ := strings.Cut(strings.TrimPrefix(stack, "goroutine "), " ")
+		found[number] = stack
+	}
+	return found
 }
 
 // beyond lists what s holds that before did not.
@@ -94,10 +110,10 @@ func (s snapshot) beyond(before snapshot) []string {
 			found = append(found, "descriptor "+fd+" "+target)
 		}
 	}
-	if s.goroutines > before.goroutines {
-		stacks := make([]byte, 1<<20)
-		stacks = stacks[:runtime.Stack(stacks, true)]
-		found = append(found, fmt.Sprintf("%d goroutines, %d before:\n%s", s.goroutines, before.goroutines, stacks))
+	for _, number := range slices.Sorted(maps.Keys(s.goroutines)) {
+		if _, known := before.goroutines[number]; !known {
+			found = append(found, s.goroutines[number])
+		}
 	}
 	if s.threads > before.threads+threadSlack {
 		found = append(found, fmt.Sprintf("%d threads, %d before", s.threads, before.threads))

@@ -80,7 +80,7 @@ func TestLeakedGoroutineIsCaught(t *testing.T) {
 	go func() { <-end }()
 	found := take().beyond(before)
 	require.Len(t, found, 1)
-	require.Contains(t, found[0], "goroutines")
+	require.Contains(t, found[0], "TestLeakedGoroutineIsCaught")
 }
 
 func TestLeakedThreadsAreCaught(t *testing.T) {
