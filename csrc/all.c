@@ -13,6 +13,7 @@
 #include "windows/stream.c"
 #include "windows/message.c"
 #include "windows/credentials.c"
+#include "windows/pipe.c"
 #else
 #include "unix/error.c"
 #include "unix/wait.c"
@@ -22,6 +23,12 @@
 #include "unix/credentials.c"
 #include "unix/listener.c"
 #include "unix/connect.c"
+#include "unix/pipe.c"
+#include "unix/control.c"
 #include "unix/stream.c"
 #include "unix/message.c"
+#include "unix/ancillary.c"
+#include "unix/datagram.c"
+#include "unix/fifo.c"
+#include "unix/activation.c"
 #endif

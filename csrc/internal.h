@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "lipc.h"
+#ifndef _WIN32
+#include "lipc_unix.h"
+#endif
 #include "sys.h"
 
 #define LIPC__STATIC_ASSERT(name, condition) typedef char lipc__assert_##name[(condition) ? 1 : -1]

@@ -26,7 +26,10 @@
  *    memory for listeners only. All functions may be called from any thread; one handle may be read by
  *    one thread while another writes to it. Closing a handle that another thread uses is the caller's
  *    mistake, as it is with close(2).
- *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking.
+ *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking. (One that was received from another
+ *    process is close-on-exec, and as blocking as it is there.)
+ *
+ * What Unix alone has (datagrams, control data, FIFOs, socket activation) is in lipc_unix.h.
  */
 #ifndef LIPC_H
 #define LIPC_H
@@ -80,6 +83,10 @@ LIPC_API int lipc_version(void);
     X(LIPC_EIO, 18, "input/output error") \
     X(LIPC_EEND, 19, "the end: the peer sends no more messages") \
     X(LIPC_ETRUNCATED, 20, "the message did not fit, its rest is lost") \
+    X(LIPC_ETOOMANY, 21, "more handles than one message can carry") \
+    X(LIPC_EHANDLES, 22, "handles came with the message and could not all be taken, so they were closed") \
+    X(LIPC_EEXIST, 23, "a file of that name exists") \
+    X(LIPC_ENOTFIFO, 24, "a file of that name exists and is no FIFO") \
     X(LIPC_EOTHER, 255, "system error")
 
 enum lipc_error {
@@ -107,16 +114,16 @@ LIPC_API const char *lipc_strerror(int64_t result);
 
 /* ========================================= Names ============================================== */
 
-/* A name says where a listener is found. There are two types:
+/* A name says where a listener, or a bound datagram socket, is found. There are two types:
  *
  *  LIPC_NAME_PATH        Unix: a socket file. Windows: a pipe path, \\.\pipe\x or \\host\pipe\x.
- *  LIPC_NAME_NAMESPACED  Linux: the abstract namespace, in its exact length (no padding). Windows:
- *                        \\.\pipe\name. Other systems: a file in a private directory of the user,
- *                        $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is unset. The
- *                        directory is made with mode 0700 by the first listener; one that is not a
- *                        directory, is another user's, or can be entered by others is LIPC_EACCES. The
- *                        variable is read whenever such a name is used, which is not safe while another
- *                        thread calls setenv(3).
+ *  LIPC_NAME_NAMESPACED  Linux: the abstract namespace, in its exact length (no padding), where each kind
+ *                        of socket has names of its own. Windows: \\.\pipe\name. Other systems: a file in a
+ *                        private directory of the user, $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that
+ *                        variable is unset. The directory is made with mode 0700 by the first listener; one
+ *                        that is not a directory, is another user's, or can be entered by others is
+ *                        LIPC_EACCES. The variable is read whenever such a name is used, which is not safe
+ *                        while another thread calls setenv(3).
  *
  * A name of type 0 and length 0 is no name: that of an unbound socket. */
 enum lipc_name_type {
@@ -170,17 +177,21 @@ typedef intptr_t lipc_handle;
 
 #define LIPC_INVALID_HANDLE ((lipc_handle)-1)
 
-/* What a handle is: a kind of connection, or a listener for one. */
+/* What a handle is: a kind of connection, a listener for one, or an end of a pipe. */
 enum lipc_kind {
-    LIPC_STREAM = 1,   /* bytes, SOCK_STREAM */
-    LIPC_MESSAGE = 2,  /* messages, in order and with their boundaries, SOCK_SEQPACKET. macOS has none: LIPC_ENOTSUP */
-    LIPC_LISTENER = 16, /* added to either: accepts such connections */
+    LIPC_STREAM = 1,      /* bytes, SOCK_STREAM */
+    LIPC_MESSAGE = 2,     /* messages, in order and with their boundaries, SOCK_SEQPACKET. not on macOS: LIPC_ENOTSUP */
+    LIPC_DATAGRAM = 4,    /* messages between sockets that need not be connected, SOCK_DGRAM: lipc_unix.h */
+    LIPC_PIPE_READER = 32, /* the reading end of an unnamed pipe or a FIFO */
+    LIPC_PIPE_WRITER = 64, /* the writing end */
+    LIPC_PIPE_DUPLEX = LIPC_PIPE_READER | LIPC_PIPE_WRITER, /* open for both, as FreeBSD and OpenBSD have all pipes */
+    LIPC_LISTENER = 16,   /* added to LIPC_STREAM or LIPC_MESSAGE: accepts such connections */
     LIPC_STREAM_LISTENER = LIPC_STREAM | LIPC_LISTENER,
     LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER
 };
 
 /* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is
- * gone may count as a listener. Errors: LIPC_EBADF, LIPC_ENOTSOCK (no local socket, or of another kind). */
+ * gone may count as a listener. Errors: LIPC_EBADF, LIPC_ENOTSOCK (neither a local socket nor a pipe). */
 LIPC_API int lipc_kind(lipc_handle handle);
 
 /* Makes a handle that came from elsewhere (inherited, socket activation, another library) one of ours:
@@ -205,8 +216,10 @@ LIPC_API int lipc_peer_name(lipc_handle handle, lipc_name *ret_name);
 
 /* The size of the system's send and receive buffers in bytes. Setting is a request: the system rounds and
  * limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
- * unix(7)). Getting returns what is in force. size must be over 0, otherwise LIPC_EINVAL. Other errors: LIPC_EBADF,
- * LIPC_ENOTSOCK, LIPC_ENOMEM. */
+ * unix(7)). Getting returns what is in force. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
+ * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
+ * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
+ * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). */
 enum lipc_direction {
     LIPC_READ = 1,
     LIPC_WRITE = 2
@@ -235,7 +248,8 @@ typedef struct lipc_listen_options {
     /* How many connections may wait to be accepted. Default and upper limit: what the system allows
      * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). */
     int backlog;
-    /* What to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. */
+    /* What to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. Or LIPC_DATAGRAM, for a socket that is bound to the
+     * name, and whose handle receives what anybody sends to it: see lipc_unix.h. */
     int kind;
 } lipc_listen_options;
 
@@ -292,7 +306,7 @@ LIPC_API void lipc_listener_close(lipc_listener *listener);
 /* See lipc_listen_options for how these grow. */
 typedef struct lipc_connect_options {
     size_t size;
-    int kind; /* LIPC_STREAM (the default) or LIPC_MESSAGE, as the listener has it */
+    int kind; /* LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM, as the listener has it */
 } lipc_connect_options;
 
 /* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
@@ -307,7 +321,7 @@ typedef struct lipc_connect_options {
 LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                           lipc_handle *ret_connection);
 
-/* Two connections of a kind, LIPC_STREAM or LIPC_MESSAGE, each the other's peer. Errors: LIPC_EINVAL,
+/* Two connections of a kind, LIPC_STREAM, LIPC_MESSAGE or LIPC_DATAGRAM, each the other's peer. Errors: LIPC_EINVAL,
  * LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b);
 
@@ -319,11 +333,15 @@ typedef struct lipc_buffer {
     size_t size;
 } lipc_buffer;
 
-/* Reads what is there, at most size bytes (lipc_readv(): into count buffers, in order). Returns the number
- * of bytes; 0 is the end: the peer closed, shut down its writing half, or died (also when it left data of
- * ours unread, which Linux would call ECONNRESET). Reading 0 bytes returns 0 at once.
+/* For connections of the kind LIPC_STREAM, and for pipes. (A pipe that came from elsewhere has to be adopted first:
+ * unlike a socket, it can be asked not to wait only by its non-blocking mode.)
  *
- * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+ * Reads what is there, at most size bytes (lipc_readv(): into count buffers, in order). Returns the number
+ * of bytes; 0 is the end: the peer closed, shut down its writing half, or died (also when it left data of
+ * ours unread, which Linux would call ECONNRESET). Reading 0 bytes returns 0 at once. Files that come with the bytes,
+ * see lipc_message, are closed. What is neither a stream nor a pipe is not guarded against.
+ *
+ * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF (also: this is the other end of a pipe), LIPC_ENOTCONN. */
 LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms);
 LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
@@ -331,8 +349,8 @@ LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size
  * size if the time ran out or an error came after part of them was written (the next call reports it). The time
  * counts from the first wait, and is looked at only when there is no room.
  *
- * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTSOCK,
- * LIPC_ENOTCONN, LIPC_ENOMEM. */
+ * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
+ * LIPC_ENOMEM. */
 LIPC_API int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms);
 LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
@@ -344,9 +362,9 @@ LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 
 /* ========================================= Messages =========================================== */
 
-/* For connections of the kind LIPC_MESSAGE. Each call moves whole messages. An empty message is a message, and is
- * never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on Linux, for
- * which the kernel gives the socket a name of its own choice, unix(7). */
+/* For connections of the kind LIPC_MESSAGE, and LIPC_DATAGRAM. Each call moves whole messages. An empty message is a
+ * message, and is never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on
+ * Linux, for which the kernel gives the socket a name of its own choice, unix(7). */
 
 /* Sends one message: all of it, or none. Waits for room. Returns size.
  *
@@ -382,6 +400,72 @@ LIPC_API int64_t lipc_send_batch(lipc_handle handle, const lipc_buffer *messages
  * buffer's). Errors, when none was received: those of lipc_receive() but LIPC_ETRUNCATED. */
 LIPC_API int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t count, int timeout_ms);
 
+/* ================================ What travels with a payload ================================= */
+
+/* The most handles that one message carries. Linux: SCM_MAX_FD, include/net/scm.h. Others may allow fewer. */
+enum { LIPC_MESSAGE_HANDLES = 253 };
+
+struct lipc_credentials;
+struct lipc_control;
+
+/* A payload, and what travels with it: open files above all. Start with zeroes, set size, and what you need. It
+ * is for streams, messages and datagrams alike. */
+typedef struct lipc_message {
+    size_t size; /* of this struct */
+    /* The payload, gathered from or scattered into so many buffers, at most IOV_MAX (1024 on all systems). */
+    const lipc_buffer *buffers;
+    size_t buffer_count;
+    /* Handles. Sent: lent for the call. Received: room for handle_count of them, which becomes the number that arrived;
+     * they are the caller's then, close-on-exec. NULL: none are wanted, or those that control has room for are. */
+    lipc_handle *handles;
+    size_t handle_count;
+    /* Credentials. Received: the sender's, as the kernel vouches for them, if lipc_set_pass_credentials() asked for
+     * them before the message was sent (Linux: its real ids, not the effective ones); -1 where not known; also after
+     * LIPC_ETRUNCATED and LIPC_EHANDLES. Sent: what the kernel is to vouch for, -1 standing for what
+     * is so; it refuses (LIPC_EACCES) what is not this process's own unless it may change its ids. Linux alone can send
+     * them. */
+    struct lipc_credentials *credentials;
+    /* Of a datagram. Sent: where to; NULL for the peer it is connected to. Received: where from, of type 0 if unbound;
+     * also after LIPC_ETRUNCATED and LIPC_EHANDLES. */
+    lipc_name *peer;
+    /* Received: a pidfd of the sending process, pidfd_open(2), which is the caller's, if lipc_set_pass_pidfd() asked
+     * for it before; otherwise LIPC_INVALID_HANDLE. */
+    lipc_handle *pidfd;
+    /* Control data of other types: see lipc_control in lipc_unix.h. Sent: it goes first; handles and credentials are put
+     * behind it, into its buffer, for which that must have room (LIPC_EMSGSIZE) and be in no other use. Received: it is all here, but for the handles and the pidfd that were delivered above; without
+     * room for handles there, also the handles, for lipc_control_take() and lipc_control_close(). */
+    struct lipc_control *control;
+    size_t length; /* received: the size of the payload in the buffers, also after LIPC_ETRUNCATED and LIPC_EHANDLES */
+} lipc_message;
+
+/* Sends a message; its fields stay as they are. Returns the size of the payload. Of a stream it may be less, as with
+ * lipc_write(): handles and credentials have gone with the first byte then, and must not be sent again with the rest.
+ * On a stream they need a payload of at least one byte.
+ *
+ * Errors, when nothing was sent: LIPC_ETOOMANY (over LIPC_MESSAGE_HANDLES, with those in control), LIPC_EINVAL (no
+ * payload on a stream), LIPC_EMFILE (so many handles are on their way already that the system takes no more until some
+ * are received: ETOOMANYREFS, unix(7)), LIPC_EBADF (also for a handle lent), LIPC_EACCES, LIPC_ENOTSUP, those of
+ * lipc_send(), and those of lipc_connect() for a peer that is named. */
+LIPC_API int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms);
+
+/* Receives a message. Returns the size of its payload. On a stream that is what is there, and never goes beyond the
+ * bytes that handles came with.
+ *
+ * No handle is ever lost sight of. Those that nobody asked for (handle_count is 0, and control NULL or handles not
+ * NULL) are closed. After any error all are: there is nothing to close then, and handle_count and the like are as
+ * before.
+ *
+ * Errors: LIPC_EEND (the end, on a stream too), LIPC_ETRUNCATED (see lipc_receive()), LIPC_EHANDLES (more handles, or
+ * for who takes them out of control more control data, than there was room for; or more handles than this process may
+ * open, which lipc_error_os() then tells as EMFILE or ENFILE; the payload has been received), LIPC_EINVAL (also: no
+ * room for a payload on a stream), LIPC_EMSGSIZE (too many buffers), and those of lipc_receive(). */
+LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms);
+
+/* Whether messages are to come with their sender's credentials, from those sent after this call on. What a listener
+ * accepts has it as the listener had. Linux: SO_PASSCRED, unix(7), which is always on for LIPC_MESSAGE. FreeBSD:
+ * LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS. Errors: LIPC_ENOTSUP, LIPC_EBADF, LIPC_ENOTSOCK. */
+LIPC_API int lipc_set_pass_credentials(lipc_handle handle, int on);
+
 /* ======================================= Credentials ========================================== */
 
 /* Who a peer is, as the kernel vouches for it; -1 where the system does not tell. The values were taken when
@@ -406,6 +490,23 @@ LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_cre
  *
  * Errors: those of lipc_peer_credentials(); LIPC_ENOTSUP on other systems. */
 LIPC_API int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups);
+
+/* ========================================== Pipes ============================================= */
+
+/* See lipc_listen_options for how these grow. */
+typedef struct lipc_pipe_options {
+    size_t size;
+    int inherit;     /* LIPC_READ, LIPC_WRITE or both: the ends that child processes get, see lipc_set_inherit() */
+    int buffer_size; /* in bytes, see lipc_set_buffer_size(); 0: the system's default, 64 KiB on Linux, pipe(7) */
+} lipc_pipe_options;
+
+/* An unnamed pipe: what is written to one end is read from the other, with lipc_read() and lipc_write(). options may be
+ * NULL. Errors: LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM, those of lipc_set_buffer_size(). */
+LIPC_API int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write);
+
+/* Makes a handle one that child processes get (on): not close-on-exec, and blocking, as programs expect it; or one of
+ * ours again (off). Blocking mode is shared by all who have this end, but not by the other end. Errors: LIPC_EBADF. */
+LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
 
 #ifdef __cplusplus
 }

@@ -35,7 +35,7 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
         return r;
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     /* poll(2) is of no use: it calls a socket writable whose connect got EAGAIN. */
-    for (int pause_ms = 1;; pause_ms = pause_ms < 4 ? pause_ms * 2 : 4) {
+    for (;;) {
         int fd = lipc__connect_once(type, &address, length, is_file);
         r = fd < 0 ? fd : lipc__mark_messages(fd, type);
         if (r >= 0) {
@@ -46,7 +46,7 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
             close(fd);
         if (lipc_error_code(r) != LIPC_EAGAIN)
             return r;
-        r = lipc__pause(pause_ms, &deadline);
+        r = lipc__pause(&deadline);
         if (r < 0)
             return r;
     }

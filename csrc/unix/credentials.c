@@ -74,16 +74,149 @@ static int lipc__peer_of(int fd, lipc__peer *ret_peer) {
     return 0;
 }
 
+static void lipc__credentials_of(const lipc__peer *peer, lipc_credentials *ret_credentials) {
+    memset(ret_credentials, 0xff, sizeof *ret_credentials);
+    ret_credentials->pid = peer->pid;
+    ret_credentials->uid = peer->uid;
+    ret_credentials->gid = peer->gid;
+}
+
 int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials) {
     lipc__peer peer;
     int r = lipc__peer_of((int)handle, &peer);
     if (r < 0)
         return r;
-    memset(ret_credentials, 0xff, sizeof *ret_credentials);
-    ret_credentials->pid = peer.pid;
-    ret_credentials->uid = peer.uid;
-    ret_credentials->gid = peer.gid;
+    lipc__credentials_of(&peer, ret_credentials);
     return 0;
+}
+
+#if defined(__linux__)
+
+/* What the kernel reports of a sender it has no record of: sock_alloc_send_pskb() gave the message none. The user is
+ * then that of /proc/sys/kernel/overflowuid. */
+enum { LIPC__OVERFLOW = 65534 };
+
+typedef struct ucred lipc__record;
+#define LIPC__RECORD_SIZE sizeof(lipc__record)
+#define LIPC__RECORD_LEVEL SOL_SOCKET
+#define LIPC__RECORD_TYPE SCM_CREDENTIALS
+#define LIPC__PASS_LEVEL SOL_SOCKET
+#define LIPC__PASS_OPTION SO_PASSCRED
+
+static lipc__peer lipc__peer_in(const lipc__record *c) {
+    if (c->pid == 0 && c->uid == LIPC__OVERFLOW)
+        return (lipc__peer){-1, -1, -1};
+    return (lipc__peer){c->pid > 0 ? c->pid : -1, c->uid, c->gid};
+}
+
+#elif defined(__FreeBSD__) && defined(SCM_CREDS2) && defined(LOCAL_CREDS_PERSISTENT)
+
+typedef struct sockcred2 lipc__record;
+#define LIPC__RECORD_SIZE offsetof(lipc__record, sc_groups) /* there may be none */
+#define LIPC__RECORD_LEVEL SOL_SOCKET
+#define LIPC__RECORD_TYPE SCM_CREDS2
+#define LIPC__PASS_LEVEL SOL_LOCAL
+#define LIPC__PASS_OPTION LOCAL_CREDS_PERSISTENT
+
+static lipc__peer lipc__peer_in(const lipc__record *c) {
+    return (lipc__peer){c->sc_pid, c->sc_euid, c->sc_egid};
+}
+
+#elif defined(__NetBSD__) && defined(SCM_CREDS) && defined(LOCAL_CREDS)
+
+typedef struct sockcred lipc__record;
+#define LIPC__RECORD_SIZE offsetof(lipc__record, sc_groups) /* there may be none */
+#define LIPC__RECORD_LEVEL SOL_SOCKET
+#define LIPC__RECORD_TYPE SCM_CREDS
+#define LIPC__PASS_LEVEL SOL_LOCAL
+#define LIPC__PASS_OPTION LOCAL_CREDS
+
+static lipc__peer lipc__peer_in(const lipc__record *c) {
+    return (lipc__peer){c->sc_pid, c->sc_euid, c->sc_egid};
+}
+
+#endif
+
+static bool lipc__is_credentials(const lipc_control_item *item) {
+#ifdef LIPC__RECORD_TYPE
+    return item->level == LIPC__RECORD_LEVEL && item->type == LIPC__RECORD_TYPE && item->size >= LIPC__RECORD_SIZE;
+#else
+    (void)item;
+    return false;
+#endif
+}
+
+int lipc_control_credentials(const lipc_control_item *item, lipc_credentials *ret_credentials) {
+    if (item->kind != LIPC_CONTROL_CREDENTIALS)
+        return lipc__fault(LIPC_EINVAL);
+#ifdef LIPC__RECORD_TYPE
+    lipc__record record;
+    memcpy(&record, item->data, LIPC__RECORD_SIZE);
+    lipc__peer peer = lipc__peer_in(&record);
+    lipc__credentials_of(&peer, ret_credentials);
+#endif
+    (void)ret_credentials;
+    return 0;
+}
+
+int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *c) {
+#if defined(__linux__)
+    if (c->pid > INT_MAX || c->uid > UINT32_MAX || c->gid > UINT32_MAX)
+        return lipc__fault(LIPC_EINVAL);
+    struct ucred record = {.pid = c->pid < 0 ? getpid() : (pid_t)c->pid,
+                           .uid = c->uid < 0 ? geteuid() : (uid_t)c->uid,
+                           .gid = c->gid < 0 ? getegid() : (gid_t)c->gid};
+    return lipc_control_add(control, SOL_SOCKET, SCM_CREDENTIALS, &record, sizeof record);
+#else
+    (void)control, (void)c;
+    return lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+int lipc_set_pass_credentials(lipc_handle handle, int on) {
+#ifdef LIPC__PASS_OPTION
+    int value = on != 0, type = lipc__option((int)handle, SO_TYPE);
+#ifdef __linux__
+    if (type == SOCK_SEQPACKET)
+        value = 1; /* it tells an empty message from the end */
+#endif
+    if (type >= 0 && SYS(setsockopt((int)handle, LIPC__PASS_LEVEL, LIPC__PASS_OPTION, &value, sizeof value)) < 0)
+        return lipc__error_from(errno);
+    return type < 0 ? type : 0;
+#else
+    (void)handle, (void)on;
+    return lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+int lipc_set_pass_pidfd(lipc_handle handle, int on) {
+#ifdef __linux__
+    int value = on != 0;
+    if (SYS(setsockopt((int)handle, SOL_SOCKET, SO_PASSPIDFD, &value, sizeof value)) < 0)
+        return errno == ENOPROTOOPT ? lipc__fault(LIPC_ENOTSUP) : lipc__error_from(errno);
+    return 0;
+#else
+    (void)handle, (void)on;
+    return lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+int lipc_peer_pidfd(lipc_handle handle, lipc_handle *ret_pidfd) {
+#ifdef __linux__
+    int pidfd = -1;
+    socklen_t length = sizeof pidfd;
+    if (SYS(getsockopt((int)handle, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length)) < 0) {
+        if (errno == ENODATA) /* no peer */
+            return lipc__fault(LIPC_ENOTCONN);
+        return errno == ENOPROTOOPT ? lipc__fault(LIPC_ENOTSUP) : lipc__error_from(errno);
+    }
+    fcntl(pidfd, F_SETFL, O_NONBLOCK); /* cannot fail */
+    *ret_pidfd = pidfd;
+    return 0;
+#else
+    (void)handle, (void)ret_pidfd;
+    return lipc__fault(LIPC_ENOTSUP);
+#endif
 }
 
 LIPC__STATIC_ASSERT(gid_is_32_bits, sizeof(gid_t) == sizeof(uint32_t));

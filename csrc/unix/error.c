@@ -29,7 +29,8 @@ static int lipc__error_from(int os) {
     case EAFNOSUPPORT:
     case EPROTONOSUPPORT: code = LIPC_ENOTSUP; break;
     case EMFILE:
-    case ENFILE: code = LIPC_EMFILE; break;
+    case ENFILE:
+    case ETOOMANYREFS: code = LIPC_EMFILE; break;
     case ENOMEM:
     case ENOBUFS: code = LIPC_ENOMEM; break;
     case EBADF: code = LIPC_EBADF; break;
@@ -38,6 +39,7 @@ static int lipc__error_from(int os) {
     case ENOTCONN: code = LIPC_ENOTCONN; break;
     case EMSGSIZE: code = LIPC_EMSGSIZE; break;
     case EIO: code = LIPC_EIO; break;
+    case EEXIST: code = LIPC_EEXIST; break;
     default: code = LIPC_EOTHER; break;
     }
     return lipc__error(code, os);
@@ -53,7 +55,9 @@ static int lipc__fault(int code) {
     case LIPC_ENOTSUP: return lipc__error(code, ENOTSUP);
     case LIPC_ENOTSOCK: return lipc__error(code, ENOTSOCK);
     case LIPC_ENOTCONN: return lipc__error(code, ENOTCONN);
-    case LIPC_EMSGSIZE: return lipc__error(code, EMSGSIZE);
+    case LIPC_EMSGSIZE:
+    case LIPC_EHANDLES: return lipc__error(code, EMSGSIZE);
+    case LIPC_ENOTFIFO: return lipc__error(code, EEXIST);
     default: return lipc__error(code, EINVAL);
     }
 }

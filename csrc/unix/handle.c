@@ -12,9 +12,10 @@ static int lipc__prepare(int fd) {
     }
 #ifdef SO_NOSIGPIPE
     /* macOS refuses options with EINVAL once the peer has closed, yet what it wrote can still be read; writes to it
-     * raise nothing thanks to MSG_NOSIGNAL, where the system is recent enough to have that too. */
+     * raise nothing thanks to MSG_NOSIGNAL, where the system is recent enough to have that too. Pipes have
+     * lipc__pipe_write(). */
     int on = 1;
-    if (SYS(setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on)) < 0 && errno != EINVAL)
+    if (SYS(setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on)) < 0 && errno != EINVAL && errno != ENOTSOCK)
         return lipc__error_from(errno);
 #endif
     return 0;
@@ -53,6 +54,7 @@ static int lipc__type_of(int kind) {
 #else
     case LIPC_MESSAGE: return SOCK_SEQPACKET;
 #endif
+    case LIPC_DATAGRAM: return SOCK_DGRAM;
     default: return lipc__fault(LIPC_EINVAL);
     }
 }
@@ -94,29 +96,65 @@ static int lipc__listens(int fd, const lipc__address *name, socklen_t name_lengt
 #endif
 }
 
+/* The kind of a descriptor that is no socket. */
+static int lipc__pipe_kind(int fd) {
+    struct stat file;
+    int flags = SYS(fcntl(fd, F_GETFL));
+    if (flags < 0 || SYS(fstat(fd, &file)) < 0)
+        return lipc__error_from(errno);
+    if (!S_ISFIFO(file.st_mode))
+        return lipc__fault(LIPC_ENOTSOCK);
+    switch (flags & O_ACCMODE) {
+    case O_RDONLY: return LIPC_PIPE_READER;
+    case O_WRONLY: return LIPC_PIPE_WRITER;
+    default: return LIPC_PIPE_DUPLEX;
+    }
+}
+
 int lipc_kind(lipc_handle handle) {
     int fd = (int)handle;
     lipc__address a;
     socklen_t length = sizeof a;
     memset(&a, 0, sizeof a);
     if (SYS(getsockname(fd, &a.header, &length)) < 0)
-        return lipc__error_from(errno);
+        return errno == ENOTSOCK ? lipc__pipe_kind(fd) : lipc__error_from(errno);
     int type = lipc__option(fd, SO_TYPE);
     if (type < 0)
         return type;
-    int kind = type == SOCK_STREAM ? LIPC_STREAM : type == SOCK_SEQPACKET ? LIPC_MESSAGE : 0;
-    if (a.header.sa_family != AF_UNIX || kind == 0)
+    if (a.header.sa_family != AF_UNIX)
         return lipc__fault(LIPC_ENOTSOCK);
+    int kind = LIPC_STREAM;
+    switch (type) {
+    case SOCK_STREAM: break;
+    case SOCK_SEQPACKET: kind = LIPC_MESSAGE; break;
+    case SOCK_DGRAM: return LIPC_DATAGRAM;
+    default: return lipc__fault(LIPC_ENOTSOCK);
+    }
     int listens = lipc__listens(fd, &a, length);
     return listens < 0 ? listens : listens ? kind | LIPC_LISTENER : kind;
 }
 
 int lipc_adopt(lipc_handle handle) {
-    int kind = lipc_kind(handle);
-    int r = kind < 0 ? kind : lipc__mark_messages((int)handle, lipc__type_of(kind & ~LIPC_LISTENER));
+    int kind = lipc_kind(handle), r = kind;
+    if (kind >= 0 && (kind & ~LIPC_LISTENER) == LIPC_MESSAGE)
+        r = lipc__mark_messages((int)handle, SOCK_SEQPACKET);
     if (r >= 0)
         r = lipc__prepare((int)handle);
     return r < 0 ? r : kind;
+}
+
+int lipc_set_inherit(lipc_handle handle, int on) {
+    if (!on)
+        return lipc__prepare((int)handle);
+    int own = SYS(fcntl((int)handle, F_GETFD)), shared = own < 0 ? -1 : SYS(fcntl((int)handle, F_GETFL));
+    if (own < 0 || shared < 0 || SYS(fcntl((int)handle, F_SETFL, shared & ~O_NONBLOCK)) < 0)
+        return lipc__error_from(errno);
+    if (SYS(fcntl((int)handle, F_SETFD, own & ~FD_CLOEXEC)) < 0) {
+        int r = lipc__error_from(errno);
+        fcntl((int)handle, F_SETFL, shared);
+        return r;
+    }
+    return 0;
 }
 
 int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle) {
@@ -153,6 +191,35 @@ int lipc_peer_name(lipc_handle handle, lipc_name *ret_name) {
     return lipc__socket_name((int)handle, true, ret_name);
 }
 
+#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
+/* What is wrong: Linux says EBADF of a descriptor that is no pipe's, too. */
+static int lipc__no_pipe(int fd) {
+    int r = lipc__error_from(errno), kind = errno == EBADF ? lipc__pipe_kind(fd) : 0;
+    return kind < 0 ? kind : r;
+}
+#endif
+
+/* A pipe has one buffer. */
+static int lipc__pipe_set_size(int fd, int size) {
+#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
+    return SYS(fcntl(fd, F_SETPIPE_SZ, size)) < 0 ? lipc__no_pipe(fd) : 0;
+#else
+    (void)size;
+    int kind = lipc__pipe_kind(fd);
+    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+static int lipc__pipe_size(int fd) {
+#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
+    int size = SYS(fcntl(fd, F_GETPIPE_SZ));
+    return size < 0 ? lipc__no_pipe(fd) : size;
+#else
+    int kind = lipc__pipe_kind(fd);
+    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
 static int lipc__buffer_option(int direction) {
     return direction == LIPC_READ ? SO_RCVBUF : direction == LIPC_WRITE ? SO_SNDBUF : -1;
 }
@@ -162,11 +229,14 @@ int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {
     if (option < 0 || size <= 0)
         return lipc__fault(LIPC_EINVAL);
     if (SYS(setsockopt((int)handle, SOL_SOCKET, option, &size, sizeof size)) < 0)
-        return lipc__error_from(errno);
+        return errno == ENOTSOCK ? lipc__pipe_set_size((int)handle, size) : lipc__error_from(errno);
     return 0;
 }
 
 int lipc_buffer_size(lipc_handle handle, int direction) {
     int option = lipc__buffer_option(direction);
-    return option < 0 ? lipc__fault(LIPC_EINVAL) : lipc__option((int)handle, option);
+    if (option < 0)
+        return lipc__fault(LIPC_EINVAL);
+    int size = lipc__option((int)handle, option);
+    return lipc_error_code(size) == LIPC_ENOTSOCK ? lipc__pipe_size((int)handle) : size;
 }

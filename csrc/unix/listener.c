@@ -51,8 +51,8 @@ static int lipc__reclaim(int directory, const char *leaf, const lipc__address *a
     return SYS(unlinkat(directory, leaf, 0)) < 0 && errno != ENOENT ? lipc__error_from(errno) : 0;
 }
 
-/* Gives the file that fd was just bound to its mode. No link is followed, and nothing but our socket is accepted. */
-static int lipc__set_mode(int directory, const char *leaf, mode_t mode, struct stat *ret_file) {
+/* Gives a file that was just made its mode. No link is followed, and nothing of another type or owner accepted. */
+static int lipc__set_mode(int directory, const char *leaf, mode_t type, mode_t mode, struct stat *ret_file) {
     struct stat before, after;
     if (SYS(fstatat(directory, leaf, &before, AT_SYMLINK_NOFOLLOW)) < 0)
         return lipc__error_from(errno);
@@ -60,7 +60,7 @@ static int lipc__set_mode(int directory, const char *leaf, mode_t mode, struct s
         return lipc__error_from(errno);
     if (SYS(fstatat(directory, leaf, &after, AT_SYMLINK_NOFOLLOW)) < 0)
         return lipc__error_from(errno);
-    if (!S_ISSOCK(after.st_mode) || after.st_uid != geteuid() || !lipc__same_file(&before, &after) ||
+    if ((after.st_mode & S_IFMT) != type || after.st_uid != geteuid() || !lipc__same_file(&before, &after) ||
         (after.st_mode & 0777) != mode)
         return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
     *ret_file = after;
@@ -76,7 +76,7 @@ static int lipc__bind_file(int fd, const lipc__address *address, socklen_t lengt
 #endif
     if (SYS(bind(fd, &address->header, length)) < 0)
         return lipc__error_from(errno);
-    int r = lipc__set_mode(directory, leaf, mode, ret_file);
+    int r = lipc__set_mode(directory, leaf, S_IFSOCK, mode, ret_file);
     struct stat file;
     if (r < 0 && fstatat(directory, leaf, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(file.st_mode))
         unlinkat(directory, leaf, 0);
@@ -137,7 +137,8 @@ static lipc_listener *lipc__listener_new(void) {
 }
 
 /* The options, checked; and the mode that they mean. */
-static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options, mode_t *ret_mode) {
+static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options,
+                                mode_t *ret_mode) {
     lipc_listen_options o;
     int r = lipc__options(&o, sizeof o, options);
     if (r >= 0 && (o.mode > 0777 || o.backlog < 0))
@@ -178,7 +179,7 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
             l->admission = mode;
     }
     /* Every kernel lowers a backlog that is too high to its own limit. */
-    if (r >= 0 && SYS(listen(l->fd, o.backlog > 0 ? o.backlog : 65535)) < 0)
+    if (r >= 0 && type != SOCK_DGRAM && SYS(listen(l->fd, o.backlog > 0 ? o.backlog : 65535)) < 0)
         r = lipc__error_from(errno);
     if (r < 0) {
         lipc_listener_close(l);

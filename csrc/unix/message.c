@@ -1,64 +1,104 @@
 /* Messages: sent and received whole. */
 
-/* One attempt to receive. Returns the size of what was stored, LIPC_EEND, LIPC_ETRUNCATED; -1 with errno otherwise.
- * ret_size, if not NULL, gets the size of the whole message, as far as the system tells it.
- *
- * An empty message and the end both read as 0 bytes. Linux: a receiver with SO_PASSCRED is owed the sender's
- * credentials with every message, and MSG_CTRUNC says that there was no room for them; with the end there is none.
- * Elsewhere: every message is sent with MSG_EOR, which its receiver gets back. */
-static int64_t lipc__receive(int fd, void *data, size_t size, int flags, size_t *ret_size) {
-    struct iovec iov = {data, size};
-    struct msghdr m;
-    memset(&m, 0, sizeof m);
-    m.msg_iov = &iov;
-    m.msg_iovlen = 1;
+/* Whether an empty message was received into m; otherwise it was the end. Both read as 0 bytes. Linux: a receiver with
+ * SO_PASSCRED is owed the sender's credentials with every message, and MSG_CTRUNC says that there was no room for them;
+ * with the end there is none, except that of a stream. Elsewhere: every message is sent with MSG_EOR, which its
+ * receiver gets back. */
+static bool lipc__is_message(int type, const struct msghdr *m) {
 #ifdef __linux__
-    flags |= MSG_TRUNC; /* the result is the size of the whole message, recv(2) */
     const int owed = MSG_CTRUNC;
 #else
     const int owed = MSG_EOR | MSG_TRUNC;
 #endif
-    ssize_t n = SYS(recvmsg(fd, &m, flags | MSG_DONTWAIT));
+    if (type == SOCK_SEQPACKET)
+        return (m->msg_flags & owed) || m->msg_controllen > 0;
+    return type != SOCK_STREAM; /* datagrams have no end but that of lipc__was_shut_down() */
+}
+
+/* Whether this side was shut down. To who receives datagrams without waiting Linux does not say so, but EAGAIN, while
+ * poll(2) calls the socket readable. */
+static bool lipc__was_shut_down(int fd) {
+#ifdef __linux__
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    return poll(&p, 1, 0) > 0 && (p.revents & POLLRDHUP);
+#else
+    (void)fd;
+    return false;
+#endif
+}
+
+/* One attempt to receive into m, whose buffers have size bytes. Returns the size of what was stored, LIPC_EEND,
+ * LIPC_ETRUNCATED; -1 with errno otherwise. ret_size, if not NULL, gets the size of the whole message, as far as the
+ * system tells it. */
+static int64_t lipc__receive(int fd, struct msghdr *m, size_t size, int flags, size_t *ret_size) {
+#ifdef __linux__
+    flags |= MSG_TRUNC; /* the result is the size of the whole message, recv(2) */
+#endif
+    ssize_t n = lipc__recvmsg(fd, m, flags);
     if (n < 0)
         return -1;
-    if (n == 0 && !(m.msg_flags & owed))
-        return lipc__fault(LIPC_EEND);
-    bool truncated = (m.msg_flags & MSG_TRUNC) != 0;
+    if (n == 0) {
+        int type = lipc__option(fd, SO_TYPE);
+        if (!lipc__is_message(type, m))
+            return size == 0 && type == SOCK_STREAM ? 0 : lipc__fault(LIPC_EEND);
+    }
+    bool truncated = (m->msg_flags & MSG_TRUNC) != 0;
     if (ret_size != NULL)
         *ret_size = (size_t)n > size || !truncated ? (size_t)n : size + 1;
     return truncated ? lipc__fault(LIPC_ETRUNCATED) : n;
 }
 
 /* Receives or peeks, waiting as long as it takes. */
-static int64_t lipc__receive_waiting(int fd, void *data, size_t size, int flags, lipc__deadline *deadline,
+static int64_t lipc__receive_waiting(int fd, struct msghdr *m, size_t size, int flags, lipc__deadline *deadline,
                                      size_t *ret_size) {
-    for (;;) {
-        int64_t n = lipc__receive(fd, data, size, flags, ret_size);
+    const struct msghdr wanted = *m;
+    bool ended = false; /* seen once: Linux looks for a message first and for the end then, and one may come in between */
+    for (bool waited = false;; waited = true) {
+        *m = wanted;
+        int64_t n = lipc__receive(fd, m, size, flags, ret_size);
+        if (lipc_error_code(n) == LIPC_EEND && n != -1 && !ended) {
+            ended = true;
+            continue;
+        }
         if (n != -1)
             return n;
-        if (errno == ECONNRESET) /* Linux reports it once, ahead of the messages that are still there */
-            continue;
-        int r = lipc__retry(fd, POLLIN, deadline);
-        if (r < 0)
-            return r;
+        if (waited && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            if (ended)
+                return lipc__fault(LIPC_EEND);
+            ended = lipc__was_shut_down(fd);
+            if (ended)
+                continue;
+            errno = EAGAIN;
+        }
+        int r = lipc__receive_failed(fd, deadline);
+        if (r != 0)
+            return r < 0 ? r : lipc__fault(LIPC_EEND);
     }
 }
 
+/* The same into a single buffer. */
+static int64_t lipc__receive_into(lipc_handle handle, void *data, size_t size, int flags, lipc__deadline *deadline,
+                                  size_t *ret_size) {
+    struct iovec iov = {data, size};
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = &iov;
+    m.msg_iovlen = 1;
+    return lipc__receive_waiting((int)handle, &m, size, flags, deadline, ret_size);
+}
+
 int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    return lipc__receive_waiting((int)handle, data, size, 0, &deadline, NULL);
+    return lipc__receive_into(handle, data, size, 0, &(lipc__deadline){.timeout_ms = timeout_ms}, NULL);
 }
 
 int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    return lipc__receive_waiting((int)handle, data, size, MSG_PEEK, &deadline, NULL);
+    return lipc__receive_into(handle, data, size, MSG_PEEK, &(lipc__deadline){.timeout_ms = timeout_ms}, NULL);
 }
 
 int64_t lipc_message_size(lipc_handle handle, int timeout_ms) {
 #ifdef __linux__
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
     size_t size = 0;
-    int64_t r = lipc__receive_waiting((int)handle, NULL, 0, MSG_PEEK, &deadline, &size);
+    int64_t r = lipc__receive_into(handle, NULL, 0, MSG_PEEK, &(lipc__deadline){.timeout_ms = timeout_ms}, &size);
     return r >= 0 || lipc_error_code(r) == LIPC_ETRUNCATED ? (int64_t)size : r;
 #else
     (void)handle, (void)timeout_ms;
@@ -70,7 +110,7 @@ int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t cou
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     for (size_t i = 0; i < count; i++, deadline.timeout_ms = 0) {
         size_t size = 0;
-        int64_t r = lipc__receive_waiting((int)handle, messages[i].data, messages[i].size, 0, &deadline, &size);
+        int64_t r = lipc__receive_into(handle, messages[i].data, messages[i].size, 0, &deadline, &size);
         bool truncated = lipc_error_code(r) == LIPC_ETRUNCATED;
         if (r < 0 && !truncated)
             return i > 0 ? (int64_t)i : r;
@@ -81,13 +121,21 @@ int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t cou
     return (int64_t)count;
 }
 
+/* What follows a failed send of a message: 0 to try again, or the error. A socket that is not connected to the receiver
+ * is always writable, so that there is nothing to wait for but time. */
+static int lipc__send_to_failed(int fd, bool addressed, lipc__deadline *deadline) {
+    if (addressed && (errno == EAGAIN || errno == EWOULDBLOCK))
+        return lipc__pause(deadline);
+    return (int)lipc__send_failed(fd, 0, deadline);
+}
+
 /* Sends one message, waiting as long as it takes. */
 static int64_t lipc__send_waiting(int fd, const void *data, size_t size, lipc__deadline *deadline) {
     for (;;) {
         if (SYS(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR)) >= 0)
             return (int64_t)size;
-        int64_t r = lipc__send_failed(fd, 0, deadline);
-        if (r != 0)
+        int r = lipc__send_to_failed(fd, false, deadline);
+        if (r < 0)
             return r;
     }
 }

@@ -55,8 +55,24 @@ static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
     if (errno == EINVAL) /* a stream that was never connected */
         return lipc__fault(LIPC_ENOTCONN);
 #endif
-    /* Linux: the peer closed with data of ours unread. It is gone, as with any other close. */
-    return errno == ECONNRESET ? 1 : lipc__retry(fd, POLLIN, deadline);
+    if (errno != ECONNRESET)
+        return lipc__retry(fd, POLLIN, deadline);
+    /* Linux: the peer closed with data of ours unread. It is gone, as with any other close; of messages this is
+     * reported once, ahead of those that are still there. A datagram's peer has turned to another. */
+    int type = lipc__option(fd, SO_TYPE);
+    return type == SOCK_STREAM ? 1 : type == SOCK_SEQPACKET ? 0 : lipc__error_from(ECONNRESET);
+}
+
+/* The one call of recvmsg(2): what it brings is close-on-exec. */
+static ssize_t lipc__recvmsg(int fd, struct msghdr *m, int flags) {
+#ifdef LIPC__RECEIVES_CLOEXEC
+    return SYS(recvmsg(fd, m, flags | MSG_DONTWAIT | LIPC__RECEIVES_CLOEXEC));
+#else
+    ssize_t n = SYS(recvmsg(fd, m, flags | MSG_DONTWAIT));
+    if (n >= 0 && m->msg_controllen > 0)
+        lipc__control_set_cloexec(m->msg_control, m->msg_controllen);
+    return n;
+#endif
 }
 
 int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
@@ -65,6 +81,8 @@ int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
         ssize_t n = SYS(recv((int)handle, data, lipc__at_most(size), MSG_DONTWAIT));
         if (n >= 0)
             return n;
+        if (errno == ENOTSOCK)
+            return lipc__pipe_read((int)handle, &(struct iovec){data, lipc__at_most(size)}, 1, &deadline);
         int r = lipc__receive_failed((int)handle, &deadline);
         if (r != 0)
             return r < 0 ? r : 0;
@@ -78,9 +96,11 @@ int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count,
     struct iovec iov[LIPC__BATCH];
     struct msghdr m = lipc__cursor_next(&cursor, iov);
     while (m.msg_iovlen > 0) {
-        ssize_t n = SYS(recvmsg((int)handle, &m, MSG_DONTWAIT));
+        ssize_t n = lipc__recvmsg((int)handle, &m, 0);
         if (n >= 0)
             return n;
+        if (errno == ENOTSOCK)
+            return lipc__pipe_read((int)handle, iov, (int)m.msg_iovlen, &deadline);
         int r = lipc__receive_failed((int)handle, &deadline);
         if (r != 0)
             return r < 0 ? r : 0;
@@ -92,8 +112,33 @@ int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count,
 static int64_t lipc__send_failed(int fd, size_t done, lipc__deadline *deadline) {
     if (errno == ECONNRESET) /* Linux, when the peer died under a send that waited */
         errno = EPIPE;
+#ifndef __linux__
+    /* A datagram's receiver has no room, which poll(2) does not tell. */
+    int r = errno == ENOBUFS ? lipc__pause(deadline) : lipc__retry(fd, POLLOUT, deadline);
+#else
     int r = lipc__retry(fd, POLLOUT, deadline);
+#endif
     return r < 0 && done > 0 ? (int64_t)done : r;
+}
+
+/* Writes what the cursor has left, after done bytes, by calls of write. Returns how much was written in all. */
+static int64_t lipc__write_all(int fd, lipc__cursor *cursor, size_t done, ssize_t (*write)(int, const struct msghdr *),
+                               lipc__deadline *deadline) {
+    struct iovec iov[LIPC__BATCH];
+    for (;;) {
+        struct msghdr m = lipc__cursor_next(cursor, iov);
+        if (m.msg_iovlen == 0)
+            return (int64_t)done;
+        ssize_t n = write(fd, &m);
+        if (n >= 0) {
+            done += (size_t)n;
+            lipc__cursor_advance(cursor, (size_t)n);
+            continue;
+        }
+        int64_t r = lipc__send_failed(fd, done, deadline);
+        if (r != 0)
+            return r;
+    }
 }
 
 int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms) {
@@ -106,6 +151,9 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
             done += (size_t)n;
             continue;
         }
+        if (errno == ENOTSOCK) /* a pipe: an iovec holds no pointer to const */
+            return lipc__write_all((int)handle, &(lipc__cursor){&(lipc_buffer){(void *)(uintptr_t)data, size}, 1, 0}, 0,
+                                   lipc__pipe_write, &deadline);
         int64_t r = lipc__send_failed((int)handle, done, &deadline);
         if (r != 0)
             return r;
@@ -113,25 +161,15 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
     return (int64_t)done;
 }
 
+static ssize_t lipc__send_some(int fd, const struct msghdr *m) {
+    ssize_t n = SYS(sendmsg(fd, m, MSG_DONTWAIT | MSG_NOSIGNAL));
+    return n < 0 && errno == ENOTSOCK ? lipc__pipe_write(fd, m) : n;
+}
+
 int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc__cursor cursor = {buffers, count, 0};
-    struct iovec iov[LIPC__BATCH];
-    size_t done = 0;
-    for (;;) {
-        struct msghdr m = lipc__cursor_next(&cursor, iov);
-        if (m.msg_iovlen == 0)
-            return (int64_t)done;
-        ssize_t n = SYS(sendmsg((int)handle, &m, MSG_DONTWAIT | MSG_NOSIGNAL));
-        if (n >= 0) {
-            done += (size_t)n;
-            lipc__cursor_advance(&cursor, (size_t)n);
-            continue;
-        }
-        int64_t r = lipc__send_failed((int)handle, done, &deadline);
-        if (r != 0)
-            return r;
-    }
+    return lipc__write_all((int)handle, &cursor, 0, lipc__send_some, &deadline);
 }
 
 int lipc_shutdown(lipc_handle handle, int direction) {

@@ -17,9 +17,11 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -54,6 +56,30 @@
 #define LIPC__O_DIRECTORY O_SEARCH
 #else
 #define LIPC__O_DIRECTORY O_RDONLY
+#endif
+
+#ifndef LIPC_PLAIN_POSIX
+#ifdef MSG_CMSG_CLOEXEC
+#define LIPC__RECEIVES_CLOEXEC MSG_CMSG_CLOEXEC
+#endif
+#endif
+
+/* What libc headers may be too old for. include/uapi/asm-generic/socket.h, Linux 6.5; PARISC and SPARC have numbers of
+ * their own. include/linux/socket.h; include/uapi/linux/fs.h, Linux 6.18. */
+#ifdef __linux__
+#include <sys/syscall.h>
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
+#ifndef RWF_NOSIGNAL
+#define RWF_NOSIGNAL 0x100
+#endif
 #endif
 
 #ifndef MSG_NOSIGNAL

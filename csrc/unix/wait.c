@@ -4,6 +4,7 @@ typedef struct lipc__deadline {
     int timeout_ms;
     bool started;
     int64_t end_ms; /* on the monotonic clock, once started */
+    int pause_ms;   /* the last one */
 } lipc__deadline;
 
 static int64_t lipc__now_ms(void) {
@@ -48,13 +49,12 @@ static int lipc__retry(int fd, short events, lipc__deadline *deadline) {
     }
 }
 
-/* Sleeps for at most so many milliseconds, or until the time is up. */
-static int lipc__pause(int milliseconds, lipc__deadline *deadline) {
+/* Sleeps between two attempts at what no system call waits for: 1, 2, 4, 4 … milliseconds, or until the time is up. */
+static int lipc__pause(lipc__deadline *deadline) {
     int left = lipc__time_left(deadline);
     if (left < -1)
         return left;
-    if (left >= 0 && left < milliseconds)
-        milliseconds = left;
-    poll(NULL, 0, milliseconds);
+    deadline->pause_ms = deadline->pause_ms == 0 ? 1 : deadline->pause_ms < 4 ? deadline->pause_ms * 2 : 4;
+    poll(NULL, 0, left >= 0 && left < deadline->pause_ms ? left : deadline->pause_ms);
     return 0;
 }

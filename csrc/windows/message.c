@@ -34,3 +34,13 @@ int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t cou
     (void)handle, (void)messages, (void)count, (void)timeout_ms;
     return lipc__fault(LIPC_ENOTSUP);
 }
+
+int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms) {
+    (void)handle, (void)message, (void)timeout_ms;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
+    (void)handle, (void)message, (void)timeout_ms;
+    return lipc__fault(LIPC_ENOTSUP);
+}

@@ -31,6 +31,10 @@ static const struct {
     {LIPC_EIO, 18, "LIPC_EIO"},
     {LIPC_EEND, 19, "LIPC_EEND"},
     {LIPC_ETRUNCATED, 20, "LIPC_ETRUNCATED"},
+    {LIPC_ETOOMANY, 21, "LIPC_ETOOMANY"},
+    {LIPC_EHANDLES, 22, "LIPC_EHANDLES"},
+    {LIPC_EEXIST, 23, "LIPC_EEXIST"},
+    {LIPC_ENOTFIFO, 24, "LIPC_ENOTFIFO"},
     {LIPC_EOTHER, 255, "LIPC_EOTHER"},
 };
 enum { FROZEN = sizeof frozen / sizeof *frozen };

@@ -24,8 +24,9 @@ static const struct {
     const char *calls; /* which may fail so (prefixes); NULL: any */
     bool hidden;       /* the library deals with it, the caller never sees it */
 } errors[] = {
-    {EINTR, "EINTR", "open flock connect accept poll recv send", true},
-    {EAGAIN, "EAGAIN", "accept poll recv send", true}, /* every operation here has time to wait */
+    {EINTR, "EINTR", "open flock connect accept poll recv send readv writev lipc__pwritev2", true},
+    /* Every operation here has time to wait. */
+    {EAGAIN, "EAGAIN", "accept poll recv send readv writev lipc__pwritev2", true},
     {ECONNABORTED, "ECONNABORTED", "accept", true},
     {ECONNRESET, "ECONNRESET", "recv send", false},
     {EWOULDBLOCK, "EWOULDBLOCK", "flock", false},
@@ -52,6 +53,8 @@ int lipc_fault_injected(const char *call) {
         fault_at = at;
         before_call = happen;
     }
+    if (begins_with(call, "close(")) /* which frees the descriptor, whatever it says */
+        return 0;
     if (fault_at == 0 || ++calls != fault_at || (fault_calls != NULL && !begins_with(call, fault_calls)))
         return 0;
     failed_call = call;
@@ -67,6 +70,7 @@ static struct scene {
     lipc_handle handles[20];
     int count; /* of handles, to be closed */
     int connects;
+    bool fifo; /* to be removed */
 } s;
 
 /* What the operation gives, and whether it is to be closed. */
@@ -76,10 +80,15 @@ static struct outputs {
     lipc_name name;
     lipc_credentials credentials;
     uint32_t groups[4];
+    lipc_activated activated[2];
     char data[64];
 } out;
 
 static int kind = LIPC_STREAM; /* of the connections */
+
+static int type_of_kind(void) {
+    return kind == LIPC_STREAM ? SOCK_STREAM : kind == LIPC_MESSAGE ? SOCK_SEQPACKET : SOCK_DGRAM;
+}
 
 static lipc_buffer buffers[] = {{out.data, 10}, {NULL, 0}, {out.data + 10, sizeof out.data - 10}};
 
@@ -131,7 +140,7 @@ static void with_full_pair(void) {
 }
 
 static void with_foreign_socket(void) {
-    s.handles[s.count++] = plain_socket(kind == LIPC_STREAM ? SOCK_STREAM : SOCK_SEQPACKET, "l", 1);
+    s.handles[s.count++] = plain_socket(type_of_kind(), "l", kind == LIPC_DATAGRAM ? -1 : 1);
     remove_file("l");
 }
 
@@ -246,6 +255,239 @@ static int64_t do_shutdown(void) {
     return lipc_shutdown(s.handles[0], LIPC_WRITE);
 }
 
+/* --------------------------------------- What travels along ------------------------------------- */
+
+/* There is a message with a handle to receive. */
+static void with_handle_in_flight(void) {
+    with_pair();
+    lipc_handle file = numbered_file(7);
+    CHECK_INT(5, send_handles(s.handles[1], "hello", 5, &file, 1, 0));
+    CHECK_OK(lipc_close(file));
+}
+
+static void with_credentials(void) {
+    with_pair();
+    lipc_set_pass_credentials(s.handles[0], true); /* where the system has them */
+    lipc_set_pass_pidfd(s.handles[0], true);
+    lipc_handle file = numbered_file(7);
+    CHECK_INT(5, send_handles(s.handles[1], "hello", 5, &file, 1, 0));
+    CHECK_OK(lipc_close(file));
+}
+
+static void give_a_handle(const char *call) {
+    lipc_handle file = STDERR_FILENO;
+    if (begins_with(call, "poll"))
+        CHECK_INT(1, send_handles(s.handles[1], "x", 1, &file, 1, 0));
+}
+
+/* The handle that is sent is only lent: what is left behind is seen by what is open. */
+static int64_t do_send_message(void) {
+    lipc_handle file = STDERR_FILENO;
+    return send_handles(s.handles[0], out.data, sizeof out.data, &file, 1, WAIT);
+}
+
+static int64_t do_receive_message(void) {
+    lipc_message message = {.size = sizeof message,
+                            .buffers = buffers,
+                            .buffer_count = 3,
+                            .handles = out.handles,
+                            .handle_count = 2};
+    int64_t r = lipc_receive_message(s.handles[0], &message, WAIT);
+    CHECK_INT(r < 0 ? 2 : 1, (int64_t)message.handle_count);
+    return r;
+}
+
+/* All of it, a pidfd too. */
+static int64_t do_receive_everything(void) {
+    char room[LIPC_CONTROL_SIZE];
+    lipc_control control = {room, sizeof room, 0, 0};
+    lipc_handle pidfd;
+    memset(&pidfd, UNTOUCHED, sizeof pidfd);
+    lipc_message message = {.size = sizeof message,
+                            .buffers = buffers,
+                            .buffer_count = 3,
+                            .handles = out.handles,
+                            .handle_count = 2,
+                            .credentials = &out.credentials,
+                            .peer = &out.name,
+                            .pidfd = &pidfd,
+                            .control = &control};
+    int64_t r = lipc_receive_message(s.handles[0], &message, WAIT);
+    CHECK(r >= 0 || is_untouched(&pidfd, sizeof pidfd));
+    if (r >= 0 && pidfd != LIPC_INVALID_HANDLE)
+        CHECK_OK(lipc_close(pidfd));
+    CHECK_INT(0, r < 0 ? (int64_t)control.length : 0);
+    lipc_control_close(&control);
+    return r;
+}
+
+static int64_t do_peer_pidfd(void) {
+    int r = lipc_peer_pidfd(s.handles[0], &out.handles[0]);
+    if (lipc_error_code(r) != LIPC_ENOTSUP)
+        return r;
+    return lipc_duplicate(s.handles[0], &out.handles[0]); /* something to close */
+}
+
+static int64_t do_pass(void) {
+    int r = lipc_set_pass_credentials(s.handles[0], true);
+    if (r >= 0 || lipc_error_code(r) == LIPC_ENOTSUP)
+        r = lipc_set_pass_pidfd(s.handles[0], true);
+    return lipc_error_code(r) == LIPC_ENOTSUP ? 0 : r;
+}
+
+/* ------------------------------------------ Datagrams ------------------------------------------- */
+
+static void with_bound_socket(void) {
+    with_path();
+    lipc_listen_options options = {.size = sizeof options, .kind = LIPC_DATAGRAM};
+    CHECK_OK(lipc_listen(&s.name, &options, &s.listener));
+    CHECK_OK(lipc_datagram(&s.handles[0]));
+    s.count = 1;
+}
+
+static void with_datagram_in_flight(void) {
+    with_bound_socket();
+    CHECK_INT(5, lipc_send_to(s.handles[0], "hello", 5, &s.name, 0));
+}
+
+static void with_full_receiver(void) {
+    with_bound_socket();
+    while (lipc_send_to(s.handles[0], "hello", 5, &s.name, 0) > 0) {
+    }
+}
+
+/* Before a send to a full receiver that is not the first. */
+static void take_a_datagram(const char *call) {
+    char sink[8];
+    if (begins_with(call, "send") && ++s.connects > 1)
+        lipc_receive(lipc_listener_handle(s.listener), sink, sizeof sink, 0);
+}
+
+static int64_t do_datagram(void) {
+    return lipc_datagram(&out.handles[0]);
+}
+
+static int64_t do_datagram_connect(void) {
+    int r = lipc_datagram_connect(s.handles[0], &s.name);
+    return r < 0 ? r : lipc_datagram_connect(s.handles[0], NULL);
+}
+
+static int64_t do_send_to(void) {
+    return lipc_send_to(s.handles[0], "hello", 5, &s.name, WAIT);
+}
+
+static int64_t do_receive_from(void) {
+    return lipc_receive_from(lipc_listener_handle(s.listener), out.data, sizeof out.data, WAIT, &out.name);
+}
+
+/* -------------------------------------- Pipes, FIFOs, activation -------------------------------- */
+
+static void with_pipe(void) {
+    CHECK_OK(lipc_pipe(NULL, &s.handles[0], &s.handles[1]));
+    s.count = 2;
+}
+
+/* As the reading and writing below need it: the end that it is about comes first. */
+static void with_full_pipe(void) {
+    static char data[1 << 16];
+    CHECK_OK(lipc_pipe(NULL, &s.handles[1], &s.handles[0]));
+    s.count = 2;
+    while (lipc_write(s.handles[0], data, sizeof data, 0) > 0) {
+    }
+}
+
+static int64_t do_pipe(void) {
+    lipc_pipe_options options = {.size = sizeof options, .inherit = LIPC_READ};
+    return lipc_pipe(&options, &out.handles[0], &out.handles[1]);
+}
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+static int64_t do_pipe_of_a_size(void) {
+    lipc_pipe_options options = {.size = sizeof options, .buffer_size = 8192};
+    return lipc_pipe(&options, &out.handles[0], &out.handles[1]);
+}
+
+static int64_t do_pipe_sizes(void) {
+    int r = lipc_set_buffer_size(s.handles[1], LIPC_WRITE, 8192);
+    return r < 0 ? r : lipc_buffer_size(s.handles[0], LIPC_READ);
+}
+#endif
+
+static int64_t do_kind(void) {
+    return lipc_kind(s.handles[0]);
+}
+
+static int64_t do_set_inherit(void) {
+    int r = lipc_set_inherit(s.handles[0], true);
+    if (r < 0) /* it is as it was */
+        check_born(s.handles[0]);
+    return r;
+}
+
+static void with_fifo(void) {
+    CHECK_OK(lipc_fifo_create(in_directory("f"), 0));
+    s.fifo = true;
+}
+
+static void with_fifo_reader(void) {
+    with_fifo();
+    CHECK_OK(lipc_fifo_open_reader(in_directory("f"), &s.handles[0]));
+    s.count = 1;
+}
+
+/* Somebody writes from the second attempt on. */
+static void open_the_writer(const char *call) {
+    if (begins_with(call, "readv") && ++s.connects == 2)
+        CHECK_OK(lipc_fifo_open_writer(in_directory("f"), 0, &s.handles[s.count++]));
+}
+
+static void open_the_reader(const char *call) {
+    if (begins_with(call, "stat") && ++s.connects == 2)
+        CHECK_OK(lipc_fifo_open_reader(in_directory("f"), &s.handles[s.count++]));
+}
+
+/* With a mode that the umask takes something of. */
+static int64_t do_fifo_create(void) {
+    mode_t before = umask(077);
+    int r = lipc_fifo_create(in_directory("f"), 0666);
+    umask(before);
+    CHECK_INT(r >= 0, exists("f"));
+    s.fifo = r >= 0;
+    return r;
+}
+
+static int64_t do_fifo_reader(void) {
+    return lipc_fifo_open_reader(in_directory("f"), &out.handles[0]);
+}
+
+static int64_t do_fifo_writer(void) {
+    return lipc_fifo_open_writer(in_directory("f"), WAIT, &out.handles[0]);
+}
+
+static int64_t do_fifo_wait(void) {
+    return lipc_fifo_wait_writer(s.handles[0], WAIT);
+}
+
+/* Of the descriptor 3, which is the test's in a child process of its own. */
+static int64_t do_activation(void) {
+    char process[32];
+    snprintf(process, sizeof process, "%ld", (long)getpid());
+    CHECK(setenv("LISTEN_PID", process, 1) == 0 && setenv("LISTEN_FDS", "1", 1) == 0);
+    int r = lipc_activation(2, out.activated);
+    CHECK(r < 0 || (fcntl(3, F_GETFD) & FD_CLOEXEC));
+    return r;
+}
+
+static void with_activation(void) {
+    int fd = open("/dev/null", O_RDWR);
+    CHECK(fd >= 0 && dup2(fd, 3) == 3);
+    if (fd != 3)
+        close(fd);
+    CHECK(fcntl(3, F_SETFD, 0) == 0);
+    s.handles[0] = 3;
+    s.count = 1;
+}
+
 static const struct operation {
     const char *name;
     void (*prepare)(void);
@@ -280,6 +522,35 @@ static const struct operation {
     {"local name", with_pair, do_local_name, NULL, 0, false},
     {"peer name", with_pair, do_peer_name, NULL, 0, false},
     {"shut down", with_pair, do_shutdown, NULL, 0, false},
+    {"hand over", with_full_pair, do_send_message, make_room, 0, false},
+    {"hand over at once", with_pair, do_send_message, NULL, 0, false},
+    {"take over", with_pair, do_receive_message, give_a_handle, 1, false},
+    {"take over what is there", with_handle_in_flight, do_receive_message, NULL, 1, false},
+    {"take over everything", with_credentials, do_receive_everything, NULL, 1, false},
+    {"pass credentials", with_pair, do_pass, NULL, 0, false},
+    {"pidfd of the peer", with_pair, do_peer_pidfd, NULL, 1, false},
+    {"datagram socket", NULL, do_datagram, NULL, 1, false},
+    {"datagram connect", with_bound_socket, do_datagram_connect, NULL, 0, false},
+    {"datagram sent to a name", with_bound_socket, do_send_to, NULL, 0, false},
+    {"datagram sent to a full receiver", with_full_receiver, do_send_to, take_a_datagram, 0, false},
+    {"datagram received", with_datagram_in_flight, do_receive_from, NULL, 0, false},
+    {"pipe", NULL, do_pipe, NULL, 2, false},
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+    {"pipe of a size", NULL, do_pipe_of_a_size, NULL, 2, false},
+    {"pipe sizes", with_pipe, do_pipe_sizes, NULL, 0, false},
+#endif
+    {"pipe read", with_pipe, do_read, give_bytes, 0, false},
+    {"pipe readv", with_pipe, do_readv, give_bytes, 0, false},
+    {"pipe write", with_full_pipe, do_write, make_room, 0, false},
+    {"pipe writev", with_full_pipe, do_writev, make_room, 0, false},
+    {"pipe kind", with_pipe, do_kind, NULL, 0, false},
+    {"pipe adopt", with_pipe, do_adopt, NULL, 0, false},
+    {"pipe inherit", with_pipe, do_set_inherit, NULL, 0, false},
+    {"FIFO create", NULL, do_fifo_create, NULL, 0, false},
+    {"FIFO reader", with_fifo, do_fifo_reader, NULL, 1, false},
+    {"FIFO writer", with_fifo, do_fifo_writer, open_the_reader, 1, false},
+    {"FIFO wait", with_fifo_reader, do_fifo_wait, open_the_writer, 0, false},
+    {"activation", with_activation, do_activation, NULL, 0, false},
 };
 
 /* -------------------------------------------- Running ------------------------------------------- */
@@ -337,6 +608,8 @@ static bool run(const struct operation *o, int n, bool hidden) {
         lipc_listener_close(out.listener);
     lipc_listener_close(s.listener);
     close_all(s.handles, s.count);
+    if (s.fifo)
+        remove_file("f");
     test_same_descriptors(&before);
     test_directory_empty();
     return made;
@@ -344,8 +617,9 @@ static bool run(const struct operation *o, int n, bool hidden) {
 
 /* A reset is reported ahead of messages that are still there, and passed over. */
 static bool hides_resets(size_t operation, int error) {
-    return errors[error].number == ECONNRESET &&
-           (operations[operation].perform == do_receive || operations[operation].perform == do_peek);
+    int64_t (*const perform)(void) = operations[operation].perform;
+    return errors[error].number == ECONNRESET && (perform == do_receive || perform == do_peek ||
+                                                  perform == do_receive_message || perform == do_receive_everything);
 }
 
 /* Of the operations whose name begins so. */
@@ -353,6 +627,8 @@ static void fail_every_call(const char *names) {
     for (size_t i = 0; i < sizeof operations / sizeof *operations; i++) {
         if (kind != LIPC_STREAM && operations[i].prepare == with_full_listener)
             continue; /* streams show it */
+        if (kind == LIPC_DATAGRAM && operations[i].perform == do_adopt_listener)
+            continue; /* there are none */
         for (int j = 0; j < ERRORS && begins_with(operations[i].name, names); j++) {
             bool made = true;
             for (int n = 1; made; n++) {
@@ -377,6 +653,26 @@ TEST(every_call_may_fail_once_with_messages) {
 
 TEST(every_call_may_fail_once_when_listening) {
     fail_every_call("listen");
+}
+
+TEST(every_call_may_fail_once_when_handles_travel) {
+    for (size_t i = 0; i < sizeof fixture_kinds / sizeof *fixture_kinds; i++) {
+        kind = fixture_kinds[i].kind;
+        fail_every_call("hand take pass pidfd");
+    }
+}
+
+TEST(every_call_may_fail_once_with_datagrams) {
+    kind = LIPC_DATAGRAM;
+    fail_every_call("listen pair adopt send receive peek message datagram");
+}
+
+TEST(every_call_may_fail_once_with_pipes_and_FIFOs) {
+    fail_every_call("pipe FIFO");
+}
+
+TEST(every_call_may_fail_once_with_what_a_service_manager_passed) {
+    fail_every_call("activation");
 }
 
 TEST(every_call_may_fail_once_when_adopting) {
@@ -414,6 +710,32 @@ TEST(a_refusal_is_a_full_backlog_only_where_that_is_how_the_system_tells) {
     lipc_listener_close(s.listener);
 }
 
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+/* Before 6.18 Linux cannot be asked for a write that raises no signal. */
+TEST(a_system_without_quiet_writes_is_made_up_for) {
+    static const int errnos[] = {EOPNOTSUPP, ENOSYS};
+    signal(SIGPIPE, SIG_DFL); /* it would kill the test */
+    for (size_t i = 0; i < 2; i++) {
+        with_pipe();
+        fault_errno = errnos[i];
+        fault_calls = "lipc__pwritev2";
+        for (int gone = 0; gone < 2; gone++) {
+            failed_call = NULL;
+            for (int n = 1; failed_call == NULL; n++) { /* until n is the number of pwritev2(2) */
+                fault_at = n;
+                calls = 0;
+                CHECK_ERROR(gone ? LIPC_EPIPE : 0, lipc_write(s.handles[1], "x", 1, WAIT));
+                CHECK(n < 10);
+            }
+            fault_at = 0;
+            if (!gone)
+                CHECK_OK(lipc_close(s.handles[0]));
+        }
+        CHECK_OK(lipc_close(s.handles[1]));
+    }
+}
+#endif
+
 TEST(every_errno_has_its_portable_code) {
     static const struct {
         int number, code;
@@ -426,7 +748,8 @@ TEST(every_errno_has_its_portable_code) {
         {EMFILE, LIPC_EMFILE},   {ENFILE, LIPC_EMFILE},         {ENOMEM, LIPC_ENOMEM},
         {ENOBUFS, LIPC_ENOMEM},  {EBADF, LIPC_EBADF},           {ENOTSOCK, LIPC_ENOTSOCK},
         {EPROTOTYPE, LIPC_ENOTSOCK}, {ENOTCONN, LIPC_ENOTCONN}, {EMSGSIZE, LIPC_EMSGSIZE},
-        {EIO, LIPC_EIO},         {EDOM, LIPC_EOTHER},
+        {EIO, LIPC_EIO},         {EDOM, LIPC_EOTHER},           {ETOOMANYREFS, LIPC_EMFILE},
+        {EEXIST, LIPC_EEXIST},
     };
     lipc_handle a, b;
     lipc_name name;

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "lipc_unix.h"
+
 /* Whether namespaced names are the kernel's; otherwise they are files. */
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #define ABSTRACT_NAMES 1
@@ -145,6 +147,110 @@ static inline int plain_socket(int type, const char *leaf, int backlog) {
 /* A socket file whose server is gone. */
 static inline void make_stale(const char *leaf) {
     close(plain_socket(SOCK_STREAM, leaf, 1));
+}
+
+/* The kinds of connection that this system has. */
+static const struct {
+    int kind;
+    const char *name;
+} fixture_kinds[] = {
+    {LIPC_STREAM, "stream"},
+#ifndef __APPLE__
+    {LIPC_MESSAGE, "message"},
+#endif
+    {LIPC_DATAGRAM, "datagram"},
+};
+
+/* A pair of each kind in turn, closed at the end of the round; rows of a test that goes on to name its own are free. */
+#define EACH_PAIR(kind, a, b) \
+    for (size_t i_ = 0; i_ < sizeof fixture_kinds / sizeof *fixture_kinds; i_++) \
+        for (lipc_handle a = fixture_pair(i_, 0), b = fixture_pair(i_, 1), kind = fixture_kinds[i_].kind, *once_ = &a; \
+             once_ != NULL && kind != 0; once_ = (close_all((lipc_handle[]){a, b}, 2), NULL))
+
+static inline lipc_handle fixture_pair(size_t i, int end) {
+    static lipc_handle ends[2];
+    test_row = fixture_kinds[i].name;
+    if (end == 0)
+        CHECK_OK(lipc_pair(fixture_kinds[i].kind, &ends[0], &ends[1]));
+    return ends[end];
+}
+
+/* ------------------------------------- Handles that travel -------------------------------------- */
+
+enum {
+#ifdef __linux__
+    MOST_HANDLES = LIPC_MESSAGE_HANDLES
+#else
+    MOST_HANDLES = 32 /* what every system takes */
+#endif
+};
+
+/* Lets the process have as many descriptors as the test takes: some systems begin with 256. */
+static inline void allow_descriptors(void) {
+    struct rlimit limit;
+    CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    if (limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < 1000) {
+        limit.rlim_cur = 1000;
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    }
+}
+
+/* A file that can be told from others: its content is the number. It has no name any more. */
+static inline lipc_handle numbered_file(int number) {
+    int fd = open(in_directory("numbered"), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    CHECK(fd >= 0 && write(fd, &number, sizeof number) == sizeof number);
+    remove_file("numbered");
+    return fd;
+}
+
+static inline void check_number(lipc_handle handle, int number) {
+    int got = -1;
+    CHECK(fcntl((int)handle, F_GETFD) & FD_CLOEXEC);
+    CHECK(pread((int)handle, &got, sizeof got, 0) == sizeof got);
+    CHECK_INT(number, got);
+}
+
+/* The end of a pipe to send, and the other to see that it is closed everywhere: then that reads the end. */
+static inline lipc_handle traced(int *ret_trace) {
+    int ends[2];
+    CHECK(pipe(ends) == 0);
+    CHECK(fcntl(ends[0], F_SETFL, O_NONBLOCK) == 0);
+    *ret_trace = ends[0];
+    return ends[1];
+}
+
+/* Nobody has the handle, in whatever process or on its way. Closes the trace. */
+static inline void check_gone(int trace) {
+    char byte;
+    ssize_t n = read(trace, &byte, 1);
+    if (n != 0)
+        FAIL("the handle that was sent is still open somewhere (%zd)", n);
+    close(trace);
+}
+
+static inline int64_t send_handles(lipc_handle to, const void *data, size_t size, const lipc_handle *handles,
+                                   size_t count, int timeout_ms) {
+    lipc_buffer buffer = {(void *)(uintptr_t)data, size};
+    lipc_message message = {.size = sizeof message,
+                            .buffers = &buffer,
+                            .buffer_count = 1,
+                            .handles = (lipc_handle *)(uintptr_t)handles,
+                            .handle_count = count};
+    return lipc_send_message(to, &message, timeout_ms);
+}
+
+/* *count: how many there is room for, and then how many arrived. */
+static inline int64_t receive_handles(lipc_handle from, void *data, size_t size, lipc_handle *handles, size_t *count,
+                                      int timeout_ms) {
+    lipc_buffer buffer = {data, size};
+    lipc_message message = {.size = sizeof message,
+                            .buffers = &buffer,
+                            .buffer_count = 1,
+                            .handles = handles,
+                            .handle_count = *count};
+    int64_t r = lipc_receive_message(from, &message, timeout_ms);
+    *count = message.handle_count;
+    return r;
 }
 
 /* ----------------------------------------- Processes -------------------------------------------- */

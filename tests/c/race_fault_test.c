@@ -105,6 +105,79 @@ TEST(the_mode_is_never_set_through_a_link) {
     remove_file("precious");
 }
 
+static lipc_handle leaving;
+
+/* After nothing was found, and before that is taken for anything: the peer says its last, and goes. */
+static void the_peer_sends_and_leaves(void) {
+    moment = NULL; /* only this call finds nothing */
+    CHECK_INT(4, send_handles(leaving, "last", 4, NULL, 0, 0));
+    CHECK_OK(lipc_close(leaving));
+}
+
+TEST(the_last_message_of_a_peer_that_leaves_comes_before_the_end) {
+    static const int kinds[] = {
+        LIPC_STREAM,
+#ifndef __APPLE__
+        LIPC_MESSAGE,
+#endif
+    };
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        for (int timeout = -1; timeout <= 1; timeout++) {
+            lipc_handle b;
+            char got[8];
+            size_t none = 0;
+            CHECK_OK(lipc_pair(kinds[i], &leaving, &b));
+            moment = "recvmsg(";
+            happen = the_peer_sends_and_leaves;
+            fail_with = EAGAIN;
+            int64_t n = receive_handles(b, got, sizeof got, NULL, &none, timeout);
+            if (n != 4) /* without waiting it may be found too late, too */
+                CHECK_ERROR(timeout == 0 ? LIPC_EAGAIN : 0, n);
+            if (n != 4)
+                CHECK_INT(4, receive_handles(b, got, sizeof got, NULL, &none, WAIT));
+            CHECK(memcmp(got, "last", 4) == 0);
+            CHECK_ERROR(LIPC_EEND, receive_handles(b, got, sizeof got, NULL, &none, timeout));
+            CHECK_OK(lipc_close(b));
+        }
+}
+
+/* Somebody puts a file where the FIFO is, or was just made. */
+static void the_fifo_becomes_a_file(void) {
+    remove_file("f");
+    int fd = open(in_directory("f"), O_CREAT | O_EXCL | O_WRONLY, 0644);
+    CHECK(fd >= 0 && write(fd, "theirs", 6) == 6 && close(fd) == 0);
+}
+
+TEST(a_file_that_takes_the_place_of_a_fifo_is_left_alone) {
+    struct stat st;
+    mode_t before = umask(022);
+    moment = "fchmodat(";
+    happen = the_fifo_becomes_a_file;
+    CHECK_ERROR(LIPC_EACCES, lipc_fifo_create(in_directory("f"), 0666));
+    umask(before);
+    CHECK_INT(1, calls_of_moment);
+    CHECK(stat(in_directory("f"), &st) == 0 && S_ISREG(st.st_mode) && st.st_size == 6);
+    remove_file("f");
+}
+
+TEST(a_file_that_takes_the_place_of_a_fifo_is_not_opened) {
+    lipc_handle handle;
+    memset(&handle, UNTOUCHED, sizeof handle);
+    for (int writing = 0; writing < 2; writing++) {
+        struct stat st;
+        CHECK_OK(lipc_fifo_create(in_directory("f"), 0));
+        moment = "open(";
+        happen = the_fifo_becomes_a_file;
+        int r = writing ? lipc_fifo_open_writer(in_directory("f"), -1, &handle)
+                        : lipc_fifo_open_reader(in_directory("f"), &handle);
+        moment = NULL;
+        CHECK_ERROR(LIPC_ENOTFIFO, r);
+        CHECK(is_untouched(&handle, sizeof handle));
+        CHECK(stat(in_directory("f"), &st) == 0 && st.st_size == 6);
+        remove_file("f");
+    }
+}
+
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 TEST(the_default_mode_is_there_from_the_first_moment) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");

@@ -1,0 +1,204 @@
+/* Messages with what travels with them. */
+
+/* The size of lipc_message in the first version that had it: what is written back is all there. */
+#define LIPC__FIRST_MESSAGE_SIZE (offsetof(lipc_message, length) + sizeof(size_t))
+
+static int lipc__message_of(const lipc_message *message, lipc_message *ret_message) {
+    int r = lipc__options(ret_message, sizeof *ret_message, message);
+    if (r >= 0 && (message == NULL || message->size < LIPC__FIRST_MESSAGE_SIZE ||
+                   (message->handles == NULL && message->handle_count > 0)))
+        r = lipc__fault(LIPC_EINVAL);
+    return r;
+}
+
+/* IOV_MAX buffers fit every system's type for their number, which is not the same everywhere. */
+static int lipc__payload(struct msghdr *m, const lipc_buffer *buffers, size_t count, size_t *ret_size) {
+    if (count > 1024)
+        return lipc__fault(LIPC_EMSGSIZE);
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += buffers[i].size;
+    m->msg_iov = (struct iovec *)(uintptr_t)buffers;
+    m->msg_iovlen = count;
+    *ret_size = size;
+    return 0;
+}
+
+/* The handles in control data. */
+static size_t lipc__count_handles(const lipc_control *control) {
+    lipc_control_item item;
+    size_t count = 0;
+    for (size_t at = 0; lipc__control_at(control->data, control->length, at, &item, &at) > 0;)
+        if (item.kind == LIPC_CONTROL_HANDLES)
+            count += item.size / sizeof(int);
+    return count;
+}
+
+/* What is sent with the payload, in own unless the caller gave a buffer. */
+static int lipc__control_of(const lipc_message *message, lipc_control *own, struct msghdr *m) {
+    lipc_control *control = own;
+    size_t length = 0;
+    if (message->control != NULL) {
+        control = message->control;
+        length = control->length;
+    }
+    int r = message->handle_count > 0 ? lipc_control_add_handles(control, message->handles, message->handle_count) : 0;
+    if (r >= 0 && message->credentials != NULL)
+        r = lipc_control_add_credentials(control, message->credentials);
+    if (r >= 0 && message->control != NULL && lipc__count_handles(control) > LIPC_MESSAGE_HANDLES)
+        r = lipc__fault(LIPC_ETOOMANY);
+    if (control->length > 0) {
+        m->msg_control = control->data;
+        m->msg_controllen = control->length;
+    }
+    if (message->control != NULL)
+        control->length = length; /* what was added stays behind it until the message is sent */
+    return r;
+}
+
+int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int fd = (int)handle;
+    lipc_message o;
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    char room[LIPC_CONTROL_SIZE];
+    lipc_control own = {room, sizeof room, 0, 0};
+    lipc__address address;
+    socklen_t address_length;
+    bool is_file;
+    size_t size = 0;
+    int r = lipc__message_of(message, &o);
+    if (r >= 0)
+        r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
+    if (r >= 0)
+        r = lipc__control_of(&o, &own, &m);
+    if (r >= 0 && o.peer != NULL) {
+        r = lipc__address_of(o.peer, false, &address, &address_length, &is_file);
+        m.msg_name = &address;
+        m.msg_namelen = r < 0 ? 0 : address_length;
+    }
+    int type = r < 0 ? r : lipc__option(fd, SO_TYPE);
+    if (type < 0)
+        return type;
+    if (type == SOCK_STREAM && size == 0) /* the system would send nothing, and say that all is well */
+        return m.msg_controllen == 0 ? 0 : lipc__fault(LIPC_EINVAL);
+    for (;;) {
+        ssize_t n = SYS(sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0)));
+        if (n >= 0 && (size_t)n < size) { /* of a stream: the rest goes alone */
+            lipc__cursor cursor = {o.buffers, o.buffer_count, 0};
+            lipc__cursor_advance(&cursor, (size_t)n);
+            return lipc__write_all(fd, &cursor, (size_t)n, lipc__send_some, &deadline);
+        }
+        if (n >= 0)
+            return n;
+        r = lipc__send_to_failed(fd, o.peer != NULL, &deadline);
+        if (r < 0)
+            return r;
+    }
+}
+
+/* Handles were lost. Whether that is because no more can be opened shows when one tries. */
+static int lipc__handles_lost(int fd) {
+    int probe = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (probe < 0)
+        return lipc__error(LIPC_EHANDLES, errno);
+    close(probe);
+    return lipc__fault(LIPC_EHANDLES);
+}
+
+/* A pidfd, or the error that the kernel put in its place. */
+static int lipc__pidfd_of(const lipc_control_item *item, lipc_handle *ret_pidfd) {
+    int value = -1;
+    if (item->size >= sizeof value)
+        memcpy(&value, item->data, sizeof value);
+    if (value == -EMFILE || value == -ENFILE)
+        return lipc__error(LIPC_EHANDLES, -value);
+    int taken = lipc_control_take(item, ret_pidfd, 1);
+    if (taken > 0)
+        fcntl((int)*ret_pidfd, F_SETFL, O_NONBLOCK); /* cannot fail */
+    return taken;
+}
+
+/* What the control data says of the sender, -1 where it says nothing. */
+static void lipc__sender_of(const lipc_control *control, lipc_credentials *ret_credentials) {
+    lipc_control_item item;
+    memset(ret_credentials, 0xff, sizeof *ret_credentials);
+    for (size_t at = 0; lipc__control_at(control->data, control->length, at, &item, &at) > 0;)
+        if (item.kind == LIPC_CONTROL_CREDENTIALS)
+            lipc_control_credentials(&item, ret_credentials);
+}
+
+/* Hands over what the caller asked for. cut: the system had more control data than there was room for. */
+static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, bool cut, size_t *ret_handles) {
+    size_t asked = message->handle_count, arrived = lipc__count_handles(control);
+    bool stay = message->handles == NULL && message->control != NULL; /* in the control data, for the caller to take */
+    if (cut && (asked > 0 || stay))
+        return lipc__handles_lost(fd);
+    if (arrived > asked && asked > 0 && !stay)
+        return lipc__fault(LIPC_EHANDLES);
+    lipc_handle pidfd = LIPC_INVALID_HANDLE;
+    lipc_control_item item;
+    for (size_t at = 0; message->pidfd != NULL && lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
+        int r = item.kind == LIPC_CONTROL_PIDFD && pidfd == LIPC_INVALID_HANDLE ? lipc__pidfd_of(&item, &pidfd) : 0;
+        if (r < 0)
+            return r;
+    }
+    size_t taken = 0;
+    for (size_t at = 0; !stay && lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
+        if (item.kind != LIPC_CONTROL_HANDLES)
+            continue;
+        if (asked > 0)
+            taken += (size_t)lipc_control_take(&item, message->handles + taken, asked - taken);
+        for (lipc_handle unwanted; lipc_control_take(&item, &unwanted, 1) > 0;)
+            close((int)unwanted);
+    }
+    if (message->pidfd != NULL)
+        *message->pidfd = pidfd;
+    *ret_handles = taken;
+    return 0;
+}
+
+int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int fd = (int)handle;
+    lipc_message o;
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    size_t size = 0, length = 0, handles = 0;
+    int r = lipc__message_of(message, &o);
+    if (r >= 0)
+        r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
+    /* A stream would give handles, and keep their bytes. */
+    if (r >= 0 && size == 0 && lipc__option(fd, SO_TYPE) == SOCK_STREAM)
+        r = lipc__fault(LIPC_EINVAL);
+    if (r < 0)
+        return r;
+    char room[LIPC_CONTROL_SIZE];
+    lipc_control own = {room, 0, 0, 0}, *control = o.control != NULL ? o.control : &own;
+    /* Linux fills what room there is with handles: for those who asked for none, it is better not to have any. */
+    if (o.handle_count > 0 || o.credentials != NULL || o.pidfd != NULL)
+        own.size = sizeof room;
+    lipc__address address;
+    m.msg_name = o.peer != NULL ? &address : NULL;
+    m.msg_namelen = o.peer != NULL ? sizeof address : 0;
+    m.msg_control = control->size > 0 ? control->data : NULL;
+    m.msg_controllen = control->size;
+    int64_t n = lipc__receive_waiting(fd, &m, size, 0, &deadline, &length);
+    if (n < 0 && lipc_error_code(n) != LIPC_ETRUNCATED)
+        return n;
+    control->length = control->size > 0 ? m.msg_controllen : 0;
+    control->position = 0;
+    if (o.credentials != NULL)
+        lipc__sender_of(control, o.credentials);
+    r = n < 0 ? (int)n : lipc__deliver(fd, &o, control, (m.msg_flags & MSG_CTRUNC) != 0, &handles);
+    if (r < 0 || control == &own)
+        lipc_control_close(control);
+    message->length = length < size ? length : size;
+    if (o.peer != NULL)
+        lipc__name_of(&address, m.msg_namelen, o.peer);
+    if (r < 0)
+        return r;
+    message->handle_count = handles;
+    return n;
+}
