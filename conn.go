@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -25,11 +26,31 @@ var _ net.Conn = (*Conn)(nil)
 
 // conn is what all connections have in common.
 type conn struct {
-	end           endpoint
-	local, remote Name
+	end    endpoint
+	local  Name
+	remote atomic.Pointer[Name] // nil: none; a datagram socket's may change
+
+	addressed bool // what is sent has an address of its own: datagrams
 }
 
-func (c *conn) opError(op string, err error) error { return opError(op, c.local, c.remote, err) }
+func (c *conn) opError(op string, err error) error { return opError(op, c.local, c.peer(), err) }
+
+// peer returns the name of the peer, the zero Name if it has none.
+func (c *conn) peer() Name {
+	if name := c.remote.Load(); name != nil {
+		return *name
+	}
+	return Name{}
+}
+
+// setPeer notes the name of the peer.
+func (c *conn) setPeer(name Name) {
+	if name == (Name{}) {
+		c.remote.Store(nil)
+		return
+	}
+	c.remote.Store(&name)
+}
 
 // readResult gives the result of a read its form: a bare io.EOF, any other error with the operation and the names.
 func (c *conn) readResult(n int, err error) (int, error) {
@@ -82,7 +103,7 @@ func (c *conn) LocalAddr() net.Addr { return c.local }
 
 // RemoteAddr returns the [Name] that the peer is bound to: the dialled one, and on an accepted connection usually
 // none (the zero Name).
-func (c *conn) RemoteAddr() net.Addr { return c.remote }
+func (c *conn) RemoteAddr() net.Addr { return c.peer() }
 
 // SetDeadline sets both deadlines, see [net.Conn]. The zero time is none.
 func (c *conn) SetDeadline(t time.Time) error { return c.opError("set", c.end.setDeadline(t)) }
@@ -114,6 +135,14 @@ func (c *conn) PeerCredentials() (Credentials, error) {
 	return credentials, c.opError("get", err)
 }
 
+// PeerPIDFD returns a pidfd of the process whose credentials PeerCredentials tells, pidfd_open(2): it becomes readable
+// when the process ends, and never means another process that gets the same ID later. Linux 6.5 and later; elsewhere the
+// error is [errors.ErrUnsupported].
+func (c *conn) PeerPIDFD() (*os.File, error) {
+	f, err := c.end.peerPIDFD()
+	return f, c.opError("get", err)
+}
+
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking and stays the
 // connection's.
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
@@ -124,7 +153,7 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 // File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
 // non-blocking mode and what CloseRead and CloseWrite do.
 func (c *conn) File() (*os.File, error) {
-	name := c.remote
+	name := c.peer()
 	if name.types == 0 {
 		name = c.local
 	}

@@ -29,8 +29,18 @@ const (
 	directionRead  = C.LIPC_READ
 	directionWrite = C.LIPC_WRITE
 
-	kindStream  result = C.LIPC_STREAM
-	kindMessage result = C.LIPC_MESSAGE
+	kindStream     result = C.LIPC_STREAM
+	kindMessage    result = C.LIPC_MESSAGE
+	kindDatagram   result = C.LIPC_DATAGRAM
+	kindPipeReader result = C.LIPC_PIPE_READER
+	kindPipeWriter result = C.LIPC_PIPE_WRITER
+
+	// What the package finds itself, in the core's words: what the system lacks, and the end.
+	resultUnsupported result = -C.LIPC_ENOTSUP << C.LIPC_ERROR_OS_BITS
+	resultEnd         result = -C.LIPC_EEND << C.LIPC_ERROR_OS_BITS
+
+	// maxFiles is how many files one message carries.
+	maxFiles = C.LIPC_MESSAGE_HANDLES
 )
 
 // result is what a function of the C core returned.
@@ -40,6 +50,27 @@ func (r result) code() int { return int(-r >> C.LIPC_ERROR_OS_BITS) }
 
 // truncated reports whether a message did not fit.
 func (r result) truncated() bool { return r < 0 && r.code() == C.LIPC_ETRUNCATED }
+
+// isKind reports whether a kind is the one that is wanted. A pipe may be open for both ends.
+func (r result) isKind(wanted result) bool {
+	return r == wanted || wanted&C.LIPC_PIPE_DUPLEX != 0 && r.isPipe() && r&wanted != 0
+}
+
+func (r result) isPipe() bool { return r >= 0 && r&C.LIPC_PIPE_DUPLEX != 0 }
+
+// kindErr says why a kind is not the one that is wanted.
+func (r result) kindErr(wanted result) error {
+	switch {
+	case r < 0:
+		return r.err()
+	case r.isPipe() && wanted.isPipe():
+		return &optionError{"it is the other end of a pipe"}
+	}
+	return errNotSocket
+}
+
+// filesLost reports whether files came that could not all be taken.
+func (r result) filesLost() bool { return r < 0 && r.code() == C.LIPC_EHANDLES }
 
 // unsupported reports whether the system lacks what was asked.
 func (r result) unsupported() bool { return r < 0 && r.code() == C.LIPC_ENOTSUP }
@@ -58,6 +89,17 @@ func (r result) err() error {
 		return io.EOF
 	case C.LIPC_ETRUNCATED:
 		return ErrTruncated
+	case C.LIPC_EHANDLES:
+		if number == syscall.EMFILE || number == syscall.ENFILE {
+			return &filesLostError{number}
+		}
+		return ErrFilesLost
+	case C.LIPC_ETOOMANY:
+		return errTooManyFiles
+	case C.LIPC_EEXIST:
+		return matching(number, fs.ErrExist)
+	case C.LIPC_ENOTFIFO:
+		return errNotFIFO
 	case C.LIPC_ENOTSUP:
 		return fmt.Errorf("%w (%w)", unsupported(), number)
 	case C.LIPC_EACCES:
@@ -68,8 +110,8 @@ func (r result) err() error {
 	return number
 }
 
-// acceptErr is err for an accept: to be out of descriptors or memory passes.
-func (r result) acceptErr() error {
+// temporaryErr is err for what passes: to be out of descriptors or memory, or to have too many files on their way.
+func (r result) temporaryErr() error {
 	if r.code() == C.LIPC_EMFILE || r.code() == C.LIPC_ENOMEM {
 		return &temporaryError{r.err()}
 	}

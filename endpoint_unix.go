@@ -23,7 +23,9 @@ type endpoint struct {
 	file    *os.File
 	raw     syscall.RawConn
 	closed  atomic.Bool
+	given   atomic.Bool // to child processes: nothing is read or written here
 	in, out direction
+	bound   socketFile // of a datagram socket
 }
 
 // A direction makes one operation at a time. Arguments and result are its fields, and attempt is bound once, so that
@@ -33,14 +35,29 @@ type direction struct {
 	attempt   func(fd uintptr) bool
 	operation operation
 
-	data     []byte       // what is left to transfer, or
-	buffers  []coreBuffer // the same for the vectored forms, or
-	messages [][]byte     // for batches
-	done     int          // what was transferred: bytes, or messages of a batch
-	result   result       // of the last call
+	arguments
+	buffers []coreBuffer   // what is left to transfer, for the vectored forms, and
+	extra   *coreAncillary // what goes with them; made when it is first needed
+	length  int            // how much of control came
+	done    int            // what was transferred: bytes, or messages of a batch
+	result  result         // of the last call
+	pausing bool           // it has to wait, for what the poller does not tell
+
+	unpolled bool        // the poller never tells
+	shut     atomic.Bool // this side shut it down
 
 	vector []coreBuffer // memory for buffers
 	pins   runtime.Pinner
+	from   coreName // who data came from
+	peers  map[string]datagramPeer
+}
+
+// arguments are those of an operation.
+type arguments struct {
+	data     []byte   // what is left to transfer, or
+	messages [][]byte // for batches
+	control  []byte   // what goes with data
+	peer     Name     // who data goes to
 }
 
 // An operation is what a direction does.
@@ -54,23 +71,36 @@ const (
 	opReceiveBatch
 	opPeek
 	opMessageSize
+	opReceiveFrom
+	opReceiveMessage
+	opReceiveControl
 	opWrite // this and what follows waits until the descriptor is writable
 	opWriteBuffers
 	opSend
 	opSendBatch
+	opSendTo
+	opSendMessage
+	opSendControl
 )
 
 // open takes a descriptor over. It fails, and closes the descriptor, if the poller does not take it (epoll_ctl(2):
 // fs.epoll.max_user_watches), which os.NewFile keeps to itself.
 func (e *endpoint) open(handle uintptr) error {
-	e.file = os.NewFile(handle, "ipc")
+	e.take(handle)
 	if err := e.file.SetDeadline(time.Time{}); err != nil {
 		e.file.Close()
 		return fmt.Errorf("the system's poller does not take the descriptor: %w", err)
 	}
+	return nil
+}
+
+func (e *endpoint) take(handle uintptr) {
+	e.file = os.NewFile(handle, "ipc")
 	e.raw, _ = e.file.SyscallConn() // fails for a nil file alone
 	e.in.attempt, e.out.attempt = e.in.call, e.out.call
-	return nil
+	if runtime.GOOS != "linux" { // elsewhere a datagram's receiver has no room, and the sender is writable
+		e.out.unpolled = coreKind(handle) == kindDatagram
+	}
 }
 
 // known turns what the runtime reports after a close, which matches nothing, into net.ErrClosed.
@@ -89,6 +119,9 @@ func (e *endpoint) known(err error) error {
 func (d *direction) call(fd uintptr) bool {
 	for {
 		d.result = d.step(fd)
+		if d.shut.Load() && (d.result.busy() || d.result == 0 && runtime.GOOS != "linux") {
+			d.result = resultEnd // which no system tells who receives datagrams
+		}
 		if d.result.truncated() {
 			if d.operation == opReceiveBatch {
 				d.done++
@@ -98,7 +131,8 @@ func (d *direction) call(fd uintptr) bool {
 			return true
 		}
 		if d.result < 0 {
-			return !d.result.busy() || d.operation == opReceiveBatch && d.done > 0
+			d.pausing = d.result.busy() && (d.unpolled || d.addressed())
+			return !d.result.busy() || d.pausing || d.operation == opReceiveBatch && d.done > 0
 		}
 		if d.advance(int(d.result)) {
 			return true
@@ -106,9 +140,37 @@ func (d *direction) call(fd uintptr) bool {
 	}
 }
 
+// addressed reports whether data goes to a name, in which case the poller always takes the descriptor for writable.
+func (d *direction) addressed() bool {
+	return d.operation == opSendTo || d.operation == opSendMessage && bool(d.extra.c.with_peer)
+}
+
 // step makes one call into the core.
 func (d *direction) step(fd uintptr) result {
 	switch d.operation {
+	case opReceiveFrom:
+		return coreReceiveFrom(fd, d.data, &d.from)
+	case opReceiveMessage:
+		return coreReceiveMessage(fd, d.buffers, d.extra)
+	case opReceiveControl:
+		n, length, r := coreReceiveControl(fd, d.data, d.control)
+		d.length = length
+		if r.filesLost() {
+			d.done = n
+		}
+		return r
+	case opSendTo:
+		return coreSendTo(fd, d.data, d.peer)
+	case opSendMessage:
+		if d.done == 0 { // what goes with the payload has gone with its first byte
+			return coreSendMessage(fd, d.buffers, d.extra)
+		}
+		return coreWriteBuffers(fd, d.buffers)
+	case opSendControl:
+		if d.done == 0 {
+			return coreSendControl(fd, d.data, d.control)
+		}
+		return coreWrite(fd, d.data)
 	case opReadBuffers:
 		return coreReadBuffers(fd, d.buffers)
 	case opReceive:
@@ -146,10 +208,10 @@ func (d *direction) advance(n int) bool {
 	}
 	d.done += n
 	switch d.operation {
-	case opWrite:
+	case opWrite, opSendControl:
 		d.data = d.data[n:]
 		return len(d.data) == 0
-	case opWriteBuffers:
+	case opWriteBuffers, opSendMessage:
 		for len(d.buffers) > 0 && n >= int(d.buffers[0].size) {
 			n -= int(d.buffers[0].size)
 			d.buffers = d.buffers[1:]
@@ -187,44 +249,41 @@ func (d *direction) receiveAppend(fd uintptr) result {
 
 // run makes an operation whose arguments are set.
 func (e *endpoint) run(d *direction, operation operation) (int, error) {
-	if e.file == nil {
-		return 0, errInvalid
+	if err := e.usable(); err != nil {
+		return 0, err
 	}
-	d.operation, d.done = operation, 0
-	var err error
-	if operation >= opWrite {
-		err = e.raw.Write(d.attempt)
-	} else {
-		err = e.raw.Read(d.attempt)
+	d.operation, d.done, d.result = operation, 0, 0 // the poller may fail before a call is made
+	for pause := nextPause(0); ; pause = nextPause(pause) {
+		d.pausing = false
+		err := e.wait(d)
+		if err == nil && d.pausing {
+			time.Sleep(pause)
+			continue
+		}
+		// What ended a batch that has received something is left to the next receive, which finds it again.
+		received := d.operation == opReceiveBatch && d.done > 0 && !d.result.truncated()
+		if err = e.known(err); err == nil && !received {
+			err = d.result.temporaryErr()
+		}
+		return d.done, err
 	}
-	// What ended a batch that has received something is left to the next receive, which finds it again.
-	received := d.operation == opReceiveBatch && d.done > 0 && !d.result.truncated()
-	if err = e.known(err); err == nil && !received {
-		err = d.result.err()
-	}
-	return d.done, err
 }
 
-// transferBatch makes an operation on messages, one after the other.
-func (e *endpoint) transferBatch(d *direction, operation operation, messages [][]byte) (int, error) {
-	if len(messages) == 0 {
-		return 0, e.usable()
+// wait makes attempts until one comes to an end, and waits on the poller in between.
+func (e *endpoint) wait(d *direction) error {
+	if d.operation < opWrite {
+		return e.raw.Read(d.attempt)
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.messages = messages
-	n, err := e.run(d, operation)
-	d.messages = nil
-	return n, err
+	return e.raw.Write(d.attempt)
 }
 
-// transfer makes an operation on b.
-func (e *endpoint) transfer(d *direction, operation operation, b []byte) (int, error) {
+// transfer makes an operation.
+func (e *endpoint) transfer(d *direction, operation operation, a arguments) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.data = b
+	d.arguments = a
 	n, err := e.run(d, operation)
-	d.data = nil
+	d.arguments = arguments{}
 	return n, err
 }
 
@@ -233,6 +292,12 @@ func (e *endpoint) transfer(d *direction, operation operation, b []byte) (int, e
 func (e *endpoint) transferBuffers(d *direction, operation operation, buffers [][]byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.pin(buffers)
+	defer d.unpin()
+	return e.run(d, operation)
+}
+
+func (d *direction) pin(buffers [][]byte) {
 	d.vector = d.vector[:0]
 	for _, b := range buffers {
 		var data unsafe.Pointer
@@ -243,11 +308,12 @@ func (e *endpoint) transferBuffers(d *direction, operation operation, buffers []
 		d.vector = append(d.vector, coreBuffer{data: data, size: coreSize(len(b))})
 	}
 	d.buffers = d.vector
-	n, err := e.run(d, operation)
+}
+
+func (d *direction) unpin() {
 	d.pins.Unpin()
 	clear(d.vector)
 	d.buffers = nil
-	return n, err
 }
 
 // usable is the error of an operation that has nothing to do.
@@ -258,14 +324,19 @@ func (e *endpoint) usable() error {
 	if e.closed.Load() {
 		return net.ErrClosed
 	}
+	if e.given.Load() {
+		return errGiven
+	}
 	return nil
 }
+
+var errGiven error = &optionError{"this end is for child processes, and not used here"}
 
 func (e *endpoint) read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.usable()
 	}
-	n, err := e.transfer(&e.in, opRead, b)
+	n, err := e.transfer(&e.in, opRead, arguments{data: b})
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -292,7 +363,7 @@ func (e *endpoint) write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.usable()
 	}
-	return e.transfer(&e.out, opWrite, b)
+	return e.transfer(&e.out, opWrite, arguments{data: b})
 }
 
 func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) {
@@ -303,12 +374,15 @@ func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) {
 }
 
 func (e *endpoint) send(b []byte) error {
-	_, err := e.transfer(&e.out, opSend, b)
+	_, err := e.transfer(&e.out, opSend, arguments{data: b})
 	return e.explainSize(len(b), err)
 }
 
 func (e *endpoint) sendBatch(messages [][]byte) (int, error) {
-	n, err := e.transferBatch(&e.out, opSendBatch, messages)
+	if len(messages) == 0 {
+		return 0, e.usable()
+	}
+	n, err := e.transfer(&e.out, opSendBatch, arguments{messages: messages})
 	if n < len(messages) {
 		err = e.explainSize(len(messages[n]), err)
 	}
@@ -321,15 +395,17 @@ func (e *endpoint) explainSize(size int, err error) error {
 		return err
 	}
 	limit := result(-1)
-	if e.control(func(fd uintptr) result { limit = coreMessageLimit(fd); return 0 }) != nil || limit < 0 {
-		return err
+	if e.control(func(fd uintptr) result { limit = coreMessageLimit(fd); return 0 }) != nil || limit < 0 || size <= int(limit) {
+		return err // it is not the payload that is too large
 	}
 	return fmt.Errorf("%d bytes, at most %d: %w", size, limit, err)
 }
 
-func (e *endpoint) receive(b []byte) (int, error) { return e.transfer(&e.in, opReceive, b) }
-func (e *endpoint) peek(b []byte) (int, error)    { return e.transfer(&e.in, opPeek, b) }
-func (e *endpoint) messageSize() (int, error)     { return e.transfer(&e.in, opMessageSize, nil) }
+func (e *endpoint) receive(b []byte) (int, error) {
+	return e.transfer(&e.in, opReceive, arguments{data: b})
+}
+func (e *endpoint) peek(b []byte) (int, error) { return e.transfer(&e.in, opPeek, arguments{data: b}) }
+func (e *endpoint) messageSize() (int, error)  { return e.transfer(&e.in, opMessageSize, arguments{}) }
 
 func (e *endpoint) receiveAppend(b []byte) ([]byte, error) {
 	d := &e.in
@@ -342,7 +418,10 @@ func (e *endpoint) receiveAppend(b []byte) ([]byte, error) {
 }
 
 func (e *endpoint) receiveBatch(messages [][]byte) (int, error) {
-	return e.transferBatch(&e.in, opReceiveBatch, messages)
+	if len(messages) == 0 {
+		return 0, e.usable()
+	}
+	return e.transfer(&e.in, opReceiveBatch, arguments{messages: messages})
 }
 
 func (e *endpoint) close() error {
@@ -352,10 +431,16 @@ func (e *endpoint) close() error {
 	if e.closed.Swap(true) {
 		return net.ErrClosed
 	}
+	e.bound.close()
 	return e.file.Close()
 }
 
-func (e *endpoint) setDeadline(t time.Time) error      { return e.known(e.file.SetDeadline(t)) }
+func (e *endpoint) setDeadline(t time.Time) error {
+	if e.given.Load() {
+		return os.ErrNoDeadline
+	}
+	return e.known(e.file.SetDeadline(t))
+}
 func (e *endpoint) setReadDeadline(t time.Time) error  { return e.known(e.file.SetReadDeadline(t)) }
 func (e *endpoint) setWriteDeadline(t time.Time) error { return e.known(e.file.SetWriteDeadline(t)) }
 
@@ -372,6 +457,9 @@ func (e *endpoint) control(call func(fd uintptr) result) error {
 }
 
 func (e *endpoint) shutdown(direction int) error {
+	if direction == directionRead {
+		e.in.shut.Store(true)
+	}
 	return e.control(func(fd uintptr) result { return coreShutdown(fd, direction) })
 }
 

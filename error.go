@@ -5,6 +5,7 @@ package ipc
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"runtime"
 	"syscall"
@@ -14,10 +15,23 @@ import (
 // beginning; its rest is lost.
 var ErrTruncated = errors.New("message truncated: it does not fit the buffer")
 
+// ErrFilesLost is the error of a receive with whose message more files came than there was room for, or than the process
+// may open: the error then matches [syscall.EMFILE] or ENFILE, too. All of them have been closed; the payload has been
+// received. Other control data for which a [ControlReader] has no room is this error, too.
+var ErrFilesLost = errors.New("files came with the message and could not all be taken, so they were closed")
+
+// A filesLostError says which limit files were lost to.
+type filesLostError struct{ limit syscall.Errno }
+
+func (e *filesLostError) Error() string   { return ErrFilesLost.Error() + ": " + e.limit.Error() }
+func (e *filesLostError) Unwrap() []error { return []error{ErrFilesLost, e.limit} }
+
 // Faults that the package itself finds.
 var (
-	errInvalid   error = syscall.EINVAL
-	errNotSocket error = syscall.ENOTSOCK
+	errInvalid      error = syscall.EINVAL
+	errNotSocket    error = syscall.ENOTSOCK
+	errTooManyFiles error = &optionError{fmt.Sprintf("more than %d files in one message", maxFiles)}
+	errNotFIFO            = fmt.Errorf("%w and is no FIFO", fs.ErrExist)
 )
 
 // unsupported names the system that lacks an operation. It matches [errors.ErrUnsupported].

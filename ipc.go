@@ -12,12 +12,17 @@
 // [Conn] is a [net.Conn] and [Listener] a [net.Listener], so that net/http, net/rpc, crypto/tls and the like run on
 // them, and the other side may be any program that opens a Unix domain socket.
 //
+// Beyond bytes there are messages ([MessageConn]), datagrams ([DatagramConn]), and open files, credentials and other data that
+// travel with either of them ([Message]). [Pipe] and [OpenFIFOReader] make pipes whose deadlines work, and [Activated]
+// returns the sockets that a service manager passed.
+//
 // What is promised on every system:
 //
 //   - A listener is its owner's alone unless [ListenConfig].Mode says otherwise.
 //   - What a crashed server left behind does not stop the next one, and a living server never loses its name.
 //   - Dialling a busy server waits until the context ends; an absent one is an error at once.
-//   - Descriptors are close-on-exec, and no write raises SIGPIPE.
+//   - Descriptors are close-on-exec, received ones too, and no write raises SIGPIPE.
+//   - A file that is passed arrives once, or is closed: none is left open that nobody knows of.
 //   - Close, deadlines and contexts stop whatever waits.
 //   - Waiting takes no thread, reading and writing no allocation.
 //
@@ -68,12 +73,22 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 		defer cancel()
 		ctx = limited
 	}
-	c.remote = name
-	for pause := time.Millisecond; ; pause = min(2*pause, 4*time.Millisecond) {
+	c.setPeer(name)
+	return retry(ctx, func() (busy bool, err error) { return c.end.connect(name, kind) })
+}
+
+// nextPause is how long to wait before the next attempt at what no system tells the right time for.
+func nextPause(last time.Duration) time.Duration {
+	return min(max(2*last, time.Millisecond), 4*time.Millisecond)
+}
+
+// retry makes attempts at what no system tells the right time for, until the context ends.
+func retry(ctx context.Context, attempt func() (busy bool, err error)) error {
+	for pause := nextPause(0); ; pause = nextPause(pause) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if busy, err := c.end.connect(name, kind); !busy {
+		if busy, err := attempt(); !busy {
 			return err
 		}
 		if err := sleep(ctx, pause); err != nil {

@@ -51,15 +51,11 @@ func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
 	if r < 0 {
 		return 0, r.err()
 	}
-	r = coreKind(handle)
-	if r == kind {
+	if r = coreKind(handle); r.isKind(kind) {
 		return handle, nil
 	}
 	coreClose(handle)
-	if r < 0 {
-		return 0, r.err()
-	}
-	return 0, errNotSocket
+	return 0, r.kindErr(kind)
 }
 
 func adoptConn(c *conn, f *os.File, kind result) error {
@@ -67,12 +63,24 @@ func adoptConn(c *conn, f *os.File, kind result) error {
 	if err != nil {
 		return err
 	}
+	return adoptHandle(c, handle)
+}
+
+// adoptHandle makes c of a descriptor, which it takes over.
+func adoptHandle(c *conn, handle uintptr) error {
+	local, remote := coreNames(handle)
+	c.local = local
+	c.setPeer(remote)
+	return c.end.adopt(handle)
+}
+
+// adopt takes over a descriptor that came from elsewhere.
+func (e *endpoint) adopt(handle uintptr) error {
 	if r := coreAdopt(handle); r < 0 {
 		coreClose(handle)
 		return r.err()
 	}
-	c.local, c.remote = coreNames(handle)
-	return c.end.open(handle)
+	return e.open(handle)
 }
 
 // An acceptor is a listening endpoint, and the core's listener, which owns the socket file but no longer the
@@ -80,18 +88,48 @@ func adoptConn(c *conn, f *os.File, kind result) error {
 type acceptor struct {
 	end  endpoint
 	core *coreListener
+	file socketFile
 	turn chan struct{} // holds one token while somebody accepts, who alone may touch the fields below
-	stop runtime.Cleanup
 
 	attempt func(fd uintptr) bool
 	handle  uintptr
 	peer    Name
 	result  result
 
-	mu          sync.Mutex // guards the fields below, and core against close
+	mu          sync.Mutex // guards the fields below
 	deadline    time.Time  // as the user set it
 	interrupted bool       // the deadline in force is one in the past, to wake who accepts
-	freed       bool
+}
+
+// A socketFile is what stands for a bound socket in the file system, as the core's listener owns it.
+type socketFile struct {
+	mu   sync.Mutex
+	core *coreListener // nil: none, or no longer
+	stop runtime.Cleanup
+}
+
+// own takes the core's listener over; the descriptor is no longer its.
+func (f *socketFile) own(core *coreListener) {
+	f.core = core
+	f.stop = runtime.AddCleanup(f, coreListenerClose, core)
+}
+
+func (f *socketFile) setUnlinkOnClose(unlink bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.core != nil {
+		coreListenerSetUnlink(f.core, unlink)
+	}
+}
+
+func (f *socketFile) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.core != nil {
+		f.stop.Stop()
+		coreListenerClose(f.core)
+		f.core = nil
+	}
 }
 
 func (a *acceptor) listen(name Name, lc *ListenConfig, kind result) error {
@@ -107,6 +145,11 @@ func (a *acceptor) adopt(f *os.File, lc *ListenConfig, kind result) (Name, error
 	if err != nil {
 		return Name{}, err
 	}
+	return a.adoptHandle(handle, lc)
+}
+
+// adoptHandle makes a listener of a descriptor, which it takes over.
+func (a *acceptor) adoptHandle(handle uintptr, lc *ListenConfig) (Name, error) {
 	core, r := coreListenerAdopt(handle, uint32(lc.Mode))
 	if r < 0 {
 		coreClose(handle)
@@ -124,7 +167,7 @@ func (a *acceptor) open(core *coreListener) error {
 	a.core = core
 	a.turn = make(chan struct{}, 1)
 	a.attempt = a.acceptOnce
-	a.stop = runtime.AddCleanup(a, coreListenerClose, core)
+	a.file.own(core)
 	return nil
 }
 
@@ -159,11 +202,11 @@ func (a *acceptor) accept(ctx context.Context, c *conn) error {
 		}
 		switch {
 		case a.result >= 0:
-			c.remote = a.peer
+			c.setPeer(a.peer)
 			return c.end.open(a.handle)
 		case a.result.turnedAway(): // look at the deadline, and go on
 		default:
-			return a.result.acceptErr()
+			return a.result.temporaryErr()
 		}
 	}
 }
@@ -211,13 +254,7 @@ func (a *acceptor) setDeadline(t time.Time) error {
 	return a.end.setReadDeadline(t)
 }
 
-func (a *acceptor) setUnlinkOnClose(unlink bool) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.core != nil && !a.freed {
-		coreListenerSetUnlink(a.core, unlink)
-	}
-}
+func (a *acceptor) setUnlinkOnClose(unlink bool) { a.file.setUnlinkOnClose(unlink) }
 
 // close removes the socket file before the socket goes: as long as the socket is there, no other file can get the
 // same inode, and nobody finds a file without a listener.
@@ -234,10 +271,6 @@ func (a *acceptor) close() error {
 	a.mu.Unlock()
 	a.turn <- struct{}{} // from here on nobody uses core
 	defer func() { <-a.turn }()
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.stop.Stop()
-	coreListenerClose(a.core)
-	a.freed = true
+	a.file.close()
 	return a.end.file.Close()
 }

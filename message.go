@@ -17,20 +17,25 @@ import (
 // On Linux the socket has SO_PASSCRED set, since that tells an empty message from the end, and therefore gets a name
 // of the kernel's choice with the first message that it sends, unix(7).
 type MessageConn struct {
+	packets
+}
+
+// packets is what connections that keep the boundaries of what is sent have in common.
+type packets struct {
 	conn
 }
 
 // Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
 // is [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
 // ([MessageConn.SetWriteBuffer]), elsewhere about the send buffer. An empty b is a message, too.
-func (c *MessageConn) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
+func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
 
 // Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the
 // message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
-func (c *MessageConn) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
+func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
 
 // ReceiveAppend appends one message to b, which grows to take it whole, and returns the result.
-func (c *MessageConn) ReceiveAppend(b []byte) ([]byte, error) {
+func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	b, err := c.end.receiveAppend(b)
 	if err != nil && err != io.EOF {
 		err = c.opError("read", err)
@@ -39,14 +44,14 @@ func (c *MessageConn) ReceiveAppend(b []byte) ([]byte, error) {
 }
 
 // Peek is Receive, but leaves the message there to be received.
-func (c *MessageConn) Peek(b []byte) (int, error) { return c.readResult(c.end.peek(b)) }
+func (c *packets) Peek(b []byte) (int, error) { return c.readResult(c.end.peek(b)) }
 
 // MessageSize returns the length of the next message without taking it. It waits until there is one. Only Linux tells;
 // elsewhere the error is [errors.ErrUnsupported].
-func (c *MessageConn) MessageSize() (int, error) { return c.readResult(c.end.messageSize()) }
+func (c *packets) MessageSize() (int, error) { return c.readResult(c.end.messageSize()) }
 
 // SendBatch sends messages one after the other, and returns how many were sent. It is fewer than all only with an error.
-func (c *MessageConn) SendBatch(messages [][]byte) (int, error) {
+func (c *packets) SendBatch(messages [][]byte) (int, error) {
 	n, err := c.end.sendBatch(messages)
 	return n, c.opError("write", err)
 }
@@ -54,7 +59,7 @@ func (c *MessageConn) SendBatch(messages [][]byte) (int, error) {
 // ReceiveBatch waits for a message, receives as many as are there and messages has room for, and returns how many. Each
 // slice is cut to the length of its message. One that does not fit ends the batch, filled and counted, with
 // [ErrTruncated].
-func (c *MessageConn) ReceiveBatch(messages [][]byte) (int, error) {
+func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
 	return c.readResult(c.end.receiveBatch(messages))
 }
 

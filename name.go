@@ -58,14 +58,19 @@ func Namespaced(name string) Name { return Name{NamespacedNames, name} }
 // [Name.String]. It fails for a name that this system cannot have: one that is too long ([syscall.ENAMETOOLONG]), or one
 // that is empty or has a byte that may not occur in it ([syscall.EINVAL]).
 func ParseName(s string) (Name, error) {
-	name := Path(s)
-	if rest, found := strings.CutPrefix(s, "@"); found {
-		name = Namespaced(rest)
-	}
+	name := nameOf(s)
 	if err := name.check(); err != nil {
 		return Name{}, opError("parse", Name{}, name, err)
 	}
 	return name, nil
+}
+
+// nameOf is ParseName without the check.
+func nameOf(s string) Name {
+	if rest, found := strings.CutPrefix(s, "@"); found {
+		return Namespaced(rest)
+	}
+	return Path(s)
 }
 
 // Network returns "ipc".

@@ -57,6 +57,89 @@ func requireEcho(t *testing.T, c net.Conn) {
 	require.Equal(t, sent, got)
 }
 
+func TestNetPassesFilesBothWays(t *testing.T) {
+	leakcheck.Start(t)
+	files := numbered(t, 3)
+	rights := syscall.UnixRights(descriptorOf(t, files[0]), descriptorOf(t, files[1]), descriptorOf(t, files[2]))
+	eachKind(t, func(t *testing.T, k kind) {
+		ours, other := k.newPair(t)
+		f, err := other.File()
+		require.NoError(t, err)
+		defer f.Close()
+		c, err := net.FileConn(f)
+		require.NoError(t, err)
+		defer c.Close()
+		theirs := c.(*net.UnixConn)
+
+		_, _, err = theirs.WriteMsgUnix([]byte("from net"), rights, nil)
+		require.NoError(t, err)
+		m := ipc.Message{Buffers: [][]byte{make([]byte, 100)}, MaxFiles: 5}
+		n, err := ours.ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, "from net", string(m.Buffers[0][:n]))
+		requireNumbered(t, m.Files, 3)
+
+		_, err = ours.SendFiles([]byte("to net"), files...)
+		require.NoError(t, err)
+		b, control := make([]byte, 100), make([]byte, 1000)
+		n, controlLength, _, _, err := theirs.ReadMsgUnix(b, control)
+		require.NoError(t, err)
+		require.Equal(t, "to net", string(b[:n]))
+		var got []*os.File
+		messages, err := syscall.ParseSocketControlMessage(control[:controlLength])
+		require.NoError(t, err)
+		for _, message := range messages {
+			fds, err := syscall.ParseUnixRights(&message)
+			if err != nil {
+				continue // the credentials that a MessageConn passes on Linux
+			}
+			for _, fd := range fds {
+				syscall.CloseOnExec(fd)
+				got = append(got, os.NewFile(uintptr(fd), "received"))
+			}
+		}
+		requireNumbered(t, got, 3)
+	})
+}
+
+func TestUnixgramOfNetTalksToDatagramConn(t *testing.T) {
+	leakcheck.Start(t)
+	ours := listenDatagram(t, newPath(t))
+	ourName, path := ours.LocalAddr().(ipc.Name), newPath(t)
+	theirs, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path.String(), Net: "unixgram"})
+	require.NoError(t, err)
+	defer os.Remove(path.String()) // which net leaves there
+	defer theirs.Close()
+	b := make([]byte, 100)
+	for range 2 {
+		_, err = theirs.WriteTo([]byte("from net"), &net.UnixAddr{Name: ourName.String(), Net: "unixgram"})
+		require.NoError(t, err)
+		requireDatagram(t, ours, "from net", path)
+		require.NoError(t, ours.SendTo([]byte("to net"), path))
+		n, from, err := theirs.ReadFrom(b)
+		require.NoError(t, err)
+		require.Equal(t, "to net", string(b[:n]))
+		require.Equal(t, ourName.String(), from.String())
+		_, err = ours.WriteTo(nil, &net.UnixAddr{Name: path.String(), Net: "unixgram"})
+		require.NoError(t, err)
+		n, _, err = theirs.ReadFrom(b)
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	dialled, err := net.Dial("unixgram", ourName.String())
+	require.NoError(t, err)
+	defer dialled.Close()
+	_, err = dialled.Write([]byte("from nobody"))
+	require.NoError(t, err)
+	requireDatagram(t, ours, "from nobody", ipc.Name{})
+	require.NoError(t, ours.Connect(path))
+	_, err = ours.Write([]byte("connected"))
+	require.NoError(t, err)
+	n, err := theirs.Read(b)
+	require.NoError(t, err)
+	require.Equal(t, "connected", string(b[:n]))
+}
+
 func TestHTTPRunsOverLocalSockets(t *testing.T) {
 	leakcheck.Start(t)
 	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
@@ -170,14 +253,7 @@ func TestDescriptorsAreCloseOnExec(t *testing.T) {
 	require.NoError(t, err)
 	defer duplicate.Close()
 	for _, conn := range []syscall.Conn{a, l, duplicate, dial(t, l.Addr().(ipc.Name))} {
-		raw, err := conn.SyscallConn()
-		require.NoError(t, err)
-		require.NoError(t, raw.Control(func(fd uintptr) {
-			flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
-			if errno != 0 || flags&syscall.FD_CLOEXEC == 0 {
-				t.Errorf("%T is not close-on-exec: %v", conn, errno)
-			}
-		}))
+		requireCloseOnExec(t, conn)
 	}
 }
 

@@ -62,6 +62,12 @@ func start(t *testing.T, role string, args ...string) *process {
 // startAs runs a role as another user (nil: as this one).
 func startAs(t *testing.T, user *syscall.Credential, role string, args ...string) *process {
 	t.Helper()
+	return startWith(t, user, func(*exec.Cmd) {}, role, args...)
+}
+
+// startWith is startAs of a command that is first completed.
+func startWith(t *testing.T, user *syscall.Credential, complete func(*exec.Cmd), role string, args ...string) *process {
+	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(program, args...)
@@ -72,7 +78,11 @@ func startAs(t *testing.T, user *syscall.Credential, role string, args ...string
 		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
 	}
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
+	if os.Getenv("GORACE") == "" {
+		cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
+	}
 	cmd.Stderr = os.Stderr
+	complete(cmd)
 	p := &process{t: t, cmd: cmd}
 	p.orders, err = cmd.StdinPipe()
 	require.NoError(t, err)
@@ -157,6 +167,14 @@ var roles = map[string]role{
 	"holder": holderRole,
 	"stat":   statRole,
 	"flood":  floodRole,
+
+	"carrier":     carrierRole,
+	"in flight":   inFlightRole,
+	"receiver":    receiverRole,
+	"signals":     signalsRole,
+	"pipes":       pipesRole,
+	"fifo writer": fifoWriterRole,
+	"activated":   activatedRole,
 }
 
 // echoRole serves NAME, and answers "listening". Each connection gets back what it sends.

@@ -56,7 +56,7 @@ func messageConns(t *testing.T, name ipc.Name) (client, server *ipc.MessageConn)
 }
 
 // largest is the size of the largest message that a connection sends, from the error that a larger one gets.
-func largest(t *testing.T, c *ipc.MessageConn) int {
+func largest(t *testing.T, c interface{ Send([]byte) error }) int {
 	t.Helper()
 	err := c.Send(make([]byte, 64<<20))
 	require.ErrorIs(t, err, syscall.EMSGSIZE)

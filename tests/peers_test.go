@@ -125,3 +125,72 @@ func TestSocatConnectsAndListens(t *testing.T) {
 		return os.IsNotExist(err)
 	}, patience, tick)
 }
+
+func TestPythonPassesFiles(t *testing.T) {
+	leakcheck.Start(t)
+	files := numbered(t, 3)
+	accept := map[string]func(t *testing.T, name ipc.Name) (accept func() (carrier, error)){
+		"stream": func(t *testing.T, name ipc.Name) func() (carrier, error) {
+			l := listen(t, name)
+			return func() (carrier, error) { return l.AcceptConn(t.Context()) }
+		},
+		"message": func(t *testing.T, name ipc.Name) func() (carrier, error) {
+			l, err := ipc.ListenMessage(name)
+			require.NoError(t, err)
+			t.Cleanup(func() { l.Close() })
+			return func() (carrier, error) { return l.AcceptConn(t.Context()) }
+		},
+	}
+	eachKind(t, func(t *testing.T, k kind) {
+		if k.name == "datagram" {
+			return // has nothing to accept; see socat's
+		}
+		name := newPath(t)
+		accept := accept[k.name](t, name)
+		args := []string{"peers/files.py", "send", k.name, name.String()}
+		for _, f := range files {
+			args = append(args, f.Name())
+		}
+		startPeer(t, "python3", args...)
+		c, err := accept()
+		require.NoError(t, err)
+		defer c.Close()
+		m := ipc.Message{Buffers: [][]byte{make([]byte, 100)}, MaxFiles: 5}
+		n, err := c.ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, "from python", string(m.Buffers[0][:n]))
+		requireNumbered(t, m.Files, 3)
+
+		lines := startPeer(t, "python3", "peers/files.py", "receive", k.name, name.String())
+		c, err = accept()
+		require.NoError(t, err)
+		defer c.Close()
+		_, err = c.SendFiles([]byte("to python"), files...)
+		require.NoError(t, err)
+		for _, line := range []string{"to python", "0", "1", "2"} {
+			expectLine(t, lines, line)
+		}
+	})
+}
+
+func TestSocatSendsAndReceivesDatagrams(t *testing.T) {
+	leakcheck.Start(t)
+	ours, theirs := newPath(t), newPath(t)
+	c := listenDatagram(t, ours)
+	startPeer(t, "socat", "-u", "EXEC:echo from socat", "UNIX-SENDTO:"+ours.String())
+	requireDatagram(t, c, "from socat\n", ipc.Name{})
+
+	lines := startPeer(t, "socat", "-u", "UNIX-RECVFROM:"+theirs.String(), "STDOUT")
+	require.Eventually(t, func() bool { return c.SendTo([]byte("to socat\n"), theirs) == nil }, patience, tick)
+	expectLine(t, lines, "to socat")
+	gone := func() bool { // socat removes its socket when it ends
+		_, err := os.Lstat(theirs.String())
+		return os.IsNotExist(err)
+	}
+	require.Eventually(t, gone, patience, tick)
+
+	startPeer(t, "socat", "UNIX-RECVFROM:"+theirs.String(), "EXEC:cat") // which answers its sender
+	require.Eventually(t, func() bool { return c.SendTo([]byte("there and back"), theirs) == nil }, patience, tick)
+	requireDatagram(t, c, "there and back", theirs)
+	require.Eventually(t, gone, patience, tick)
+}

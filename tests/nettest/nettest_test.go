@@ -4,11 +4,13 @@ package nettest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/lipc/ipc"
 	"golang.org/x/net/nettest"
@@ -34,6 +36,36 @@ func TestConnOfPair(t *testing.T) {
 			return nil, nil, nil, err
 		}
 		return c1, c2, func() { c1.Close(); c2.Close() }, nil
+	})
+}
+
+// A duplex is two pipes, one for each direction.
+type duplex struct {
+	*ipc.PipeReader
+	w *ipc.PipeWriter
+}
+
+func (d duplex) Write(b []byte) (int, error)        { return d.w.Write(b) }
+func (d duplex) Close() error                       { return errors.Join(d.PipeReader.Close(), d.w.Close()) }
+func (d duplex) SetWriteDeadline(t time.Time) error { return d.w.SetDeadline(t) }
+func (d duplex) LocalAddr() net.Addr                { return ipc.Name{} }
+func (d duplex) RemoteAddr() net.Addr               { return ipc.Name{} }
+func (d duplex) SetDeadline(t time.Time) error {
+	return errors.Join(d.SetReadDeadline(t), d.SetWriteDeadline(t))
+}
+
+func TestConnOfTwoPipes(t *testing.T) {
+	nettest.TestConn(t, func() (a, b net.Conn, stop func(), err error) {
+		r1, w1, err := ipc.Pipe()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		r2, w2, err := ipc.Pipe()
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		a, b = duplex{r1, w2}, duplex{r2, w1}
+		return a, b, func() { a.Close(); b.Close() }, nil
 	})
 }
 

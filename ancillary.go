@@ -1,0 +1,141 @@
+//go:build cgo
+
+package ipc
+
+import (
+	"fmt"
+	"os"
+)
+
+// A Message is a payload and what travels with it: open files above all. It goes over connections of bytes, messages
+// and datagrams alike. One Message may be used again and again, but by one call at a time.
+type Message struct {
+	// Buffers are gathered when sent, and filled in order when received. There may be 1024 of them. More than five
+	// cost an allocation, in [runtime.Pinner].
+	Buffers [][]byte
+
+	// Files are lent when sent, at most 253 of them: they stay the caller's, and one that is closed meanwhile is closed
+	// once the message is sent. When received they are the caller's, close-on-exec; the slice's memory is used again if
+	// there is room.
+	Files []*os.File
+
+	// MaxFiles is how many files a receive accepts; more are taken for 253. Files that come when it is 0 are closed. If
+	// more come than that the error is [ErrFilesLost].
+	MaxFiles int
+
+	// Credentials, if not nil, are filled in by a receive with those of the sender as the kernel vouches for them, if
+	// SetPassCredentials asked for them before the message was sent; otherwise with -1. Groups are not told. A send
+	// gives them to the kernel to vouch for, with -1 for what is so; it refuses ([fs.ErrPermission]) what is not this
+	// process's own unless it may change its IDs. Only Linux lets one send them; elsewhere that is
+	// [errors.ErrUnsupported].
+	Credentials *Credentials
+
+	// Peer is where a datagram is sent to, the zero Name being the peer that the socket is connected to; or where it
+	// came from, the zero Name if the sender is bound to none.
+	Peer Name
+
+	// PIDFD, received only, is a pidfd of the sending process if SetPassPIDFD asked for it before the message was sent,
+	// see [Conn.PeerPIDFD]. It is the caller's.
+	PIDFD *os.File
+
+	// Control is control data of other types: sent as it is, and received as it came.
+	Control []ControlData
+}
+
+// ControlData is control data as the system has it, cmsg(3), of a type that [Message] has no field for.
+type ControlData struct {
+	Level, Type int
+	Data        []byte
+}
+
+// size returns the size of the payload.
+func (m *Message) size() int {
+	size := 0
+	for _, b := range m.Buffers {
+		size += len(b)
+	}
+	return size
+}
+
+// check finds what no system can send or receive.
+func (m *Message) check() error {
+	const maxBuffers = 1024 // IOV_MAX of every system
+	switch {
+	case len(m.Buffers) > maxBuffers:
+		return &optionError{fmt.Sprintf("%d buffers, at most %d in one message", len(m.Buffers), maxBuffers)}
+	case m.MaxFiles < 0:
+		return &optionError{"negative MaxFiles"}
+	}
+	return nil
+}
+
+// checkFiles finds more files than one message carries.
+func checkFiles(files []*os.File) error {
+	if len(files) > maxFiles {
+		return &optionError{fmt.Sprintf("%d files, at most %d in one message", len(files), maxFiles)}
+	}
+	return nil
+}
+
+// SendMessage sends a message, and returns the size of the payload that was sent. On a connection of bytes an error can
+// come after a part of it was: if n is over 0, files and credentials have gone, and must not be sent again with the
+// rest. There they need a payload of at least one byte ([syscall.EINVAL]). When so many files are on their way that the
+// system takes no more before some are received, the error is Temporary and matches [syscall.ETOOMANYREFS].
+func (c *conn) SendMessage(m *Message) (int, error) {
+	n, err := c.end.sendMessage(m)
+	addr := m.Peer
+	if addr.types == 0 {
+		addr = c.peer()
+	}
+	return n, opError("write", c.local, addr, err)
+}
+
+// ReceiveMessage receives a message, and returns the size of its payload. On a connection of bytes that is what is there,
+// and never goes beyond the bytes that files came with; there has to be room for at least one ([syscall.EINVAL]). After
+// an error there is nothing in m but, with [ErrTruncated] and [ErrFilesLost], the payload and who sent it: files that came
+// are closed. The end is [io.EOF].
+func (c *conn) ReceiveMessage(m *Message) (int, error) {
+	n, err := c.end.receiveMessage(m)
+	if !c.addressed { // Linux tells the name of the whole connection's peer
+		m.Peer = Name{}
+	}
+	return c.readResult(n, err)
+}
+
+// SendFiles is [Conn.SendMessage] of b and files.
+func (c *conn) SendFiles(b []byte, files ...*os.File) (int, error) {
+	m := Message{Buffers: [][]byte{b}, Files: files}
+	return c.SendMessage(&m)
+}
+
+// ReceiveFiles is [Conn.ReceiveMessage] into b and files: it accepts as many files as that has room for, and returns how
+// many came.
+func (c *conn) ReceiveFiles(b []byte, files []*os.File) (n, nfiles int, err error) {
+	m := Message{Buffers: [][]byte{b}, Files: files[:0], MaxFiles: len(files)}
+	n, err = c.ReceiveMessage(&m)
+	if m.PIDFD != nil { // nobody could get at it
+		m.PIDFD.Close()
+	}
+	return n, copy(files, m.Files), err
+}
+
+// SetPassCredentials says whether messages are to come with their sender's credentials, from those sent after this
+// call on. Linux: SO_PASSCRED, which a [MessageConn] always has set. FreeBSD: LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS.
+// Elsewhere the error is [errors.ErrUnsupported].
+func (c *conn) SetPassCredentials(on bool) error {
+	return c.opError("set", c.end.setPassCredentials(on))
+}
+
+// SetPassPIDFD says whether messages are to come with a pidfd of their sender, from those sent after this call on. Linux
+// 6.5 and later, SO_PASSPIDFD; elsewhere the error is [errors.ErrUnsupported].
+func (c *conn) SetPassPIDFD(on bool) error { return c.opError("set", c.end.setPassPIDFD(on)) }
+
+// SetPassCredentials is [Conn.SetPassCredentials] for the connections that are accepted from now on.
+func (l *listener) SetPassCredentials(on bool) error {
+	return l.opError("set", l.acceptor.end.setPassCredentials(on))
+}
+
+// SetPassPIDFD is [Conn.SetPassPIDFD] for the connections that are accepted from now on.
+func (l *listener) SetPassPIDFD(on bool) error {
+	return l.opError("set", l.acceptor.end.setPassPIDFD(on))
+}

@@ -1,0 +1,150 @@
+//go:build cgo && unix
+
+package ipc
+
+// Pipes and FIFOs on Unix.
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+func openPipe(r, w *endpoint, pc *PipeConfig) error {
+	inherit := 0
+	if pc.InheritReader {
+		inherit |= directionRead
+	}
+	if pc.InheritWriter {
+		inherit |= directionWrite
+	}
+	hr, hw, result := corePipe(inherit, pc.BufferSize)
+	if result < 0 {
+		return result.err()
+	}
+	if err := r.openPipe(hr, pc.InheritReader); err != nil {
+		coreClose(hw)
+		return err
+	}
+	if err := w.openPipe(hw, pc.InheritWriter); err != nil {
+		r.close()
+		return err
+	}
+	return nil
+}
+
+// openPipe is open for an end of a pipe, which the poller does not take if it is blocking.
+func (e *endpoint) openPipe(handle uintptr, blocking bool) error {
+	if !blocking {
+		return e.open(handle)
+	}
+	e.take(handle)
+	e.given.Store(true)
+	return nil
+}
+
+// passTo hands the descriptor to a process; variable is where that finds its number.
+func (e *endpoint) passTo(cmd *exec.Cmd, variable string) error {
+	var err error
+	if e.file == nil {
+		return errInvalid
+	}
+	e.given.Store(true)
+	if controlErr := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); controlErr != nil {
+		return e.known(controlErr)
+	}
+	if err != nil {
+		return err
+	}
+	const first = 3 // os/exec: entry i becomes file descriptor 3+i
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", variable, first+len(cmd.ExtraFiles)))
+	cmd.ExtraFiles = append(cmd.ExtraFiles, e.file)
+	return nil
+}
+
+// adoptPipe takes over the descriptor whose number is value.
+func (e *endpoint) adoptPipe(value string, kind result) error {
+	fd, err := strconv.ParseUint(value, 10, 31)
+	if err != nil {
+		return &optionError{"not the number of a descriptor"}
+	}
+	r := coreKind(uintptr(fd))
+	if r.isKind(kind) {
+		return e.adopt(uintptr(fd))
+	}
+	if err = r.kindErr(kind); err == errNotSocket {
+		err = &optionError{"it is no pipe"}
+	}
+	return err
+}
+
+func adoptPipeFile(e *endpoint, f *os.File, kind result) error {
+	handle, err := duplicateFile(f, kind)
+	if err != nil {
+		return err
+	}
+	return e.adopt(handle)
+}
+
+// pathErr is for what the core takes as a text that ends with a NUL.
+func pathErr(path string) error {
+	if path == "" {
+		return &optionError{"empty path"}
+	}
+	if strings.Contains(path, "\x00") {
+		return &optionError{"path contains a NUL byte"}
+	}
+	return nil
+}
+
+func createFIFO(path string, mode fs.FileMode) error {
+	if err := pathErr(path); err != nil {
+		return err
+	}
+	return coreFIFOCreate(path, uint32(mode)).err()
+}
+
+func (e *endpoint) openFIFOReader(ctx context.Context, path string) error {
+	if err := pathErr(path); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	handle, r := coreFIFOOpenReader(path)
+	if r < 0 {
+		return r.err()
+	}
+	err := retry(ctx, func() (bool, error) {
+		r := coreFIFOWaitWriter(handle)
+		return r.busy(), r.err()
+	})
+	if err != nil {
+		coreClose(handle)
+		return err
+	}
+	e.in.unpolled = runtime.GOOS == "darwin" // kqueue does not report that the last writer closed a FIFO, go.dev/issue/24164
+	return e.open(handle)
+}
+
+func (e *endpoint) openFIFOWriter(ctx context.Context, path string) error {
+	if err := pathErr(path); err != nil {
+		return err
+	}
+	var handle uintptr
+	err := retry(ctx, func() (bool, error) {
+		var r result
+		handle, r = coreFIFOOpenWriter(path)
+		return r.busy(), r.err()
+	})
+	if err != nil {
+		return err
+	}
+	return e.open(handle)
+}

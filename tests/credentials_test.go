@@ -1,0 +1,271 @@
+//go:build unix
+
+package tests
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// passCredentials asks for credentials. Where the system has none the test checks that it says so, and is over.
+func passCredentials(t *testing.T, c interface{ SetPassCredentials(bool) error }) {
+	t.Helper()
+	err := c.SetPassCredentials(true)
+	switch runtime.GOOS {
+	case "linux", "freebsd", "netbsd":
+		require.NoError(t, err)
+	default:
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		require.ErrorContains(t, err, "set ipc")
+		t.Skip("the system passes no credentials")
+	}
+}
+
+// sender receives a message and returns whose it was.
+func sender(t *testing.T, c carrier) (text string, credentials ipc.Credentials) {
+	t.Helper()
+	credentials = ipc.Credentials{PID: 1, UID: 2, GID: 3, Groups: []int{4}, SID: "5"}
+	m := ipc.Message{Buffers: [][]byte{make([]byte, 100)}, Credentials: &credentials}
+	n, err := c.ReceiveMessage(&m)
+	require.NoError(t, err)
+	return string(m.Buffers[0][:n]), credentials
+}
+
+var (
+	own     = ipc.Credentials{PID: os.Getpid(), UID: os.Geteuid(), GID: os.Getegid()}
+	unknown = ipc.Credentials{PID: -1, UID: -1, GID: -1}
+)
+
+// of returns the credentials of a process of a user (nil: this one).
+func of(p *process, user *syscall.Credential) ipc.Credentials {
+	if user == nil {
+		return ipc.Credentials{PID: p.cmd.Process.Pid, UID: os.Geteuid(), GID: os.Getegid()}
+	}
+	return ipc.Credentials{PID: p.cmd.Process.Pid, UID: int(user.Uid), GID: int(user.Gid)}
+}
+
+func TestCredentialsComeIfTheyWereAskedFor(t *testing.T) {
+	leakcheck.Start(t)
+	eachKind(t, func(t *testing.T, k kind) {
+		a, b := k.newPair(t)
+		if k.name != "message" || !onLinux { // where they always come
+			_, err := a.SendFiles([]byte("early"))
+			require.NoError(t, err)
+			_, credentials := sender(t, b)
+			require.Equal(t, unknown, credentials)
+			_, err = a.SendFiles([]byte("early"))
+			require.NoError(t, err)
+			passCredentials(t, b)
+			_, credentials = sender(t, b)
+			require.Equal(t, unknown, credentials, "it was sent before they were asked for")
+		}
+		passCredentials(t, b)
+		_, err := a.SendFiles([]byte("with"))
+		require.NoError(t, err)
+		_, err = a.SendFiles([]byte("without"))
+		require.NoError(t, err)
+		text, credentials := sender(t, b)
+		require.Contains(t, text, "with")
+		require.Equal(t, own, credentials)
+		require.NoError(t, b.SetPassCredentials(false))
+	})
+}
+
+func TestSenderOfATruncatedMessageIsTold(t *testing.T) {
+	leakcheck.Start(t)
+	eachKind(t, func(t *testing.T, k kind) {
+		a, b := k.newPair(t)
+		passCredentials(t, b)
+		stale := ipc.Credentials{PID: 1, UID: 2, GID: 3}
+		m := ipc.Message{Buffers: [][]byte{make([]byte, 2)}, Credentials: &stale}
+		if k.name != "stream" {
+			_, err := a.SendFiles([]byte("xyz"))
+			require.NoError(t, err)
+			_, err = b.ReceiveMessage(&m)
+			require.ErrorIs(t, err, ipc.ErrTruncated)
+			require.Equal(t, own, stale)
+		}
+		stale = ipc.Credentials{PID: 1, UID: 2, GID: 3}
+		_, err := a.SendFiles([]byte("x"), os.Stdin, os.Stdin)
+		require.NoError(t, err)
+		m.MaxFiles = 1
+		_, err = b.ReceiveMessage(&m)
+		require.ErrorIs(t, err, ipc.ErrFilesLost)
+		require.Equal(t, own, stale)
+		require.NoError(t, a.Close())
+		if k.name != "datagram" {
+			_, err = b.ReceiveMessage(&m)
+			require.Equal(t, io.EOF, err)
+			require.Equal(t, unknown, stale, "nothing of what was there before is taken for the sender's")
+		}
+	})
+}
+
+func TestCredentialsAreThoseOfTheSendingProcess(t *testing.T) {
+	leakcheck.Start(t)
+	users := []*syscall.Credential{nil}
+	if os.Geteuid() == 0 {
+		users = append(users, anotherUser(t))
+	}
+	eachKind(t, func(t *testing.T, k kind) {
+		for _, user := range users {
+			p, c := k.start(t, user, "carrier") // the sockets themselves were made by this process
+			passCredentials(t, c)
+			p.order("send hello")
+			p.expect("sent")
+			text, credentials := sender(t, c)
+			require.Equal(t, "hello", text)
+			require.Equal(t, of(p, user), credentials)
+			p.end()
+			p2, c := k.start(t, user, "carrier")
+			passCredentials(t, c)
+			f := numbered(t, 1)[0]
+			_, err := c.SendFiles([]byte("x"), f)
+			require.NoError(t, err)
+			p2.order("return 1") // with a file as well
+			p2.expect("+0 descriptors")
+			var got ipc.Credentials
+			m := ipc.Message{Buffers: [][]byte{make([]byte, 10)}, MaxFiles: 1, Credentials: &got}
+			_, err = c.ReceiveMessage(&m)
+			require.NoError(t, err)
+			require.Equal(t, of(p2, user), got)
+			requireNumbered(t, m.Files, 1)
+		}
+	})
+}
+
+func TestWhatAListenerAcceptsPassesCredentialsAsItDoes(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	passCredentials(t, l)
+	c := dial(t, name)
+	_, err := c.Write([]byte("before it is accepted"))
+	require.NoError(t, err)
+	accepted, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	text, credentials := sender(t, accepted)
+	require.Equal(t, "before it is accepted", text)
+	require.Equal(t, own, credentials)
+	require.NoError(t, l.SetPassCredentials(false))
+	c = dial(t, name)
+	_, err = c.Write([]byte("x"))
+	require.NoError(t, err)
+	accepted, err = l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	_, credentials = sender(t, accepted)
+	require.Equal(t, unknown, credentials)
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, l.SetPassCredentials(true), net.ErrClosed)
+}
+
+func TestCredentialsThatAreGivenAreVouchedForOrRefused(t *testing.T) {
+	leakcheck.Start(t)
+	eachKind(t, func(t *testing.T, k kind) {
+		a, b := k.newPair(t)
+		given := own
+		_, err := a.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Credentials: &given})
+		if !onLinux {
+			require.ErrorIs(t, err, errors.ErrUnsupported)
+			return
+		}
+		require.NoError(t, err)
+		_, _ = sender(t, b)
+		passCredentials(t, b)
+		for _, given := range []ipc.Credentials{own, unknown} { // unknown: what is so
+			_, err := a.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Credentials: &given})
+			require.NoError(t, err)
+			_, credentials := sender(t, b)
+			require.Equal(t, own, credentials)
+		}
+		var user *syscall.Credential
+		if os.Geteuid() == 0 {
+			given := ipc.Credentials{PID: -1, UID: 1234, GID: 4321} // who may change its IDs may say so
+			_, err := a.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Credentials: &given})
+			require.NoError(t, err)
+			_, credentials := sender(t, b)
+			require.Equal(t, ipc.Credentials{PID: os.Getpid(), UID: 1234, GID: 4321}, credentials)
+			user = anotherUser(t)
+		}
+		p, c := k.start(t, user, "carrier")
+		passCredentials(t, c)
+		for claim, want := range map[string]string{
+			"-1 -1 -1":                            "sent",
+			fmt.Sprint(p.cmd.Process.Pid, -1, -1): "sent",
+			fmt.Sprint(os.Getpid(), -1, -1):       "refused",
+			"1 -1 -1":                             "refused",
+			"-1 0 -1":                             "refused",
+			"-1 -1 0":                             "refused",
+			"-1 1234 -1":                          "refused",
+		} {
+			if user == nil && (claim == "-1 0 -1" || claim == "-1 -1 0") && os.Getegid() == 0 {
+				continue
+			}
+			p.order("claim %s", claim)
+			require.Equal(t, want, p.answer(), claim)
+			if want == "sent" {
+				text, credentials := sender(t, c)
+				require.Equal(t, "claim", text)
+				require.Equal(t, of(p, user), credentials)
+			}
+		}
+	})
+}
+
+func TestANameThatImitatesAnotherUserChangesNothing(t *testing.T) {
+	leakcheck.Start(t)
+	var user *syscall.Credential
+	if os.Geteuid() == 0 {
+		user = anotherUser(t)
+	}
+	dir := leakcheck.Dir(t)
+	require.NoError(t, os.Chmod(dir, 0o777))
+	name := ipc.Path(filepath.Join(dir, "s"))
+	lc := ipc.ListenConfig{Mode: 0o666}
+	c, err := lc.ListenDatagram(t.Context(), name)
+	require.NoError(t, err)
+	defer c.Close()
+	passCredentials(t, c)
+	p := startAs(t, user, "receiver")
+	for _, imitation := range []ipc.Name{
+		ipc.Path(filepath.Join(dir, "root")), ipc.Path(filepath.Join(dir, fmt.Sprint("pid-", os.Getpid(), "-uid-0"))),
+	} {
+		p.order("listen %s", imitation)
+		p.expect("listening")
+		p.order("send %s it is me, root", name)
+		p.expect("sent")
+		m := ipc.Message{Buffers: [][]byte{make([]byte, 100)}, Credentials: new(ipc.Credentials)}
+		_, err := c.ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, imitation, m.Peer)
+		require.Equal(t, of(p, user), *m.Credentials)
+		p.order("close")
+		p.expect("closed")
+	}
+}
+
+func TestPIDFDsAreLinuxsAlone(t *testing.T) {
+	leakcheck.Start(t)
+	if onLinux {
+		return
+	}
+	eachKind(t, func(t *testing.T, k kind) {
+		a, _ := k.newPair(t)
+		require.ErrorIs(t, a.SetPassPIDFD(true), errors.ErrUnsupported)
+		_, err := a.PeerPIDFD()
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	})
+}

@@ -1,0 +1,794 @@
+//go:build unix
+
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// receiverRole has a datagram socket. It answers "listen NAME" with "listening", "send NAME TEXT" with "sent", "drain
+// COUNT" with "drained" after so many datagrams, which it wants in order, and "close" with "closed".
+func receiverRole(_ []string, orders *bufio.Scanner) error {
+	c, err := ipc.OpenDatagram()
+	if err != nil {
+		return err
+	}
+	defer func() { c.Close() }()
+	b := make([]byte, 1000)
+	for orders.Scan() {
+		order, rest, _ := strings.Cut(orders.Text(), " ")
+		first, text, _ := strings.Cut(rest, " ")
+		switch order {
+		case "listen":
+			name, err := ipc.ParseName(first)
+			if err != nil {
+				return err
+			}
+			c.Close()
+			lc := ipc.ListenConfig{Mode: 0o666}
+			if c, err = lc.ListenDatagram(context.Background(), name); err != nil {
+				return err
+			}
+			fmt.Println("listening")
+		case "send":
+			name, err := ipc.ParseName(first)
+			if err != nil {
+				return err
+			}
+			if err := c.SendTo([]byte(text), name); err != nil {
+				return err
+			}
+			fmt.Println("sent")
+		case "try": // to send to NAME: "sent", or what is wrong
+			name, err := ipc.ParseName(first)
+			if err != nil {
+				return err
+			}
+			if err = c.SendTo(nil, name); errors.Is(err, fs.ErrPermission) {
+				fmt.Println("not permitted")
+			} else {
+				fmt.Println("sent", err)
+			}
+		case "drain":
+			count, _ := strconv.Atoi(first)
+			for i := range count {
+				n, err := c.Receive(b)
+				if err != nil {
+					return err
+				}
+				if string(b[:n]) != fmt.Sprint(i) {
+					return fmt.Errorf("%q came instead of %d", b[:n], i)
+				}
+			}
+			fmt.Println("drained")
+		case "close":
+			if err := c.Close(); err != nil {
+				return err
+			}
+			fmt.Println("closed")
+		default:
+			return fmt.Errorf("cannot %q", order)
+		}
+	}
+	return nil
+}
+
+// listenDatagram binds a socket, until the test ends.
+func listenDatagram(t *testing.T, name ipc.Name) *ipc.DatagramConn {
+	t.Helper()
+	c, err := ipc.ListenDatagram(name)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// openDatagram makes a socket without a name, until the test ends.
+func openDatagram(t *testing.T) *ipc.DatagramConn {
+	t.Helper()
+	c, err := ipc.OpenDatagram()
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// dialDatagram connects a socket, until the test ends.
+func dialDatagram(t *testing.T, name ipc.Name) *ipc.DatagramConn {
+	t.Helper()
+	c, err := ipc.DialDatagram(name)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// requireDatagram wants a datagram from a peer to come next.
+func requireDatagram(t *testing.T, c *ipc.DatagramConn, text string, from ipc.Name) {
+	t.Helper()
+	b := make([]byte, len(text)+1)
+	n, peer, err := c.ReceiveFrom(b)
+	require.NoError(t, err)
+	require.Equal(t, text, string(b[:n]))
+	require.Equal(t, from, peer)
+}
+
+func TestDatagramsAreAnsweredByTheirSendersName(t *testing.T) {
+	leakcheck.Start(t)
+	for _, names := range [][2]ipc.Name{{newPath(t), newPath(t)}, {newNamespaced(t), newNamespaced(t)}} {
+		server, client := listenDatagram(t, names[0]), listenDatagram(t, names[1])
+		require.Equal(t, names[0], server.LocalAddr())
+		require.Equal(t, ipc.Name{}, server.RemoteAddr())
+		for i := range 3 {
+			require.NoError(t, client.SendTo(fmt.Append(nil, "question ", i), names[0]))
+			b := make([]byte, 100)
+			n, peer, err := server.ReceiveFrom(b)
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint("question ", i), string(b[:n]))
+			if abstract() || names[1].Type() == ipc.PathNames {
+				require.Equal(t, names[1], peer)
+			} // elsewhere it is the file that the name stands for
+			require.NoError(t, server.SendTo([]byte("answer"), peer))
+			n, err = client.Receive(b)
+			require.NoError(t, err)
+			require.Equal(t, "answer", string(b[:n]))
+		}
+		m := ipc.Message{Buffers: [][]byte{make([]byte, 10)}}
+		_, err := client.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("message")}, Peer: names[0]})
+		require.NoError(t, err)
+		n, err := server.ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, "message", string(m.Buffers[0][:n]))
+		_, err = server.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("reply")}, Peer: m.Peer})
+		require.NoError(t, err)
+		n, err = client.ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, "reply", string(m.Buffers[0][:n]))
+		require.NoError(t, server.Close())
+		require.NoError(t, client.Close())
+	}
+}
+
+func TestDatagramsOfSocketsWithoutANameComeFromNobody(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	server := listenDatagram(t, name)
+	opened, dialled := openDatagram(t), dialDatagram(t, name)
+	require.Equal(t, ipc.Name{}, opened.LocalAddr())
+	require.Equal(t, name, dialled.RemoteAddr())
+	require.NoError(t, opened.SendTo([]byte("opened"), name))
+	requireDatagram(t, server, "opened", ipc.Name{})
+	require.NoError(t, dialled.Send([]byte("dialled")))
+	requireDatagram(t, server, "dialled", ipc.Name{})
+	require.NoError(t, dialled.SendTo([]byte("with a name all the same"), name))
+	requireDatagram(t, server, "with a name all the same", ipc.Name{})
+	_, err := opened.Write([]byte("x"))
+	require.ErrorIs(t, err, syscall.ENOTCONN)
+	require.ErrorContains(t, err, "write ipc")
+
+	a, b := kinds[2].newPair(t)
+	_, err = a.SendFiles([]byte("pair"))
+	require.NoError(t, err)
+	requireDatagram(t, b.(*ipc.DatagramConn), "pair", ipc.Name{})
+	_, err = b.SendFiles([]byte("pair"))
+	require.NoError(t, err)
+	m := ipc.Message{Peer: name}
+	_, err = a.ReceiveMessage(&m)
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, ipc.Name{}, m.Peer)
+}
+
+func TestEmptyAndTruncatedDatagramsAreTold(t *testing.T) {
+	leakcheck.Start(t)
+	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
+	to, from := server.LocalAddr().(ipc.Name), client.LocalAddr().(ipc.Name)
+	for range 6 {
+		require.NoError(t, client.SendTo(nil, to))
+	}
+	requireDatagram(t, server, "", from)
+	for what, receive := range map[string]func() (int, error){
+		"receive": func() (int, error) { return server.Receive(make([]byte, 10)) },
+		"nothing": func() (int, error) { return server.Receive(nil) },
+		"read":    func() (int, error) { return server.Read(make([]byte, 10)) },
+		"message": func() (int, error) { return server.ReceiveMessage(new(ipc.Message)) },
+		"packet":  func() (int, error) { n, _, err := server.ReadFrom(make([]byte, 10)); return n, err },
+	} {
+		n, err := receive()
+		require.NoError(t, err, what)
+		require.Zero(t, n, what)
+	}
+
+	for range 2 {
+		require.NoError(t, client.SendTo([]byte("too long"), to))
+	}
+	b := make([]byte, 3)
+	n, peer, err := server.ReceiveFrom(b)
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, "too", string(b[:n]))
+	require.Equal(t, from, peer)
+	n, addr, err := server.ReadFrom(b)
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, 3, n)
+	require.Equal(t, from, addr)
+	require.NoError(t, server.SetReadDeadline(time.Unix(1, 0)))
+	n, peer, err = server.ReceiveFrom(b)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Zero(t, n)
+	require.Equal(t, ipc.Name{}, peer, "nobody sent anything this time")
+	n, addr, err = server.ReadFrom(b)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.Zero(t, n)
+	require.Nil(t, addr)
+}
+
+func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
+	leakcheck.Start(t)
+	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
+	packets, name := net.PacketConn(client), server.LocalAddr().(ipc.Name)
+	b := make([]byte, 100)
+	for _, addr := range []net.Addr{name, &net.UnixAddr{Name: name.String(), Net: "unixgram"}} {
+		n, err := packets.WriteTo([]byte("packet"), addr)
+		require.NoError(t, err)
+		require.Equal(t, 6, n)
+		n, from, err := server.ReadFrom(b)
+		require.NoError(t, err)
+		require.Equal(t, "packet", string(b[:n]))
+		require.Equal(t, client.LocalAddr(), from)
+		require.Equal(t, "ipc", from.Network())
+		_, err = server.WriteTo([]byte("back"), from)
+		require.NoError(t, err)
+		n, from, err = packets.ReadFrom(b)
+		require.NoError(t, err)
+		require.Equal(t, "back", string(b[:n]))
+		require.Equal(t, name, from)
+	}
+	_, err := openDatagram(t).WriteTo([]byte("packet"), name)
+	require.NoError(t, err)
+	_, from, err := server.ReadFrom(b)
+	require.NoError(t, err)
+	require.Equal(t, ipc.Name{}, from)
+	for what, addr := range map[string]net.Addr{
+		"<nil>": nil, "*net.UDPAddr": &net.UDPAddr{}, "empty name": ipc.Name{},
+		"empty": (*net.UnixAddr)(nil), "empty ": &net.UnixAddr{},
+	} {
+		_, err := packets.WriteTo([]byte("packet"), addr)
+		require.ErrorIs(t, err, syscall.EINVAL, what)
+		require.ErrorContains(t, err, strings.TrimSpace(what))
+	}
+	for what, addr := range map[string]net.Addr{
+		"name too long": &net.UnixAddr{Name: strings.Repeat("x", 2000)}, "NUL byte": ipc.Path("a\x00b"),
+	} {
+		_, err := packets.WriteTo([]byte("packet"), addr)
+		require.ErrorContains(t, err, what)
+	}
+
+	conn := net.Conn(dialDatagram(t, name))
+	n, err := conn.Write([]byte("conn"))
+	require.NoError(t, err)
+	require.Equal(t, 4, n)
+	requireDatagram(t, server, "conn", ipc.Name{})
+	require.Equal(t, name, conn.RemoteAddr())
+	a, other, err := ipc.DatagramPair()
+	require.NoError(t, err)
+	defer a.Close()
+	defer other.Close()
+	_, err = fmt.Fprint(a, "line\n")
+	require.NoError(t, err)
+	line, err := bufio.NewReader(other).ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "line\n", line)
+	require.NoError(t, other.CloseRead())
+	_, err = other.Read(b)
+	require.Equal(t, io.EOF, err)
+}
+
+func TestConnectedSocketReceivesFromItsPeerAlone(t *testing.T) {
+	leakcheck.Start(t)
+	c, peer, other := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
+	cName, peerName, otherName := c.LocalAddr().(ipc.Name), peer.LocalAddr().(ipc.Name), other.LocalAddr().(ipc.Name)
+	require.NoError(t, c.Connect(peerName))
+	require.Equal(t, peerName, c.RemoteAddr())
+	require.NoError(t, c.Send([]byte("to the peer")))
+	requireDatagram(t, peer, "to the peer", cName)
+	err := other.SendTo([]byte("unwanted"), cName)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, cName.String())
+	require.NoError(t, peer.SendTo([]byte("back"), cName))
+	requireDatagram(t, c, "back", peerName)
+
+	require.NoError(t, c.Connect(otherName)) // to another
+	require.Equal(t, otherName, c.RemoteAddr())
+	_, err = c.Write([]byte("to the other"))
+	require.NoError(t, err)
+	requireDatagram(t, other, "to the other", cName)
+	require.ErrorIs(t, peer.SendTo([]byte("unwanted"), cName), fs.ErrPermission)
+
+	require.NoError(t, c.Connect(ipc.Name{})) // to none
+	require.Equal(t, ipc.Name{}, c.RemoteAddr())
+	require.ErrorIs(t, c.Send([]byte("x")), syscall.ENOTCONN)
+	require.NoError(t, peer.SendTo([]byte("welcome"), cName))
+	requireDatagram(t, c, "welcome", peerName)
+	require.NoError(t, c.Connect(ipc.Name{}), "again")
+
+	for what, err := range map[string]error{
+		"connect ipc": c.Connect(ipc.Path(filepath.Join(leakcheck.Dir(t), "absent"))),
+		"too long":    c.Connect(ipc.Path(strings.Repeat("x", 2000))),
+		"empty name":  c.Connect(ipc.Path("")),
+	} {
+		require.ErrorContains(t, err, what)
+	}
+	require.Equal(t, ipc.Name{}, c.RemoteAddr())
+	require.NoError(t, c.Close())
+	require.ErrorIs(t, c.Connect(peerName), net.ErrClosed)
+}
+
+func TestSendToAFullReceiverWaitsUntilThereIsRoom(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	p := start(t, "receiver")
+	p.order("listen %s", name)
+	p.expect("listening")
+	const count = 300
+	opened, dialled, travelling := openDatagram(t), dialDatagram(t, name), openDatagram(t)
+	for method, send := range map[string]func(b []byte) error{
+		"sendTo": func(b []byte) error { return opened.SendTo(b, name) },
+		"send":   dialled.Send,
+		"sendMessage": func(b []byte) error {
+			_, err := travelling.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Peer: name})
+			return err
+		},
+	} {
+		sent := make(chan error)
+		go func() {
+			for i := range count {
+				if err := send(fmt.Append(nil, i)); err != nil {
+					sent <- err
+					return
+				}
+			}
+			sent <- nil
+		}()
+		waitsIn(t, method)
+		p.order("drain %d", count) // in order, and each once
+		require.NoError(t, <-sent, method)
+		p.expect("drained")
+	}
+}
+
+func TestSenderWaitsForAReceiverThatOthersHaveFilled(t *testing.T) {
+	leakcheck.Start(t)
+	b := make([]byte, 4096)
+	name := newPath(t)
+	server := listenDatagram(t, name)
+	for method, send := range map[string]func(c *ipc.DatagramConn) error{
+		"sendTo": func(c *ipc.DatagramConn) error { return c.SendTo([]byte("me"), name) },
+		"send":   func(c *ipc.DatagramConn) error { return c.Send([]byte("me")) },
+		"sendMessage": func(c *ipc.DatagramConn) error {
+			_, err := c.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("me")}, Peer: name})
+			return err
+		},
+	} {
+		fillCarrier(t, dialDatagram(t, name))
+		c, state := openDatagram(t), "sleep" // what the poller does not tell it tries again, but not without a pause
+		if method == "send" {
+			require.NoError(t, c.Connect(name))
+			state = "IO wait"
+		}
+		sent := make(chan error)
+		go func() { sent <- send(c) }()
+		waitsIn(t, method, state)
+		for n := 0; string(b[:n]) != "me"; {
+			var err error
+			require.NoError(t, server.SetReadDeadline(time.Now().Add(patience)))
+			n, err = server.Receive(b)
+			require.NoError(t, err, method)
+		}
+		require.NoError(t, <-sent)
+	}
+}
+
+func TestWaitForAFullReceiverEndsWithDeadlinesAndClose(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	listenDatagram(t, name)
+	fillCarrier(t, dialDatagram(t, name))
+	b := make([]byte, 1000)
+	for what, send := range map[string]func(c *ipc.DatagramConn) error{
+		"sendTo":  func(c *ipc.DatagramConn) error { return c.SendTo(b, name) },
+		"sendTo ": func(c *ipc.DatagramConn) error { _, err := c.WriteTo(b, name); return err },
+		"sendMessage": func(c *ipc.DatagramConn) error {
+			_, err := c.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Peer: name})
+			return err
+		},
+		"send":      func(c *ipc.DatagramConn) error { return c.Send(b) },
+		"send ":     func(c *ipc.DatagramConn) error { _, err := c.Write(b); return err },
+		"sendBatch": func(c *ipc.DatagramConn) error { _, err := c.SendBatch([][]byte{b}); return err },
+	} {
+		method := strings.TrimSpace(what)
+		c := dialDatagram(t, name)
+		for _, wait := range []time.Duration{-time.Second, 5 * time.Millisecond} {
+			require.NoError(t, c.SetWriteDeadline(time.Now().Add(wait)))
+			err := send(c)
+			require.ErrorIs(t, err, os.ErrDeadlineExceeded, what)
+			require.ErrorContains(t, err, "write ipc", what)
+			require.ErrorContains(t, err, name.String(), what)
+		}
+		require.NoError(t, c.SetWriteDeadline(time.Time{}))
+		ended := make(chan error)
+		for _, end := range []func() error{
+			func() error { return c.SetDeadline(time.Unix(1, 0)) }, c.Close,
+		} {
+			require.NoError(t, c.SetDeadline(time.Time{}))
+			go func() { ended <- send(c) }()
+			waitsIn(t, method)
+			require.NoError(t, end())
+			err := <-ended
+			interrupted := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)
+			require.True(t, interrupted, "%s: %v", what, err)
+		}
+		require.ErrorIs(t, send(c), net.ErrClosed, what)
+	}
+}
+
+func TestSendingToNobodyIsAnErrorThatSaysSo(t *testing.T) {
+	leakcheck.Start(t)
+	c := openDatagram(t)
+	stale, stream, absent := newPath(t), newPath(t), newPath(t)
+	leaveStale(t, stale)
+	defer os.Remove(stale.String())
+	listen(t, stream)
+	file := ipc.Path(filepath.Join(leakcheck.Dir(t), "file"))
+	require.NoError(t, os.WriteFile(file.String(), nil, 0o666))
+	gone := newPath(t)
+	dead := listenDatagram(t, gone)
+	connected := dialDatagram(t, gone)
+	require.NoError(t, dead.Close())
+	for what, wrong := range map[string]struct {
+		name ipc.Name
+		want error
+	}{
+		"absent": {absent, fs.ErrNotExist},
+		"stale":  {stale, syscall.ECONNREFUSED},
+		"stream": {stream, syscall.EPROTOTYPE},
+		"file":   {file, syscall.ECONNREFUSED},
+		"none":   {ipc.Name{}, syscall.EINVAL},
+	} {
+		err := c.SendTo([]byte("x"), wrong.name)
+		require.ErrorIs(t, err, wrong.want, what)
+		require.ErrorContains(t, err, strings.TrimSpace("write ipc "+wrong.name.String()), what)
+		_, err = c.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Peer: wrong.name})
+		if what == "none" {
+			require.ErrorIs(t, err, syscall.ENOTCONN)
+		} else {
+			require.ErrorIs(t, err, wrong.want, what)
+		}
+		_, err = ipc.DialDatagram(wrong.name)
+		require.ErrorIs(t, err, wrong.want, what)
+		require.ErrorContains(t, err, "dial ipc", what)
+		if what != "none" {
+			require.ErrorIs(t, c.Connect(wrong.name), wrong.want, what)
+		}
+	}
+	if abstract() {
+		require.ErrorIs(t, c.SendTo([]byte("x"), newNamespaced(t)), syscall.ECONNREFUSED)
+	}
+	require.ErrorIs(t, connected.Send([]byte("x")), syscall.ECONNREFUSED, "the peer is gone")
+	require.ErrorIs(t, connected.Send([]byte("x")), syscall.ENOTCONN, "and that is that")
+	_, err := ipc.Dial(t.Context(), listenDatagram(t, newPath(t)).LocalAddr().(ipc.Name))
+	require.ErrorIs(t, err, syscall.EPROTOTYPE)
+}
+
+func TestDatagramSocketFileSaysWhoMaySend(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	dir := leakcheck.Dir(t)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	p := startAs(t, user, "receiver")
+	for mode, want := range map[fs.FileMode]string{0: "not permitted", 0o622: "sent <nil>"} {
+		name := ipc.Path(filepath.Join(dir, fmt.Sprint(uint32(mode))))
+		lc := ipc.ListenConfig{Mode: mode}
+		c, err := lc.ListenDatagram(t.Context(), name)
+		require.NoError(t, err)
+		p.order("try %s", name)
+		p.expect(want)
+		require.NoError(t, c.Close())
+	}
+}
+
+func TestDatagramSocketFileIsKeptLikeAListeners(t *testing.T) {
+	leakcheck.Start(t)
+	defer syscall.Umask(syscall.Umask(0o077))
+	name := newPath(t)
+	leaveStale(t, name)
+	c := listenDatagram(t, name) // the stale one is replaced
+	requireMode := func(want fs.FileMode) {
+		info, err := os.Lstat(name.String())
+		require.NoError(t, err)
+		require.Equal(t, want, info.Mode()&(fs.ModePerm|fs.ModeSocket))
+	}
+	requireMode(fs.ModeSocket | 0o600)
+	_, err := ipc.ListenDatagram(name)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	require.ErrorContains(t, err, "listen ipc "+name.String())
+	requireInUse(t, name)
+	require.NoError(t, c.Close())
+	require.NoFileExists(t, name.String())
+	require.NoFileExists(t, name.String()+".lock")
+	require.ErrorIs(t, c.Close(), net.ErrClosed)
+
+	lc := ipc.ListenConfig{Mode: 0o667}
+	c, err = lc.ListenDatagram(t.Context(), name)
+	require.NoError(t, err)
+	requireMode(fs.ModeSocket | 0o667)
+	c.SetUnlinkOnClose(false)
+	require.NoError(t, c.Close())
+	require.FileExists(t, name.String())
+	c = listenDatagram(t, name)
+	c.SetUnlinkOnClose(false)
+	c.SetUnlinkOnClose(true)
+	require.NoError(t, c.Close())
+	c.SetUnlinkOnClose(true) // has nothing to do
+	require.NoFileExists(t, name.String())
+
+	killed := start(t, "receiver")
+	killed.order("listen %s", name)
+	killed.expect("listening")
+	_, err = ipc.ListenDatagram(name)
+	require.ErrorIs(t, err, syscall.EADDRINUSE)
+	killed.kill()
+	listenDatagram(t, name)
+
+	for what, lc := range map[string]ipc.ListenConfig{"Mode": {Mode: 0o1777}, "Backlog": {Backlog: -1}} {
+		_, err = lc.ListenDatagram(t.Context(), newPath(t))
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, what)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err = lc.ListenDatagram(ended, newPath(t))
+	require.ErrorIs(t, err, context.Canceled)
+	_, err = ipc.ListenDatagram(ipc.Path(filepath.Join(leakcheck.Dir(t), "no such directory", "s")))
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = ipc.ListenDatagram(ipc.Path(strings.Repeat("x", 2000)))
+	require.ErrorIs(t, err, syscall.ENAMETOOLONG)
+	var zero ipc.DatagramConn
+	zero.SetUnlinkOnClose(true)
+	require.ErrorIs(t, zero.Connect(ipc.Path("s")), syscall.EINVAL)
+	require.ErrorIs(t, zero.SendTo(nil, ipc.Path("s")), syscall.EINVAL)
+	_, _, err = zero.ReceiveFrom(nil)
+	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+func TestForgottenDatagramSocketIsClosed(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	func() {
+		c, err := ipc.ListenDatagram(name)
+		require.NoError(t, err)
+		require.NoError(t, c.SendTo(nil, name)) // to itself
+	}()
+	collect(t, func() bool { _, err := os.Lstat(name.String()); return errors.Is(err, fs.ErrNotExist) })
+}
+
+func TestDatagramBatchesAndLimits(t *testing.T) {
+	leakcheck.Start(t)
+	a, b, err := ipc.DatagramPair()
+	require.NoError(t, err)
+	defer a.Close()
+	defer b.Close()
+	n, err := a.SendBatch([][]byte{[]byte("one"), nil, []byte("three")})
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	got := [][]byte{make([]byte, 10), make([]byte, 10), make([]byte, 10), make([]byte, 10)}
+	n, err = b.ReceiveBatch(got)
+	require.NoError(t, err)
+	require.Equal(t, 3, n)
+	require.Equal(t, []string{"one", "", "three"}, []string{string(got[0]), string(got[1]), string(got[2])})
+
+	limit := largest(t, a)
+	sent := random(limit)
+	require.NoError(t, a.Send(sent))
+	if onLinux {
+		size, err := b.MessageSize()
+		require.NoError(t, err)
+		require.Equal(t, limit, size)
+	}
+	n, err = b.Peek(make([]byte, 5))
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, 5, n)
+	all, err := b.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.True(t, bytes.Equal(sent, all))
+	text := fmt.Sprintf("%d bytes, at most %d", limit+1, limit)
+	beyond := make([]byte, limit+1)
+	name := newPath(t)
+	listenDatagram(t, name)
+	for what, send := range map[string]func() (int, error){
+		"send":  func() (int, error) { return 0, a.Send(beyond) },
+		"write": func() (int, error) { return a.Write(beyond) },
+		"batch": func() (int, error) { return a.SendBatch([][]byte{beyond}) },
+		"to":    func() (int, error) { return 0, a.SendTo(beyond, name) },
+		"message": func() (int, error) {
+			return a.SendMessage(&ipc.Message{Buffers: [][]byte{beyond[:9], beyond[9:]}})
+		},
+		"control": func() (int, error) { return a.SendControl(beyond, ipc.NewControlWriter(nil)) },
+	} {
+		n, err := send()
+		require.Zero(t, n, what)
+		require.ErrorIs(t, err, syscall.EMSGSIZE, what)
+		require.ErrorContains(t, err, text, what)
+	}
+	require.NoError(t, b.SetReadDeadline(time.Now().Add(time.Millisecond)))
+	_, err = b.Receive(beyond)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "nothing of them was sent")
+}
+
+func TestFileDatagramConnTakesDatagramSocketsAlone(t *testing.T) {
+	leakcheck.Start(t)
+	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
+	require.NoError(t, client.Connect(server.LocalAddr().(ipc.Name)))
+	f, err := client.File()
+	require.NoError(t, err)
+	defer f.Close()
+	again, err := ipc.FileDatagramConn(f)
+	require.NoError(t, err)
+	defer again.Close()
+	require.Equal(t, client.LocalAddr(), again.LocalAddr())
+	require.Equal(t, server.LocalAddr(), again.RemoteAddr())
+	requireCloseOnExec(t, again)
+	require.NoError(t, again.Send([]byte("again")))
+	requireDatagram(t, server, "again", client.LocalAddr().(ipc.Name))
+	again.SetUnlinkOnClose(true) // it has made no file
+	require.NoError(t, again.Close())
+	require.FileExists(t, client.LocalAddr().String())
+
+	a, _ := pair(t)
+	stream, err := a.File()
+	require.NoError(t, err)
+	defer stream.Close()
+	for what, f := range map[string]*os.File{"stream": stream, "file": os.Stdin} {
+		_, err := ipc.FileDatagramConn(f)
+		require.ErrorIs(t, err, syscall.ENOTSOCK, what)
+	}
+	_, err = ipc.FileConn(f)
+	require.ErrorIs(t, err, syscall.ENOTSOCK)
+	_, err = ipc.FileDatagramConn(nil)
+	require.ErrorIs(t, err, os.ErrInvalid)
+}
+
+func TestDatagramsAllocateNothing(t *testing.T) {
+	leakcheck.Start(t)
+	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
+	name, unnamed := server.LocalAddr().(ipc.Name), openDatagram(t)
+	connected := dialDatagram(t, name)
+	addr := net.Addr(name)
+	b := make([]byte, 64)
+	in := ipc.Message{Buffers: [][]byte{b}}
+	out := ipc.Message{Buffers: [][]byte{b}, Peer: name}
+	receive := func(err error) error {
+		if err == nil {
+			_, err = server.Read(b)
+		}
+		return err
+	}
+	requireNoAllocations(t, map[string]func() error{
+		"send to, receive from": func() error {
+			err := client.SendTo(b, name)
+			if err == nil {
+				_, _, err = server.ReceiveFrom(b)
+			}
+			return err
+		},
+		"from nobody": func() error {
+			err := unnamed.SendTo(b, name)
+			if err == nil {
+				_, _, err = server.ReceiveFrom(b)
+			}
+			return err
+		},
+		"write to, read from": func() error {
+			_, err := client.WriteTo(b, addr)
+			if err == nil {
+				_, _, err = server.ReadFrom(b)
+			}
+			return err
+		},
+		"message": func() error {
+			_, err := client.SendMessage(&out)
+			if err == nil {
+				_, err = server.ReceiveMessage(&in)
+			}
+			return err
+		},
+		"write, read": func() error { _, err := connected.Write(b); return receive(err) },
+		"send":        func() error { return receive(connected.Send(b)) },
+	})
+}
+
+func TestMorePeersThanAreRememberedAreTold(t *testing.T) {
+	leakcheck.Start(t)
+	server := listenDatagram(t, newPath(t))
+	dir := leakcheck.Dir(t)
+	to := server.LocalAddr().(ipc.Name)
+	clients := make([]*ipc.DatagramConn, 300)
+	for i := range clients {
+		clients[i] = listenDatagram(t, ipc.Path(filepath.Join(dir, strings.Repeat("x", i%40)+fmt.Sprint(i))))
+	}
+	for range 3 {
+		for i, c := range clients {
+			text := fmt.Sprint("from ", i)
+			require.NoError(t, c.SendTo([]byte(text), to))
+			requireDatagram(t, server, text, c.LocalAddr().(ipc.Name))
+		}
+		require.NoError(t, openDatagram(t).SendTo([]byte("x"), to))
+		requireDatagram(t, server, "x", ipc.Name{})
+	}
+}
+
+func TestCloseOfADatagramSocketIsSafeAtAnyTime(t *testing.T) {
+	leakcheck.Start(t)
+	dir := leakcheck.Dir(t)
+	expected := []error{net.ErrClosed, syscall.ECONNREFUSED, syscall.ENOTCONN, syscall.ECONNRESET, syscall.EADDRINUSE,
+		fs.ErrNotExist, io.EOF}
+	for round := range 200 {
+		aName := ipc.Path(filepath.Join(dir, fmt.Sprint("a", round)))
+		bName := ipc.Path(filepath.Join(dir, fmt.Sprint("b", round)))
+		a, err := ipc.ListenDatagram(aName)
+		require.NoError(t, err)
+		b, err := ipc.ListenDatagram(bName)
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		for _, work := range []func() error{
+			func() error {
+				for range 20 { // more than there is room for
+					if err := b.SendTo(make([]byte, 100), aName); err != nil {
+						return err
+					}
+				}
+				return nil
+			},
+			func() error { _, _, err := a.ReceiveFrom(make([]byte, 100)); return err },
+			func() error { _, _, err := b.ReadFrom(make([]byte, 100)); return err },
+			func() error { _, err := a.WriteTo([]byte("x"), bName); return err },
+			func() error { return b.Connect(aName) },
+			func() error { return b.Connect(ipc.Name{}) },
+			func() error { return b.Send([]byte("x")) },
+			func() error { _, err := b.SendBatch([][]byte{{1}, {2}}); return err },
+			func() error { b.RemoteAddr(); b.SetUnlinkOnClose(true); return nil },
+			func() error { return b.SetDeadline(time.Now().Add(time.Hour)) },
+			func() error { _, err := a.PeerCredentials(); return err },
+			a.Close, b.Close,
+		} {
+			group.Go(func() {
+				err := work()
+				for _, e := range expected {
+					if errors.Is(err, e) {
+						return
+					}
+				}
+				if err != nil {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		group.Wait()
+		require.NoFileExists(t, aName.String())
+		require.NoFileExists(t, bName.String())
+	}
+}
