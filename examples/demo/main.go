@@ -10,6 +10,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -38,7 +40,7 @@ func main() {
 }
 
 func (d *demo) run() error {
-	for _, part := range []func() error{d.build, d.echo, d.http, d.closing} {
+	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.messages, d.datagrams, d.pipes, d.closing} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -53,10 +55,9 @@ func (d *demo) step(format string, args ...any) {
 }
 
 func (d *demo) build() error {
-	d.step("Build the example programs: two in Go on the package, one in C on the library.")
+	d.step("Build the example programs: those in Go on the package, one in C on the library.")
 	for _, args := range [][]string{
-		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.program("echo"), "./examples/echo"},
-		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.program("http"), "./examples/http"},
+		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.dir + "/", "./examples/..."},
 		{cmp.Or(os.Getenv("CC"), "cc"), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c", "-o", d.program("say-in-c")},
 	} {
 		fmt.Println("   $", strings.Join(args, " "))
@@ -155,6 +156,72 @@ func (d *demo) http() error {
 	return d.expect("GET /coffee, asked by process", curl, "-sS", "--unix-socket", socket, "http://local/coffee")
 }
 
+// file shows a file that is passed to a process that cannot open it.
+func (d *demo) file() error {
+	d.step("An open file is passed, from a process that may open it to one that is to read it and nothing else.")
+	vault := filepath.Join(d.dir, "vault")
+	if err := os.Mkdir(vault, 0o700); err != nil {
+		return err
+	}
+	const secret = "the owner's alone, and whom it is handed to"
+	if err := os.WriteFile(filepath.Join(vault, "secret.txt"), []byte(secret+"\n"), 0o600); err != nil {
+		return err
+	}
+	socket := d.socket("opener")
+	server, err := d.serve("opener", socket, vault)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	if err := d.expect("here it is\n"+secret, d.program("opener"), "read", socket, "secret.txt"); err != nil {
+		return err
+	}
+	if err := server.expect("passing secret.txt"); err != nil {
+		return err
+	}
+	return d.expectFailure("cannot open it", d.program("opener"), "read", socket, "../echo")
+}
+
+func (d *demo) messages() error {
+	if runtime.GOOS == "darwin" {
+		fmt.Println("\n   (macOS has no message sockets: left out)")
+		return nil
+	}
+	d.step("A server of messages: three requests at once, and nothing has to mark where one ends.")
+	socket := d.socket("sums")
+	server, err := d.serve("sums", socket)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	return d.expect("\"1 2 3\": 6\n\"\": 0\n\"40 2\": 42\n", d.program("sums"), "ask", socket, "1 2 3", "", "40 2")
+}
+
+func (d *demo) datagrams() error {
+	d.step("A logger of datagrams, which learns from the kernel who sent each one.")
+	socket := d.socket("logger")
+	server, err := d.serve("logger", socket)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	if err := d.expect("", d.program("logger"), "log", socket, "disk is full"); err != nil {
+		return err
+	}
+	if err := server.expect("process "); err != nil {
+		return err
+	}
+	if said := server.lines.Text(); !strings.HasSuffix(said, ": disk is full") {
+		return fmt.Errorf("the logger printed %q", said)
+	}
+	return nil
+}
+
+func (d *demo) pipes() error {
+	d.step("A parent gives its child work over a pipe, and gets the results over another.")
+	return d.expect("says HELLO", d.program("parent"), "hello", "child")
+}
+
 func (d *demo) closing() error {
 	d.step("Servers that were stopped leave no socket and no lock file behind.")
 	left, err := filepath.Glob(filepath.Join(d.dir, "*.sock*"))
@@ -191,11 +258,24 @@ func (d *demo) expectFailure(text, program string, args ...string) error {
 
 // show runs a program, and shows it as a shell would.
 func (d *demo) show(program string, args []string) (string, error) {
-	line := strings.ReplaceAll(filepath.Base(program)+" "+strings.Join(args, " "), d.dir+"/", "")
-	fmt.Println("   $", line)
+	fmt.Println("   $", d.line(filepath.Base(program), args))
 	output, err := exec.Command(program, args...).CombinedOutput()
-	fmt.Print("   ", strings.ReplaceAll(strings.TrimSuffix(string(output), "\n"), "\n", "\n   "), "\n")
+	for line := range strings.Lines(string(output)) {
+		fmt.Println("   " + strings.TrimSuffix(line, "\n"))
+	}
 	return string(output), err
+}
+
+// line is a command as one would type it.
+func (d *demo) line(program string, args []string) string {
+	line := program
+	for _, arg := range args {
+		if arg = strings.TrimPrefix(arg, d.dir+"/"); arg == "" || strings.Contains(arg, " ") {
+			arg = strconv.Quote(arg)
+		}
+		line += " " + arg
+	}
+	return line
 }
 
 // A server is a process that prints a line when it is ready.
@@ -204,9 +284,10 @@ type server struct {
 	lines *bufio.Scanner
 }
 
-func (d *demo) serve(program, socket string) (*server, error) {
-	fmt.Printf("   $ %s serve %s &\n", program, filepath.Base(socket))
-	s := &server{cmd: exec.Command(d.program(program), "serve", socket)}
+func (d *demo) serve(program, socket string, args ...string) (*server, error) {
+	args = append([]string{"serve", socket}, args...)
+	fmt.Println("   $", d.line(program, args), "&")
+	s := &server{cmd: exec.Command(d.program(program), args...)}
 	s.cmd.Stderr = os.Stderr
 	stdout, err := s.cmd.StdoutPipe()
 	if err != nil {

@@ -1,0 +1,141 @@
+// Opener is a privileged process that opens files for others, and a sandboxed one that reads what it is handed.
+//
+//	opener serve NAME DIR     open files below DIR for whoever may connect, until interrupted
+//	opener read NAME FILE     give up root, ask for FILE, and print what is in it
+//
+// NAME is "@name", or the path of a socket file. The reader connects first and gives up its privileges then, so that
+// the socket can be root's alone; from there on it reaches no file but those that it is handed.
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lipc/ipc"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("opener: ")
+	if len(os.Args) != 4 {
+		log.Fatal("usage: opener serve NAME DIR | opener read NAME FILE")
+	}
+	name, err := ipc.ParseName(os.Args[2])
+	if err != nil {
+		log.Fatal(err)
+	}
+	switch os.Args[1] {
+	case "serve":
+		err = serve(name, os.Args[3])
+	case "read":
+		err = read(name, os.Args[3])
+	default:
+		err = fmt.Errorf("no such command: %s", os.Args[1])
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+}
+
+func serve(name ipc.Name, dir string) error {
+	root, err := os.OpenRoot(dir) // no path that is asked for leads out of it
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	l, err := ipc.Listen(name)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	fmt.Println("listening on", name)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	for c, err := range l.Incoming(ctx) {
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer c.Close()
+			requests := bufio.NewScanner(c)
+			for requests.Scan() {
+				if err := open(c, root, requests.Text()); err != nil {
+					log.Print(err)
+					return
+				}
+			}
+		}()
+	}
+	return nil
+}
+
+// open answers with the file, or with a line that says why there is none.
+func open(c *ipc.Conn, root *os.Root, path string) error {
+	f, err := root.Open(path)
+	if err != nil {
+		_, err = fmt.Fprintf(c, "cannot open it: %v\n", err)
+		return err
+	}
+	defer f.Close() // what was passed is the reader's own
+	fmt.Println("passing", path)
+	_, err = c.SendFiles([]byte("here it is\n"), f)
+	return err
+}
+
+func read(name ipc.Name, path string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	c, err := ipc.Dial(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := sandbox(); err != nil {
+		return err
+	}
+	if strings.Contains(path, "\n") {
+		return errors.New("a path with a line break cannot be asked for")
+	}
+	if _, err := fmt.Fprintln(c, path); err != nil {
+		return err
+	}
+	answer := make([]byte, 1024)
+	files := make([]*os.File, 1)
+	n, nfiles, err := c.ReceiveFiles(answer, files)
+	if err == io.EOF {
+		return errors.New("the opener closed the connection")
+	}
+	if err != nil {
+		return err
+	}
+	fmt.Printf("the opener says: %s", answer[:n])
+	if nfiles == 0 {
+		return errors.New("no file came")
+	}
+	defer files[0].Close()
+	_, err = io.Copy(os.Stdout, files[0])
+	return err
+}
+
+// sandbox gives up what this process may do, as far as it may do that.
+func sandbox() error {
+	if os.Geteuid() != 0 {
+		fmt.Printf("reading as user %d\n", os.Geteuid())
+		return nil
+	}
+	const nobody = 65534
+	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
+		return fmt.Errorf("giving up root: %w", err)
+	}
+	fmt.Printf("was root, reading as user %d\n", os.Geteuid())
+	return nil
+}
