@@ -10,6 +10,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -28,15 +29,22 @@ import (
 
 // A side is one of the implementations that are compared.
 type side struct {
-	name   string
-	listen func(network, path string) (net.Listener, error)
-	dial   func(network, path string) (net.Conn, error)
+	name     string
+	listen   func(network, path string) (net.Listener, error)
+	dial     func(network, path string) (net.Conn, error)
+	datagram func(path, peer string) (net.Conn, error) // peer may be empty: whoever sent last
 }
 
-var sides = []side{{"ipc", ipcListen, ipcDial}, {"net", net.Listen, net.Dial}}
+var sides = []side{{"ipc", ipcListen, ipcDial, ipcDatagram}, {"net", net.Listen, netDial, netDatagram}}
 
 // networks are what each side listens on, as package net calls them.
 var networks = []string{"unix", "unixpacket"}
+
+// A batcher sends and receives messages several at a time.
+type batcher interface {
+	SendBatch(messages [][]byte) (int, error)
+	ReceiveBatch(messages [][]byte) (int, error)
+}
 
 func ipcListen(network, path string) (net.Listener, error) {
 	if network == "unix" {
@@ -65,6 +73,75 @@ func (c messageConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// An ipcPacketConn is a datagram socket that sends to a peer of its own, or to who sent last.
+type ipcPacketConn struct {
+	*ipc.DatagramConn
+	peer ipc.Name
+}
+
+func (c *ipcPacketConn) Read(b []byte) (n int, err error) {
+	n, c.peer, err = c.ReceiveFrom(b)
+	return n, err
+}
+
+func (c *ipcPacketConn) Write(b []byte) (int, error) { return len(b), c.SendTo(b, c.peer) }
+
+func ipcDatagram(path, peer string) (net.Conn, error) {
+	c, err := ipc.ListenDatagram(ipc.Path(path))
+	return &ipcPacketConn{c, ipc.Path(peer)}, err
+}
+
+// A netPacketConn is the same of package net.
+type netPacketConn struct {
+	*net.UnixConn
+	peer net.Addr
+}
+
+func (c *netPacketConn) Read(b []byte) (n int, err error) {
+	n, c.peer, err = c.ReadFrom(b)
+	return n, err
+}
+
+func (c *netPacketConn) Write(b []byte) (int, error) { return c.WriteTo(b, c.peer) }
+
+func (c *netPacketConn) Close() error {
+	return errors.Join(c.UnixConn.Close(), os.Remove(c.LocalAddr().String()))
+}
+
+func netDatagram(path, peer string) (net.Conn, error) {
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	return &netPacketConn{c, &net.UnixAddr{Name: peer, Net: "unixgram"}}, err
+}
+
+// A netMessageConn has no batches to offer but one message at a time.
+type netMessageConn struct{ *net.UnixConn }
+
+func (c netMessageConn) SendBatch(messages [][]byte) (int, error) {
+	for i, message := range messages {
+		if _, err := c.Write(message); err != nil {
+			return i, err
+		}
+	}
+	return len(messages), nil
+}
+
+func (c netMessageConn) ReceiveBatch(messages [][]byte) (int, error) {
+	n, err := c.Read(messages[0])
+	if n == 0 && err == nil {
+		err = io.EOF // what package net reports of a message socket's end
+	}
+	messages[0] = messages[0][:n]
+	return 1, err
+}
+
+func netDial(network, path string) (net.Conn, error) {
+	c, err := net.Dial(network, path)
+	if network == "unixpacket" && err == nil {
+		return netMessageConn{c.(*net.UnixConn)}, nil
+	}
+	return c, err
+}
+
 type messageListener struct{ *ipc.MessageListener }
 
 func (l messageListener) Accept() (net.Conn, error) {
@@ -87,6 +164,54 @@ var workloads = []workload{
 	{"stream, 64 KiB", "unix", 64 << 10, send, drained, drain},
 	{"message round trip, 64 B", "unixpacket", 64, roundTrip, nil, echo},
 	{"message round trip, 4 KiB", "unixpacket", 4 << 10, roundTrip, nil, echo},
+	{"16 messages there and back, 64 B", "unixpacket", batch * 64, batchRoundTrip, nil, batchEcho},
+	{"datagram round trip, 64 B", "unixgram", 64, roundTrip, nil, echo},
+}
+
+// batch is how many messages a batch has.
+const batch = 16
+
+// cut makes messages of b.
+func cut(messages [][]byte, b []byte) {
+	for i := range messages {
+		size := len(b) / len(messages)
+		messages[i] = b[i*size : (i+1)*size]
+	}
+}
+
+// messages are the client's; there is one.
+var messages [batch][]byte
+
+func batchRoundTrip(c net.Conn, b []byte) error {
+	cut(messages[:], b)
+	if _, err := c.(batcher).SendBatch(messages[:]); err != nil {
+		return err
+	}
+	for received := 0; received < batch; {
+		n, err := c.(batcher).ReceiveBatch(messages[received:])
+		if err != nil {
+			return err
+		}
+		received += n
+	}
+	return nil
+}
+
+func batchEcho(c net.Conn, b []byte) error {
+	if packets, ok := c.(*net.UnixConn); ok {
+		c = netMessageConn{packets}
+	}
+	var messages [batch][]byte
+	for {
+		cut(messages[:], b)
+		n, err := c.(batcher).ReceiveBatch(messages[:])
+		if err != nil {
+			return err
+		}
+		if _, err := c.(batcher).SendBatch(messages[:n]); err != nil {
+			return err
+		}
+	}
 }
 
 func roundTrip(c net.Conn, b []byte) error {
@@ -215,6 +340,10 @@ func serve(name, path string) {
 		defer l.Close()
 		go serveAll(l)
 	}
+	datagrams, err := s.datagram(path+"unixgram", "")
+	check(err)
+	defer datagrams.Close()
+	go echo(datagrams, make([]byte, 64)) // until it is closed
 	fmt.Println("listening")
 	io.Copy(io.Discard, os.Stdin)
 }
@@ -241,14 +370,22 @@ func serveAll(l net.Listener) {
 
 func measure(s side, chosen int, path string, length time.Duration) sample {
 	w := workloads[chosen]
-	c, err := s.dial(w.network, path+w.network)
-	check(err)
+	var c net.Conn
+	var err error
+	if w.network == "unixgram" {
+		c, err = s.datagram(path+"client", path+w.network)
+		check(err)
+	} else {
+		c, err = s.dial(w.network, path+w.network)
+		check(err)
+		_, err = c.Write([]byte{byte(chosen)})
+		check(err)
+	}
 	defer c.Close()
-	_, err = c.Write([]byte{byte(chosen)})
-	check(err)
 	b := make([]byte, w.size)
 	var before, after runtime.MemStats
 	operations := 0
+	check(w.client(c, b)) // what is allocated once
 	runtime.GC()
 	runtime.ReadMemStats(&before)
 	begin := time.Now()
