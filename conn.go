@@ -136,8 +136,8 @@ func (c *conn) PeerCredentials() (Credentials, error) {
 }
 
 // PeerPIDFD returns a pidfd of the process whose credentials PeerCredentials tells, pidfd_open(2): it becomes readable
-// when the process ends, and never means another process that gets the same ID later. Linux 6.5 and later; elsewhere the
-// error is [errors.ErrUnsupported].
+// when the process ends, for which the file's SyscallConn waits without a thread, and never means another process that
+// gets the same ID later. Linux 6.5 and later; elsewhere the error is [errors.ErrUnsupported].
 func (c *conn) PeerPIDFD() (*os.File, error) {
 	f, err := c.end.peerPIDFD()
 	return f, c.opError("get", err)
