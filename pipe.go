@@ -104,7 +104,7 @@ func (p *pipeEnd) File() (*os.File, error) {
 
 // PassTo hands the end to a process that has not been started yet, which finds it under that name with
 // [InheritedPipeReader] or [InheritedPipeWriter]; or, if it is another program, as the descriptor whose number is in its
-// environment variable IPC_PIPE_name. It is added to cmd.ExtraFiles and cmd.Env. The end is then the child's: it is
+// environment variable IPC_PIPE_name. It is added to cmd.ExtraFiles and cmd.Env, where that name may not be yet. The end is then the child's: it is
 // blocking, as programs expect it; reading from it or writing to it here fails with [syscall.EINVAL]; and it should be
 // closed here once the process has started, so that the last one to close it is the child.
 func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
@@ -227,6 +227,7 @@ func CreateFIFO(path string, mode fs.FileMode) error {
 // OpenFIFOReader opens a FIFO for reading, and waits until somebody has opened it for writing, or the context ends. It
 // looks every 1 to 4 milliseconds, since no system tells. One that has come and gone counts if it left something to read.
 // What is no FIFO is refused ([fs.ErrExist], with a text that says so), and what does not exist is [fs.ErrNotExist].
+// On macOS, where kqueue does not tell readers that the last writer is gone, a read that waits looks as often, too.
 func OpenFIFOReader(ctx context.Context, path string) (*PipeReader, error) {
 	r := &PipeReader{pipeEnd{name: Path(path)}}
 	if err := r.end.openFIFOReader(ctx, path); err != nil {

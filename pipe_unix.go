@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -54,6 +55,9 @@ func (e *endpoint) passTo(cmd *exec.Cmd, variable string) error {
 	var err error
 	if e.file == nil {
 		return errInvalid
+	}
+	if slices.ContainsFunc(cmd.Env, func(one string) bool { return strings.HasPrefix(one, variable+"=") }) {
+		return &optionError{variable + " is set already"}
 	}
 	e.given.Store(true)
 	if controlErr := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); controlErr != nil {

@@ -625,6 +625,9 @@ func TestEndThatIsForChildrenIsNotUsedHere(t *testing.T) {
 			cmd := exec.Command("true")
 			require.NoError(t, r.PassTo(cmd, "r"))
 			require.NoError(t, w.PassTo(cmd, "w"))
+			err := w.PassTo(cmd, "r")
+			require.ErrorIs(t, err, syscall.EINVAL)
+			require.ErrorContains(t, err, "IPC_PIPE_r is set already")
 		}
 		_, err := r.Read(b)
 		require.ErrorIs(t, err, syscall.EINVAL)

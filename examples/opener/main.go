@@ -1,3 +1,5 @@
+//go:build unix
+
 // Opener is a privileged process that opens files for others, and a sandboxed one that reads what it is handed.
 //
 //	opener serve NAME DIR     open files below DIR for whoever may connect, until interrupted
