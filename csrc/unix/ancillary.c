@@ -78,7 +78,9 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
         m.msg_name = &address;
         m.msg_namelen = r < 0 ? 0 : address_length;
     }
-    int type = r < 0 ? r : lipc__option(fd, SO_TYPE);
+    if (r < 0)
+        return r;
+    int type = size == 0 || LIPC__MARKS_MESSAGES ? lipc__option(fd, SO_TYPE) : 0;
     if (type < 0)
         return type;
     if (type == SOCK_STREAM && size == 0) /* the system would send nothing, and say that all is well */

@@ -82,6 +82,13 @@
 #endif
 #endif
 
+/* Whether a message has to be sent with MSG_EOR, which a stream then refuses. */
+#ifdef __linux__
+#define LIPC__MARKS_MESSAGES 0
+#else
+#define LIPC__MARKS_MESSAGES 1
+#endif
+
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 /* older macOS: SO_NOSIGPIPE does it, see lipc__prepare() */
 #endif
