@@ -79,16 +79,12 @@ func (e *endpoint) sendMessage(m *Message) (int, error) {
 	}
 	d.pin(m.Buffers)
 	defer d.unpin()
-	if len(m.Files) == 0 {
-		n, err := e.run(d, opSendMessage)
-		return n, e.explainSize(m.size(), err)
-	}
 	n := 0
 	err := lend(m.Files, a.c.handles[:], func() (err error) {
 		n, err = e.run(d, opSendMessage)
 		return err
 	})
-	return n, e.explainSize(m.size(), err)
+	return n, e.explainEmpty(m.size(), e.explainSize(m.size(), err))
 }
 
 func (e *endpoint) receiveMessage(m *Message) (int, error) {
@@ -109,7 +105,7 @@ func (e *endpoint) receiveMessage(m *Message) (int, error) {
 	n, err := e.run(d, opReceiveMessage)
 	lacking := d.result.truncated() || d.result.filesLost()
 	if err != nil && !lacking {
-		return n, err
+		return n, e.explainEmpty(m.size(), err)
 	}
 	m.Peer = d.peerNamed(&a.c.peer).name
 	if m.Credentials != nil {
@@ -134,9 +130,17 @@ func (e *endpoint) receiveMessage(m *Message) (int, error) {
 	return n, nil
 }
 
+// explainEmpty says what is invalid about a payload of no bytes on a stream.
+func (e *endpoint) explainEmpty(size int, err error) error {
+	if size > 0 || err != errInvalid {
+		return err
+	}
+	return fmt.Errorf("a stream needs a payload of at least one byte: %w", err)
+}
+
 func (e *endpoint) sendControl(b, control []byte) (int, error) {
 	n, err := e.transfer(&e.out, opSendControl, arguments{data: b, control: control})
-	return n, e.explainSize(len(b), err)
+	return n, e.explainEmpty(len(b), e.explainSize(len(b), err))
 }
 
 func (e *endpoint) receiveControl(b, control []byte) (n, length int, err error) {

@@ -79,10 +79,11 @@ static int64_t ipc_send_message(lipc_handle handle, const lipc_buffer *buffers, 
 static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
 	lipc_control control = {a->control, sizeof a->control, 0, 0};
 	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
-	                  .handle_count = a->handle_count, .credentials = &a->credentials, .peer = &a->peer,
+	                  .handle_capacity = a->handle_count, .credentials = &a->credentials, .peer = &a->peer,
 	                  .pidfd = &a->pidfd, .control = &control};
 	int64_t r = lipc_receive_message(handle, &m, 0);
-	a->handle_count = m.handle_count;
+	if (r >= 0) // otherwise there is another attempt
+		a->handle_count = m.handle_count;
 	a->length = m.length;
 	a->control_length = control.length;
 	return r;

@@ -2,9 +2,10 @@
 
 package ipc
 
-// Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. They are those at
-// the time when the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound;
-// for a pair: when it was made) and do not follow later changes. A process ID can be reused once its process has ended.
+// Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. Those of a connection are
+// those at the time when the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound;
+// for a pair: when it was made) and do not follow later changes; those of a [Message] those at the time when it was sent,
+// and on Linux the real IDs, not the effective ones. A process ID can be reused once its process has ended.
 //
 // What the system does not tell says so: an ID is -1, Groups is nil, SID is empty.
 type Credentials struct {

@@ -46,7 +46,8 @@ func (c *DatagramConn) Write(b []byte) (int, error) {
 
 // SendTo sends b as one datagram to a peer. It waits while the receiver's queue is full (Linux: net.unix.max_dgram_qlen
 // datagrams), and looks every 1 to 4 milliseconds, since no system tells. Where nothing has the name the error is
-// [fs.ErrNotExist], a file that no socket is bound to any more is [syscall.ECONNREFUSED], a receiver that this user may not
+// [fs.ErrNotExist], a file that no socket is bound to any more (and an absent name of Linux's abstract namespace) is
+// [syscall.ECONNREFUSED], a receiver that this user may not
 // write to, or that is connected to another peer, [fs.ErrPermission].
 func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 	if err := c.end.sendTo(b, peer); err != nil {
@@ -55,8 +56,8 @@ func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 	return nil
 }
 
-// ReceiveFrom is Receive, and returns who sent the datagram: the zero Name if the sender is bound to none. It is there
-// with [ErrTruncated], too.
+// ReceiveFrom is Receive, and returns who sent the datagram: the zero Name if the sender is bound to none
+// and cannot be answered. It is there with [ErrTruncated], too.
 func (c *DatagramConn) ReceiveFrom(b []byte) (int, Name, error) {
 	n, peer, err := c.end.receiveFrom(b)
 	n, err = c.readResult(n, err)

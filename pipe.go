@@ -96,7 +96,8 @@ func (p *pipeEnd) SyscallConn() (syscall.RawConn, error) {
 	return raw, p.opError("raw", err)
 }
 
-// File returns a duplicate of the handle. Closing either does not affect the other, but both share the non-blocking mode.
+// File returns a duplicate of the handle. Closing either does not affect the other, but both share the non-blocking mode,
+// which most programs cannot do with: hand them an end with PassTo, or as cmd.Stdin = r and cmd.Stdout = w.
 func (p *pipeEnd) File() (*os.File, error) {
 	f, err := p.end.duplicate(p.name)
 	return f, p.opError("file", err)
@@ -104,9 +105,11 @@ func (p *pipeEnd) File() (*os.File, error) {
 
 // PassTo hands the end to a process that has not been started yet, which finds it under that name with
 // [InheritedPipeReader] or [InheritedPipeWriter]; or, if it is another program, as the descriptor whose number is in its
-// environment variable IPC_PIPE_name. It is added to cmd.ExtraFiles and cmd.Env, where that name may not be yet. The end is then the child's: it is
-// blocking, as programs expect it; reading from it or writing to it here fails with [syscall.EINVAL]; and it should be
-// closed here once the process has started, so that the last one to close it is the child.
+// environment variable IPC_PIPE_name: in a shell, cat "/dev/fd/$IPC_PIPE_name". It is added to cmd.ExtraFiles, as the
+// descriptor 2+len(cmd.ExtraFiles), and to cmd.Env (of which nil is os.Environ()), which must be set before. A name that
+// is in cmd.Env already and a process that has been started are [syscall.EINVAL]. The end is then the child's: it is
+// blocking, as programs expect it; reading from it or writing to it here fails with [syscall.EINVAL]; and it must be
+// closed here once the process has started, otherwise its other end does not learn that the child is gone.
 func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
 	err := checkPipeName(name)
 	if err == nil {

@@ -56,6 +56,9 @@ func (e *endpoint) passTo(cmd *exec.Cmd, variable string) error {
 	if e.file == nil {
 		return errInvalid
 	}
+	if cmd.Process != nil {
+		return &optionError{"the process has been started already"}
+	}
 	if slices.ContainsFunc(cmd.Env, func(one string) bool { return strings.HasPrefix(one, variable+"=") }) {
 		return &optionError{variable + " is set already"}
 	}

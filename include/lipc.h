@@ -102,7 +102,7 @@ enum { LIPC_ERROR_OS_BITS = 20 };
 LIPC_API int lipc_error_code(int64_t result);
 
 /* The system's own code in a result: an errno value, on Windows a GetLastError() value. Where the library
- * itself found the fault, the code that the system would have used. 0 for a success. For a text of it ask the
+ * itself found the fault, the code that the system would have used, or 0 where it has none. 0 for a success. For a text of it ask the
  * system: strerror(lipc_error_os(r)). */
 LIPC_API int lipc_error_os(int64_t result);
 
@@ -276,7 +276,7 @@ LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *
 
 /* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none.
  *
- * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EACCES, with a timeout_ms of 0 only: one that is not admitted (see
+ * Errors: LIPC_ENOTSOCK (of datagrams: there are no connections); LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EACCES, with a timeout_ms of 0 only: one that is not admitted (see
  * mode) was turned away, and others may wait, so call again; LIPC_EMFILE and LIPC_ENOMEM, after which the
  * connection still waits and the listener goes on working. A connection that its client gave up is passed over
  * in silence. */
@@ -415,14 +415,16 @@ typedef struct lipc_message {
     /* The payload, gathered from or scattered into so many buffers, at most IOV_MAX (1024 on all systems). */
     const lipc_buffer *buffers;
     size_t buffer_count;
-    /* Handles. Sent: lent for the call. Received: room for handle_count of them, which becomes the number that arrived;
-     * they are the caller's then, close-on-exec. NULL: none are wanted, or those that control has room for are. */
+    /* Handles. Sent: handle_count of them, lent for the call. Received: room for handle_capacity, of which handle_count
+     * becomes the number that arrived; they are the caller's then, close-on-exec. NULL: none are wanted, or those that
+     * control has room for are. */
     lipc_handle *handles;
     size_t handle_count;
+    size_t handle_capacity;
     /* Credentials. Received: the sender's, as the kernel vouches for them, if lipc_set_pass_credentials() asked for
      * them before the message was sent (Linux: its real ids, not the effective ones); -1 where not known; also after
      * LIPC_ETRUNCATED and LIPC_EHANDLES. Sent: what the kernel is to vouch for, -1 standing for what
-     * is so; it refuses (LIPC_EACCES) what is not this process's own unless it may change its ids. Linux alone can send
+     * is so; it refuses (LIPC_EACCES) what is not this process's own unless it may change its ids. A pid of 0 is LIPC_EINVAL. Linux alone can send
      * them. */
     struct lipc_credentials *credentials;
     /* Of a datagram. Sent: where to; NULL for the peer it is connected to. Received: where from, of type 0 if unbound;
@@ -431,9 +433,11 @@ typedef struct lipc_message {
     /* Received: a pidfd of the sending process, pidfd_open(2), which is the caller's, if lipc_set_pass_pidfd() asked
      * for it before; otherwise LIPC_INVALID_HANDLE. */
     lipc_handle *pidfd;
-    /* Control data of other types: see lipc_control in lipc_unix.h. Sent: it goes first; handles and credentials are put
-     * behind it, into its buffer, for which that must have room (LIPC_EMSGSIZE) and be in no other use. Received: it is all here, but for the handles and the pidfd that were delivered above; without
-     * room for handles there, also the handles, for lipc_control_take() and lipc_control_close(). */
+    /* Control data of other types: see lipc_control in lipc_unix.h.
+     * Sent: what is in it goes first. Handles and credentials are put behind that, into its buffer, which must have room
+     * for them (LIPC_EMSGSIZE) and be in no other use.
+     * Received: all that came, but for the handles and the pidfd that were delivered above. Where handles is NULL, the
+     * handles are here, for lipc_control_take() and lipc_control_close(). */
     struct lipc_control *control;
     size_t length; /* received: the size of the payload in the buffers, also after LIPC_ETRUNCATED and LIPC_EHANDLES */
 } lipc_message;
@@ -451,7 +455,7 @@ LIPC_API int64_t lipc_send_message(lipc_handle handle, const lipc_message *messa
 /* Receives a message. Returns the size of its payload. On a stream that is what is there, and never goes beyond the
  * bytes that handles came with.
  *
- * No handle is ever lost sight of. Those that nobody asked for (handle_count is 0, and control NULL or handles not
+ * No handle is ever lost sight of. Those that nobody asked for (handle_capacity is 0, and control NULL or handles not
  * NULL) are closed. After any error all are: there is nothing to close then, and handle_count and the like are as
  * before.
  *
@@ -468,13 +472,14 @@ LIPC_API int lipc_set_pass_credentials(lipc_handle handle, int on);
 
 /* ======================================= Credentials ========================================== */
 
-/* Who a peer is, as the kernel vouches for it; -1 where the system does not tell. The values were taken when
+/* Who a peer is, as the kernel vouches for it; -1 where the system does not tell. Those of a connection were taken when
  * the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound; for a pair:
- * when it was made) and do not follow later changes. A process id can be reused once its process has ended. */
+ * when it was made) and do not follow later changes; those of a message when it was sent. A process id can be reused
+ * once its process has ended. */
 typedef struct lipc_credentials {
     int64_t pid; /* process id. Not told by DragonFly BSD, FreeBSD before 13 */
-    int64_t uid; /* effective user id */
-    int64_t gid; /* effective group id */
+    int64_t uid; /* effective user id; of a message on Linux the real one */
+    int64_t gid; /* effective group id; of a message on Linux the real one */
     int64_t reserved[5]; /* set to -1 */
 } lipc_credentials;
 

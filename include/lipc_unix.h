@@ -34,7 +34,8 @@ LIPC_API int lipc_datagram(lipc_handle *ret_handle);
 LIPC_API int lipc_datagram_connect(lipc_handle handle, const lipc_name *peer);
 
 /* lipc_send() to a name. Where the receiver's queue is full (Linux: net.unix.max_dgram_qlen datagrams) it is tried
- * again every 1 to 4 milliseconds, until the time runs out: no system tells when there is room.
+ * again every 1 to 4 milliseconds, until the time runs out: no system tells when there is room. (As with lipc_connect(),
+ * LIPC_ECONNREFUSED is also what Linux says of a namespaced name that does not exist.)
  *
  * Errors: those of lipc_send(); LIPC_ENOENT, LIPC_ECONNREFUSED, LIPC_EACCES (also: the receiver is connected to
  * another), LIPC_ENOTSOCK, LIPC_ENAME, LIPC_ENAMETOOLONG. */
@@ -139,9 +140,18 @@ typedef struct lipc_activated {
 
 /* The handles that a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS of them from 3 on, named by
  * LISTEN_FDNAMES, if LISTEN_PID is this process. Returns how many there are, 0 without a service manager, and stores
- * them if they are no more than capacity; ret_activated may be NULL if that is 0. When they are stored they are
- * close-on-exec. They are the caller's: lipc_adopt() or lipc_listener_adopt() makes them ours. The environment stays as
- * it is, so one part of a program should ask, once, and then clear the variables.
+ * them if they are no more than capacity, otherwise none; ret_activated may be NULL if that is 0. When they are stored
+ * they are close-on-exec. They are the caller's, who makes them ours:
+ *
+ *     lipc_activated all[16];
+ *     int n = lipc_activation(16, all);
+ *     for (int i = 0; i < n && n <= 16; i++)
+ *         if (all[i].kind & LIPC_LISTENER)
+ *             r = lipc_listener_adopt(all[i].handle, NULL, &listeners[i]);
+ *         else if (all[i].kind != 0)
+ *             r = lipc_adopt(all[i].handle);
+ *
+ * The environment stays as it is, so one part of a program should ask, once, and then clear the three variables.
  *
  * Errors: LIPC_EINVAL (a variable is malformed, or there are more or fewer names than handles), LIPC_EBADF (one of
  * them is not open). */

@@ -275,6 +275,7 @@ func TestFilesNeedAByteOfAStreamButNoPayloadOfAMessage(t *testing.T) {
 			require.Zero(t, n, what)
 			if k.name == "stream" {
 				require.ErrorIs(t, err, syscall.EINVAL, what)
+				require.ErrorContains(t, err, "at least one byte", what)
 				continue
 			}
 			require.NoError(t, err, what)

@@ -60,7 +60,8 @@ func TestControlDataThatDoesNotFitLeavesTheBufferAsItWas(t *testing.T) {
 		require.Equal(t, before, string(w.Bytes()), what)
 	}
 	if onLinux {
-		require.ErrorIs(t, w.AddCredentials(ipc.Credentials{}), syscall.EMSGSIZE)
+		require.ErrorIs(t, w.AddCredentials(ipc.Credentials{PID: -1}), syscall.EMSGSIZE)
+		require.ErrorIs(t, w.AddCredentials(ipc.Credentials{}), syscall.EINVAL, "there is no process 0")
 		require.Equal(t, before, string(w.Bytes()))
 	}
 	full := ipc.NewControlWriter(make([]byte, ipc.ControlSize)) // room for whatever a message brings

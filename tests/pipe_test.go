@@ -650,6 +650,11 @@ func TestEndThatIsForChildrenIsNotUsedHere(t *testing.T) {
 func TestFileOfAPipeEndOutlivesIt(t *testing.T) {
 	leakcheck.Start(t)
 	r, w := newPipe(t, new(ipc.PipeConfig))
+	started := exec.Command("true")
+	require.NoError(t, started.Run())
+	err := w.PassTo(started, "late")
+	require.ErrorIs(t, err, syscall.EINVAL)
+	require.ErrorContains(t, err, "started already")
 	f, err := w.File()
 	require.NoError(t, err)
 	defer f.Close()

@@ -6,7 +6,7 @@
 static int lipc__message_of(const lipc_message *message, lipc_message *ret_message) {
     int r = lipc__options(ret_message, sizeof *ret_message, message);
     if (r >= 0 && (message == NULL || message->size < LIPC__FIRST_MESSAGE_SIZE ||
-                   (message->handles == NULL && message->handle_count > 0)))
+                   (message->handles == NULL && (message->handle_count > 0 || message->handle_capacity > 0))))
         r = lipc__fault(LIPC_EINVAL);
     return r;
 }
@@ -133,7 +133,7 @@ static void lipc__sender_of(const lipc_control *control, lipc_credentials *ret_c
 
 /* Hands over what the caller asked for. cut: the system had more control data than there was room for. */
 static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, bool cut, size_t *ret_handles) {
-    size_t asked = message->handle_count, arrived = lipc__count_handles(control);
+    size_t asked = message->handle_capacity, arrived = lipc__count_handles(control);
     bool stay = message->handles == NULL && message->control != NULL; /* in the control data, for the caller to take */
     if (cut && (asked > 0 || stay))
         return lipc__handles_lost(fd);
@@ -179,7 +179,7 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     char room[LIPC_CONTROL_SIZE];
     lipc_control own = {room, 0, 0, 0}, *control = o.control != NULL ? o.control : &own;
     /* Linux fills what room there is with handles: for those who asked for none, it is better not to have any. */
-    if (o.handle_count > 0 || o.credentials != NULL || o.pidfd != NULL)
+    if (o.handle_capacity > 0 || o.credentials != NULL || o.pidfd != NULL)
         own.size = sizeof room;
     lipc__address address;
     m.msg_name = o.peer != NULL ? &address : NULL;

@@ -161,7 +161,7 @@ int lipc_control_credentials(const lipc_control_item *item, lipc_credentials *re
 
 int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *c) {
 #if defined(__linux__)
-    if (c->pid > INT_MAX || c->uid > UINT32_MAX || c->gid > UINT32_MAX)
+    if (c->pid == 0 || c->pid > INT_MAX || c->uid > UINT32_MAX || c->gid > UINT32_MAX)
         return lipc__fault(LIPC_EINVAL);
     struct ucred record = {.pid = c->pid < 0 ? getpid() : (pid_t)c->pid,
                            .uid = c->uid < 0 ? geteuid() : (uid_t)c->uid,

@@ -229,7 +229,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         if (fd < 0) {
             int r = errno == ECONNABORTED ? 0 : lipc__retry(l->fd, POLLIN, &deadline);
             if (r < 0)
-                return r;
+                return lipc_error_code(r) == LIPC_ENOTSUP ? lipc__fault(LIPC_ENOTSOCK) : r; /* a datagram socket */
             continue;
         }
         fd = lipc__born(fd);

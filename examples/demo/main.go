@@ -161,7 +161,7 @@ func (d *demo) file() error {
 	if runtime.GOOS == "windows" {
 		return nil // it has no files to pass
 	}
-	d.step("An open file is passed, from a process that may open it to one that is to read it and nothing else.")
+	d.step("An open file is passed, from a process that may open it to one that is to read it and nothing else; a path outside is refused.")
 	vault := filepath.Join(d.dir, "vault")
 	if err := os.Mkdir(vault, 0o700); err != nil {
 		return err

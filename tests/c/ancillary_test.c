@@ -83,7 +83,7 @@ TEST(more_handles_than_there_is_room_for_are_closed_and_the_payload_is_received)
                                     .buffers = &(lipc_buffer){got, 16},
                                     .buffer_count = 1,
                                     .handles = in,
-                                    .handle_count = rooms[i]};
+                                    .handle_capacity = rooms[i]};
             test_open before;
             test_descriptors(&before);
             int64_t r = CHECK_ERROR(LIPC_EHANDLES, lipc_receive_message(b, &message, WAIT));
@@ -92,7 +92,7 @@ TEST(more_handles_than_there_is_room_for_are_closed_and_the_payload_is_received)
             check_gone(trace);
             CHECK_INT(5, message.length);
             CHECK_STRING("hello", got);
-            CHECK_INT(rooms[i], message.handle_count);
+            CHECK_INT(0, message.handle_count);
             CHECK(is_untouched(in, sizeof in));
             CHECK_INT(2, send_handles(a, "ok", 2, NULL, 0, WAIT)); /* and the connection works */
             size_t count = 1;
@@ -132,13 +132,13 @@ TEST(a_process_that_may_open_no_more_gets_none_and_keeps_none) {
                                         .buffers = &(lipc_buffer){got, 16},
                                         .buffer_count = 1,
                                         .handles = in,
-                                        .handle_count = LIPC_MESSAGE_HANDLES};
+                                        .handle_capacity = LIPC_MESSAGE_HANDLES};
                 int64_t r = lipc_receive_message(b, &message, WAIT);
                 CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
                 CHECK_ERROR(LIPC_EHANDLES, r);
                 CHECK_INT(EMFILE, lipc_error_os(r));
                 CHECK_INT(5, message.length);
-                CHECK_INT(LIPC_MESSAGE_HANDLES, message.handle_count);
+                CHECK_INT(0, message.handle_count);
                 test_same_descriptors(&before);
                 check_gone(trace);
             }
@@ -276,11 +276,11 @@ TEST(the_handles_of_a_message_that_did_not_fit_are_closed) {
                                     .buffers = &(lipc_buffer){got, room},
                                     .buffer_count = 1,
                                     .handles = in,
-                                    .handle_count = 2};
+                                    .handle_capacity = 2};
             CHECK_ERROR(LIPC_ETRUNCATED, lipc_receive_message(b, &message, WAIT));
             CHECK_INT(room, message.length);
             CHECK(memcmp(got, "hello", room) == 0 && got[room] == '\0');
-            CHECK_INT(2, message.handle_count);
+            CHECK_INT(0, message.handle_count);
             CHECK(is_untouched(in, sizeof in));
             check_gone(trace);
             CHECK_ERROR(LIPC_EAGAIN, lipc_receive(b, got, 16, 0));
@@ -523,7 +523,7 @@ TEST(the_end_is_told_from_a_message) {
                                     .buffers = &(lipc_buffer){got, 16},
                                     .buffer_count = 1,
                                     .handles = row & 1 ? in : NULL,
-                                    .handle_count = row & 1 ? 3 : 0,
+                                    .handle_capacity = row & 1 ? 3 : 0,
                                     .credentials = row & 2 ? &credentials : NULL,
                                     .pidfd = row & 4 ? &pidfd : NULL,
                                     .control = row & 8 ? &control : NULL};
@@ -545,7 +545,7 @@ TEST(the_end_is_told_from_a_message) {
                 CHECK_INT(0, lipc_send(a, NULL, 0, WAIT));
                 CHECK_OK(lipc_shutdown(b, LIPC_READ));
                 message.handles = NULL; /* that of the empty message */
-                message.handle_count = 0;
+                message.handle_capacity = 0;
                 message.pidfd = NULL;
                 CHECK_INT(0, lipc_receive_message(b, &message, WAIT));
                 if (row & 8)
@@ -584,7 +584,7 @@ TEST(a_payload_in_many_buffers_arrives_in_one_message) {
                 message.buffers = to;
                 message.buffer_count = m;
                 message.handles = in;
-                message.handle_count = 3;
+                message.handle_capacity = 3;
                 CHECK_INT((int64_t)size, lipc_receive_message(b, &message, WAIT));
                 CHECK_INT(size, message.length);
                 CHECK(memcmp(sent, got, size) == 0 && got[size] == 0);
@@ -669,7 +669,7 @@ TEST(what_failed_left_the_message_as_it_was) {
                                 .buffers = &(lipc_buffer){got, 16},
                                 .buffer_count = 1,
                                 .handles = in,
-                                .handle_count = 9,
+                                .handle_capacity = 9,
                                 .credentials = &credentials,
                                 .peer = &name,
                                 .pidfd = &pidfd,

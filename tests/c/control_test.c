@@ -228,10 +228,10 @@ static int64_t receive(lipc_handle from, lipc_control *control, lipc_handle *han
                             .buffers = &(lipc_buffer){data, sizeof data},
                             .buffer_count = 1,
                             .handles = handles,
-                            .handle_count = count != NULL ? *count : 0,
+                            .handle_capacity = count != NULL ? *count : 0,
                             .control = control};
     int64_t r = lipc_receive_message(from, &message, WAIT);
-    if (count != NULL)
+    if (count != NULL && r >= 0)
         *count = message.handle_count;
     return r;
 }

@@ -100,6 +100,7 @@ TEST(the_name_goes_into_a_message_and_comes_out_of_it) {
                                     .buffer_count = 1,
                                     .handles = &file,
                                     .handle_count = 1,
+                                    .handle_capacity = 1,
                                     .peer = &name};
             CHECK_INT(4, lipc_send_message(from[i], &message, WAIT));
             CHECK_OK(lipc_close(file));
@@ -190,7 +191,7 @@ TEST(a_bound_socket_accepts_nobody) {
     lipc_listener *listener = bind_to(&name), *adopted;
     lipc_handle connection, again;
     memset(&connection, UNTOUCHED, sizeof connection);
-    CHECK_ERROR(LIPC_ENOTSUP, lipc_accept(listener, 0, NULL, &connection));
+    CHECK_ERROR(LIPC_ENOTSOCK, lipc_accept(listener, 0, NULL, &connection));
     CHECK(is_untouched(&connection, sizeof connection));
     CHECK_OK(lipc_duplicate(lipc_listener_handle(listener), &again));
     CHECK_INT(LIPC_DATAGRAM, lipc_adopt(again));
@@ -460,7 +461,7 @@ TEST(a_datagram_that_does_not_fit_is_cut_and_tells_its_sender) {
                                     .buffers = &(lipc_buffer){got, way == 1 ? 3 : 8},
                                     .buffer_count = 1,
                                     .handles = handles,
-                                    .handle_count = 1,
+                                    .handle_capacity = 1,
                                     .peer = &told};
             CHECK_ERROR(way == 1 ? LIPC_ETRUNCATED : LIPC_EHANDLES, lipc_receive_message(s, &message, WAIT));
             CHECK_INT(way == 1 ? 3 : 8, message.length);

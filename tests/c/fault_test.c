@@ -291,9 +291,9 @@ static int64_t do_receive_message(void) {
                             .buffers = buffers,
                             .buffer_count = 3,
                             .handles = out.handles,
-                            .handle_count = 2};
+                            .handle_capacity = 2};
     int64_t r = lipc_receive_message(s.handles[0], &message, WAIT);
-    CHECK_INT(r < 0 ? 2 : 1, (int64_t)message.handle_count);
+    CHECK_INT(r < 0 ? 0 : 1, (int64_t)message.handle_count);
     return r;
 }
 
@@ -307,7 +307,7 @@ static int64_t do_receive_everything(void) {
                             .buffers = buffers,
                             .buffer_count = 3,
                             .handles = out.handles,
-                            .handle_count = 2,
+                            .handle_capacity = 2,
                             .credentials = &out.credentials,
                             .peer = &out.name,
                             .pidfd = &pidfd,

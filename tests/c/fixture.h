@@ -247,9 +247,10 @@ static inline int64_t receive_handles(lipc_handle from, void *data, size_t size,
                             .buffers = &buffer,
                             .buffer_count = 1,
                             .handles = handles,
-                            .handle_count = *count};
+                            .handle_capacity = *count};
     int64_t r = lipc_receive_message(from, &message, timeout_ms);
-    *count = message.handle_count;
+    if (r >= 0)
+        *count = message.handle_count;
     return r;
 }
 

@@ -114,7 +114,7 @@ TEST(the_sender_is_told_of_a_message_that_lacks_something_too) {
         memset(&credentials, UNTOUCHED, sizeof credentials);
         CHECK_INT(1, send_handles(a, "x", 1, handles, 2, WAIT));
         m.handles = handles;
-        m.handle_count = 1;
+        m.handle_capacity = 1;
         CHECK_ERROR(LIPC_EHANDLES, lipc_receive_message(b, &m, WAIT));
         check_credentials(credentials, getpid(), geteuid(), getegid());
     }
@@ -201,6 +201,7 @@ TEST(what_is_so_may_be_said) {
         check_credentials(receive_credentials(b), getpid(), geteuid(), getegid());
         CHECK_INT(1, send_claiming(a, getpid(), geteuid(), getegid()));
         check_credentials(receive_credentials(b), getpid(), geteuid(), getegid());
+        CHECK_ERROR(LIPC_EINVAL, send_claiming(a, 0, -1, -1)); /* which the system would call ESRCH */
         CHECK_ERROR(LIPC_EINVAL, send_claiming(a, ((int64_t)1 << 32) + getpid(), -1, -1));
         CHECK_ERROR(LIPC_EINVAL, send_claiming(a, -1, ((int64_t)1 << 32) + geteuid(), -1));
         CHECK_ERROR(LIPC_EINVAL, send_claiming(a, -1, -1, ((int64_t)1 << 32) + getegid()));
@@ -369,7 +370,7 @@ TEST(a_pidfd_comes_with_handles_and_credentials) {
                                 .buffers = &(lipc_buffer){got, 1},
                                 .buffer_count = 1,
                                 .handles = handles,
-                                .handle_count = LIPC_MESSAGE_HANDLES,
+                                .handle_capacity = LIPC_MESSAGE_HANDLES,
                                 .credentials = &credentials,
                                 .pidfd = &pidfd};
         CHECK_INT(1, lipc_receive_message(b, &message, WAIT));
