@@ -11,7 +11,7 @@ type Activation struct {
 	Listeners        map[string][]*Listener
 	MessageListeners map[string][]*MessageListener
 	Datagrams        map[string][]*DatagramConn
-	Files            map[string][]*os.File // what is none of these: connections, pipes, TCP listeners for [net.FileListener] …
+	Files            map[string][]*os.File // what is none of these: connections, pipes, TCP listeners …
 }
 
 // Activated returns what a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS descriptors from 3 on,

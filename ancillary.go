@@ -10,8 +10,8 @@ import (
 // A Message is a payload and what travels with it: open files above all. It goes over connections of bytes, messages
 // and datagrams alike. One Message may be used again and again, but by one call at a time.
 type Message struct {
-	// Buffers are gathered when sent, and filled in order when received, but not cut. There may be 1024 of them. More than five
-	// cost an allocation, in [runtime.Pinner].
+	// Buffers are gathered when sent, and filled in order when received, but not cut. There may be 1024 of them. More
+	// than five cost an allocation, in [runtime.Pinner].
 	Buffers [][]byte
 
 	// Files are lent when sent, at most 253 of them: they stay the caller's, and one that is closed meanwhile is closed
@@ -25,9 +25,9 @@ type Message struct {
 
 	// Credentials, if not nil, are filled in by a receive with those of the sender as the kernel vouches for them, if
 	// SetPassCredentials asked for them before the message was sent; otherwise with -1. Groups are not told. A send
-	// gives them to the kernel to vouch for, with -1 for what is so (a PID of 0 is [syscall.EINVAL]); it refuses ([fs.ErrPermission]) what is not this
-	// process's own unless it may change its IDs. Only Linux lets one send them; elsewhere that is
-	// [errors.ErrUnsupported].
+	// gives them to the kernel to vouch for, with -1 for what is so (a PID of 0 is [syscall.EINVAL]); it refuses
+	// ([fs.ErrPermission]) what is not this process's own unless it may change its IDs. Only Linux lets one send them;
+	// elsewhere that is [errors.ErrUnsupported].
 	Credentials *Credentials
 
 	// Peer is where a datagram is sent to, the zero Name being the peer that the socket is connected to; or where it

@@ -395,7 +395,8 @@ func (e *endpoint) explainSize(size int, err error) error {
 		return err
 	}
 	limit := result(-1)
-	if e.control(func(fd uintptr) result { limit = coreMessageLimit(fd); return 0 }) != nil || limit < 0 || size <= int(limit) {
+	asked := e.control(func(fd uintptr) result { limit = coreMessageLimit(fd); return 0 })
+	if asked != nil || limit < 0 || size <= int(limit) {
 		return err // it is not the payload that is too large
 	}
 	return fmt.Errorf("%d bytes, at most %d: %w", size, limit, err)

@@ -12,8 +12,8 @@
 // [Conn] is a [net.Conn] and [Listener] a [net.Listener], so that net/http, net/rpc, crypto/tls and the like run on
 // them, and the other side may be any program that opens a Unix domain socket.
 //
-// Beyond bytes there are messages ([MessageConn]), datagrams ([DatagramConn]), and open files, credentials and other data that
-// travel with either of them ([Message]). [Pipe] and [OpenFIFOReader] make pipes whose deadlines work, and [Activated]
+// Beyond bytes there are messages ([MessageConn]), datagrams ([DatagramConn]), and open files, credentials and other data
+// that travel with any of them ([Message]). [Pipe] and [OpenFIFOReader] make pipes whose deadlines work, and [Activated]
 // returns the sockets that a service manager passed.
 //
 // What is promised on every system:

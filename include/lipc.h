@@ -102,8 +102,8 @@ enum { LIPC_ERROR_OS_BITS = 20 };
 LIPC_API int lipc_error_code(int64_t result);
 
 /* The system's own code in a result: an errno value, on Windows a GetLastError() value. Where the library
- * itself found the fault, the code that the system would have used, or 0 where it has none. 0 for a success. For a text of it ask the
- * system: strerror(lipc_error_os(r)). */
+ * itself found the fault, the code that the system would have used, or 0 where it has none. 0 for a success. For a text
+ * of it ask the system: strerror(lipc_error_os(r)). */
 LIPC_API int lipc_error_os(int64_t result);
 
 /* The name of a result's portable code ("LIPC_EAGAIN"), or "success". A static string. */
@@ -276,10 +276,10 @@ LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *
 
 /* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none.
  *
- * Errors: LIPC_ENOTSOCK (of datagrams: there are no connections); LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EACCES, with a timeout_ms of 0 only: one that is not admitted (see
+ * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EACCES, with a timeout_ms of 0 only: one that is not admitted (see
  * mode) was turned away, and others may wait, so call again; LIPC_EMFILE and LIPC_ENOMEM, after which the
- * connection still waits and the listener goes on working. A connection that its client gave up is passed over
- * in silence. */
+ * connection still waits and the listener goes on working; LIPC_ENOTSOCK (datagrams have no connections). A connection
+ * that its client gave up is passed over in silence. */
 LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
 
 /* The handle, for waiting until a connection can be accepted (readable). It stays the listener's. */
@@ -423,9 +423,9 @@ typedef struct lipc_message {
     size_t handle_capacity;
     /* Credentials. Received: the sender's, as the kernel vouches for them, if lipc_set_pass_credentials() asked for
      * them before the message was sent (Linux: its real ids, not the effective ones); -1 where not known; also after
-     * LIPC_ETRUNCATED and LIPC_EHANDLES. Sent: what the kernel is to vouch for, -1 standing for what
-     * is so; it refuses (LIPC_EACCES) what is not this process's own unless it may change its ids. A pid of 0 is LIPC_EINVAL. Linux alone can send
-     * them. */
+     * LIPC_ETRUNCATED and LIPC_EHANDLES. Sent: what the kernel is to vouch for, -1 standing for what is so; it refuses
+     * (LIPC_EACCES) what is not this process's own unless it may change its ids. A pid of 0 is LIPC_EINVAL. Linux alone
+     * can send them. */
     struct lipc_credentials *credentials;
     /* Of a datagram. Sent: where to; NULL for the peer it is connected to. Received: where from, of type 0 if unbound;
      * also after LIPC_ETRUNCATED and LIPC_EHANDLES. */
@@ -434,8 +434,8 @@ typedef struct lipc_message {
      * for it before; otherwise LIPC_INVALID_HANDLE. */
     lipc_handle *pidfd;
     /* Control data of other types: see lipc_control in lipc_unix.h.
-     * Sent: what is in it goes first. Handles and credentials are put behind that, into its buffer, which must have room
-     * for them (LIPC_EMSGSIZE) and be in no other use.
+     * Sent: what is in it goes first. Handles and credentials are put behind that, into its buffer, which must have
+     * room for them (LIPC_EMSGSIZE) and be in no other use.
      * Received: all that came, but for the handles and the pidfd that were delivered above. Where handles is NULL, the
      * handles are here, for lipc_control_take() and lipc_control_close(). */
     struct lipc_control *control;

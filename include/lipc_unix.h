@@ -34,8 +34,8 @@ LIPC_API int lipc_datagram(lipc_handle *ret_handle);
 LIPC_API int lipc_datagram_connect(lipc_handle handle, const lipc_name *peer);
 
 /* lipc_send() to a name. Where the receiver's queue is full (Linux: net.unix.max_dgram_qlen datagrams) it is tried
- * again every 1 to 4 milliseconds, until the time runs out: no system tells when there is room. (As with lipc_connect(),
- * LIPC_ECONNREFUSED is also what Linux says of a namespaced name that does not exist.)
+ * again every 1 to 4 milliseconds, until the time runs out: no system tells when there is room. (As with
+ * lipc_connect(), LIPC_ECONNREFUSED is also what Linux says of a namespaced name that does not exist.)
  *
  * Errors: those of lipc_send(); LIPC_ENOENT, LIPC_ECONNREFUSED, LIPC_EACCES (also: the receiver is connected to
  * another), LIPC_ENOTSOCK, LIPC_ENAME, LIPC_ENAMETOOLONG. */

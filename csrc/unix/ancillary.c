@@ -141,8 +141,9 @@ static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, b
         return lipc__fault(LIPC_EHANDLES);
     lipc_handle pidfd = LIPC_INVALID_HANDLE;
     lipc_control_item item;
-    for (size_t at = 0; message->pidfd != NULL && lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
-        int r = item.kind == LIPC_CONTROL_PIDFD && pidfd == LIPC_INVALID_HANDLE ? lipc__pidfd_of(&item, &pidfd) : 0;
+    for (size_t at = 0; lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
+        bool wanted = item.kind == LIPC_CONTROL_PIDFD && message->pidfd != NULL && pidfd == LIPC_INVALID_HANDLE;
+        int r = wanted ? lipc__pidfd_of(&item, &pidfd) : 0;
         if (r < 0)
             return r;
     }

@@ -52,7 +52,7 @@ static int64_t lipc__receive(int fd, struct msghdr *m, size_t size, int flags, s
 static int64_t lipc__receive_waiting(int fd, struct msghdr *m, size_t size, int flags, lipc__deadline *deadline,
                                      size_t *ret_size) {
     const struct msghdr wanted = *m;
-    bool ended = false; /* seen once: Linux looks for a message first and for the end then, and one may come in between */
+    bool ended = false; /* seen once: Linux looks for a message, then for the end, and both may come in between */
     for (bool waited = false;; waited = true) {
         *m = wanted;
         int64_t n = lipc__receive(fd, m, size, flags, ret_size);
