@@ -3,17 +3,23 @@
 
 #include "error.c"
 #include "name.c"
+#include "deadline.c"
 
 #ifdef _WIN32
 #include "windows/error.c"
+#include "windows/wait.c"
 #include "windows/name.c"
+#include "windows/security.c"
 #include "windows/handle.c"
+#include "windows/operation.c"
 #include "windows/listener.c"
 #include "windows/connect.c"
+#include "windows/pipe.c"
 #include "windows/stream.c"
 #include "windows/message.c"
 #include "windows/credentials.c"
-#include "windows/pipe.c"
+#include "windows/named_pipe.c"
+#include "windows/async.c"
 #else
 #include "unix/error.c"
 #include "unix/wait.c"

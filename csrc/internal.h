@@ -12,7 +12,9 @@
 #include <string.h>
 
 #include "lipc.h"
-#ifndef _WIN32
+#ifdef _WIN32
+#include "lipc_windows.h"
+#else
 #include "lipc_unix.h"
 #endif
 #include "sys.h"
@@ -25,6 +27,10 @@ static int lipc__options(void *ret_options, size_t known, const void *options);
 
 /* unix/error.c, windows/error.c: an error that the library found itself */
 static int lipc__fault(int code);
+
+/* unix/wait.c, windows/wait.c: what deadline.c needs of the system */
+static int64_t lipc__now_ms(void);
+static void lipc__sleep_ms(int milliseconds);
 
 /* name.c; unix/name.c, windows/name.c */
 static int lipc__name_valid(int type, const char *text, size_t length);

@@ -237,6 +237,7 @@ typedef struct lipc_listener lipc_listener;
  * what you need: lipc_listen_options o = {.size = sizeof o, .mode = 0660}, in C++ = {} first. Zero means the
  * default. Bytes beyond the size that the library knows must be zero, otherwise the call fails with
  * LIPC_ENOTSUP. */
+struct lipc_listen_windows;
 typedef struct lipc_listen_options {
     size_t size;
     /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write
@@ -251,6 +252,8 @@ typedef struct lipc_listen_options {
     /* What to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. Or LIPC_DATAGRAM, for a socket that is bound to the
      * name, and whose handle receives what anybody sends to it: see lipc_unix.h. */
     int kind;
+    /* What Windows alone has, see lipc_windows.h. NULL: the defaults. Elsewhere anything else is LIPC_ENOTSUP. */
+    const struct lipc_listen_windows *windows;
 } lipc_listen_options;
 
 /* Listens on a name. options may be NULL.
@@ -304,9 +307,11 @@ LIPC_API void lipc_listener_close(lipc_listener *listener);
 /* ====================================== Connecting ============================================ */
 
 /* See lipc_listen_options for how these grow. */
+struct lipc_connect_windows;
 typedef struct lipc_connect_options {
     size_t size;
     int kind; /* LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM, as the listener has it */
+    const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
 } lipc_connect_options;
 
 /* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
@@ -502,7 +507,8 @@ LIPC_API int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret
 typedef struct lipc_pipe_options {
     size_t size;
     int inherit;     /* LIPC_READ, LIPC_WRITE or both: the ends that child processes get, see lipc_set_inherit() */
-    int buffer_size; /* in bytes, see lipc_set_buffer_size(); 0: the system's default, 64 KiB on Linux, pipe(7) */
+    int buffer_size; /* in bytes, see lipc_set_buffer_size(); 0: the default, 64 KiB on Linux, pipe(7), and Windows */
+    const char *sddl; /* Windows: its security descriptor; NULL: the user's alone. Elsewhere anything else is LIPC_ENOTSUP */
 } lipc_pipe_options;
 
 /* An unnamed pipe: what is written to one end is read from the other, with lipc_read() and lipc_write(). options may be

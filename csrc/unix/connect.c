@@ -29,7 +29,10 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     lipc__address address;
     socklen_t length;
     bool is_file;
-    int r = lipc__options(&o, sizeof o, options), type = r < 0 ? r : lipc__type_of(o.kind);
+    int r = lipc__options(&o, sizeof o, options);
+    if (r >= 0 && o.windows != NULL)
+        r = lipc__fault(LIPC_ENOTSUP);
+    int type = r < 0 ? r : lipc__type_of(o.kind);
     r = type < 0 ? type : lipc__address_of(name, false, &address, &length, &is_file);
     if (r < 0)
         return r;

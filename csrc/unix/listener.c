@@ -143,6 +143,8 @@ static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_
     int r = lipc__options(&o, sizeof o, options);
     if (r >= 0 && (o.mode > 0777 || o.backlog < 0))
         r = lipc__fault(LIPC_EINVAL);
+    if (r >= 0 && o.windows != NULL)
+        r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
     *ret_options = o;

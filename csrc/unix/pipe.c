@@ -56,6 +56,8 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
     int fds[2], r = lipc__options(&o, sizeof o, options);
     if (r >= 0 && ((o.inherit & ~(LIPC_READ | LIPC_WRITE)) != 0 || o.buffer_size < 0))
         r = lipc__fault(LIPC_EINVAL);
+    if (r >= 0 && o.sddl != NULL)
+        r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
 #ifdef LIPC__BORN_CLOEXEC

@@ -1,12 +1,179 @@
-/* Connecting: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Connecting, and pairs. */
+
+/* What a client may do, by direction. GENERIC_WRITE is not asked for: it holds the right to make instances of the pipe,
+ * which only its server has. Message mode takes FILE_WRITE_ATTRIBUTES, SetNamedPipeHandleState. */
+static DWORD lipc__client_access(int direction) {
+    const DWORD both = SYNCHRONIZE | READ_CONTROL | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES;
+    switch (direction) {
+    case LIPC_DIRECTION_CLIENT_TO_SERVER: return both | FILE_WRITE_DATA | FILE_WRITE_EA;
+    case LIPC_DIRECTION_SERVER_TO_CLIENT: return both | FILE_READ_DATA | FILE_READ_EA;
+    default: return both | FILE_READ_DATA | FILE_READ_EA | FILE_WRITE_DATA | FILE_WRITE_EA;
+    }
+}
+
+/* All that CreateFile is told. */
+typedef struct lipc__client_shape {
+    lipc__wide path;
+    int direction;
+    DWORD flags;
+    SECURITY_ATTRIBUTES security;
+} lipc__client_shape;
+
+static int lipc__open_as(lipc__client_shape *shape, DWORD access, HANDLE *ret_handle) {
+    HANDLE h = SYS_HANDLE(CreateFileW(shape->path.text, access, 0, &shape->security, OPEN_EXISTING, shape->flags, NULL));
+    if (h == INVALID_HANDLE_VALUE)
+        return lipc__error_from(GetLastError());
+    *ret_handle = h;
+    return 0;
+}
+
+/* What a client of the pipe may do, by the direction that the server gave it. */
+static int lipc__direction_of(HANDLE handle) {
+    static const int directions[] = {LIPC_DIRECTION_CLIENT_TO_SERVER, LIPC_DIRECTION_SERVER_TO_CLIENT, LIPC_DIRECTION_DUPLEX};
+    lipc__pipe_local_information information;
+    int r = lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
+    return r < 0 || information.configuration > 2 ? LIPC_DIRECTION_DUPLEX : directions[information.configuration];
+}
+
+/* Opens the pipe. Where the direction is to be found out, a pipe that lets nobody both read and write is tried one way,
+ * then the other. Wine 8 lets everybody do anything, so what was opened is looked at besides. */
+static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
+    static const int any[] = {LIPC_DIRECTION_DUPLEX, LIPC_DIRECTION_SERVER_TO_CLIENT, LIPC_DIRECTION_CLIENT_TO_SERVER};
+    bool open = shape->direction == LIPC_DIRECTION_DEFAULT;
+    const int *tried = open ? any : &shape->direction;
+    int r = lipc__fault(LIPC_EACCES);
+    for (int i = 0; i < (open ? 3 : 1) && lipc_error_code(r) == LIPC_EACCES; i++) {
+        HANDLE h = INVALID_HANDLE_VALUE;
+        r = lipc__open_as(shape, lipc__client_access(tried[i]), &h);
+        if (r < 0)
+            continue;
+        int direction = lipc__direction_of(h);
+        if (open && tried[i] == LIPC_DIRECTION_DUPLEX && direction != LIPC_DIRECTION_DUPLEX)
+            r = lipc__change_access(&h, lipc__client_access(direction));
+        else if (direction != tried[i] && (open || direction != LIPC_DIRECTION_DUPLEX))
+            r = lipc__fault(LIPC_EACCES); /* this user may go one way of two, or the pipe goes the other way */
+        if (r >= 0) {
+            *ret_handle = h;
+            return 0;
+        }
+        CloseHandle(h);
+    }
+    return r;
+}
+
+/* One attempt. LIPC_EAGAIN: all instances are busy. */
+static int lipc__connect_once(lipc__client_shape *shape, int kind, HANDLE *ret_handle) {
+    HANDLE h = INVALID_HANDLE_VALUE;
+    DWORD flags, mode = PIPE_READMODE_MESSAGE;
+    int r = lipc__open(shape, &h);
+    if (r < 0)
+        return r;
+    r = lipc__check_pipe(h, &flags);
+    if (r >= 0 && kind == LIPC_MESSAGE) {
+        int access = lipc_pipe_access((lipc_handle)h);
+        if (!(flags & PIPE_TYPE_MESSAGE))
+            r = lipc__fault(LIPC_ENOTSOCK);
+        else if (access < 0)
+            r = access;
+        else if ((access & LIPC_READ) && !SYS_TRUE(SetNamedPipeHandleState(h, &mode, NULL, NULL)))
+            r = lipc__error_from(GetLastError());
+    }
+    if (r < 0) {
+        CloseHandle(h);
+        return r;
+    }
+    *ret_handle = h;
+    return 0;
+}
+
+static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_options *o, const lipc_connect_windows *w,
+                                 lipc__client_shape *ret_shape) {
+    static const DWORD levels[] = {SECURITY_IDENTIFICATION, SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION,
+                                   SECURITY_IMPERSONATION, SECURITY_DELEGATION};
+    if (o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE)
+        return lipc__fault(o->kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
+    if (w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
+        w->impersonation < LIPC_IMPERSONATION_DEFAULT || w->impersonation > LIPC_IMPERSONATION_DELEGATE)
+        return lipc__fault(LIPC_EINVAL);
+    lipc__client_shape shape = {
+        .direction = w->direction,
+        .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | levels[w->impersonation] |
+                 (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
+        .security = {.nLength = sizeof shape.security, .bInheritHandle = w->inherit != 0},
+    };
+    int r = lipc__wide_of(name, &shape.path);
+    if (r >= 0)
+        *ret_shape = shape;
+    return r;
+}
 
 int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                  lipc_handle *ret_connection) {
-    (void)name, (void)options, (void)timeout_ms, (void)ret_connection;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc_connect_options o;
+    lipc_connect_windows w;
+    lipc__client_shape shape;
+    int r = lipc__options(&o, sizeof o, options);
+    if (r >= 0)
+        r = lipc__options(&w, sizeof w, o.windows);
+    if (r >= 0)
+        r = lipc__client_shape_of(name, &o, &w, &shape);
+    /* WaitNamedPipe is of no use: another client may take the instance that it found, and for no time it takes 0 to mean
+     * the server's default. */
+    for (lipc__deadline deadline = {.timeout_ms = timeout_ms}; r >= 0; r = lipc__pause(&deadline)) {
+        HANDLE h;
+        r = lipc__connect_once(&shape, o.kind, &h);
+        if (r >= 0) {
+            *ret_connection = (lipc_handle)h;
+            return 0;
+        }
+        if (lipc_error_code(r) != LIPC_EAGAIN)
+            return r;
+    }
+    return r;
+}
+
+/* The two ends of a pipe that has a name only because there are no others: random, so that nobody can wait for it, and
+ * gone with its one instance. */
+static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, HANDLE *ret_server, HANDLE *ret_client) {
+    uint64_t random[2];
+    if (!SYS_TRUE(SystemFunction036(random, sizeof random)))
+        return lipc__error_from(GetLastError());
+    swprintf(server->path.text, LIPC__PIPE_PATH_LIMIT, L"\\\\.\\pipe\\" LIPC__UNNAMED L"%016llx%016llx",
+             (unsigned long long)random[0], (unsigned long long)random[1]);
+    client->path = server->path;
+    int r = lipc__instance_create(server, true, ret_server);
+    if (r < 0)
+        return r;
+    r = lipc__connect_once(client, server->pipe_mode & PIPE_TYPE_MESSAGE ? LIPC_MESSAGE : LIPC_STREAM, ret_client);
+    if (r < 0)
+        CloseHandle(*ret_server);
+    return r;
 }
 
 int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
-    (void)kind, (void)ret_a, (void)ret_b;
-    return lipc__fault(LIPC_ENOTSUP);
+    if (kind != LIPC_STREAM && kind != LIPC_MESSAGE)
+        return lipc__fault(kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
+    HANDLE a, b;
+    lipc__pipe_shape server = {
+        .open_mode = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
+        .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS |
+                     (kind == LIPC_MESSAGE ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE),
+        .instances = 1, .outbound = LIPC__PIPE_BUFFER, .inbound = LIPC__PIPE_BUFFER,
+        .security = {.nLength = sizeof server.security},
+    };
+    lipc__client_shape client = {
+        .direction = LIPC_DIRECTION_DUPLEX,
+        .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION,
+        .security = {.nLength = sizeof client.security},
+    };
+    int r = lipc__descriptor_of(0, NULL, &server.security.lpSecurityDescriptor);
+    if (r < 0)
+        return r;
+    r = lipc__unnamed(&server, &client, &a, &b);
+    LocalFree(server.security.lpSecurityDescriptor);
+    if (r < 0)
+        return r;
+    *ret_a = (lipc_handle)a;
+    *ret_b = (lipc_handle)b;
+    return 0;
 }

@@ -1,16 +1,95 @@
-/* Credentials: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Who a peer is. */
+
+int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids) {
+    DWORD flags;
+    ULONG client, client_session, server, server_session;
+    HANDLE h = (HANDLE)handle;
+    int r = lipc__check_pipe(h, &flags);
+    if (r < 0)
+        return r;
+    if (!SYS_TRUE(GetNamedPipeClientProcessId(h, &client)) || !SYS_TRUE(GetNamedPipeServerProcessId(h, &server)) ||
+        !SYS_TRUE(GetNamedPipeClientSessionId(h, &client_session)) ||
+        !SYS_TRUE(GetNamedPipeServerSessionId(h, &server_session)))
+        return lipc__error_from(GetLastError());
+    *ret_ids = (lipc_pipe_ids){client, client_session, server, server_session};
+    return 0;
+}
 
 int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials) {
-    (void)handle, (void)ret_credentials;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD flags;
+    ULONG pid;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r < 0)
+        return r;
+    if (!(flags & PIPE_SERVER_END ? SYS_TRUE(GetNamedPipeClientProcessId((HANDLE)handle, &pid))
+                                  : SYS_TRUE(GetNamedPipeServerProcessId((HANDLE)handle, &pid))))
+        return lipc__error_from(GetLastError());
+    memset(ret_credentials, 0xff, sizeof *ret_credentials);
+    ret_credentials->pid = pid;
+    return 0;
 }
 
 int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) {
-    (void)handle, (void)capacity, (void)ret_groups;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD flags;
+    (void)capacity, (void)ret_groups;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }
 
-int lipc_set_pass_credentials(lipc_handle handle, int on) {
-    (void)handle, (void)on;
-    return lipc__fault(LIPC_ENOTSUP);
+int lipc_impersonate(lipc_handle handle) {
+    DWORD flags;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r < 0)
+        return r;
+    if (!(flags & PIPE_SERVER_END))
+        return lipc__fault(LIPC_ENOTSOCK);
+    return SYS_TRUE(ImpersonateNamedPipeClient((HANDLE)handle)) ? 0 : lipc__error_from(GetLastError());
+}
+
+int lipc_revert(void) {
+    return SYS_TRUE(RevertToSelf()) ? 0 : lipc__error_from(GetLastError());
+}
+
+/* Whom the client connected as, which only its server can find out; the end of a client, and a client that does not allow
+ * it, fail. */
+static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
+    HANDLE token;
+    HANDLE acting_as = NULL; /* whom this thread acts as already */
+    OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE | TOKEN_QUERY, TRUE, &acting_as);
+    int r = lipc_impersonate(handle);
+    if (r < 0) {
+        if (acting_as != NULL)
+            CloseHandle(acting_as);
+        return r;
+    }
+    bool opened = SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+    r = opened ? 0 : lipc__error_from(GetLastError());
+    if (!SetThreadToken(NULL, acting_as))
+        abort(); /* anything else would go on as somebody else */
+    if (acting_as != NULL)
+        CloseHandle(acting_as);
+    if (opened) {
+        r = lipc__token_sid(token, ret_sid, size);
+        CloseHandle(token);
+    }
+    return r;
+}
+
+int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
+    lipc_credentials peer;
+    int r = lipc__client_sid(handle, buffer, size);
+    if (r >= 0 || lipc_error_code(r) == LIPC_EBADF || lipc_error_code(r) == LIPC_EMSGSIZE)
+        return r;
+    r = lipc_peer_credentials(handle, &peer);
+    if (r < 0)
+        return r;
+    HANDLE process = SYS_ALLOCATE(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)peer.pid));
+    if (process == NULL) {
+        DWORD error = GetLastError();
+        return lipc__error(error == ERROR_INVALID_PARAMETER ? LIPC_ENOTCONN : lipc_error_code(lipc__error_from(error)),
+                           (int)error);
+    }
+    r = lipc__process_sid(process, buffer, size);
+    CloseHandle(process);
+    return r;
 }

@@ -1,41 +1,159 @@
-/* Handles: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Handles: what they are, adopting, duplicating, their names. */
+
+/* The system's error for a status, which is an error. */
+static int lipc__error_of_status(NTSTATUS status) {
+    return lipc__error_from(RtlNtStatusToDosError(status));
+}
+
+/* Asks the file system about a handle. */
+static int lipc__query(HANDLE handle, int class, void *ret_information, ULONG size) {
+    IO_STATUS_BLOCK block;
+    NTSTATUS status = NtQueryInformationFile(handle, &block, ret_information, size, (FILE_INFORMATION_CLASS)class);
+    return status < 0 ? lipc__error_of_status(status) : 0;
+}
+
+/* Fails for what is no pipe. */
+static int lipc__check_pipe(HANDLE handle, DWORD *ret_flags) {
+    DWORD type = GetFileType(handle);
+    if (type == FILE_TYPE_UNKNOWN && GetLastError() == ERROR_INVALID_HANDLE)
+        return lipc__error_from(ERROR_INVALID_HANDLE);
+    if (type != FILE_TYPE_PIPE || !SYS_TRUE(GetNamedPipeInfo(handle, ret_flags, NULL, NULL, NULL))) /* sockets have the type */
+        return lipc__fault(LIPC_ENOTSOCK);
+    return 0;
+}
+
+/* Puts a handle for the same end with that access in the place of another. */
+static int lipc__change_access(HANDLE *handle, DWORD access) {
+    HANDLE changed, self = GetCurrentProcess();
+    DWORD flags = 0;
+    if (!SYS_TRUE(GetHandleInformation(*handle, &flags)) ||
+        !SYS_TRUE(DuplicateHandle(self, *handle, self, &changed, access, (flags & HANDLE_FLAG_INHERIT) != 0, 0)))
+        return lipc__error_from(GetLastError());
+    CloseHandle(*handle);
+    *handle = changed;
+    return 0;
+}
+
+int lipc_pipe_access(lipc_handle handle) {
+    DWORD flags;
+    ACCESS_MASK granted = 0;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r >= 0)
+        r = lipc__query((HANDLE)handle, LIPC__FILE_ACCESS_INFORMATION, &granted, sizeof granted);
+    if (r < 0)
+        return r;
+    return (granted & FILE_READ_DATA ? LIPC_READ : 0) | (granted & FILE_WRITE_DATA ? LIPC_WRITE : 0);
+}
+
+/* Whether what is read comes in messages; of an end that does not read, whether it writes such. */
+static bool lipc__is_message(HANDLE handle, DWORD flags) {
+    DWORD state;
+    if (!(flags & PIPE_TYPE_MESSAGE))
+        return false;
+    return !GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) || (state & PIPE_READMODE_MESSAGE);
+}
 
 int lipc_kind(lipc_handle handle) {
-    (void)handle;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD flags;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r < 0)
+        return r;
+    if (lipc__is_message((HANDLE)handle, flags))
+        return LIPC_MESSAGE;
+    switch (lipc_pipe_access(handle)) {
+    case LIPC_READ: return LIPC_PIPE_READER;
+    case LIPC_WRITE: return LIPC_PIPE_WRITER;
+    default: return LIPC_STREAM;
+    }
 }
 
 int lipc_adopt(lipc_handle handle) {
-    (void)handle;
-    return lipc__fault(LIPC_ENOTSUP);
+    ULONG mode = 0;
+    int kind = lipc_kind(handle);
+    if (kind < 0)
+        return kind;
+    int r = lipc__query((HANDLE)handle, LIPC__FILE_MODE_INFORMATION, &mode, sizeof mode);
+    if (r < 0)
+        return r;
+    if (mode & (0x10 | 0x20)) /* FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT */
+        return lipc__fault(LIPC_ENOTSUP);
+    r = lipc_set_inherit(handle, false);
+    return r < 0 ? r : kind;
 }
 
 int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle) {
-    (void)handle, (void)ret_handle;
-    return lipc__fault(LIPC_ENOTSUP);
+    HANDLE duplicate, self = GetCurrentProcess();
+    if (!SYS_TRUE(DuplicateHandle(self, (HANDLE)handle, self, &duplicate, 0, FALSE, DUPLICATE_SAME_ACCESS)))
+        return lipc__error_from(GetLastError());
+    *ret_handle = (lipc_handle)duplicate;
+    return 0;
 }
 
 int lipc_close(lipc_handle handle) {
-    (void)handle;
-    return lipc__fault(LIPC_ENOTSUP);
+    return SYS_TRUE(CloseHandle((HANDLE)handle)) ? 0 : lipc__error_from(GetLastError());
+}
+
+int lipc_set_inherit(lipc_handle handle, int on) {
+    DWORD flag = on ? HANDLE_FLAG_INHERIT : 0;
+    return SYS_TRUE(SetHandleInformation((HANDLE)handle, HANDLE_FLAG_INHERIT, flag)) ? 0 : lipc__error_from(GetLastError());
+}
+
+/* What pairs and unnamed pipes are called, so that they can be told from what has a name. */
+#define LIPC__UNNAMED "lipc.unnamed."
+
+/* The name of the pipe if the handle is of the end that is wanted (PIPE_SERVER_END or PIPE_CLIENT_END). */
+static int lipc__name_of_end(HANDLE handle, DWORD end, lipc_name *ret_name) {
+    union {
+        FILE_NAME_INFO info;
+        char room[sizeof(FILE_NAME_INFO) + LIPC_NAME_CAPACITY * sizeof(WCHAR)];
+    } found;
+    static const char prefix[] = "\\\\.\\pipe";
+    lipc_name name = {0};
+    DWORD flags;
+    int r = lipc__check_pipe(handle, &flags);
+    if (r < 0)
+        return r;
+    if ((flags & PIPE_SERVER_END) == end &&
+        SYS_TRUE(GetFileInformationByHandleEx(handle, FileNameInfo, &found, sizeof found))) {
+        int at = (int)sizeof prefix - 1;
+        int n = WideCharToMultiByte(CP_UTF8, 0, found.info.FileName, (int)(found.info.FileNameLength / sizeof(WCHAR)),
+                                    name.text + at, LIPC_NAME_CAPACITY - 1 - at, NULL, NULL);
+        if (n > 1 && strncmp(name.text + at + 1, LIPC__UNNAMED, strlen(LIPC__UNNAMED)) != 0) {
+            memcpy(name.text, prefix, (size_t)at);
+            name.type = LIPC_NAME_PATH;
+            name.length = (uint32_t)(at + n);
+        }
+    }
+    if (name.length == 0)
+        memset(&name, 0, sizeof name);
+    *ret_name = name;
+    return 0;
 }
 
 int lipc_local_name(lipc_handle handle, lipc_name *ret_name) {
-    (void)handle, (void)ret_name;
-    return lipc__fault(LIPC_ENOTSUP);
+    return lipc__name_of_end((HANDLE)handle, PIPE_SERVER_END, ret_name);
 }
 
 int lipc_peer_name(lipc_handle handle, lipc_name *ret_name) {
-    (void)handle, (void)ret_name;
-    return lipc__fault(LIPC_ENOTSUP);
+    return lipc__name_of_end((HANDLE)handle, PIPE_CLIENT_END, ret_name);
 }
 
 int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {
-    (void)handle, (void)direction, (void)size;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD flags;
+    if (size <= 0 || (direction != LIPC_READ && direction != LIPC_WRITE))
+        return lipc__fault(LIPC_EINVAL);
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }
 
 int lipc_buffer_size(lipc_handle handle, int direction) {
-    (void)handle, (void)direction;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD flags, out, in;
+    if (direction != LIPC_READ && direction != LIPC_WRITE)
+        return lipc__fault(LIPC_EINVAL);
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r < 0)
+        return r;
+    if (!SYS_TRUE(GetNamedPipeInfo((HANDLE)handle, NULL, &out, &in, NULL)))
+        return lipc__error_from(GetLastError());
+    return (int)(direction == LIPC_READ ? in : out);
 }

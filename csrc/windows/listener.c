@@ -1,15 +1,266 @@
-/* Listeners: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Listeners: a name, and instances of its pipe that wait for clients. */
+
+enum {
+    LIPC__PENDING_LEAST = 2, /* so that a client that comes while another is being accepted finds one */
+    LIPC__PENDING_DEFAULT = 8,
+    LIPC__PENDING_MOST = 64,
+    LIPC__PIPE_BUFFER = 64 * 1024
+};
+
+/* An instance that waits for a client. */
+typedef struct lipc__instance {
+    HANDLE handle;
+    OVERLAPPED connecting;
+} lipc__instance;
+
+/* All that CreateNamedPipe is told. */
+typedef struct lipc__pipe_shape {
+    lipc__wide path;
+    DWORD open_mode, pipe_mode, instances, outbound, inbound, default_wait;
+    SECURITY_ATTRIBUTES security; /* its descriptor is LocalFree()'s */
+} lipc__pipe_shape;
 
 struct lipc_listener {
-    lipc_handle handle;
     lipc_name name;
+    lipc__pipe_shape shape;
+    HANDLE turn;  /* a semaphore of one, for who accepts */
+    HANDLE event; /* of all instances: set when a client has connected to one */
+    bool owns_event;
+    size_t wanted, count;
+    lipc__instance *pending[LIPC__PENDING_MOST];
 };
+
+/* Makes an instance. */
+static int lipc__instance_create(lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
+    HANDLE h = SYS_HANDLE(CreateNamedPipeW(shape->path.text, shape->open_mode | (first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
+                                           shape->pipe_mode, shape->instances, shape->outbound, shape->inbound,
+                                           shape->default_wait, &shape->security));
+    if (h == INVALID_HANDLE_VALUE)
+        return lipc__error_from(GetLastError());
+    /* Wine 8 forgets that everybody may ask about what they have made, CreateNamedPipe. */
+    if (!GetNamedPipeInfo(h, NULL, NULL, NULL, NULL) && GetLastError() == ERROR_ACCESS_DENIED) {
+        int r = lipc__change_access(&h, FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE);
+        if (r < 0) {
+            CloseHandle(h);
+            return r;
+        }
+    }
+    *ret_handle = h;
+    return 0;
+}
+
+static bool lipc__pipe_exists(const wchar_t *path) {
+    return WaitNamedPipeW(path, 1) || GetLastError() == ERROR_SEM_TIMEOUT;
+}
+
+/* Makes the first instance, and fails with LIPC_EADDRINUSE if there is another. Windows sees to that itself
+ * (FILE_FLAG_FIRST_PIPE_INSTANCE), Wine 8 does not: there instances are counted, and of several servers that see each other
+ * all withdraw, to try again after times of different length. */
+static int lipc__instance_first(lipc__pipe_shape *shape, HANDLE *ret_handle) {
+    for (int attempt = 0; attempt < 20 && !lipc__pipe_exists(shape->path.text); attempt++) {
+        HANDLE h;
+        lipc__pipe_local_information information;
+        unsigned char random = 0;
+        int r = lipc__instance_create(shape, true, &h);
+        /* The flag is said to be broken with ERROR_ACCESS_DENIED, the limit of instances with ERROR_PIPE_BUSY. */
+        if (r < 0 && (lipc_error_os(r) == ERROR_PIPE_BUSY || lipc_error_os(r) == ERROR_ACCESS_DENIED) &&
+            lipc__pipe_exists(shape->path.text))
+            break;
+        if (r >= 0) {
+            r = lipc__query(h, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
+            if (r >= 0 && information.current_instances == 1) {
+                *ret_handle = h;
+                return 0;
+            }
+            CloseHandle(h);
+        }
+        if (r < 0)
+            return r;
+        SystemFunction036(&random, sizeof random);
+        Sleep(random % 8);
+    }
+    return lipc__fault(LIPC_EADDRINUSE);
+}
+
+/* Lets an instance wait for a client. One whose client has come and gone is made to wait for the next. */
+static int lipc__instance_listen(lipc__instance *i, HANDLE event) {
+    for (;;) {
+        memset(&i->connecting, 0, sizeof i->connecting);
+        i->connecting.hEvent = lipc__quiet(event);
+        if (SYS_TRUE(ConnectNamedPipe(i->handle, &i->connecting)))
+            return 0;
+        DWORD error = GetLastError();
+        if (error == ERROR_IO_PENDING || error == ERROR_PIPE_CONNECTED) {
+            if (error == ERROR_PIPE_CONNECTED)
+                i->connecting.Internal = 0; /* it is over */
+            return 0;
+        }
+        if (error != ERROR_NO_DATA || !SYS_TRUE(DisconnectNamedPipe(i->handle)))
+            return lipc__error_from(error);
+    }
+}
+
+static int lipc__instance_new(lipc_listener *l, bool first) {
+    lipc__instance *i = SYS_ALLOCATE(calloc(1, sizeof *i));
+    if (i == NULL)
+        return lipc__fault(LIPC_ENOMEM);
+    int r = first ? lipc__instance_first(&l->shape, &i->handle) : lipc__instance_create(&l->shape, false, &i->handle);
+    if (r >= 0) {
+        r = lipc__instance_listen(i, l->event);
+        if (r < 0)
+            CloseHandle(i->handle);
+    }
+    if (r < 0) {
+        free(i);
+        return r;
+    }
+    l->pending[l->count++] = i;
+    return 0;
+}
+
+/* Makes as many instances wait as are wanted. Fails only if none waits then. */
+static int lipc__replenish(lipc_listener *l) {
+    int r = 0;
+    while (r >= 0 && l->count < l->wanted)
+        r = lipc__instance_new(l, false);
+    return l->count > 0 ? 0 : r;
+}
+
+/* Takes the instance that a client has connected to, INVALID_HANDLE_VALUE if there is none. An instance starts to wait
+ * again if the thread is gone that made it wait: the system has ended its operations. */
+static HANDLE lipc__take_connected(lipc_listener *l) {
+    for (size_t at = 0; at < l->count; at++) {
+        lipc__instance *i = l->pending[at];
+        DWORD size;
+        if (!lipc__is_over(&i->connecting))
+            continue;
+        bool connected = GetOverlappedResult(i->handle, &i->connecting, &size, FALSE);
+        if (!connected && lipc__instance_listen(i, l->event) >= 0) {
+            at--; /* look at it again */
+            continue;
+        }
+        HANDLE handle = i->handle;
+        l->pending[at--] = l->pending[--l->count];
+        free(i);
+        if (connected)
+            return handle;
+        CloseHandle(handle);
+    }
+    return INVALID_HANDLE_VALUE;
+}
+
+/* The same, and otherwise leaves the event unset until there is one. */
+static HANDLE lipc__take_or_watch(lipc_listener *l) {
+    HANDLE handle = lipc__take_connected(l);
+    if (handle != INVALID_HANDLE_VALUE)
+        return handle;
+    ResetEvent(l->event);
+    return lipc__take_connected(l); /* who came before the event was reset */
+}
+
+static int lipc__accept(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_handle) {
+    for (;;) {
+        int r = lipc__replenish(l);
+        bool starved = r < 0 && lipc_error_os(r) == ERROR_PIPE_BUSY; /* until a connection ends there can be no instance */
+        if (r < 0 && !starved)
+            return r;
+        HANDLE handle = lipc__take_or_watch(l);
+        if (handle != INVALID_HANDLE_VALUE) {
+            lipc__replenish(l);
+            SetEvent(l->event); /* there may be more */
+            *ret_handle = handle;
+            return 0;
+        }
+        if (starved) {
+            int waited = lipc__pause(deadline);
+            if (waited < 0)
+                return lipc_error_code(waited) == LIPC_EAGAIN ? r : waited;
+            continue;
+        }
+        int left = lipc__time_left(deadline);
+        if (left < -1)
+            return left;
+        WaitForSingleObject(l->event, left == -1 ? INFINITE : (DWORD)left);
+    }
+}
+
+int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    HANDLE handle = INVALID_HANDLE_VALUE;
+    int left = timeout_ms == 0 ? 0 : lipc__time_left(&deadline);
+    if (WaitForSingleObject(l->turn, left == -1 ? INFINITE : (DWORD)left) != WAIT_OBJECT_0)
+        return lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
+    int r = lipc__accept(l, &deadline, &handle);
+    ReleaseSemaphore(l->turn, 1, NULL);
+    if (r < 0)
+        return r;
+    if (ret_peer != NULL)
+        memset(ret_peer, 0, sizeof *ret_peer);
+    *ret_connection = (lipc_handle)handle;
+    return 0;
+}
+
+static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, const lipc_listen_windows *w,
+                          lipc__pipe_shape *ret_shape) {
+    static const DWORD directions[] = {PIPE_ACCESS_DUPLEX, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND};
+    if (o->mode > 0777 || o->backlog < 0 || w->direction < LIPC_DIRECTION_DEFAULT ||
+        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT || w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST ||
+        w->outbound_buffer > LIPC__MOST)
+        return lipc__fault(LIPC_EINVAL);
+    DWORD mode = 0;
+    switch (o->kind) {
+    case 0:
+    case LIPC_STREAM: mode = PIPE_TYPE_BYTE | PIPE_READMODE_BYTE; break;
+    case LIPC_MESSAGE: mode = PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE; break;
+    default: return lipc__fault(o->kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
+    }
+    lipc__pipe_shape shape = {
+        .open_mode = directions[w->direction] | FILE_FLAG_OVERLAPPED | (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
+        .pipe_mode = mode | (w->accept_remote ? PIPE_ACCEPT_REMOTE_CLIENTS : PIPE_REJECT_REMOTE_CLIENTS),
+        .instances = w->instances > 0 ? w->instances : PIPE_UNLIMITED_INSTANCES,
+        .inbound = w->inbound_buffer > 0 ? w->inbound_buffer : LIPC__PIPE_BUFFER,
+        .outbound = w->outbound_buffer > 0 ? w->outbound_buffer : LIPC__PIPE_BUFFER,
+        .default_wait = w->default_wait_ms,
+        .security = {.nLength = sizeof shape.security, .bInheritHandle = w->inherit != 0},
+    };
+    int r = lipc__wide_of(name, &shape.path);
+    if (r >= 0)
+        r = lipc__descriptor_of(o->mode, w->sddl, &shape.security.lpSecurityDescriptor);
+    if (r >= 0)
+        *ret_shape = shape;
+    return r;
+}
 
 int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
-    (void)name, (void)ret_listener;
+    lipc_listen_windows w;
     int r = lipc__options(&o, sizeof o, options);
-    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
+    if (r >= 0)
+        r = lipc__options(&w, sizeof w, o.windows);
+    if (r < 0)
+        return r;
+    lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
+    if (l == NULL)
+        return lipc__fault(LIPC_ENOMEM);
+    r = lipc__shape_of(name, &o, &w, &l->shape);
+    if (r < 0) {
+        free(l);
+        return r;
+    }
+    size_t wanted = o.backlog > 0 ? (size_t)o.backlog : LIPC__PENDING_DEFAULT;
+    l->wanted = wanted < LIPC__PENDING_LEAST ? LIPC__PENDING_LEAST : wanted > LIPC__PENDING_MOST ? LIPC__PENDING_MOST : wanted;
+    l->name = *name;
+    l->owns_event = true;
+    l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));
+    l->event = l->turn == NULL ? NULL : SYS_ALLOCATE(CreateEventW(NULL, TRUE, FALSE, NULL));
+    r = l->event == NULL ? lipc__error_from(GetLastError()) : lipc__instance_new(l, true);
+    if (r < 0) {
+        lipc_listener_close(l);
+        return r;
+    }
+    lipc__replenish(l);
+    *ret_listener = l;
+    return 0;
 }
 
 int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, lipc_listener **ret_listener) {
@@ -17,17 +268,13 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
     return lipc__fault(LIPC_ENOTSUP);
 }
 
-int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
-    (void)l, (void)timeout_ms, (void)ret_peer, (void)ret_connection;
-    return lipc__fault(LIPC_ENOTSUP);
-}
-
 lipc_handle lipc_listener_handle(const lipc_listener *l) {
-    return l->handle;
+    return (lipc_handle)l->event;
 }
 
 lipc_handle lipc_listener_detach(lipc_listener *l) {
-    return l->handle;
+    l->owns_event = false;
+    return (lipc_handle)l->event;
 }
 
 void lipc_listener_name(const lipc_listener *l, lipc_name *ret_name) {
@@ -35,9 +282,27 @@ void lipc_listener_name(const lipc_listener *l, lipc_name *ret_name) {
 }
 
 void lipc_listener_set_unlink(lipc_listener *l, int unlink) {
-    (void)l, (void)unlink;
+    (void)l, (void)unlink; /* the name goes with the last instance */
+}
+
+/* Closes an instance once the system no longer writes to it. */
+static void lipc__instance_close(lipc__instance *i, HANDLE event) {
+    CancelIoEx(i->handle, &i->connecting);
+    for (ResetEvent(event); !lipc__is_over(&i->connecting); ResetEvent(event))
+        WaitForSingleObject(event, INFINITE);
+    CloseHandle(i->handle);
+    free(i);
 }
 
 void lipc_listener_close(lipc_listener *l) {
-    (void)l;
+    if (l == NULL)
+        return;
+    while (l->count > 0)
+        lipc__instance_close(l->pending[--l->count], l->event);
+    if (l->event != NULL && l->owns_event)
+        CloseHandle(l->event);
+    if (l->turn != NULL)
+        CloseHandle(l->turn);
+    LocalFree(l->shape.security.lpSecurityDescriptor);
+    free(l);
 }

@@ -1,46 +1,218 @@
-/* Messages: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Messages. */
+
+static int lipc__check_messages(HANDLE handle) {
+    DWORD flags;
+    int r = lipc__check_pipe(handle, &flags);
+    return r < 0 ? r : lipc__is_message(handle, flags) ? 0 : lipc__fault(LIPC_ENOTSOCK);
+}
+
+/* Takes what is left of a message. */
+static DWORD lipc__discard(HANDLE handle) {
+    char rest[4096];
+    DWORD n, error;
+    lipc__deadline deadline = {.timeout_ms = -1}; /* it is all there */
+    do
+        error = lipc__transfer(LIPC__READS, handle, rest, sizeof rest, &deadline, &n);
+    while (error == ERROR_MORE_DATA);
+    return error;
+}
+
+/* Receives one message into buffers, in order. What fitted is counted also when it is truncated. */
+static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline,
+                             size_t *ret_length) {
+    static const lipc_buffer none = {NULL, 0};
+    DWORD n, error;
+    size_t length = 0, i = 0;
+    *ret_length = 0;
+    do {
+        const lipc_buffer *b = i < count ? &buffers[i] : &none;
+        error = lipc__transfer(LIPC__READS, handle, b->data, b->size, deadline, &n);
+        length += n;
+    } while (error == ERROR_MORE_DATA && ++i < count);
+    *ret_length = length;
+    if (error == 0)
+        return (int64_t)length;
+    if (lipc__is_end(error))
+        return lipc__fault(LIPC_EEND);
+    if (error != ERROR_MORE_DATA)
+        return lipc__transfer_error(error);
+    lipc__discard(handle);
+    return lipc__fault(LIPC_ETRUNCATED);
+}
+
+/* Sends one message. */
+static int64_t lipc__send(HANDLE handle, const void *data, size_t size, lipc__deadline *deadline) {
+    if (size > LIPC__MOST)
+        return lipc__fault(LIPC_EMSGSIZE);
+    DWORD n, error = lipc__transfer(LIPC__WRITES, handle, (void *)data, size, deadline, &n);
+    return error == 0 ? (int64_t)size : lipc__transfer_error(error);
+}
 
 int64_t lipc_send(lipc_handle handle, const void *data, size_t size, int timeout_ms) {
-    (void)handle, (void)data, (void)size, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int r = lipc__check_messages((HANDLE)handle);
+    return r < 0 ? r : lipc__send((HANDLE)handle, data, size, &deadline);
 }
 
 int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms) {
-    (void)handle, (void)data, (void)size, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc_buffer buffer = {data, size};
+    size_t length;
+    int r = lipc__check_messages((HANDLE)handle);
+    return r < 0 ? r : lipc__receive((HANDLE)handle, &buffer, 1, &deadline, &length);
+}
+
+/* Whether the next message is empty and there. */
+static bool lipc__empty_is_there(HANDLE handle) {
+    lipc__pipe_peek peek = {0};
+    IO_STATUS_BLOCK block;
+    NTSTATUS status = NtFsControlFile(handle, NULL, NULL, NULL, &block, LIPC__FSCTL_PIPE_PEEK, NULL, 0, &peek, sizeof peek);
+    return status >= 0 && peek.number_of_messages > 0 && peek.message_length == 0;
+}
+
+/* Waits for a message, and looks at it. The system reports none without taking something, so this looks every 1 to 4
+ * milliseconds. */
+static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms, DWORD *ret_left) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int r = lipc__check_messages(handle);
+    while (r >= 0) {
+        DWORD n = 0, there, left;
+        if (!SYS_TRUE(PeekNamedPipe(handle, data, lipc__at_most(size), &n, &there, &left))) {
+            DWORD error = GetLastError();
+            return lipc__is_end(error) ? lipc__fault(LIPC_EEND) : lipc__transfer_error(error);
+        }
+        if (there > 0 || lipc__empty_is_there(handle)) {
+            *ret_left = left;
+            return n;
+        }
+        r = lipc__pause(&deadline);
+    }
+    return r;
 }
 
 int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms) {
-    (void)handle, (void)data, (void)size, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD left = 0;
+    int64_t n = lipc__peek((HANDLE)handle, data, size, timeout_ms, &left);
+    return n >= 0 && left > 0 ? lipc__fault(LIPC_ETRUNCATED) : n;
 }
 
 int64_t lipc_message_size(lipc_handle handle, int timeout_ms) {
-    (void)handle, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD left = 0;
+    int64_t n = lipc__peek((HANDLE)handle, NULL, 0, timeout_ms, &left);
+    return n < 0 ? n : left;
 }
 
 int64_t lipc_message_limit(lipc_handle handle) {
-    (void)handle;
-    return lipc__fault(LIPC_ENOTSUP);
+    int r = lipc__check_messages((HANDLE)handle);
+    return r < 0 ? r : LIPC__MOST;
 }
 
 int64_t lipc_send_batch(lipc_handle handle, const lipc_buffer *messages, size_t count, int timeout_ms) {
-    (void)handle, (void)messages, (void)count, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int r = lipc__check_messages((HANDLE)handle);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++) {
+        int64_t n = lipc__send((HANDLE)handle, messages[i].data, messages[i].size, &deadline);
+        if (n < 0)
+            return i > 0 ? (int64_t)i : n;
+    }
+    return (int64_t)count;
 }
 
 int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t count, int timeout_ms) {
-    (void)handle, (void)messages, (void)count, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int r = lipc__check_messages((HANDLE)handle);
+    if (r < 0)
+        return r;
+    for (size_t i = 0; i < count; i++) {
+        size_t length;
+        int64_t n = lipc__receive((HANDLE)handle, &messages[i], 1, &deadline, &length);
+        if (lipc_error_code(n) == LIPC_ETRUNCATED) {
+            messages[i].size++;
+            return (int64_t)i + 1;
+        }
+        if (n < 0)
+            return i > 0 ? (int64_t)i : n;
+        messages[i].size = length;
+        deadline.timeout_ms = 0;
+    }
+    return (int64_t)count;
+}
+
+/* Puts buffers together and sends them. */
+static int64_t lipc__send_gathered(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline) {
+    char room[4096], *gathered = room;
+    size_t size = 0, at = 0;
+    if (count == 1)
+        return lipc__send(handle, buffers[0].data, buffers[0].size, deadline);
+    for (size_t i = 0; i < count; i++) {
+        if (buffers[i].size > LIPC__MOST - size)
+            return lipc__fault(LIPC_EMSGSIZE);
+        size += buffers[i].size;
+    }
+    if (size > sizeof room)
+        gathered = SYS_ALLOCATE(malloc(size));
+    if (gathered == NULL)
+        return lipc__fault(LIPC_ENOMEM);
+    for (size_t i = 0; i < count; at += buffers[i++].size)
+        if (buffers[i].size > 0)
+            memcpy(gathered + at, buffers[i].data, buffers[i].size);
+    int64_t n = lipc__send(handle, gathered, size, deadline);
+    if (gathered != room)
+        free(gathered);
+    return n;
 }
 
 int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms) {
-    (void)handle, (void)message, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc_message m;
+    DWORD flags;
+    int r = lipc__options(&m, sizeof m, message);
+    if (r >= 0)
+        r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r >= 0 && (m.handle_count > 0 || m.credentials != NULL || m.peer != NULL || m.control != NULL))
+        r = lipc__fault(LIPC_ENOTSUP);
+    if (r < 0)
+        return r;
+    return lipc__is_message((HANDLE)handle, flags)
+               ? lipc__send_gathered((HANDLE)handle, m.buffers, m.buffer_count, &deadline)
+               : lipc_writev(handle, m.buffers, m.buffer_count, timeout_ms);
 }
 
 int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
-    (void)handle, (void)message, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc_message m;
+    DWORD flags;
+    size_t length = 0;
+    int r = lipc__options(&m, sizeof m, message);
+    if (r >= 0)
+        r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r >= 0 && m.control != NULL)
+        r = lipc__fault(LIPC_ENOTSUP);
+    if (r < 0)
+        return r;
+    bool whole = lipc__is_message((HANDLE)handle, flags);
+    int64_t n = whole ? lipc__receive((HANDLE)handle, m.buffers, m.buffer_count, &deadline, &length)
+                      : lipc_readv(handle, m.buffers, m.buffer_count, timeout_ms);
+    if (!whole && n == 0)
+        n = lipc__fault(LIPC_EEND);
+    if (n < 0 && lipc_error_code(n) != LIPC_ETRUNCATED)
+        return n;
+    message->length = n < 0 ? length : (size_t)n;
+    message->handle_count = 0;
+    if (m.credentials != NULL)
+        memset(m.credentials, 0xff, sizeof *m.credentials);
+    if (m.peer != NULL)
+        memset(m.peer, 0, sizeof *m.peer);
+    if (m.pidfd != NULL)
+        *m.pidfd = LIPC_INVALID_HANDLE;
+    return n;
+}
+
+int lipc_set_pass_credentials(lipc_handle handle, int on) {
+    DWORD flags;
+    (void)on;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }

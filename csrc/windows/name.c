@@ -44,3 +44,30 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
         return lipc__fault(LIPC_ENAME);
     return lipc__utf16_length(text, length) > (size_t)limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
 }
+
+/* What a name is to CreateNamedPipe and CreateFile. */
+typedef struct lipc__wide {
+    wchar_t text[LIPC__PIPE_PATH_LIMIT + 1];
+} lipc__wide;
+
+static int lipc__wide_of(const lipc_name *name, lipc__wide *ret_wide) {
+    static const wchar_t prefix[] = L"\\\\.\\pipe\\";
+    int r = name->length == 0 || name->length >= LIPC_NAME_CAPACITY
+                ? lipc__fault(LIPC_ENAME)
+                : lipc__name_valid((int)name->type, name->text, name->length);
+    if (r < 0)
+        return r;
+    lipc__wide wide;
+    int at = 0;
+    if (name->type == LIPC_NAME_NAMESPACED) {
+        memcpy(wide.text, prefix, sizeof prefix);
+        at = (int)(sizeof prefix / sizeof *prefix) - 1;
+    }
+    int n = MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, name->text, (int)name->length, wide.text + at,
+                                LIPC__PIPE_PATH_LIMIT - at);
+    if (n == 0)
+        return lipc__fault(LIPC_ENAME);
+    wide.text[at + n] = L'\0';
+    *ret_wide = wide;
+    return 0;
+}

@@ -1,11 +1,34 @@
-/* Unnamed pipes: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Unnamed pipes. The system's own, CreatePipe, cannot be waited for with a timeout. */
 
 int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write) {
-    (void)options, (void)ret_read, (void)ret_write;
-    return lipc__fault(LIPC_ENOTSUP);
-}
-
-int lipc_set_inherit(lipc_handle handle, int on) {
-    (void)handle, (void)on;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc_pipe_options o;
+    int r = lipc__options(&o, sizeof o, options);
+    if (r >= 0 && ((o.inherit & ~(LIPC_READ | LIPC_WRITE)) != 0 || o.buffer_size < 0 || o.buffer_size > LIPC__MOST))
+        r = lipc__fault(LIPC_EINVAL);
+    if (r < 0)
+        return r;
+    bool gives_reader = o.inherit & LIPC_READ, gives_writer = o.inherit & LIPC_WRITE;
+    DWORD size = o.buffer_size > 0 ? (DWORD)o.buffer_size : LIPC__PIPE_BUFFER;
+    HANDLE reader, writer;
+    lipc__pipe_shape server = {
+        .open_mode = PIPE_ACCESS_INBOUND | (gives_reader ? 0 : FILE_FLAG_OVERLAPPED), /* other programs expect it without */
+        .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS | PIPE_TYPE_BYTE | PIPE_READMODE_BYTE,
+        .instances = 1, .outbound = size, .inbound = size,
+        .security = {.nLength = sizeof server.security, .bInheritHandle = gives_reader},
+    };
+    lipc__client_shape client = {
+        .direction = LIPC_DIRECTION_CLIENT_TO_SERVER,
+        .flags = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION | (gives_writer ? 0 : FILE_FLAG_OVERLAPPED),
+        .security = {.nLength = sizeof client.security, .bInheritHandle = gives_writer},
+    };
+    r = lipc__descriptor_of(0, o.sddl, &server.security.lpSecurityDescriptor);
+    if (r < 0)
+        return r;
+    r = lipc__unnamed(&server, &client, &reader, &writer);
+    LocalFree(server.security.lpSecurityDescriptor);
+    if (r < 0)
+        return r;
+    *ret_read = (lipc_handle)reader;
+    *ret_write = (lipc_handle)writer;
+    return 0;
 }

@@ -1,26 +1,88 @@
-/* Bytes: not on Windows in this version. Every function fails with LIPC_ENOTSUP. */
+/* Bytes: reading and writing. */
 
-int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
-    (void)handle, (void)data, (void)size, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+static int64_t lipc__read(HANDLE handle, void *data, size_t size, lipc__deadline *deadline) {
+    while (size > 0) {
+        DWORD n, error = lipc__transfer(LIPC__READS, handle, data, size, deadline, &n);
+        if (lipc__is_end(error))
+            return 0;
+        if (error != 0 && error != ERROR_MORE_DATA)
+            return lipc__transfer_error(error);
+        if (n > 0) /* an empty message is no bytes */
+            return n;
+    }
+    return 0;
 }
 
+int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    return lipc__read((HANDLE)handle, data, size, &deadline);
+}
+
+/* The system does not scatter what it reads from a pipe: what is there is read buffer by buffer. */
 int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
-    (void)handle, (void)buffers, (void)count, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int64_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        int64_t n = lipc__read((HANDLE)handle, buffers[i].data, buffers[i].size, &deadline);
+        if (n < 0)
+            return total > 0 ? total : n;
+        total += n;
+        if ((size_t)n < buffers[i].size)
+            break;
+        if (total > 0)
+            deadline.timeout_ms = 0;
+    }
+    return total;
+}
+
+/* Writes all, behind *done bytes that have been written, to which it adds. */
+static int lipc__write(HANDLE handle, const char *data, size_t size, lipc__deadline *deadline, size_t *done) {
+    while (size > 0) {
+        DWORD n, error = lipc__transfer(LIPC__WRITES, handle, (void *)data, size, deadline, &n);
+        data += n;
+        size -= n;
+        *done += n;
+        if (error != 0)
+            return lipc__transfer_error(error);
+    }
+    return 0;
 }
 
 int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms) {
-    (void)handle, (void)data, (void)size, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    size_t done = 0;
+    int r = lipc__write((HANDLE)handle, data, size, &deadline, &done);
+    return done > 0 ? (int64_t)done : r;
 }
 
+/* Nor does it gather: small pieces are put together here, large ones are written as they are. */
 int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
-    (void)handle, (void)buffers, (void)count, (void)timeout_ms;
-    return lipc__fault(LIPC_ENOTSUP);
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    char gathered[4096];
+    size_t used = 0, done = 0;
+    int r = 0;
+    for (size_t i = 0; r >= 0 && i < count; i++) {
+        bool fits = buffers[i].size <= sizeof gathered - used;
+        if (!fits) {
+            r = lipc__write((HANDLE)handle, gathered, used, &deadline, &done);
+            used = 0;
+        }
+        if (r >= 0 && !fits && buffers[i].size > sizeof gathered) {
+            r = lipc__write((HANDLE)handle, buffers[i].data, buffers[i].size, &deadline, &done);
+        } else if (r >= 0 && buffers[i].size > 0) {
+            memcpy(gathered + used, buffers[i].data, buffers[i].size);
+            used += buffers[i].size;
+        }
+    }
+    if (r >= 0)
+        r = lipc__write((HANDLE)handle, gathered, used, &deadline, &done);
+    return done > 0 ? (int64_t)done : r;
 }
 
 int lipc_shutdown(lipc_handle handle, int direction) {
-    (void)handle, (void)direction;
-    return lipc__fault(LIPC_ENOTSUP);
+    DWORD flags;
+    if (direction < LIPC_READ || direction > (LIPC_READ | LIPC_WRITE))
+        return lipc__fault(LIPC_EINVAL);
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }

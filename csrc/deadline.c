@@ -1,0 +1,34 @@
+/* How long a call may take. */
+
+typedef struct lipc__deadline {
+    int timeout_ms;
+    bool started;
+    int64_t end_ms; /* on the monotonic clock, once started */
+    int pause_ms;   /* the last one */
+} lipc__deadline;
+
+/* The milliseconds left, at least 1; -1 for no limit; or an error. The clock is first read when something
+ * has to wait, so that a call that never waits does not pay for it. */
+static int lipc__time_left(lipc__deadline *deadline) {
+    if (deadline->timeout_ms == 0)
+        return lipc__fault(LIPC_EAGAIN);
+    if (deadline->timeout_ms < 0)
+        return -1;
+    int64_t now = lipc__now_ms();
+    if (!deadline->started) {
+        deadline->started = true;
+        deadline->end_ms = now + deadline->timeout_ms;
+    }
+    int64_t left = deadline->end_ms - now;
+    return left > 0 ? (int)left : lipc__fault(LIPC_ETIMEDOUT);
+}
+
+/* Sleeps between two attempts at what no system call waits for: 1, 2, 4, 4 … milliseconds, or until the time is up. */
+static int lipc__pause(lipc__deadline *deadline) {
+    int left = lipc__time_left(deadline);
+    if (left < -1)
+        return left;
+    deadline->pause_ms = deadline->pause_ms == 0 ? 1 : deadline->pause_ms < 4 ? deadline->pause_ms * 2 : 4;
+    lipc__sleep_ms(left >= 0 && left < deadline->pause_ms ? left : deadline->pause_ms);
+    return 0;
+}
