@@ -3,6 +3,7 @@
 package ipc
 
 // #cgo !liblipc CFLAGS: -I${SRCDIR}/include
+// #cgo !liblipc,windows LDFLAGS: -lntdll -ladvapi32
 // #cgo liblipc pkg-config: lipc
 import "C"
 

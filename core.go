@@ -107,7 +107,7 @@ func (r result) err() error {
 	case C.LIPC_ENOENT:
 		return matching(number, fs.ErrNotExist)
 	}
-	return number
+	return systemErr(number, r.code())
 }
 
 // temporaryErr is err for what passes: to be out of descriptors or memory, or to have too many files on their way.

@@ -11,44 +11,9 @@ package ipc
 #include <stdbool.h>
 #include <stdlib.h>
 
-static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog, int kind,
-                      lipc_listener **ret_listener) {
-	lipc_name name;
-	lipc_listen_options options = {sizeof options, mode, backlog, kind};
-	int r = ipc_name(type, text, length, &name);
-	return r < 0 ? r : lipc_listen(&name, &options, ret_listener);
-}
-
 static int ipc_listener_adopt(lipc_handle handle, unsigned mode, lipc_listener **ret_listener) {
 	lipc_listen_options options = {sizeof options, mode, 0, 0};
 	return lipc_listener_adopt(handle, &options, ret_listener);
-}
-
-static int ipc_connect(int type, const char *text, size_t length, int kind, lipc_handle *ret_handle) {
-	lipc_name name;
-	lipc_connect_options options = {sizeof options, kind};
-	int r = ipc_name(type, text, length, &name);
-	return r < 0 ? r : lipc_connect(&name, &options, 0, ret_handle);
-}
-
-static int64_t ipc_read(lipc_handle handle, char *data, size_t size) {
-	return lipc_read(handle, data, size, 0);
-}
-
-static int64_t ipc_write(lipc_handle handle, const char *data, size_t size) {
-	return lipc_write(handle, data, size, 0);
-}
-
-static int64_t ipc_send(lipc_handle handle, const char *data, size_t size) {
-	return lipc_send(handle, data, size, 0);
-}
-
-static int64_t ipc_receive(lipc_handle handle, char *data, size_t size) {
-	return lipc_receive(handle, data, size, 0);
-}
-
-static int64_t ipc_peek(lipc_handle handle, char *data, size_t size) {
-	return lipc_peek(handle, data, size, 0);
 }
 
 // What travels with a payload, flat: without Go pointers in it, it can be passed as it is.
@@ -178,11 +143,6 @@ static void ipc_control_close(char *control, size_t length) {
 	lipc_control_close(&c);
 }
 
-static int ipc_pipe(int inherit, int buffer_size, lipc_handle *ret_read, lipc_handle *ret_write) {
-	lipc_pipe_options options = {sizeof options, inherit, buffer_size};
-	return lipc_pipe(&options, ret_read, ret_write);
-}
-
 #cgo noescape ipc_send_message
 #cgo nocallback ipc_send_message
 #cgo noescape ipc_receive_message
@@ -211,54 +171,17 @@ static int ipc_pipe(int inherit, int buffer_size, lipc_handle *ret_read, lipc_ha
 #cgo nocallback ipc_control_credentials
 #cgo noescape ipc_control_close
 #cgo nocallback ipc_control_close
-#cgo noescape ipc_send
-#cgo nocallback ipc_send
-#cgo noescape ipc_receive
-#cgo nocallback ipc_receive
-#cgo noescape ipc_peek
-#cgo nocallback ipc_peek
-#cgo noescape ipc_listen
-#cgo nocallback ipc_listen
-#cgo noescape ipc_connect
-#cgo nocallback ipc_connect
-#cgo noescape ipc_read
-#cgo nocallback ipc_read
-#cgo noescape ipc_write
-#cgo nocallback ipc_write
-#cgo noescape lipc_readv
-#cgo nocallback lipc_readv
-#cgo noescape lipc_writev
-#cgo nocallback lipc_writev
-#cgo noescape lipc_accept
-#cgo nocallback lipc_accept
-#cgo noescape lipc_pair
-#cgo nocallback lipc_pair
-#cgo noescape lipc_local_name
-#cgo nocallback lipc_local_name
-#cgo noescape lipc_peer_name
-#cgo nocallback lipc_peer_name
-#cgo noescape lipc_peer_credentials
-#cgo nocallback lipc_peer_credentials
-#cgo noescape lipc_peer_groups
-#cgo nocallback lipc_peer_groups
 */
 import "C"
 
 import (
-	"runtime"
 	"syscall"
 	"unsafe"
 )
 
-// kindListener is added to the kind of what a listener accepts.
-const kindListener result = C.LIPC_LISTENER
-
 type (
-	coreListener = C.lipc_listener
-	coreBuffer   = C.lipc_buffer
-	coreSize     = C.size_t
-	coreHandle   = C.lipc_handle
-	coreName     = C.lipc_name
+	coreHandle = C.lipc_handle
+	coreName   = C.lipc_name
 )
 
 // The constant has to be there on systems that have no lipc_unix.h, too.
@@ -270,101 +193,9 @@ type coreItem struct{ c C.ipc_item }
 // A coreAncillary is what travels with a payload.
 type coreAncillary struct{ c C.ipc_ancillary }
 
-// creating wraps a call that makes descriptors. Where they cannot be born close-on-exec, no process may be
-// started in between.
-func creating(call func() result) result {
-	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
-		syscall.ForkLock.RLock()
-		defer syscall.ForkLock.RUnlock()
-	}
-	return call()
-}
-
-func coreConnect(name Name, kind result) (handle uintptr, r result) {
-	var h C.lipc_handle
-	r = creating(func() result {
-		return result(C.ipc_connect(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), C.int(kind), &h))
-	})
-	return uintptr(h), r
-}
-
-func coreListen(name Name, mode uint32, backlog int, kind result) (l *coreListener, r result) {
-	backlog = min(backlog, 1<<30)
-	r = creating(func() result {
-		return result(C.ipc_listen(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), C.uint(mode),
-			C.int(backlog), C.int(kind), &l))
-	})
-	return l, r
-}
-
 func coreListenerAdopt(handle uintptr, mode uint32) (l *coreListener, r result) {
 	r = result(C.ipc_listener_adopt(C.lipc_handle(handle), C.uint(mode), &l))
 	return l, r
-}
-
-func coreListenerDetach(l *coreListener) uintptr { return uintptr(C.lipc_listener_detach(l)) }
-
-func coreListenerName(l *coreListener) Name {
-	var name C.lipc_name
-	C.lipc_listener_name(l, &name)
-	return goName(&name)
-}
-
-func coreListenerSetUnlink(l *coreListener, unlink bool) {
-	C.lipc_listener_set_unlink(l, cint(unlink))
-}
-
-func cint(b bool) C.int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-func coreListenerClose(l *coreListener) { C.lipc_listener_close(l) }
-
-func coreAccept(l *coreListener) (handle uintptr, peer Name, r result) {
-	var h C.lipc_handle
-	var name C.lipc_name
-	r = creating(func() result { return result(C.lipc_accept(l, 0, &name, &h)) })
-	if r >= 0 {
-		peer = goName(&name)
-	}
-	return uintptr(h), peer, r
-}
-
-func corePair(kind result) (a, b uintptr, r result) {
-	var ha, hb C.lipc_handle
-	r = creating(func() result { return result(C.lipc_pair(C.int(kind), &ha, &hb)) })
-	return uintptr(ha), uintptr(hb), r
-}
-
-func coreRead(handle uintptr, b []byte) result {
-	return result(C.ipc_read(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
-}
-
-func coreWrite(handle uintptr, b []byte) result {
-	return result(C.ipc_write(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
-}
-
-func coreReadBuffers(handle uintptr, buffers []coreBuffer) result {
-	return result(C.lipc_readv(C.lipc_handle(handle), unsafe.SliceData(buffers), C.size_t(len(buffers)), 0))
-}
-
-func coreWriteBuffers(handle uintptr, buffers []coreBuffer) result {
-	return result(C.lipc_writev(C.lipc_handle(handle), unsafe.SliceData(buffers), C.size_t(len(buffers)), 0))
-}
-
-func coreSend(handle uintptr, b []byte) result {
-	return result(C.ipc_send(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
-}
-
-func coreReceive(handle uintptr, b []byte) result {
-	return result(C.ipc_receive(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
-}
-
-func corePeek(handle uintptr, b []byte) result {
-	return result(C.ipc_peek(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
 }
 
 func coreSendMessage(handle uintptr, buffers []coreBuffer, a *coreAncillary) result {
@@ -472,13 +303,6 @@ func corePeerPIDFD(handle uintptr) (pidfd uintptr, r result) {
 	return uintptr(h), r
 }
 
-func corePipe(inherit, bufferSize int) (read, write uintptr, r result) {
-	var hr, hw C.lipc_handle
-	bufferSize = min(bufferSize, 1<<30)
-	r = creating(func() result { return result(C.ipc_pipe(C.int(inherit), C.int(bufferSize), &hr, &hw)) })
-	return uintptr(hr), uintptr(hw), r
-}
-
 func coreFIFOCreate(path string, mode uint32) result {
 	text := C.CString(path)
 	defer C.free(unsafe.Pointer(text))
@@ -530,82 +354,6 @@ func coreActivation() ([]activated, result) {
 	}
 }
 
-func coreMessageSize(handle uintptr) result {
-	return result(C.lipc_message_size(C.lipc_handle(handle), 0))
-}
-
-func coreMessageLimit(handle uintptr) result {
-	return result(C.lipc_message_limit(C.lipc_handle(handle)))
-}
-
-func coreShutdown(handle uintptr, direction int) result {
-	return result(C.lipc_shutdown(C.lipc_handle(handle), C.int(direction)))
-}
-
-func coreSetBufferSize(handle uintptr, direction, size int) result {
-	size = min(size, 1<<30)
-	return result(C.lipc_set_buffer_size(C.lipc_handle(handle), C.int(direction), C.int(size)))
-}
-
-func coreDuplicate(handle uintptr) (duplicate uintptr, r result) {
-	var h C.lipc_handle
-	r = creating(func() result { return result(C.lipc_duplicate(C.lipc_handle(handle), &h)) })
-	return uintptr(h), r
-}
-
-func coreKind(handle uintptr) result  { return result(C.lipc_kind(C.lipc_handle(handle))) }
-func coreAdopt(handle uintptr) result { return result(C.lipc_adopt(C.lipc_handle(handle))) }
-
-func coreClose(handle uintptr) { C.lipc_close(C.lipc_handle(handle)) }
-
-func coreNames(handle uintptr) (local, remote Name) {
-	var name C.lipc_name
-	if C.lipc_local_name(C.lipc_handle(handle), &name) >= 0 {
-		local = goName(&name)
-	}
-	if C.lipc_peer_name(C.lipc_handle(handle), &name) >= 0 {
-		remote = goName(&name)
-	}
-	return local, remote
-}
-
-func corePeerCredentials(handle uintptr) (Credentials, result) {
-	var c C.lipc_credentials
-	if r := result(C.lipc_peer_credentials(C.lipc_handle(handle), &c)); r < 0 {
-		return Credentials{}, r
-	}
-	credentials := Credentials{PID: int(c.pid), UID: int(c.uid), GID: int(c.gid)}
-	groups := make([]C.uint32_t, 32)
-	for {
-		r := result(C.lipc_peer_groups(C.lipc_handle(handle), C.size_t(len(groups)), unsafe.SliceData(groups)))
-		if r.code() == C.LIPC_ENOTSUP {
-			return credentials, 0
-		}
-		if r < 0 {
-			return Credentials{}, r
-		}
-		if int(r) <= len(groups) {
-			credentials.Groups = make([]int, r)
-			for i, group := range groups[:r] {
-				credentials.Groups[i] = int(group)
-			}
-			return credentials, 0
-		}
-		groups = make([]C.uint32_t, r)
-	}
-}
-
-func goName(name *C.lipc_name) Name {
-	if name.length == 0 {
-		return Name{}
-	}
-	text := unsafe.Slice((*byte)(unsafe.Pointer(&name.text[0])), name.length)
-	if NameTypes(name._type) == PathNames {
-		return Path(string(text))
-	}
-	return Namespaced(string(text))
-}
-
 // keyLength is the size of a name in memory, without what is not used of it.
 func keyLength(name *coreName) int { return int(unsafe.Offsetof(name.text)) + int(name.length) }
 
@@ -631,3 +379,6 @@ func (i *coreItem) isOther() bool            { return i.c.kind == C.LIPC_CONTROL
 func (i *coreItem) levelNumber() int         { return int(i.c.level) }
 func (i *coreItem) typeNumber() int          { return int(i.c._type) }
 func (i *coreItem) bounds() (start, end int) { return int(i.c.offset), int(i.c.offset + i.c.size) }
+
+// systemErr is a system's number, which is what programs look for.
+func systemErr(number syscall.Errno, _ int) error { return number }

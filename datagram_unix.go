@@ -5,7 +5,7 @@ package ipc
 // Datagram sockets on Unix.
 
 func (e *endpoint) listenDatagram(name Name, lc *ListenConfig) error {
-	core, r := coreListen(name, uint32(lc.Mode), 0, kindDatagram)
+	core, r := coreListen(name, lc, kindDatagram)
 	if r < 0 {
 		return r.nameErr(name)
 	}

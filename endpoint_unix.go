@@ -3,18 +3,14 @@
 package ipc
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"runtime"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
-	"unsafe"
 )
 
 // An endpoint is a descriptor on the runtime's poller. All reading goes through one direction, all writing through the
@@ -28,60 +24,19 @@ type endpoint struct {
 	bound   socketFile // of a datagram socket
 }
 
-// A direction makes one operation at a time. Arguments and result are its fields, and attempt is bound once, so that
-// an operation allocates nothing.
-type direction struct {
-	mu        sync.Mutex // held for a whole operation
-	attempt   func(fd uintptr) bool
-	operation operation
-
-	arguments
-	buffers []coreBuffer   // what is left to transfer, for the vectored forms, and
-	extra   *coreAncillary // what goes with them; made when it is first needed
+// systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
+type systemDirection struct {
+	attempt func(fd uintptr) bool
+	extra   *coreAncillary // what goes with buffers; made when it is first needed
 	length  int            // how much of control came
-	done    int            // what was transferred: bytes, or messages of a batch
-	result  result         // of the last call
 	pausing bool           // it has to wait, for what the poller does not tell
 
 	unpolled bool        // the poller never tells
 	shut     atomic.Bool // this side shut it down
 
-	vector []coreBuffer // memory for buffers
-	pins   runtime.Pinner
-	from   coreName // who data came from
-	peers  map[string]datagramPeer
+	from  coreName // who data came from
+	peers map[string]datagramPeer
 }
-
-// arguments are those of an operation.
-type arguments struct {
-	data     []byte   // what is left to transfer, or
-	messages [][]byte // for batches
-	control  []byte   // what goes with data
-	peer     Name     // who data goes to
-}
-
-// An operation is what a direction does.
-type operation uint8
-
-const (
-	opRead operation = iota
-	opReadBuffers
-	opReceive
-	opReceiveAppend
-	opReceiveBatch
-	opPeek
-	opMessageSize
-	opReceiveFrom
-	opReceiveMessage
-	opReceiveControl
-	opWrite // this and what follows waits until the descriptor is writable
-	opWriteBuffers
-	opSend
-	opSendBatch
-	opSendTo
-	opSendMessage
-	opSendControl
-)
 
 // open takes a descriptor over. It fails, and closes the descriptor, if the poller does not take it (epoll_ctl(2):
 // fs.epoll.max_user_watches), which os.NewFile keeps to itself.
@@ -196,37 +151,6 @@ func (d *direction) step(fd uintptr) result {
 	}
 }
 
-// advance notes that n bytes were transferred, and reports whether that was all.
-func (d *direction) advance(n int) bool {
-	switch d.operation {
-	case opReceiveBatch:
-		d.messages[d.done] = d.messages[d.done][:n]
-		fallthrough
-	case opSendBatch:
-		d.done++
-		return d.done == len(d.messages)
-	}
-	d.done += n
-	switch d.operation {
-	case opWrite, opSendControl:
-		d.data = d.data[n:]
-		return len(d.data) == 0
-	case opWriteBuffers, opSendMessage:
-		for len(d.buffers) > 0 && n >= int(d.buffers[0].size) {
-			n -= int(d.buffers[0].size)
-			d.buffers = d.buffers[1:]
-		}
-		if len(d.buffers) == 0 {
-			return true
-		}
-		d.buffers[0].data = unsafe.Add(d.buffers[0].data, n)
-		d.buffers[0].size -= coreSize(n)
-		return false
-	default: // all that is received at once is all there is
-		return true
-	}
-}
-
 // receiveAppend appends the next message to data, which grows as needed.
 func (d *direction) receiveAppend(fd uintptr) result {
 	used := len(d.data)
@@ -277,45 +201,6 @@ func (e *endpoint) wait(d *direction) error {
 	return e.raw.Write(d.attempt)
 }
 
-// transfer makes an operation.
-func (e *endpoint) transfer(d *direction, operation operation, a arguments) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.arguments = a
-	n, err := e.run(d, operation)
-	d.arguments = arguments{}
-	return n, err
-}
-
-// transferBuffers makes an operation on buffers. C sees them through memory that holds pointers, so they have to be
-// pinned.
-func (e *endpoint) transferBuffers(d *direction, operation operation, buffers [][]byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pin(buffers)
-	defer d.unpin()
-	return e.run(d, operation)
-}
-
-func (d *direction) pin(buffers [][]byte) {
-	d.vector = d.vector[:0]
-	for _, b := range buffers {
-		var data unsafe.Pointer
-		if len(b) > 0 {
-			data = unsafe.Pointer(unsafe.SliceData(b))
-			d.pins.Pin(data)
-		}
-		d.vector = append(d.vector, coreBuffer{data: data, size: coreSize(len(b))})
-	}
-	d.buffers = d.vector
-}
-
-func (d *direction) unpin() {
-	d.pins.Unpin()
-	clear(d.vector)
-	d.buffers = nil
-}
-
 // usable is the error of an operation that has nothing to do.
 func (e *endpoint) usable() error {
 	if e.file == nil {
@@ -328,101 +213,6 @@ func (e *endpoint) usable() error {
 		return errGiven
 	}
 	return nil
-}
-
-var errGiven error = &optionError{"this end is for child processes, and not used here"}
-
-func (e *endpoint) read(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, e.usable()
-	}
-	n, err := e.transfer(&e.in, opRead, arguments{data: b})
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
-}
-
-// someBytes reports whether not all buffers are empty.
-func someBytes(buffers [][]byte) bool {
-	return slices.ContainsFunc(buffers, func(b []byte) bool { return len(b) > 0 })
-}
-
-func (e *endpoint) readBuffers(buffers [][]byte) (int, error) {
-	if !someBytes(buffers) {
-		return 0, e.usable()
-	}
-	n, err := e.transferBuffers(&e.in, opReadBuffers, buffers)
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
-}
-
-func (e *endpoint) write(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, e.usable()
-	}
-	return e.transfer(&e.out, opWrite, arguments{data: b})
-}
-
-func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) {
-	if !someBytes(buffers) {
-		return 0, e.usable()
-	}
-	return e.transferBuffers(&e.out, opWriteBuffers, buffers)
-}
-
-func (e *endpoint) send(b []byte) error {
-	_, err := e.transfer(&e.out, opSend, arguments{data: b})
-	return e.explainSize(len(b), err)
-}
-
-func (e *endpoint) sendBatch(messages [][]byte) (int, error) {
-	if len(messages) == 0 {
-		return 0, e.usable()
-	}
-	n, err := e.transfer(&e.out, opSendBatch, arguments{messages: messages})
-	if n < len(messages) {
-		err = e.explainSize(len(messages[n]), err)
-	}
-	return n, err
-}
-
-// explainSize names the limit that a message is over.
-func (e *endpoint) explainSize(size int, err error) error {
-	if !errors.Is(err, syscall.EMSGSIZE) {
-		return err
-	}
-	limit := result(-1)
-	asked := e.control(func(fd uintptr) result { limit = coreMessageLimit(fd); return 0 })
-	if asked != nil || limit < 0 || size <= int(limit) {
-		return err // it is not the payload that is too large
-	}
-	return fmt.Errorf("%d bytes, at most %d: %w", size, limit, err)
-}
-
-func (e *endpoint) receive(b []byte) (int, error) {
-	return e.transfer(&e.in, opReceive, arguments{data: b})
-}
-func (e *endpoint) peek(b []byte) (int, error) { return e.transfer(&e.in, opPeek, arguments{data: b}) }
-func (e *endpoint) messageSize() (int, error)  { return e.transfer(&e.in, opMessageSize, arguments{}) }
-
-func (e *endpoint) receiveAppend(b []byte) ([]byte, error) {
-	d := &e.in
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.data = b
-	_, err := e.run(d, opReceiveAppend)
-	b, d.data = d.data, nil
-	return b, err
-}
-
-func (e *endpoint) receiveBatch(messages [][]byte) (int, error) {
-	if len(messages) == 0 {
-		return 0, e.usable()
-	}
-	return e.transfer(&e.in, opReceiveBatch, arguments{messages: messages})
 }
 
 func (e *endpoint) close() error {

@@ -43,6 +43,9 @@ type Dialer struct {
 	// Timeout is the most that a dial may take, after which it fails with [context.DeadlineExceeded]. Zero is no limit but
 	// the context's, and a negative one is [syscall.EINVAL].
 	Timeout time.Duration
+
+	// Sys holds what one system alone has. Nil is the default.
+	Sys *SysDial
 }
 
 // Dial connects to a listener. Where nothing has the name the error is at once [fs.ErrNotExist], or
@@ -68,13 +71,16 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 	if d.Timeout < 0 {
 		return &optionError{"negative Timeout"}
 	}
+	if err := d.Sys.check(); err != nil {
+		return err
+	}
 	if d.Timeout > 0 {
 		limited, cancel := context.WithTimeout(ctx, d.Timeout)
 		defer cancel()
 		ctx = limited
 	}
 	c.setPeer(name)
-	return retry(ctx, func() (busy bool, err error) { return c.end.connect(name, kind) })
+	return retry(ctx, func() (busy bool, err error) { return c.end.connect(name, kind, d.Sys) })
 }
 
 // nextPause is how long to wait before the next attempt at what no system tells the right time for.

@@ -14,8 +14,8 @@ import (
 )
 
 // connect makes one attempt. busy: the listener lives, but its backlog is full.
-func (e *endpoint) connect(name Name, kind result) (busy bool, err error) {
-	handle, r := coreConnect(name, kind)
+func (e *endpoint) connect(name Name, kind result, sys *SysDial) (busy bool, err error) {
+	handle, r := coreConnect(name, kind, sys)
 	if r < 0 {
 		return r.busy(), r.nameErr(name)
 	}
@@ -133,7 +133,7 @@ func (f *socketFile) close() {
 }
 
 func (a *acceptor) listen(name Name, lc *ListenConfig, kind result) error {
-	core, r := coreListen(name, uint32(lc.Mode), lc.Backlog, kind)
+	core, r := coreListen(name, lc, kind)
 	if r < 0 {
 		return r.nameErr(name)
 	}

@@ -2,109 +2,247 @@
 
 package ipc
 
-// Named pipes are not in this version: on Windows every attempt to open an endpoint fails with an error that matches
-// errors.ErrUnsupported, and since none can be opened, none can be used.
+// Opening endpoints on Windows: dialling, listening, accepting, pairs, and handles from elsewhere.
 
 import (
 	"context"
-	"io/fs"
+	"fmt"
+	"net"
 	"os"
-	"os/exec"
+	"runtime"
+	"sync"
 	"syscall"
 	"time"
 )
 
-type endpoint struct{}
-
-func (e *endpoint) connect(name Name, kind result) (busy bool, err error) {
-	return false, unsupported()
+// connect makes one attempt. busy: all instances of the pipe are taken.
+func (e *endpoint) connect(name Name, kind result, sys *SysDial) (busy bool, err error) {
+	handle, r := coreConnect(name, kind, sys)
+	if r < 0 {
+		return r.busy(), r.nameErr(name)
+	}
+	e.open(handle, kind)
+	return false, nil
 }
-func (e *endpoint) read(b []byte) (int, error)                  { return 0, unsupported() }
-func (e *endpoint) readBuffers(buffers [][]byte) (int, error)   { return 0, unsupported() }
-func (e *endpoint) write(b []byte) (int, error)                 { return 0, unsupported() }
-func (e *endpoint) writeBuffers(buffers [][]byte) (int, error)  { return 0, unsupported() }
-func (e *endpoint) send(b []byte) error                         { return unsupported() }
-func (e *endpoint) sendBatch(messages [][]byte) (int, error)    { return 0, unsupported() }
-func (e *endpoint) receive(b []byte) (int, error)               { return 0, unsupported() }
-func (e *endpoint) receiveAppend(b []byte) ([]byte, error)      { return b, unsupported() }
-func (e *endpoint) receiveBatch(messages [][]byte) (int, error) { return 0, unsupported() }
-func (e *endpoint) peek(b []byte) (int, error)                  { return 0, unsupported() }
-func (e *endpoint) messageSize() (int, error)                   { return 0, unsupported() }
-func (e *endpoint) shutdown(direction int) error                { return unsupported() }
-func (e *endpoint) close() error                                { return unsupported() }
-func (e *endpoint) setDeadline(t time.Time) error               { return unsupported() }
-func (e *endpoint) setReadDeadline(t time.Time) error           { return unsupported() }
-func (e *endpoint) setWriteDeadline(t time.Time) error          { return unsupported() }
-func (e *endpoint) setBufferSize(direction, bytes int) error    { return unsupported() }
-func (e *endpoint) peerCredentials() (Credentials, error)       { return Credentials{}, unsupported() }
-func (e *endpoint) duplicate(name Name) (*os.File, error)       { return nil, unsupported() }
-func (e *endpoint) peerPIDFD() (*os.File, error)                { return nil, unsupported() }
-func (e *endpoint) setPassCredentials(on bool) error            { return unsupported() }
-func (e *endpoint) setPassPIDFD(on bool) error                  { return unsupported() }
-func (e *endpoint) sendMessage(m *Message) (int, error)         { return 0, unsupported() }
-func (e *endpoint) receiveMessage(m *Message) (int, error)      { return 0, unsupported() }
-func (e *endpoint) sendControl(b, control []byte) (int, error)  { return 0, unsupported() }
-func (e *endpoint) receiveControl(b, control []byte) (n, length int, err error) {
-	return 0, 0, unsupported()
+
+func openPair(a, b *endpoint, kind result) error {
+	ha, hb, r := corePair(kind)
+	if r < 0 {
+		return r.err()
+	}
+	a.open(ha, kind)
+	b.open(hb, kind)
+	return nil
 }
-func (e *endpoint) sendTo(b []byte, peer Name) error { return unsupported() }
-func (e *endpoint) receiveFrom(b []byte) (int, datagramPeer, error) {
-	return 0, datagramPeer{}, unsupported()
+
+// duplicateFile returns a duplicate of a file's handle if it is of that kind.
+func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var r result
+	if raw.Control(func(fd uintptr) { handle, r = coreDuplicate(fd) }) != nil {
+		return 0, os.ErrClosed // what is wrong, but not what the error matches
+	}
+	if r < 0 {
+		return 0, r.err()
+	}
+	if r = coreKind(handle); r.isKind(kind) {
+		return handle, nil
+	}
+	coreClose(handle)
+	return 0, r.kindErr(kind)
 }
-func (e *endpoint) listenDatagram(name Name, lc *ListenConfig) error { return unsupported() }
-func (e *endpoint) openDatagram() error                              { return unsupported() }
-func (e *endpoint) connectDatagram(peer Name) error                  { return unsupported() }
-func (e *endpoint) setUnlinkOnClose(unlink bool)                     {}
 
-func (e *endpoint) passTo(cmd *exec.Cmd, variable string) error           { return unsupported() }
-func (e *endpoint) adoptPipe(value string, kind result) error             { return unsupported() }
-func (e *endpoint) openFIFOReader(ctx context.Context, path string) error { return unsupported() }
-func (e *endpoint) openFIFOWriter(ctx context.Context, path string) error { return unsupported() }
-func openPipe(r, w *endpoint, pc *PipeConfig) error                       { return unsupported() }
-func adoptPipeFile(e *endpoint, f *os.File, kind result) error            { return unsupported() }
-func createFIFO(path string, mode fs.FileMode) error                      { return unsupported() }
-
-// take finds nothing: there are no such service managers.
-func (a *Activation) take(lc *ListenConfig) error { return nil }
-
-// Control data is what Unix alone has.
-type (
-	coreHandle uintptr
-	coreItem   struct{}
-)
-
-func coreControlAdd(control []byte, length, level, typ int, data []byte) (int, result) {
-	return length, resultUnsupported
+func adoptConn(c *conn, f *os.File, kind result) error {
+	handle, err := duplicateFile(f, kind)
+	if err != nil {
+		return err
+	}
+	local, remote := coreNames(handle)
+	c.local = local
+	c.setPeer(remote)
+	return c.end.adopt(handle, kind)
 }
-func coreControlAddHandles(control []byte, length int, handles []coreHandle) (int, result) {
-	return length, resultUnsupported
+
+// adopt takes over a handle that came from elsewhere.
+func (e *endpoint) adopt(handle uintptr, kind result) error {
+	if r := coreAdopt(handle); r < 0 {
+		coreClose(handle)
+		if r.unsupported() {
+			return fmt.Errorf("the handle was not opened for overlapped operation (FILE_FLAG_OVERLAPPED): %w", r.err())
+		}
+		return r.err()
+	}
+	e.open(handle, kind)
+	return nil
 }
-func coreControlAddCredentials(control []byte, length int, c Credentials) (int, result) {
-	return length, resultUnsupported
+
+// An acceptor accepts from the core's listener.
+type acceptor struct {
+	end  unconnected
+	kind result
+	turn chan struct{} // holds one token while somebody accepts, who alone may touch listening
+
+	mu       sync.Mutex // guards what follows
+	held     *listening // nil: never opened
+	closed   bool
+	deadline time.Time
+	expired  bool
+	timer    *time.Timer
+	stop     runtime.Cleanup
 }
-func coreControlNext(control []byte, position *int, item *coreItem) result     { return 0 }
-func coreControlTake(control []byte, item *coreItem, handles []coreHandle) int { return 0 }
-func coreControlCredentials(control []byte, item *coreItem) (Credentials, bool) {
-	return Credentials{}, false
+
+// listening is what an acceptor has from the system.
+type listening struct {
+	core   *coreListener
+	watch  *coreOperation
+	waiter chan struct{} // is sent to when there may be something to accept, or a reason to stop
 }
-func coreControlClose(control []byte) {}
 
-func (i *coreItem) levelNumber() int         { return 0 }
-func (i *coreItem) typeNumber() int          { return 0 }
-func (i *coreItem) bounds() (start, end int) { return 0, 0 }
-
-type acceptor struct{ end endpoint }
-
-func (a *acceptor) listen(name Name, lc *ListenConfig, kind result) error { return unsupported() }
-func (a *acceptor) adopt(f *os.File, lc *ListenConfig, kind result) (Name, error) {
-	return Name{}, unsupported()
+func (l *listening) release() {
+	thePort.remove(l.watch)
+	coreListenerClose(l.core)
 }
-func (a *acceptor) accept(ctx context.Context, c *conn) error { return unsupported() }
-func (a *acceptor) setDeadline(t time.Time) error             { return unsupported() }
-func (a *acceptor) setUnlinkOnClose(unlink bool)              {}
-func (a *acceptor) close() error                              { return unsupported() }
 
-func openPair(a, b *endpoint, kind result) error       { return unsupported() }
-func adoptConn(c *conn, f *os.File, kind result) error { return unsupported() }
+func (a *acceptor) listen(name Name, lc *ListenConfig, kind result) error {
+	_, r := thePort.open()
+	if r < 0 {
+		return r.err()
+	}
+	core, r := coreListen(name, lc, kind)
+	if r < 0 {
+		return r.nameErr(name)
+	}
+	watch, waiter := thePort.add()
+	a.kind = kind
+	a.turn = make(chan struct{}, 1)
+	a.held = &listening{core, watch, waiter}
+	a.stop = runtime.AddCleanup(a, func(l *listening) { l.release() }, a.held)
+	return nil
+}
 
-func (e *endpoint) syscallConn() (syscall.RawConn, error) { return nil, unsupported() }
+func (a *acceptor) adopt(*os.File, *ListenConfig, result) (Name, error) { return Name{}, unsupported() }
+
+func (a *acceptor) accept(ctx context.Context, c *conn) error {
+	if a.held == nil { // a zero Listener
+		return errInvalid
+	}
+	select {
+	case a.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-a.turn }()
+	defer context.AfterFunc(ctx, func() { wake(a.held.waiter) })()
+	for pause := nextPause(0); ; {
+		if err := a.interrupted(ctx); err != nil {
+			return err
+		}
+		handle, _, r := coreAccept(a.held.core)
+		switch {
+		case r >= 0:
+			c.end.open(handle, a.kind)
+			return nil
+		case !r.busy():
+			return r.temporaryErr()
+		case r.starved(): // nothing tells when a connection ends
+			a.waitFor(pause)
+			pause = nextPause(pause)
+		default:
+			if r = a.held.watch.watchHandle(thePort.handle, coreListenerHandle(a.held.core)); r < 0 {
+				return r.temporaryErr()
+			}
+			<-a.held.waiter
+		}
+	}
+}
+
+// waitFor waits for so long, or until woken.
+func (a *acceptor) waitFor(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-a.held.waiter:
+	}
+}
+
+// interrupted is why accepting may not go on.
+func (a *acceptor) interrupted(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.closed:
+		return net.ErrClosed
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case a.expired:
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+func (a *acceptor) setDeadline(t time.Time) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	switch {
+	case a.held == nil:
+		return errInvalid
+	case a.closed:
+		return net.ErrClosed
+	}
+	a.deadline, a.expired = t, false
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	if !t.IsZero() {
+		a.timer = time.AfterFunc(time.Until(t), a.expire) // at once, if it is past
+		a.expired = time.Until(t) <= 0
+	}
+	return nil
+}
+
+// expire is called by the timer, maybe that of a deadline which is no longer the one.
+func (a *acceptor) expire() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.deadline.IsZero() && time.Until(a.deadline) <= 0 {
+		a.expired = true
+		wake(a.held.waiter)
+	}
+}
+
+// setUnlinkOnClose changes nothing: the name goes with the listener.
+func (a *acceptor) setUnlinkOnClose(bool) {}
+
+func (a *acceptor) close() error {
+	a.mu.Lock()
+	if a.held == nil || a.closed {
+		defer a.mu.Unlock()
+		if a.held == nil {
+			return errInvalid
+		}
+		return net.ErrClosed
+	}
+	a.closed = true
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.stop.Stop()
+	wake(a.held.waiter)
+	a.mu.Unlock()
+	a.turn <- struct{}{} // from here on nobody accepts
+	defer func() { <-a.turn }()
+	a.held.release()
+	return nil
+}
+
+// unconnected stands for the handle that a listener does not have on Windows.
+type unconnected struct{}
+
+func (unconnected) syscallConn() (syscall.RawConn, error) { return nil, unsupported() }
+func (unconnected) duplicate(Name) (*os.File, error)      { return nil, unsupported() }
+func (unconnected) setPassCredentials(bool) error         { return unsupported() }
+func (unconnected) setPassPIDFD(bool) error               { return unsupported() }

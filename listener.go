@@ -27,6 +27,9 @@ type ListenConfig struct {
 	// Backlog is how many connections may wait to be accepted. Zero, and anything beyond it, is the most that the
 	// system allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs.
 	Backlog int
+
+	// Sys holds what one system alone has. Nil is the default.
+	Sys *SysListen
 }
 
 // Listen listens on a name.
@@ -92,7 +95,7 @@ func (lc *ListenConfig) check() error {
 	if lc.Backlog < 0 {
 		return &optionError{"negative Backlog"}
 	}
-	return nil
+	return lc.Sys.check()
 }
 
 // An optionError says which option is out of range.

@@ -194,6 +194,9 @@ type PipeConfig struct {
 	// BufferSize is the size of the pipe's buffer in bytes, see [PipeReader.SetBuffer]. Zero is the system's default, 64
 	// KiB on Linux, pipe(7).
 	BufferSize int
+
+	// Sys holds what one system alone has. Nil is the default.
+	Sys *SysPipe
 }
 
 // Pipe returns the two ends of an unnamed pipe.

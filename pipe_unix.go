@@ -18,14 +18,7 @@ import (
 )
 
 func openPipe(r, w *endpoint, pc *PipeConfig) error {
-	inherit := 0
-	if pc.InheritReader {
-		inherit |= directionRead
-	}
-	if pc.InheritWriter {
-		inherit |= directionWrite
-	}
-	hr, hw, result := corePipe(inherit, pc.BufferSize)
+	hr, hw, result := corePipe(pc)
 	if result < 0 {
 		return result.err()
 	}

@@ -1,0 +1,259 @@
+//go:build cgo
+
+package ipc
+
+// Every call into the Windows part of the C core.
+
+/*
+#include "core.h"
+#include <stdlib.h>
+
+// What a direction has to have outside of Go's memory: the system writes to it while an operation is under way.
+typedef struct ipc_operation {
+	lipc_async async;
+	lipc_watch watch;
+} ipc_operation;
+
+static int64_t ipc_async_read(lipc_handle handle, char *data, size_t size, ipc_operation *o) {
+	return lipc_async_read(handle, data, size, &o->async);
+}
+
+static int64_t ipc_async_receive(lipc_handle handle, char *data, size_t size, ipc_operation *o) {
+	return lipc_async_receive(handle, data, size, &o->async);
+}
+
+static int64_t ipc_async_write(lipc_handle handle, const char *data, size_t size, ipc_operation *o) {
+	return lipc_async_write(handle, data, size, &o->async);
+}
+
+#cgo noescape ipc_async_read
+#cgo nocallback ipc_async_read
+#cgo noescape ipc_async_receive
+#cgo nocallback ipc_async_receive
+#cgo noescape ipc_async_write
+#cgo nocallback ipc_async_write
+#cgo noescape lipc_async_finish
+#cgo nocallback lipc_async_finish
+#cgo noescape lipc_port_wait
+#cgo nocallback lipc_port_wait
+#cgo noescape lipc_peer_sid
+#cgo nocallback lipc_peer_sid
+#cgo noescape lipc_pipe_ids_get
+#cgo nocallback lipc_pipe_ids_get
+*/
+import "C"
+
+import (
+	"io/fs"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// What the system says of operations.
+const (
+	osOperationAborted syscall.Errno = 995 // ERROR_OPERATION_ABORTED, winerror.h
+	osPipeBusy         syscall.Errno = 231 // ERROR_PIPE_BUSY
+)
+
+func (r result) number() syscall.Errno {
+	return syscall.Errno(-r & (1<<C.LIPC_ERROR_OS_BITS - 1))
+}
+
+// aborted reports whether an operation was cancelled.
+func (r result) aborted() bool { return r < 0 && r.number() == osOperationAborted }
+
+// starved reports whether no instance of a pipe can be made before a connection ends.
+func (r result) starved() bool { return r.busy() && r.number() == osPipeBusy }
+
+// timedOut reports whether the time of a call ran out.
+func (r result) timedOut() bool { return r < 0 && r.code() == C.LIPC_ETIMEDOUT }
+
+// wrongWay reports whether an end was used that only reads, or only writes.
+func (r result) wrongWay() bool {
+	return r < 0 && r.code() == C.LIPC_EBADF && r.number() == syscall.ERROR_ACCESS_DENIED
+}
+
+// sentinels are what programs look for in place of the system's numbers.
+var sentinels = map[int]error{
+	C.LIPC_EAGAIN:       syscall.EAGAIN,
+	C.LIPC_EINVAL:       syscall.EINVAL,
+	C.LIPC_ENAME:        syscall.EINVAL,
+	C.LIPC_ENAMETOOLONG: syscall.ENAMETOOLONG,
+	C.LIPC_ENOENT:       fs.ErrNotExist,
+	C.LIPC_EACCES:       fs.ErrPermission,
+	C.LIPC_EADDRINUSE:   syscall.EADDRINUSE,
+	C.LIPC_ECONNREFUSED: syscall.ECONNREFUSED,
+	C.LIPC_EPIPE:        syscall.EPIPE,
+	C.LIPC_EMFILE:       syscall.EMFILE,
+	C.LIPC_ENOMEM:       syscall.ENOMEM,
+	C.LIPC_EBADF:        syscall.EBADF,
+	C.LIPC_ENOTSOCK:     syscall.ENOTSOCK,
+	C.LIPC_ENOTCONN:     syscall.ENOTCONN,
+	C.LIPC_EMSGSIZE:     syscall.EMSGSIZE,
+}
+
+// systemErr gives a system's number the sentinel of its portable code.
+func systemErr(number syscall.Errno, code int) error {
+	if sentinel, known := sentinels[code]; known {
+		return matching(number, sentinel)
+	}
+	return number
+}
+
+type coreHandle = C.lipc_handle
+
+// A coreOperation is memory of C's for the operations of a direction.
+type coreOperation struct{ c C.ipc_operation }
+
+func newCoreOperation() *coreOperation {
+	return (*coreOperation)(C.calloc(1, C.sizeof_ipc_operation))
+}
+
+func (o *coreOperation) free() {
+	C.lipc_watch_stop(&o.c.watch)
+	if o.c.async.event != 0 {
+		C.lipc_close(o.c.async.event)
+	}
+	C.free(unsafe.Pointer(o))
+}
+
+// key is what the port reports the operation by.
+func (o *coreOperation) key() uintptr { return uintptr(unsafe.Pointer(o)) }
+
+// watched makes the operations report through an event, for a handle that has a port already.
+func (o *coreOperation) watched() result { return result(C.lipc_event(&o.c.async.event)) }
+
+func (o *coreOperation) isWatched() bool { return o.c.async.event != 0 }
+
+// watchEvent has the port report when the operation is over.
+func (o *coreOperation) watchEvent(port uintptr) result {
+	return o.watchHandle(port, uintptr(o.c.async.event))
+}
+
+// watchHandle has the port report when a handle is signalled.
+func (o *coreOperation) watchHandle(port, handle uintptr) result {
+	return result(C.lipc_watch_start(&o.c.watch, C.lipc_handle(port), C.lipc_handle(handle), C.uintptr_t(o.key())))
+}
+
+func (o *coreOperation) stopWatch() { C.lipc_watch_stop(&o.c.watch) }
+
+func coreAsyncRead(handle uintptr, data unsafe.Pointer, size int, o *coreOperation) result {
+	return result(C.ipc_async_read(C.lipc_handle(handle), (*C.char)(data), C.size_t(size), &o.c))
+}
+
+func coreAsyncReceive(handle uintptr, data unsafe.Pointer, size int, o *coreOperation) result {
+	return result(C.ipc_async_receive(C.lipc_handle(handle), (*C.char)(data), C.size_t(size), &o.c))
+}
+
+func coreAsyncWrite(handle uintptr, data unsafe.Pointer, size int, o *coreOperation) result {
+	return result(C.ipc_async_write(C.lipc_handle(handle), (*C.char)(data), C.size_t(size), &o.c))
+}
+
+func coreAsyncFinish(handle uintptr, o *coreOperation) result {
+	return result(C.lipc_async_finish(C.lipc_handle(handle), &o.c.async))
+}
+
+func coreAsyncCancel(handle uintptr, o *coreOperation) {
+	C.lipc_async_cancel(C.lipc_handle(handle), &o.c.async)
+}
+
+func corePort() (port uintptr, r result) {
+	var h C.lipc_handle
+	r = result(C.lipc_port(&h))
+	return uintptr(h), r
+}
+
+// corePortAdd reports whether the handle has a port already.
+func corePortAdd(port, handle uintptr) (taken bool, r result) {
+	r = result(C.lipc_port_add(C.lipc_handle(port), C.lipc_handle(handle), 0))
+	if r < 0 && r.code() == C.LIPC_EEXIST {
+		return true, 0
+	}
+	return false, r
+}
+
+type coreCompletion = C.lipc_completion
+
+// key is what an operation, or a watch, is known by.
+func completionKey(c *coreCompletion) uintptr {
+	if c.async != nil {
+		return uintptr(unsafe.Pointer(c.async))
+	}
+	return uintptr(c.key)
+}
+
+func corePortWait(port uintptr, completions []coreCompletion) result {
+	return result(C.lipc_port_wait(C.lipc_handle(port), -1, C.size_t(len(completions)), unsafe.SliceData(completions)))
+}
+
+func coreListenerHandle(l *coreListener) uintptr { return uintptr(C.lipc_listener_handle(l)) }
+
+func coreSetInherit(handle uintptr, on bool) result {
+	return result(C.lipc_set_inherit(C.lipc_handle(handle), cint(on)))
+}
+
+func coreFlush(handle uintptr, timeout time.Duration) result {
+	return result(C.lipc_flush(C.lipc_handle(handle), C.int(timeout.Milliseconds())))
+}
+
+func coreDisconnect(handle uintptr) result  { return result(C.lipc_disconnect(C.lipc_handle(handle))) }
+func coreImpersonate(handle uintptr) result { return result(C.lipc_impersonate(C.lipc_handle(handle))) }
+func coreRevert() result                    { return result(C.lipc_revert()) }
+
+type coreIDs = C.lipc_pipe_ids
+
+func corePipeIDs(handle uintptr) (ids coreIDs, r result) {
+	r = result(C.lipc_pipe_ids_get(C.lipc_handle(handle), &ids))
+	return ids, r
+}
+
+// corePeerSID returns the security identifier of the peer's user, "" if this one may not ask.
+func corePeerSID(handle uintptr) (string, result) {
+	var text [C.LIPC_SID_CAPACITY]C.char
+	r := result(C.lipc_peer_sid(C.lipc_handle(handle), &text[0], C.size_t(len(text))))
+	if r < 0 && r.code() == C.LIPC_EACCES {
+		return "", 0
+	}
+	return C.GoString(&text[0]), r
+}
+
+func (s *SysListen) core() (_ *C.struct_lipc_listen_windows, free func()) {
+	if s == nil {
+		return nil, func() {}
+	}
+	w := &C.struct_lipc_listen_windows{
+		size: C.sizeof_struct_lipc_listen_windows, direction: C.int(s.Direction), instances: C.uint32_t(s.InstanceLimit),
+		inbound_buffer: C.uint32_t(s.InboundBuffer), outbound_buffer: C.uint32_t(s.OutboundBuffer),
+		default_wait_ms: C.uint32_t(s.DefaultWait.Milliseconds()), accept_remote: cint(s.AcceptRemote),
+		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
+	}
+	w.sddl, free = sddl(s.SecurityDescriptor)
+	return w, free
+}
+
+// sddl is a security descriptor in C's memory, nil for none.
+func sddl(text string) (_ *C.char, free func()) {
+	if text == "" {
+		return nil, func() {}
+	}
+	c := C.CString(text)
+	return c, func() { C.free(unsafe.Pointer(c)) }
+}
+
+func (s *SysDial) core() *C.struct_lipc_connect_windows {
+	if s == nil {
+		return nil
+	}
+	return &C.struct_lipc_connect_windows{
+		size: C.sizeof_struct_lipc_connect_windows, direction: C.int(s.Direction), impersonation: C.int(s.Impersonation),
+		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
+	}
+}
+
+func (s *SysPipe) core() (_ *C.char, free func()) {
+	if s == nil {
+		return nil, func() {}
+	}
+	return sddl(s.SecurityDescriptor)
+}

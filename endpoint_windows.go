@@ -1,0 +1,623 @@
+//go:build cgo
+
+package ipc
+
+// Endpoints on Windows: handles of pipes. An operation is started, and if it is not over at once its goroutine sleeps until
+// the completion port reports it. Deadlines and Close cancel it, and it is waited for all the same: until then the system
+// may write to its buffer, and what it brought, if it was quicker, is not lost.
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"slices"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+)
+
+// An endpoint is one end of a pipe. An open endpoint must not be copied.
+type endpoint struct {
+	in, out direction
+	kind    result
+
+	mu     sync.Mutex // guards what follows, and the fields of directions that say so
+	held   *held      // nil: never opened
+	uses   int        // that need the handle, which is closed after the last one
+	closed bool
+	given  bool // to child processes: nothing is read or written here
+	stop   runtime.Cleanup
+}
+
+// held is what an endpoint has from the system.
+type held struct {
+	handle  uintptr
+	in, out *coreOperation // made when first needed
+	ported  bool           // the handle has a port, this one or, then
+	foreign bool           // another
+}
+
+func (h *held) release() {
+	for _, o := range []*coreOperation{h.in, h.out} {
+		if o != nil {
+			thePort.remove(o)
+		}
+	}
+	coreClose(h.handle)
+}
+
+// systemDirection is what a direction needs on Windows.
+type systemDirection struct {
+	core     *coreOperation
+	waiter   chan struct{} // is sent to when core may be over
+	gathered []byte        // small buffers, put together
+
+	// Guarded by the endpoint's mutex:
+	underway bool // core is
+	deadline time.Time
+	expired  bool // the deadline has passed
+	timer    *time.Timer
+}
+
+// open takes a handle over.
+func (e *endpoint) open(handle uintptr, kind result) {
+	e.kind = kind
+	e.held = &held{handle: handle}
+	e.stop = runtime.AddCleanup(e, func(h *held) { h.release() }, e.held)
+}
+
+// use keeps the handle from being closed, until done is called.
+func (e *endpoint) use() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.usableLocked(); err != nil {
+		return err
+	}
+	e.uses++
+	return nil
+}
+
+func (e *endpoint) done() {
+	e.mu.Lock()
+	e.uses--
+	last := e.closed && e.uses == 0
+	e.mu.Unlock()
+	if last {
+		e.held.release()
+	}
+}
+
+// usable is the error of an operation that has nothing to do.
+func (e *endpoint) usable() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.usableLocked(); err != nil {
+		return err
+	}
+	if e.given {
+		return errGiven
+	}
+	return nil
+}
+
+func (e *endpoint) usableLocked() error {
+	if e.held == nil {
+		return errInvalid
+	}
+	if e.closed {
+		return net.ErrClosed
+	}
+	return nil
+}
+
+// An operationStart starts what the system does for an operation.
+type operationStart func(handle uintptr, data unsafe.Pointer, size int, o *coreOperation) result
+
+// perform makes one operation of the system. An error is why it was not made, or given up.
+func (e *endpoint) perform(d *direction, start operationStart, data unsafe.Pointer, size int) (result, error) {
+	for {
+		r, err := e.begin(d, start, data, size)
+		if err != nil || !r.busy() {
+			return r, err
+		}
+		for r.busy() {
+			<-d.waiter
+			r = coreAsyncFinish(e.held.handle, d.core)
+		}
+		e.mu.Lock()
+		d.underway = false
+		e.mu.Unlock()
+		if d.core.isWatched() {
+			d.core.stopWatch()
+		}
+		if !r.aborted() {
+			return r, nil
+		}
+	}
+}
+
+// begin starts an operation. A result that is busy says that it is under way.
+func (e *endpoint) begin(d *direction, start operationStart, data unsafe.Pointer, size int) (result, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := d.interruptedLocked(e); err != nil {
+		return 0, err
+	}
+	if d.core == nil {
+		if r := e.prepareLocked(d); r < 0 {
+			return r, nil
+		}
+	}
+	r := start(e.held.handle, data, size, d.core)
+	d.underway = r.busy()
+	if d.underway && d.core.isWatched() {
+		if watched := d.core.watchEvent(thePort.handle); watched < 0 { // only if the system is out of memory
+			coreAsyncCancel(e.held.handle, d.core)
+			for r.busy() {
+				runtime.Gosched()
+				r = coreAsyncFinish(e.held.handle, d.core)
+			}
+			d.underway = false
+			if r.aborted() {
+				return watched, nil
+			}
+		}
+	}
+	return r, nil
+}
+
+// prepareLocked makes what a direction needs for its first operation. Only then is the handle added to the port, which
+// cannot be undone and concerns whoever else has a handle for the same end.
+func (e *endpoint) prepareLocked(d *direction) result {
+	port, r := thePort.open()
+	if r >= 0 && !e.held.ported {
+		e.held.foreign, r = corePortAdd(port, e.held.handle)
+		e.held.ported = r >= 0
+	}
+	if r < 0 {
+		return r
+	}
+	o, waiter := thePort.add()
+	if e.held.foreign {
+		if r = o.watched(); r < 0 {
+			thePort.remove(o)
+			return r
+		}
+	}
+	d.core, d.waiter = o, waiter
+	if d == &e.in {
+		e.held.in = o
+	} else {
+		e.held.out = o
+	}
+	return 0
+}
+
+// interruptedLocked is why no operation may begin or go on.
+func (d *direction) interruptedLocked(e *endpoint) error {
+	if e.closed {
+		return net.ErrClosed
+	}
+	if e.given {
+		return errGiven
+	}
+	if d.expired {
+		return os.ErrDeadlineExceeded
+	}
+	return nil
+}
+
+func (e *endpoint) interrupted(d *direction) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return d.interruptedLocked(e)
+}
+
+// cancelLocked ends what is under way.
+func (d *direction) cancelLocked(e *endpoint) {
+	if d.underway {
+		coreAsyncCancel(e.held.handle, d.core)
+	}
+}
+
+// run makes an operation whose arguments are set.
+func (e *endpoint) run(d *direction, operation operation) (int, error) {
+	d.operation, d.done, d.result = operation, 0, 0
+	if err := e.use(); err != nil {
+		return 0, err
+	}
+	defer e.done()
+	defer d.pins.Unpin()
+	for {
+		r, err := e.step(d)
+		d.result = r
+		switch {
+		case err != nil:
+			return d.done, err
+		case r.truncated() && operation == opReceiveBatch:
+			d.done++
+		case r.truncated():
+			d.done = max(d.done, len(d.data))
+		}
+		if r < 0 {
+			return d.done, e.runErr(d)
+		}
+		if d.advance(int(r)) || operation == opReceiveBatch && coreMessageSize(e.held.handle).busy() {
+			return d.done, nil
+		}
+	}
+}
+
+func (e *endpoint) runErr(d *direction) error {
+	switch {
+	case d.operation == opReceiveBatch && d.done > 0 && !d.result.truncated():
+		return nil // what ended it is left to the next receive, which finds it again
+	case !d.result.wrongWay():
+		return d.result.temporaryErr()
+	case d.operation < opWrite:
+		return &optionError{"this end of a one-way pipe writes, and cannot be read from"}
+	default:
+		return &optionError{"this end of a one-way pipe reads, and cannot be written to"}
+	}
+}
+
+// step makes one operation of the system, or what else is next.
+func (e *endpoint) step(d *direction) (result, error) {
+	switch d.operation {
+	case opRead:
+		return e.readSome(d, d.pinned(d.data), len(d.data))
+	case opReadBuffers:
+		return e.scatter(d)
+	case opReceive:
+		return e.perform(d, coreAsyncReceive, d.pinned(d.data), len(d.data))
+	case opReceiveBatch:
+		b := d.messages[d.done]
+		return e.perform(d, coreAsyncReceive, d.pinned(b), len(b))
+	case opReceiveAppend:
+		return e.receiveWhole(d)
+	case opReceiveMessage:
+		return e.receiveScattered(d)
+	case opPeek:
+		return e.poll(d, func() result { return corePeek(e.held.handle, d.data) })
+	case opMessageSize:
+		return e.poll(d, func() result { return coreMessageSize(e.held.handle) })
+	case opWrite, opSend:
+		return e.perform(d, coreAsyncWrite, d.pinned(d.data), min(len(d.data), e.most(d)))
+	case opSendBatch:
+		b := d.messages[d.done]
+		return e.perform(d, coreAsyncWrite, d.pinned(b), len(b))
+	case opSendMessage:
+		d.gather(d.buffers)
+		return e.perform(d, coreAsyncWrite, d.pinned(d.gathered), len(d.gathered))
+	default: // opWriteBuffers
+		return e.gatherSome(d)
+	}
+}
+
+// pinned keeps memory where it is, until the operation is over.
+func (d *direction) pinned(b []byte) unsafe.Pointer {
+	if len(b) == 0 {
+		return nil
+	}
+	data := unsafe.Pointer(unsafe.SliceData(b))
+	d.pins.Pin(data)
+	return data
+}
+
+// most is how many bytes are written at a time: as many as a call takes, but a message is never cut.
+func (e *endpoint) most(d *direction) int {
+	if d.operation == opSend {
+		return len(d.data)
+	}
+	return 1 << 30
+}
+
+// readSome reads bytes. An empty message means nothing where bytes are read.
+func (e *endpoint) readSome(d *direction, data unsafe.Pointer, size int) (result, error) {
+	for {
+		if r, err := e.perform(d, coreAsyncRead, data, size); r != 0 || err != nil {
+			return r, err
+		}
+	}
+}
+
+// scatter reads into the first buffer that has room, and into the others what is there besides.
+func (e *endpoint) scatter(d *direction) (result, error) {
+	first := slices.IndexFunc(d.buffers, func(b coreBuffer) bool { return b.size > 0 })
+	b := d.buffers[first]
+	r, err := e.readSome(d, b.data, int(b.size))
+	if err == nil && r == result(b.size) && someRoom(d.buffers[first+1:]) {
+		if more := coreReadBuffers(e.held.handle, d.buffers[first+1:]); more > 0 {
+			r += more
+		}
+	}
+	return r, err
+}
+
+func someRoom(buffers []coreBuffer) bool {
+	return slices.ContainsFunc(buffers, func(b coreBuffer) bool { return b.size > 0 })
+}
+
+// receiveWhole appends the next message to data, which grows once its size is known.
+func (e *endpoint) receiveWhole(d *direction) (result, error) {
+	used := len(d.data)
+	room := d.data[used:cap(d.data)]
+	r, err := e.perform(d, coreAsyncRead, d.pinned(room), len(room))
+	if err != nil || r < 0 && !r.truncated() {
+		return r, err
+	}
+	if r >= 0 {
+		d.data = d.data[:used+int(r)]
+		return r, nil
+	}
+	// The rest is there, and is taken whatever happens, so that it is not taken for a message.
+	left := coreMessageSize(e.held.handle)
+	if left < 0 {
+		return left, nil
+	}
+	d.data = slices.Grow(d.data[:cap(d.data)], int(left))
+	rest := d.data[len(d.data) : len(d.data)+int(left)]
+	if r = coreRead(e.held.handle, rest); r < 0 {
+		d.data = d.data[:used]
+		return r, nil
+	}
+	d.data = d.data[:len(d.data)+int(r)]
+	return result(len(room)) + r, nil
+}
+
+// receiveScattered receives a message into buffers.
+func (e *endpoint) receiveScattered(d *direction) (result, error) {
+	var first coreBuffer
+	if len(d.buffers) > 0 {
+		first = d.buffers[0]
+	}
+	r, err := e.perform(d, coreAsyncRead, first.data, int(first.size))
+	if err != nil || !r.truncated() {
+		return r, err
+	}
+	total, left := int(first.size), int(coreMessageSize(e.held.handle)) // the rest is there
+	for _, b := range d.buffers[min(1, len(d.buffers)):] {
+		if left <= 0 || b.size == 0 {
+			continue
+		}
+		n := coreRead(e.held.handle, unsafe.Slice((*byte)(b.data), min(int(b.size), left)))
+		if n < 0 {
+			return n, nil
+		}
+		total, left = total+int(n), left-int(n)
+	}
+	if left > 0 {
+		coreReceive(e.held.handle, nil)
+		d.done = total
+		return r, nil
+	}
+	return result(total), nil
+}
+
+// gather puts buffers together.
+func (d *direction) gather(buffers []coreBuffer) {
+	d.gathered = d.gathered[:0]
+	for _, b := range buffers {
+		d.gathered = append(d.gathered, unsafe.Slice((*byte)(b.data), b.size)...)
+	}
+}
+
+// gatherSome writes what is next of buffers: the system takes one at a time, so small ones are put together.
+func (e *endpoint) gatherSome(d *direction) (result, error) {
+	const most = 64 * 1024
+	count, size := 0, 0
+	for count < len(d.buffers) && size+int(d.buffers[count].size) <= most {
+		size += int(d.buffers[count].size)
+		count++
+	}
+	if count <= 1 {
+		b := d.buffers[0]
+		if b.size == 0 { // nothing, which would be an empty message
+			return 0, nil
+		}
+		return e.perform(d, coreAsyncWrite, b.data, min(int(b.size), 1<<30))
+	}
+	d.gather(d.buffers[:count])
+	if len(d.gathered) == 0 {
+		return 0, nil
+	}
+	return e.perform(d, coreAsyncWrite, d.pinned(d.gathered), len(d.gathered))
+}
+
+// poll makes attempts at what the system does not report, every 1 to 4 milliseconds.
+func (e *endpoint) poll(d *direction, attempt func() result) (result, error) {
+	for pause := nextPause(0); ; pause = nextPause(pause) {
+		if err := e.interrupted(d); err != nil {
+			return 0, err
+		}
+		if r := attempt(); !r.busy() {
+			return r, nil
+		}
+		time.Sleep(pause)
+	}
+}
+
+func (e *endpoint) close() error {
+	e.mu.Lock()
+	if err := e.usableLocked(); err != nil {
+		e.mu.Unlock()
+		return err
+	}
+	e.closed = true
+	e.stop.Stop()
+	for _, d := range []*direction{&e.in, &e.out} {
+		d.cancelLocked(e)
+		if d.timer != nil {
+			d.timer.Stop()
+		}
+	}
+	last := e.uses == 0
+	e.mu.Unlock()
+	if last {
+		e.held.release()
+	}
+	return nil
+}
+
+func (e *endpoint) setDeadline(t time.Time) error {
+	return e.setDeadlines(t, &e.in, &e.out)
+}
+func (e *endpoint) setReadDeadline(t time.Time) error  { return e.setDeadlines(t, &e.in) }
+func (e *endpoint) setWriteDeadline(t time.Time) error { return e.setDeadlines(t, &e.out) }
+
+func (e *endpoint) setDeadlines(t time.Time, directions ...*direction) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.usableLocked(); err != nil {
+		return err
+	}
+	if e.given {
+		return os.ErrNoDeadline
+	}
+	for _, d := range directions {
+		d.setDeadlineLocked(e, t)
+	}
+	return nil
+}
+
+func (d *direction) setDeadlineLocked(e *endpoint, t time.Time) {
+	if d.timer != nil {
+		d.timer.Stop()
+	}
+	d.deadline, d.expired = t, false
+	if t.IsZero() {
+		return
+	}
+	left := time.Until(t)
+	switch {
+	case left <= 0:
+		d.expired = true
+		d.cancelLocked(e)
+	case d.timer == nil:
+		d.timer = time.AfterFunc(left, func() { d.expire(e) })
+	default:
+		d.timer.Reset(left)
+	}
+}
+
+// expire is called by the timer, maybe that of a deadline which is no longer the one.
+func (d *direction) expire(e *endpoint) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if d.deadline.IsZero() || e.closed {
+		return
+	}
+	if left := time.Until(d.deadline); left > 0 {
+		d.timer.Reset(left)
+		return
+	}
+	d.expired = true
+	d.cancelLocked(e)
+}
+
+// control makes a call that never waits.
+func (e *endpoint) control(call func(handle uintptr) result) error {
+	if err := e.use(); err != nil {
+		return err
+	}
+	defer e.done()
+	return call(e.held.handle).err()
+}
+
+func (e *endpoint) shutdown(direction int) error {
+	return e.control(func(handle uintptr) result { return coreShutdown(handle, direction) })
+}
+
+func (e *endpoint) setBufferSize(direction, size int) error {
+	return e.control(func(handle uintptr) result { return coreSetBufferSize(handle, direction, size) })
+}
+
+func (e *endpoint) peerCredentials() (credentials Credentials, err error) {
+	err = e.control(func(handle uintptr) (r result) {
+		if credentials, r = corePeerCredentials(handle); r >= 0 {
+			credentials.SID, r = corePeerSID(handle)
+		}
+		return r
+	})
+	if err != nil {
+		return Credentials{}, err
+	}
+	return credentials, nil
+}
+
+func (e *endpoint) duplicate(name Name) (*os.File, error) {
+	var duplicate uintptr
+	err := e.control(func(handle uintptr) (r result) {
+		duplicate, r = coreDuplicate(handle)
+		return r
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(duplicate, "ipc:"+name.String()), nil
+}
+
+// sendMessage sends a payload; nothing travels with it here.
+func (e *endpoint) sendMessage(m *Message) (int, error) {
+	if err := m.check(); err != nil {
+		return 0, err
+	}
+	if len(m.Files) > 0 || m.Credentials != nil || m.Peer != (Name{}) || len(m.Control) > 0 {
+		return 0, fmt.Errorf("files, credentials and the like that go with a message: %w", unsupported())
+	}
+	if e.kind != kindMessage {
+		n, err := e.writeBuffers(m.Buffers)
+		return n, e.explainEmpty(m.size(), err)
+	}
+	_, err := e.transferBuffers(&e.out, opSendMessage, m.Buffers)
+	if err != nil {
+		return 0, e.explainSize(m.size(), err)
+	}
+	return m.size(), nil
+}
+
+func (e *endpoint) receiveMessage(m *Message) (int, error) {
+	m.Files, m.PIDFD, m.Control, m.Peer = m.Files[:0], nil, m.Control[:0], Name{}
+	if m.Credentials != nil {
+		*m.Credentials = Credentials{PID: -1, UID: -1, GID: -1}
+	}
+	if err := m.check(); err != nil {
+		return 0, err
+	}
+	if e.kind != kindMessage {
+		n, err := e.readBuffers(m.Buffers)
+		return n, e.explainEmpty(m.size(), err)
+	}
+	return e.transferBuffers(&e.in, opReceiveMessage, m.Buffers)
+}
+
+// explainEmpty refuses a payload of no bytes on a stream.
+func (e *endpoint) explainEmpty(size int, err error) error {
+	if size > 0 || err != nil {
+		return err
+	}
+	return fmt.Errorf("a stream needs a payload of at least one byte: %w", errInvalid)
+}
+
+// A rawConn gives access to the handle.
+type rawConn struct{ e *endpoint }
+
+func (c rawConn) Control(f func(handle uintptr)) error {
+	return c.e.control(func(handle uintptr) result { f(handle); return 0 })
+}
+
+// Read and Write cannot be: there is nothing that would say when to try again.
+func (c rawConn) Read(func(handle uintptr) bool) error  { return unsupported() }
+func (c rawConn) Write(func(handle uintptr) bool) error { return unsupported() }
+
+// syscallConn returns access to the handle.
+func (e *endpoint) syscallConn() (syscall.RawConn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.held == nil {
+		return nil, errInvalid
+	}
+	return rawConn{e}, nil
+}

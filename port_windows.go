@@ -1,0 +1,71 @@
+//go:build cgo
+
+package ipc
+
+// The completion port: one for the process, and one goroutine that takes what it reports.
+
+import (
+	"sync"
+)
+
+// A port wakes who waits for an operation.
+type port struct {
+	once   sync.Once
+	handle uintptr
+	result result // of making it
+
+	mu      sync.RWMutex
+	waiters map[uintptr]chan struct{} // by the key of their operation
+}
+
+var thePort port
+
+// open returns the port's handle, after making it if this is the first time.
+func (p *port) open() (uintptr, result) {
+	p.once.Do(func() {
+		p.waiters = map[uintptr]chan struct{}{}
+		if p.handle, p.result = corePort(); p.result >= 0 {
+			go p.serve()
+		}
+	})
+	return p.handle, p.result
+}
+
+// serve wakes waiters, many for each call into C. A completion that nobody knows of was one too many, see lipc_port_wait,
+// and so may be one that wakes somebody: whoever wakes looks whether it is over.
+func (p *port) serve() {
+	completions := make([]coreCompletion, 64)
+	for {
+		n := corePortWait(p.handle, completions)
+		p.mu.RLock()
+		for i := range completions[:max(n, 0)] {
+			wake(p.waiters[completionKey(&completions[i])])
+		}
+		p.mu.RUnlock()
+	}
+}
+
+// wake does nothing if there is no waiter, or it has not noticed yet that it was woken before.
+func wake(waiter chan struct{}) {
+	select {
+	case waiter <- struct{}{}:
+	default:
+	}
+}
+
+// add returns memory for operations, and how to learn that the port reported one.
+func (p *port) add() (*coreOperation, chan struct{}) {
+	o, waiter := newCoreOperation(), make(chan struct{}, 1)
+	p.mu.Lock()
+	p.waiters[o.key()] = waiter
+	p.mu.Unlock()
+	return o, waiter
+}
+
+// remove is the end of add. No operation may be under way.
+func (p *port) remove(o *coreOperation) {
+	p.mu.Lock()
+	delete(p.waiters, o.key())
+	p.mu.Unlock()
+	o.free()
+}

@@ -1,0 +1,201 @@
+//go:build cgo
+
+package ipc
+
+// What Windows alone has: the options and operations of named pipes.
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"time"
+)
+
+// A PipeDirection says which way data goes through a named pipe.
+type PipeDirection int
+
+// The directions. The numbers are those of the C library's enum lipc_pipe_direction.
+const (
+	DefaultDirection PipeDirection = iota // listening: Duplex; dialling: as the server has it
+	Duplex                                // both ways
+	ClientToServer                        // the client only writes, the server only reads
+	ServerToClient                        // the client only reads, the server only writes
+)
+
+// SysListen holds the options of listening that Windows alone has; CreateNamedPipe tells more of each. The zero value is the
+// safe default. What is out of range is [syscall.EINVAL].
+type SysListen struct {
+	// Direction is which way data goes. Using the other fails with [syscall.EINVAL].
+	Direction PipeDirection
+
+	// InstanceLimit is how many connections there may be at a time, 1 to 254, those that wait to be accepted included. Whoever
+	// dials beyond it waits. Zero is no limit.
+	InstanceLimit int
+
+	// InboundBuffer and OutboundBuffer are the sizes of the pipe's buffers in bytes, at most 1 GiB, as a request: data from
+	// the client, and to it. Zero is 64 KiB.
+	InboundBuffer, OutboundBuffer int
+
+	// DefaultWait is how long programs wait for a free instance that call WaitNamedPipe without a time, in whole milliseconds.
+	// Zero is the system's default, 50 ms. Dial does not go by it.
+	DefaultWait time.Duration
+
+	// AcceptRemote lets clients on other machines in, who dial \\host\pipe\name.
+	AcceptRemote bool
+
+	// WriteThrough makes a write to a client on another machine end only when the data is there (FILE_FLAG_WRITE_THROUGH).
+	WriteThrough bool
+
+	// Inherit makes child processes inherit the handles of accepted connections, if they are started so that they inherit
+	// any; package os/exec names those it passes, see [syscall.SysProcAttr].
+	Inherit bool
+
+	// SecurityDescriptor says who may do what with the pipe, in the security descriptor definition language, in place of
+	// [ListenConfig].Mode: "D:P(A;;GA;;;SY)(A;;GRGW;;;AU)".
+	SecurityDescriptor string
+}
+
+// An ImpersonationLevel is what a server may do in the name of its client.
+type ImpersonationLevel int
+
+// The impersonation levels. The numbers are those of the C library's enum lipc_impersonation.
+const (
+	DefaultImpersonation     ImpersonationLevel = iota // ImpersonationIdentify
+	ImpersonationAnonymous                             // not even learn who it is
+	ImpersonationIdentify                              // learn who it is, not act as it
+	ImpersonationImpersonate                           // act as it, on this machine
+	ImpersonationDelegate                              // and on others
+)
+
+// SysDial holds the options of dialling that Windows alone has. The zero value is the safe default. What is out of range is
+// [syscall.EINVAL].
+type SysDial struct {
+	// Direction is which way data goes. By default Dial finds out; a direction that the pipe does not have is
+	// [fs.ErrPermission].
+	Direction PipeDirection
+
+	// Impersonation is what the server may do in this process's name.
+	Impersonation ImpersonationLevel
+
+	// WriteThrough makes a write to a server on another machine end only when the data is there (FILE_FLAG_WRITE_THROUGH).
+	WriteThrough bool
+
+	// Inherit makes child processes inherit the handle, see [SysListen].
+	Inherit bool
+}
+
+// SysPipe holds the options of unnamed pipes that Windows alone has.
+type SysPipe struct {
+	// SecurityDescriptor says who may do what with the pipe, see [SysListen]. By default it is the user's alone.
+	SecurityDescriptor string
+}
+
+func (d PipeDirection) check() error {
+	if d < DefaultDirection || d > ServerToClient {
+		return &optionError{fmt.Sprintf("Direction %d does not exist", d)}
+	}
+	return nil
+}
+
+func (s *SysListen) check() error {
+	if s == nil {
+		return nil
+	}
+	switch {
+	case s.InstanceLimit < 0 || s.InstanceLimit > 254:
+		return &optionError{fmt.Sprintf("InstanceLimit %d is not between 0 and 254", s.InstanceLimit)}
+	case s.InboundBuffer < 0 || s.InboundBuffer > 1<<30 || s.OutboundBuffer < 0 || s.OutboundBuffer > 1<<30:
+		return &optionError{"InboundBuffer or OutboundBuffer is negative, or over 1 GiB"}
+	case s.DefaultWait < 0 || s.DefaultWait.Milliseconds() >= math.MaxUint32:
+		return &optionError{fmt.Sprintf("DefaultWait %v is negative, or over 49 days", s.DefaultWait)}
+	}
+	return s.Direction.check()
+}
+
+func (s *SysDial) check() error {
+	if s == nil {
+		return nil
+	}
+	if s.Impersonation < DefaultImpersonation || s.Impersonation > ImpersonationDelegate {
+		return &optionError{fmt.Sprintf("Impersonation %d does not exist", s.Impersonation)}
+	}
+	return s.Direction.check()
+}
+
+// ClientProcessID returns the ID of the process that dialled.
+func (c *conn) ClientProcessID() (int, error) {
+	ids, err := c.ids()
+	return int(ids.client_process), err
+}
+
+// ClientSessionID returns the terminal services session of the process that dialled.
+func (c *conn) ClientSessionID() (int, error) {
+	ids, err := c.ids()
+	return int(ids.client_session), err
+}
+
+// ServerProcessID returns the ID of the process that listened.
+func (c *conn) ServerProcessID() (int, error) {
+	ids, err := c.ids()
+	return int(ids.server_process), err
+}
+
+// ServerSessionID returns the terminal services session of the process that listened.
+func (c *conn) ServerSessionID() (int, error) {
+	ids, err := c.ids()
+	return int(ids.server_session), err
+}
+
+func (c *conn) ids() (ids coreIDs, err error) {
+	err = c.end.control(func(handle uintptr) (r result) {
+		ids, r = corePipeIDs(handle)
+		return r
+	})
+	return ids, c.opError("get", err)
+}
+
+// Impersonate calls f, during which its thread acts as the client of this connection, as far as the client allows it: see
+// [SysDial], whose default lets a server learn who the client is, and no more. Only the end that was accepted can do this.
+// Goroutines that f starts act as this process.
+func (c *conn) Impersonate(f func()) error {
+	runtime.LockOSThread()
+	if err := c.end.control(coreImpersonate); err != nil {
+		runtime.UnlockOSThread()
+		return c.opError("impersonate", err)
+	}
+	defer func() {
+		if r := coreRevert(); r < 0 { // nothing may go on as somebody else
+			panic(fmt.Errorf("ipc: cannot stop impersonating: %w", r.err()))
+		}
+		runtime.UnlockOSThread()
+	}()
+	f()
+	return nil
+}
+
+// Flush waits until the peer has read all that was written. Before [Conn.Close] there is no need for it: what was written
+// stays there to be read. The write deadline and Close end it.
+func (c *conn) Flush() error { return c.opError("flush", c.end.flush()) }
+
+func (e *endpoint) flush() error {
+	d := &e.out
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := e.use(); err != nil {
+		return err
+	}
+	defer e.done()
+	const look = 20 * time.Millisecond // for a deadline, or Close
+	for {
+		if err := e.interrupted(d); err != nil {
+			return err
+		}
+		if r := coreFlush(e.held.handle, look); !r.timedOut() {
+			return r.err()
+		}
+	}
+}
+
+// Disconnect ends the connection at once: what the peer has not read is lost. Only the end that was accepted can do this.
+// The connection has still to be closed.
+func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control(coreDisconnect)) }
