@@ -102,12 +102,8 @@ func (r result) err() error {
 		return errNotFIFO
 	case C.LIPC_ENOTSUP:
 		return fmt.Errorf("%w (%w)", unsupported(), number)
-	case C.LIPC_EACCES:
-		return matching(number, fs.ErrPermission)
-	case C.LIPC_ENOENT:
-		return matching(number, fs.ErrNotExist)
 	}
-	return systemErr(number, r.code())
+	return r.systemErr(number)
 }
 
 // temporaryErr is err for what passes: to be out of descriptors or memory, or to have too many files on their way.

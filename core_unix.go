@@ -175,6 +175,7 @@ static void ipc_control_close(char *control, size_t length) {
 import "C"
 
 import (
+	"io/fs"
 	"syscall"
 	"unsafe"
 )
@@ -380,5 +381,13 @@ func (i *coreItem) levelNumber() int         { return int(i.c.level) }
 func (i *coreItem) typeNumber() int          { return int(i.c._type) }
 func (i *coreItem) bounds() (start, end int) { return int(i.c.offset), int(i.c.offset + i.c.size) }
 
-// systemErr is a system's number, which is what programs look for.
-func systemErr(number syscall.Errno, _ int) error { return number }
+// systemErr is the system's number, which is what programs look for.
+func (r result) systemErr(number syscall.Errno) error {
+	switch r.code() {
+	case C.LIPC_EACCES:
+		return matching(number, fs.ErrPermission)
+	case C.LIPC_ENOENT:
+		return matching(number, fs.ErrNotExist)
+	}
+	return number
+}

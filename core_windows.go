@@ -44,6 +44,7 @@ static int64_t ipc_async_write(lipc_handle handle, const char *data, size_t size
 import "C"
 
 import (
+	"fmt"
 	"io/fs"
 	"syscall"
 	"time"
@@ -93,10 +94,20 @@ var sentinels = map[int]error{
 	C.LIPC_EMSGSIZE:     syscall.EMSGSIZE,
 }
 
-// systemErr gives a system's number the sentinel of its portable code.
-func systemErr(number syscall.Errno, code int) error {
-	if sentinel, known := sentinels[code]; known {
-		return matching(number, sentinel)
+// A codeError says in words what went wrong, since the system's own for pipes are about files, and matches the system's number
+// and what programs look for in its place.
+type codeError struct {
+	text     string
+	number   syscall.Errno
+	sentinel error
+}
+
+func (e *codeError) Error() string   { return fmt.Sprintf("%s (system error %d)", e.text, int(e.number)) }
+func (e *codeError) Unwrap() []error { return []error{e.number, e.sentinel} }
+
+func (r result) systemErr(number syscall.Errno) error {
+	if sentinel, known := sentinels[r.code()]; known {
+		return &codeError{C.GoString(C.lipc_strerror(C.int64_t(r))), number, sentinel}
 	}
 	return number
 }
@@ -191,6 +202,19 @@ func coreListenerHandle(l *coreListener) uintptr { return uintptr(C.lipc_listene
 
 func coreSetInherit(handle uintptr, on bool) result {
 	return result(C.lipc_set_inherit(C.lipc_handle(handle), cint(on)))
+}
+
+// coreDuplicateInto gives a process a duplicate of a handle; coreDuplicateFrom fetches one.
+func coreDuplicateInto(handle uintptr, process int) (duplicate uintptr, r result) {
+	var h C.lipc_handle
+	r = result(C.lipc_duplicate_into(C.lipc_handle(handle), C.uint32_t(process), &h))
+	return uintptr(h), r
+}
+
+func coreDuplicateFrom(handle uintptr, process int) (duplicate uintptr, r result) {
+	var h C.lipc_handle
+	r = result(C.lipc_duplicate_from(C.lipc_handle(handle), C.uint32_t(process), &h))
+	return uintptr(h), r
 }
 
 func coreFlush(handle uintptr, timeout time.Duration) result {

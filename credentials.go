@@ -2,6 +2,11 @@
 
 package ipc
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. Those of a connection are
 // those at the time when the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound;
 // for a pair: when it was made) and do not follow later changes; those of a [Message] those at the time when it was sent,
@@ -14,4 +19,23 @@ type Credentials struct {
 	GID    int    // effective group ID
 	Groups []int  // supplementary group IDs (Linux 4.13 and later, macOS, FreeBSD, DragonFly BSD)
 	SID    string // Windows: the user's security identifier
+}
+
+// String tells what is known, as in "process 4711 of user 1000, group 1000".
+func (c Credentials) String() string {
+	var b strings.Builder
+	b.WriteString("a process")
+	if c.PID >= 0 {
+		b.Reset()
+		fmt.Fprintf(&b, "process %d", c.PID)
+	}
+	switch {
+	case c.SID != "":
+		fmt.Fprintf(&b, " of user %s", c.SID)
+	case c.UID >= 0 && c.GID >= 0:
+		fmt.Fprintf(&b, " of user %d, group %d", c.UID, c.GID)
+	case c.UID >= 0:
+		fmt.Fprintf(&b, " of user %d", c.UID)
+	}
+	return b.String()
 }

@@ -7,6 +7,7 @@ package ipc
 import (
 	"fmt"
 	"math"
+	"os"
 	"runtime"
 	"time"
 )
@@ -199,3 +200,50 @@ func (e *endpoint) flush() error {
 // Disconnect ends the connection at once: what the peer has not read is lost. Only the end that was accepted can do this.
 // The connection has still to be closed.
 func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control(coreDisconnect)) }
+
+// GiveFile gives the peer's process a duplicate of f's handle, of whatever kind, and returns its number there; f stays the
+// caller's. What passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the
+// peer makes a file of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given
+// would be one of its own handles. This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE),
+// as it is for processes of the same user; otherwise the error is [fs.ErrPermission].
+func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
+	raw, err := f.SyscallConn()
+	if err == nil {
+		var given error
+		err = raw.Control(func(handle uintptr) {
+			given = c.withPeerProcess(func(process int) (r result) {
+				number, r = coreDuplicateInto(handle, process)
+				return r
+			})
+		})
+		if err == nil {
+			err = given
+		}
+	}
+	return number, c.opError("give", err)
+}
+
+// TakeFile returns a duplicate of a handle of the peer's process, by its number there. It is the counterpart of GiveFile for
+// a process that may duplicate the peer's handles, and trusts it or not: the peer can lie about what the number is, but
+// hands out nothing but its own.
+func (c *conn) TakeFile(number uintptr) (*os.File, error) {
+	var handle uintptr
+	err := c.withPeerProcess(func(process int) (r result) {
+		handle, r = coreDuplicateFrom(number, process)
+		return r
+	})
+	if err != nil {
+		return nil, c.opError("take", err)
+	}
+	return os.NewFile(handle, "ipc: received"), nil
+}
+
+func (c *conn) withPeerProcess(call func(process int) result) error {
+	return c.end.control(func(handle uintptr) result {
+		peer, r := corePeerCredentials(handle)
+		if r < 0 {
+			return r
+		}
+		return call(peer.PID)
+	})
+}

@@ -30,7 +30,7 @@ int main(int argc, char **argv) {
     lipc_credentials peer;
     r = lipc_peer_credentials(server, &peer);
     if (r >= 0)
-        printf("talking to process %lld of user %lld\n", (long long)peer.pid, (long long)peer.uid);
+        printf("talking to process %lld\n", (long long)peer.pid);
 
     lipc_buffer line[] = {{argv[2], strlen(argv[2])}, {(void *)"\n", 1}};
     r = lipc_writev(server, line, 2, 5000);

@@ -64,7 +64,7 @@ func serve(name ipc.Name) error {
 		go func() {
 			defer c.Close()
 			if peer, err := c.PeerCredentials(); err == nil {
-				fmt.Printf("serving process %d of user %d, group %d\n", peer.PID, peer.UID, peer.GID)
+				fmt.Println("serving", peer)
 			}
 			if _, err := io.Copy(c, c); err != nil && !errors.Is(err, net.ErrClosed) {
 				log.Print(err)
@@ -86,7 +86,7 @@ func say(name ipc.Name, texts []string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("talking to process %d of user %d\n", peer.PID, peer.UID)
+	fmt.Println("talking to", peer)
 	answers := bufio.NewReader(c)
 	for _, text := range texts {
 		if _, err := fmt.Fprintln(c, text); err != nil {

@@ -64,7 +64,7 @@ func serve(name ipc.Name) error {
 				http.Error(w, err.Error(), http.StatusInternalServerError)
 				return
 			}
-			fmt.Fprintf(w, "%s %s, asked by process %d of user %d\n", r.Method, r.URL.Path, peer.PID, peer.UID)
+			fmt.Fprintf(w, "%s %s, asked by %v\n", r.Method, r.URL.Path, peer)
 		}),
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

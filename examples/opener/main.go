@@ -1,11 +1,9 @@
-//go:build unix
-
 // Opener is a privileged process that opens files for others, and a sandboxed one that reads what it is handed.
 //
 //	opener serve NAME DIR     open files below DIR for whoever may connect, until interrupted
 //	opener read NAME FILE     give up root, ask for FILE, and print what is in it
 //
-// NAME is "@name", or the path of a socket file. The reader connects first and gives up its privileges then, so that
+// NAME is "@name", or the path of a socket file; on Windows, of a pipe. The reader connects first and gives up its privileges then, so that
 // the socket can be root's alone; from there on it reaches no file but those that it is handed.
 package main
 
@@ -89,8 +87,7 @@ func open(c *ipc.Conn, root *os.Root, path string) error {
 	}
 	defer f.Close() // what was passed is the reader's own
 	fmt.Println("passing", path)
-	_, err = c.SendFiles([]byte("here it is\n"), f)
-	return err
+	return sendFile(c, f)
 }
 
 func read(name ipc.Name, path string) error {
@@ -110,34 +107,18 @@ func read(name ipc.Name, path string) error {
 	if _, err := fmt.Fprintln(c, path); err != nil {
 		return err
 	}
-	answer := make([]byte, 1024)
-	files := make([]*os.File, 1)
-	n, nfiles, err := c.ReceiveFiles(answer, files)
+	answer, f, err := receiveFile(c)
 	if err == io.EOF {
 		return errors.New("the opener closed the connection")
 	}
 	if err != nil {
 		return err
 	}
-	fmt.Printf("the opener says: %s", answer[:n])
-	if nfiles == 0 {
+	fmt.Printf("the opener says: %s", answer)
+	if f == nil {
 		return errors.New("no file came")
 	}
-	defer files[0].Close()
-	_, err = io.Copy(os.Stdout, files[0])
+	defer f.Close()
+	_, err = io.Copy(os.Stdout, f)
 	return err
-}
-
-// sandbox gives up what this process may do, as far as it may do that.
-func sandbox() error {
-	if os.Geteuid() != 0 {
-		fmt.Printf("reading as user %d\n", os.Geteuid())
-		return nil
-	}
-	const nobody = 65534
-	if err := errors.Join(syscall.Setgroups(nil), syscall.Setgid(nobody), syscall.Setuid(nobody)); err != nil {
-		return fmt.Errorf("giving up root: %w", err)
-	}
-	fmt.Printf("was root, reading as user %d\n", os.Geteuid())
-	return nil
 }
