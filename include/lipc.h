@@ -23,13 +23,16 @@
  *    negative value waits for ever. When a positive time has run out the result is LIPC_ETIMEDOUT. Time
  *    is taken from a monotonic clock. Interrupted waits (EINTR) are resumed with the time that is left.
  *  - The library keeps no global state, starts no thread, installs no signal handler, and allocates
- *    memory for listeners only. All functions may be called from any thread; one handle may be read by
+ *    memory for listeners only (on Windows also while a message of several buffers, over 4 KiB together, is sent). All
+ *    functions may be called from any thread; one handle may be read by
  *    one thread while another writes to it. Closing a handle that another thread uses is the caller's
  *    mistake, as it is with close(2).
- *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking. (One that was received from another
- *    process is close-on-exec, and as blocking as it is there.)
+ *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking, on Windows not inherited and for
+ *    overlapped operation. (One that was received from another process is close-on-exec, and as blocking as it is
+ *    there.)
  *
- * What Unix alone has (datagrams, control data, FIFOs, socket activation) is in lipc_unix.h.
+ * What Unix alone has (datagrams, control data, FIFOs, socket activation) is in lipc_unix.h, what Windows alone has
+ * (the options of named pipes, impersonation, completion ports) in lipc_windows.h.
  */
 #ifndef LIPC_H
 #define LIPC_H
@@ -172,16 +175,18 @@ LIPC_API int lipc_name_limit(int type);
 /* ========================================= Handles ============================================ */
 
 /* A file descriptor, (int)handle, or a HANDLE. A connection is nothing but its handle: it works with poll, epoll,
- * kqueue and event loops. */
+ * kqueue, completion ports and event loops. */
 typedef intptr_t lipc_handle;
 
 #define LIPC_INVALID_HANDLE ((lipc_handle)-1)
 
 /* What a handle is: a kind of connection, a listener for one, or an end of a pipe. */
 enum lipc_kind {
-    LIPC_STREAM = 1,      /* bytes, SOCK_STREAM */
-    LIPC_MESSAGE = 2,     /* messages, in order and with their boundaries, SOCK_SEQPACKET. not on macOS: LIPC_ENOTSUP */
-    LIPC_DATAGRAM = 4,    /* messages between sockets that need not be connected, SOCK_DGRAM: lipc_unix.h */
+    LIPC_STREAM = 1,      /* bytes: SOCK_STREAM, a named pipe in byte mode */
+    LIPC_MESSAGE = 2,     /* messages, in order and with their boundaries: SOCK_SEQPACKET, a named pipe in message mode.
+                           * Not on macOS: LIPC_ENOTSUP */
+    LIPC_DATAGRAM = 4,    /* messages between sockets that need not be connected, SOCK_DGRAM: lipc_unix.h. Not on
+                           * Windows */
     LIPC_PIPE_READER = 32, /* the reading end of an unnamed pipe or a FIFO */
     LIPC_PIPE_WRITER = 64, /* the writing end */
     LIPC_PIPE_DUPLEX = LIPC_PIPE_READER | LIPC_PIPE_WRITER, /* open for both, as FreeBSD and OpenBSD have all pipes */
@@ -190,14 +195,17 @@ enum lipc_kind {
     LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER
 };
 
-/* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is
- * gone may count as a listener. Errors: LIPC_EBADF, LIPC_ENOTSOCK (neither a local socket nor a pipe). */
+/* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is gone
+ * may count as a listener. On Windows an end that only reads or only writes bytes is one of a pipe, whether that has a
+ * name or not. Errors: LIPC_EBADF, LIPC_ENOTSOCK (neither a local socket nor a pipe). */
 LIPC_API int lipc_kind(lipc_handle handle);
 
 /* Makes a handle that came from elsewhere (inherited, socket activation, another library) one of ours:
  * close-on-exec, non-blocking, never raising SIGPIPE. Returns its lipc_kind(). Non-blocking mode is a
  * property of the open file description: every process that shares it sees the change, and none may change it
- * back while this one uses it. The handle stays the caller's, on failure unchanged. Errors: those of lipc_kind(). */
+ * back while this one uses it. On Windows it must have been opened for overlapped operation, which the ends that other
+ * programs use as standard input and output are not: LIPC_ENOTSUP. The handle stays the caller's, on failure unchanged.
+ * Other errors: those of lipc_kind(). */
 LIPC_API int lipc_adopt(lipc_handle handle);
 
 /* A second handle for the same object. It shares non-blocking mode and position. Errors: LIPC_EBADF,
@@ -219,7 +227,8 @@ LIPC_API int lipc_peer_name(lipc_handle handle, lipc_name *ret_name);
  * unix(7)). Getting returns what is in force. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
  * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
  * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
- * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). */
+ * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it
+ * listens, lipc_listen_windows; setting is LIPC_ENOTSUP. */
 enum lipc_direction {
     LIPC_READ = 1,
     LIPC_WRITE = 2
@@ -244,10 +253,12 @@ typedef struct lipc_listen_options {
      * permission). Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced
      * names have no file: there lipc_accept() goes by the write bits for group (the peer has the group of
      * the listening process, as its own or a supplementary one) and other, and closes whoever is not
-     * admitted: they connect, and then read the end. */
+     * admitted: they connect, and then read the end. Windows: the owner, SYSTEM and the administrators; with the
+     * write bit for other everybody who has logged in, who may not pose as the server, though. */
     uint32_t mode;
     /* How many connections may wait to be accepted. Default and upper limit: what the system allows
-     * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). */
+     * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). Windows: how many
+     * instances of the pipe wait for clients, 2 to 64, default 8; more clients are told to come back. */
     int backlog;
     /* What to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. Or LIPC_DATAGRAM, for a socket that is bound to the
      * name, and whose handle receives what anybody sends to it: see lipc_unix.h. */
@@ -264,6 +275,10 @@ typedef struct lipc_listen_options {
  * Of several processes that listen at once exactly one succeeds. After fork(2) the processes share the
  * lock; all but one of them must call lipc_listener_set_unlink(listener, 0) before closing.
  *
+ * On Windows the name is there as long as the listener or a connection that it accepted, and nothing is left of it
+ * after a crash. Whoever has the name first has it (FILE_FLAG_FIRST_PIPE_INSTANCE); Wine 8 lets others in, who are
+ * noticed and told LIPC_EADDRINUSE all the same.
+ *
  * Errors: LIPC_EADDRINUSE (a living server, a file that is no socket or another user's, or one with the lock's
  * name that is not an empty file), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
  * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out of range), LIPC_ENOTSUP, LIPC_EMFILE,
@@ -272,7 +287,7 @@ LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *optio
 
 /* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file. Its name is
  * lipc_local_name(). Of the options (NULL: the default) mode counts, and for Linux's namespaced names only. What
- * lipc_adopt() says of sharing holds here too.
+ * lipc_adopt() says of sharing holds here too. Not on Windows: LIPC_ENOTSUP.
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL, LIPC_ENOMEM; the handle is still the caller's then. */
 LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options,
                                  lipc_listener **ret_listener);
@@ -285,7 +300,8 @@ LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *
  * that its client gave up is passed over in silence. */
 LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
 
-/* The handle, for waiting until a connection can be accepted (readable). It stays the listener's. */
+/* The handle, for waiting until a connection can be accepted: readable; on Windows an event that is set then, to be
+ * waited for after lipc_accept() said LIPC_EAGAIN, which resets it. It stays the listener's. */
 LIPC_API lipc_handle lipc_listener_handle(const lipc_listener *listener);
 
 /* Hands the handle over to the caller, for event loops that close what they watch. lipc_accept() goes on
@@ -315,9 +331,10 @@ typedef struct lipc_connect_options {
 } lipc_connect_options;
 
 /* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
- * milliseconds, until the time runs out. macOS and the BSDs tell a full backlog from a socket file that nobody
- * listens on only by whether any process has the socket open; there a socket that is bound and never listens is
- * waited for, too.
+ * milliseconds, until the time runs out. macOS and the BSDs tell a full backlog from a socket file that nobody listens
+ * on only by whether any process has the socket open; there a socket that is bound and never listens is waited for,
+ * too. On Windows that is a pipe whose instances are all taken, and the server may know who the client is, but not act
+ * as it. A stream connects to a pipe of messages, too, and reads bytes.
  *
  * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or
  * on Linux a namespaced name that does not exist), LIPC_EAGAIN (timeout_ms is 0 and the backlog is full),
@@ -344,7 +361,8 @@ typedef struct lipc_buffer {
  * Reads what is there, at most size bytes (lipc_readv(): into count buffers, in order). Returns the number
  * of bytes; 0 is the end: the peer closed, shut down its writing half, or died (also when it left data of
  * ours unread, which Linux would call ECONNRESET). Reading 0 bytes returns 0 at once. Files that come with the bytes,
- * see lipc_message, are closed. What is neither a stream nor a pipe is not guarded against.
+ * see lipc_message, are closed. What is neither a stream nor a pipe is not guarded against. Windows does not scatter:
+ * lipc_readv() makes one system call for each buffer.
  *
  * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF (also: this is the other end of a pipe), LIPC_ENOTCONN. */
 LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms);
@@ -352,7 +370,9 @@ LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size
 
 /* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than
  * size if the time ran out or an error came after part of them was written (the next call reports it). The time
- * counts from the first wait, and is looked at only when there is no room.
+ * counts from the first wait, and is looked at only when there is no room. Windows does not tell how much of a single
+ * system call's data the peer had read when the time ran out, and that part is not counted; each is for all of size,
+ * lipc_writev() gathers up to 4 KiB for one.
  *
  * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
  * LIPC_ENOMEM. */
@@ -362,7 +382,8 @@ LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, siz
 /* Shuts down one half, or both (LIPC_READ | LIPC_WRITE), for every process that shares the connection. After
  * LIPC_WRITE the peer reads the end, behind what was written before. After LIPC_READ this side reads the end: on
  * Linux behind what had arrived, and the peer's writes are LIPC_EPIPE; elsewhere what arrived and what the peer
- * writes may be discarded. Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
+ * writes may be discarded. Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (pipes, and
+ * everything on Windows). */
 LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 
 /* ========================================= Messages =========================================== */
@@ -384,15 +405,17 @@ LIPC_API int64_t lipc_send(lipc_handle handle, const void *data, size_t size, in
  * LIPC_ENOTCONN. */
 LIPC_API int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms);
 
-/* lipc_receive() without taking the message: the next call finds it again. */
+/* lipc_receive() without taking the message: the next call finds it again. Windows does not tell when one comes, so
+ * there this looks every 1 to 4 milliseconds. (Wine 8 shows an empty message only when another is behind it.) */
 LIPC_API int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms);
 
-/* The size of the next message, without taking it. Errors: those of lipc_receive() but LIPC_ETRUNCATED. On
- * systems other than Linux, which do not tell the size, LIPC_ENOTSUP. */
+/* The size of the next message, without taking it; it waits as lipc_peek() does. Errors: those of lipc_receive() but
+ * LIPC_ETRUNCATED. On systems other than Linux and Windows, which do not tell the size, LIPC_ENOTSUP. */
 LIPC_API int64_t lipc_message_size(lipc_handle handle, int timeout_ms);
 
 /* The size of the largest message that the connection can send, in bytes. Linux: 32 less than the send buffer
- * (unix_dgram_sendmsg() in net/unix/af_unix.c); elsewhere the send buffer. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
+ * (unix_dgram_sendmsg() in net/unix/af_unix.c); Windows: 1 GiB; elsewhere the send buffer. Errors: LIPC_EBADF,
+ * LIPC_ENOTSOCK. */
 LIPC_API int64_t lipc_message_limit(lipc_handle handle);
 
 /* Sends messages one after the other. Returns how many were sent: fewer than count if the time ran out or an error
@@ -414,7 +437,9 @@ struct lipc_credentials;
 struct lipc_control;
 
 /* A payload, and what travels with it: open files above all. Start with zeroes, set size, and what you need. It
- * is for streams, messages and datagrams alike. */
+ * is for streams, messages and datagrams alike. On Windows nothing travels with a payload: what is sent must be no more
+ * than that, and so must control be NULL (LIPC_ENOTSUP); what is received tells so. For handles there are
+ * lipc_duplicate_into() and lipc_duplicate_from(). */
 typedef struct lipc_message {
     size_t size; /* of this struct */
     /* The payload, gathered from or scattered into so many buffers, at most IOV_MAX (1024 on all systems). */
@@ -488,8 +513,9 @@ typedef struct lipc_credentials {
     int64_t reserved[5]; /* set to -1 */
 } lipc_credentials;
 
-/* The peer's credentials. Linux: SO_PEERCRED, unix(7). OpenBSD: SO_PEERCRED. NetBSD: LOCAL_PEEREID. macOS,
- * FreeBSD, DragonFly BSD: LOCAL_PEERCRED; macOS adds LOCAL_PEERPID.
+/* The peer's credentials. Linux: SO_PEERCRED, unix(7). OpenBSD: SO_PEERCRED. NetBSD: LOCAL_PEEREID. macOS, FreeBSD,
+ * DragonFly BSD: LOCAL_PEERCRED; macOS adds LOCAL_PEERPID. Windows: the process id, GetNamedPipeClientProcessId and
+ * GetNamedPipeServerProcessId; for the user see lipc_peer_sid().
  *
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);
@@ -508,15 +534,18 @@ typedef struct lipc_pipe_options {
     size_t size;
     int inherit;     /* LIPC_READ, LIPC_WRITE or both: the ends that child processes get, see lipc_set_inherit() */
     int buffer_size; /* in bytes, see lipc_set_buffer_size(); 0: the default, 64 KiB on Linux, pipe(7), and Windows */
-    const char *sddl; /* Windows: its security descriptor; NULL: the user's alone. Elsewhere anything else is LIPC_ENOTSUP */
+    const char *sddl; /* Windows: its security descriptor; NULL: the user's alone. Elsewhere others are LIPC_ENOTSUP */
 } lipc_pipe_options;
 
 /* An unnamed pipe: what is written to one end is read from the other, with lipc_read() and lipc_write(). options may be
- * NULL. Errors: LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM, those of lipc_set_buffer_size(). */
+ * NULL. On Windows it is a named one, whose name is random and whose only instance is taken; ends that are inherited
+ * are not opened for overlapped operation, since most programs cannot use them then, and are not for lipc_read() and
+ * its kin. Errors: LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM, those of lipc_set_buffer_size(). */
 LIPC_API int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write);
 
 /* Makes a handle one that child processes get (on): not close-on-exec, and blocking, as programs expect it; or one of
- * ours again (off). Blocking mode is shared by all who have this end, but not by the other end. Errors: LIPC_EBADF. */
+ * ours again (off). On Windows only whether it is inherited changes. Blocking mode is shared by all who have this end,
+ * but not by the other end. Errors: LIPC_EBADF. */
 LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
 
 #ifdef __cplusplus

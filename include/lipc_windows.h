@@ -29,14 +29,14 @@ enum lipc_pipe_direction {
 typedef struct lipc_listen_windows {
     size_t size;
     int direction;            /* enum lipc_pipe_direction */
-    uint32_t instances;       /* how many connections there may be at a time, those that wait to be accepted included: 1 to
-                               * 254; 0: no limit. Dialling beyond it is LIPC_EAGAIN, and waits */
+    uint32_t instances;       /* how many connections there may be at a time, those that wait to be accepted included:
+                               * 1 to 254; 0: no limit. Who connects beyond it waits */
     uint32_t inbound_buffer;  /* in bytes, a request to the system; 0: 64 KiB */
     uint32_t outbound_buffer; /* in bytes, a request to the system; 0: 64 KiB */
     uint32_t default_wait_ms; /* for clients that call WaitNamedPipe without a time; 0: the system's 50 ms */
     int accept_remote;        /* whether clients on other machines are let in; otherwise every instance has
                                * PIPE_REJECT_REMOTE_CLIENTS */
-    int write_through;        /* FILE_FLAG_WRITE_THROUGH: a write to a client on another machine ends once it is there */
+    int write_through;        /* FILE_FLAG_WRITE_THROUGH: a write to a remote client ends once it is there */
     int inherit;              /* whether child processes inherit the handles of connections */
     const char *sddl;         /* a security descriptor in SDDL, in place of what mode says; NULL: none */
 } lipc_listen_windows;
@@ -62,8 +62,8 @@ typedef struct lipc_connect_windows {
 /* What this end may do: LIPC_READ, LIPC_WRITE, or both. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int lipc_pipe_access(lipc_handle handle);
 
-/* Waits until the peer has read all that was written, FlushFileBuffers. Closing does not lose what the peer has not read
- * yet, but lipc_disconnect() does. On Wine a client's flush returns at once.
+/* Waits until the peer has read all that was written, FlushFileBuffers. Closing does not lose what the peer has not
+ * read yet, but lipc_disconnect() does. On Wine a client's flush returns at once.
  *
  * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF (also: this end does not write), LIPC_EOTHER with
  * ERROR_OPERATION_ABORTED (lipc_async_cancel() of all operations). */
@@ -84,21 +84,22 @@ typedef struct lipc_pipe_ids {
 /* Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
 LIPC_API int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids);
 
-/* The security identifier of the peer's user as text, "S-1-5-…", and a NUL. Returns its length, or LIPC_EMSGSIZE if size
- * bytes are too few: LIPC_SID_CAPACITY always do. A server asks for whom the client connected as, in whose name it acts
- * for that moment; where the client does not allow that, and in a client, it is the user of the peer's process, and
- * LIPC_EACCES if this one may not ask. Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+/* The security identifier of the peer's user as text, "S-1-5-…", and a NUL. Returns its length, or LIPC_EMSGSIZE if
+ * size bytes are too few: LIPC_SID_CAPACITY always do. A server asks for whom the client connected as, in whose name it
+ * acts for that moment; where the client does not allow that, and in a client, it is the user of the peer's process,
+ * and LIPC_EACCES if this one may not ask. Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
 enum { LIPC_SID_CAPACITY = 192 };
 LIPC_API int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size);
 
 /* Lets the calling thread act as the client, as far as the client allows (lipc_connect_windows.impersonation), until
- * lipc_revert(), ImpersonateNamedPipeClient. A thread that cannot revert must not go on. Errors: LIPC_EBADF, LIPC_ENOTSOCK
- * (the end of a client), LIPC_EACCES, LIPC_EOTHER with ERROR_CANNOT_IMPERSONATE (nothing has been read from the client yet). */
+ * lipc_revert(), ImpersonateNamedPipeClient. A thread that cannot revert must not go on. Errors: LIPC_EBADF,
+ * LIPC_ENOTSOCK (the end of a client), LIPC_EACCES, LIPC_EOTHER with ERROR_CANNOT_IMPERSONATE (nothing has been read
+ * from the client yet). */
 LIPC_API int lipc_impersonate(lipc_handle handle);
 LIPC_API int lipc_revert(void);
 
-/* Gives another process a duplicate of a handle, of whatever kind: ret_handle means something in that process alone, which
- * owns it; how it learns of it is up to the caller. lipc_duplicate_from() fetches one. Both need the right
+/* Gives another process a duplicate of a handle, of whatever kind: ret_handle means something in that process alone,
+ * which owns it; how it learns of it is up to the caller. lipc_duplicate_from() fetches one. Both need the right
  * PROCESS_DUP_HANDLE on the other process, which a user has on their own. Errors: LIPC_EBADF, LIPC_ENOENT (no such
  * process), LIPC_EACCES. */
 LIPC_API int lipc_duplicate_into(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
@@ -106,8 +107,8 @@ LIPC_API int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_hand
 
 /* ==================================== Asynchronous operations ================================= */
 
-/* The form that event loops and language bindings need: an operation is started, a completion port tells when it is over,
- * and then it is finished.
+/* The form that event loops and language bindings need: an operation is started, a completion port tells when it is
+ * over, and then it is finished.
  *
  *     lipc_port_add(port, connection, key);
  *     r = lipc_async_read(connection, data, size, &operation);
@@ -120,16 +121,18 @@ LIPC_API int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_hand
  * operation is over. It can be used again then. */
 typedef struct lipc_async {
     uintptr_t system[5]; /* an OVERLAPPED */
-    lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port is told */
+    lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port
+                          * is told */
     int operation;       /* the library's */
 } lipc_async;
 
 /* A completion port, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_port(lipc_handle *ret_port);
 
-/* Makes a port the one that the operations on a handle report to, with a key of the caller's choice; it stays that until
- * the last duplicate of the handle, in whatever process, is closed. Errors: LIPC_EBADF; LIPC_EEXIST (the handle, or
- * another for the same end, has a port already, maybe in another process: then lipc_async.event and a watch of it do). */
+/* Makes a port the one that the operations on a handle report to, with a key of the caller's choice; it stays that
+ * until the last duplicate of the handle, in whatever process, is closed. Errors: LIPC_EBADF; LIPC_EEXIST (the handle,
+ * or another for the same end, has a port already, maybe in another process: then lipc_async.event and a watch of it
+ * do). */
 LIPC_API int lipc_port_add(lipc_handle port, lipc_handle handle, uintptr_t key);
 
 /* What a port reports. */
@@ -147,8 +150,8 @@ LIPC_API int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, l
 /* Makes lipc_port_wait() return a completion with this key, and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */
 LIPC_API int lipc_port_post(lipc_handle port, uintptr_t key);
 
-/* Start an operation. A result other than LIPC_EAGAIN is that of the whole operation, which is over, and not reported to
- * the port. LIPC_EAGAIN says that it goes on, and that the port will report it. size is at most 1 GiB, otherwise
+/* Start an operation. A result other than LIPC_EAGAIN is that of the whole operation, which is over, and not reported
+ * to the port. LIPC_EAGAIN says that it goes on, and that the port will report it. size is at most 1 GiB, otherwise
  * LIPC_EMSGSIZE.
  *
  * lipc_async_read() reads what is there. The end is LIPC_EEND; 0 is an empty message, which means nothing to who reads
@@ -160,20 +163,21 @@ LIPC_API int64_t lipc_async_receive(lipc_handle handle, void *data, size_t size,
 LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t size, lipc_async *async);
 
 /* The result of an operation, LIPC_EAGAIN if it is not over. One that was cancelled and had not succeeded before is
- * LIPC_EOTHER with ERROR_OPERATION_ABORTED. A write that is cancelled when the peer has read a part of it is that error too:
- * the system does not tell how much. */
+ * LIPC_EOTHER with ERROR_OPERATION_ABORTED. A write that is cancelled when the peer has read a part of it is that error
+ * too: the system does not tell how much. */
 LIPC_API int64_t lipc_async_finish(lipc_handle handle, lipc_async *async);
 
 /* Asks the system to end an operation, or if async is NULL all that this process has under way on the handle. They are
- * reported to the port as any others. May be called from any thread. Errors: LIPC_EBADF; LIPC_ENOENT (none is under way). */
+ * reported to the port as any others. May be called from any thread. Errors: LIPC_EBADF; LIPC_ENOENT (none is under
+ * way). */
 LIPC_API int lipc_async_cancel(lipc_handle handle, lipc_async *async);
 
 /* An event that is not signalled, for lipc_async.event, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_event(lipc_handle *ret_event);
 
-/* A watch has a port report, once, that a handle became signalled: the one of a listener, see lipc_listener_handle(), an
- * event, a process. The caller's memory, zeroes before its first use. A thread of the system's pool waits for up to 63
- * watches, RegisterWaitForSingleObject. */
+/* A watch has a port report, once, that a handle became signalled: the one of a listener, see lipc_listener_handle(),
+ * an event, a process. The caller's memory, zeroes before its first use. A thread of the system's pool waits for up to
+ * 63 watches, RegisterWaitForSingleObject. */
 typedef struct lipc_watch {
     uintptr_t system;
     lipc_handle port;
@@ -183,7 +187,8 @@ typedef struct lipc_watch {
 /* Starts a watch; port gets a completion with this key and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */
 LIPC_API int lipc_watch_start(lipc_watch *watch, lipc_handle port, lipc_handle handle, uintptr_t key);
 
-/* Ends a watch, whether it has fired or not; nothing refers to its memory then. One that was never started is ignored. */
+/* Ends a watch, whether it has fired or not; nothing refers to its memory then. One that was never started is ignored.
+ * */
 LIPC_API void lipc_watch_stop(lipc_watch *watch);
 
 #ifdef __cplusplus

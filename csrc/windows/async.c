@@ -31,7 +31,9 @@ int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_compl
     if (!SYS_TRUE(GetQueuedCompletionStatusEx((HANDLE)port, entries, room, &count,
                                               timeout_ms < 0 ? INFINITE : (DWORD)timeout_ms, FALSE))) {
         DWORD error = GetLastError();
-        return error == WAIT_TIMEOUT ? lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT) : lipc__error_from(error);
+        if (error == WAIT_TIMEOUT)
+            return lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
+        return lipc__error_from(error);
     }
     for (ULONG i = 0; i < count; i++) /* an operation is the first thing in its lipc_async */
         ret_completions[i] = (lipc_completion){entries[i].lpCompletionKey, (lipc_async *)entries[i].lpOverlapped};
@@ -58,7 +60,8 @@ static int64_t lipc__async_result(HANDLE handle, const lipc_async *async, DWORD 
     return lipc__transfer_error(error);
 }
 
-static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, void *data, size_t size, lipc_async *async) {
+static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, void *data, size_t size,
+                                 lipc_async *async) {
     OVERLAPPED *o = lipc__overlapped(async);
     if (size > LIPC__MOST)
         return lipc__fault(LIPC_EMSGSIZE);
@@ -93,8 +96,8 @@ int64_t lipc_async_finish(lipc_handle handle, lipc_async *async) {
 }
 
 int lipc_async_cancel(lipc_handle handle, lipc_async *async) {
-    return SYS_TRUE(CancelIoEx((HANDLE)handle, async == NULL ? NULL : lipc__overlapped(async))) ? 0
-                                                                                                : lipc__error_from(GetLastError());
+    OVERLAPPED *o = async == NULL ? NULL : lipc__overlapped(async);
+    return SYS_TRUE(CancelIoEx((HANDLE)handle, o)) ? 0 : lipc__error_from(GetLastError());
 }
 
 int lipc_event(lipc_handle *ret_event) {

@@ -20,7 +20,8 @@ typedef struct lipc__client_shape {
 } lipc__client_shape;
 
 static int lipc__open_as(lipc__client_shape *shape, DWORD access, HANDLE *ret_handle) {
-    HANDLE h = SYS_HANDLE(CreateFileW(shape->path.text, access, 0, &shape->security, OPEN_EXISTING, shape->flags, NULL));
+    HANDLE h = SYS_HANDLE(CreateFileW(shape->path.text, access, 0, &shape->security, OPEN_EXISTING, shape->flags,
+                                      NULL));
     if (h == INVALID_HANDLE_VALUE)
         return lipc__error_from(GetLastError());
     *ret_handle = h;
@@ -29,7 +30,8 @@ static int lipc__open_as(lipc__client_shape *shape, DWORD access, HANDLE *ret_ha
 
 /* What a client of the pipe may do, by the direction that the server gave it. */
 static int lipc__direction_of(HANDLE handle) {
-    static const int directions[] = {LIPC_DIRECTION_CLIENT_TO_SERVER, LIPC_DIRECTION_SERVER_TO_CLIENT, LIPC_DIRECTION_DUPLEX};
+    static const int directions[] = {LIPC_DIRECTION_CLIENT_TO_SERVER, LIPC_DIRECTION_SERVER_TO_CLIENT,
+                                     LIPC_DIRECTION_DUPLEX};
     lipc__pipe_local_information information;
     int r = lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
     return r < 0 || information.configuration > 2 ? LIPC_DIRECTION_DUPLEX : directions[information.configuration];
@@ -117,8 +119,8 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
         r = lipc__options(&w, sizeof w, o.windows);
     if (r >= 0)
         r = lipc__client_shape_of(name, &o, &w, &shape);
-    /* WaitNamedPipe is of no use: another client may take the instance that it found, and for no time it takes 0 to mean
-     * the server's default. */
+    /* WaitNamedPipe is of no use: another client may take the instance that it found, and for no time it takes 0 to
+     * mean the server's default. */
     for (lipc__deadline deadline = {.timeout_ms = timeout_ms}; r >= 0; r = lipc__pause(&deadline)) {
         HANDLE h;
         r = lipc__connect_once(&shape, o.kind, &h);
@@ -154,10 +156,10 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
     if (kind != LIPC_STREAM && kind != LIPC_MESSAGE)
         return lipc__fault(kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
     HANDLE a, b;
+    DWORD mode = kind == LIPC_MESSAGE ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
     lipc__pipe_shape server = {
         .open_mode = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-        .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS |
-                     (kind == LIPC_MESSAGE ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE),
+        .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS | mode,
         .instances = 1, .outbound = LIPC__PIPE_BUFFER, .inbound = LIPC__PIPE_BUFFER,
         .security = {.nLength = sizeof server.security},
     };

@@ -50,8 +50,8 @@ int lipc_revert(void) {
     return SYS_TRUE(RevertToSelf()) ? 0 : lipc__error_from(GetLastError());
 }
 
-/* Whom the client connected as, which only its server can find out; the end of a client, and a client that does not allow
- * it, fail. */
+/* Whom the client connected as, which only its server can find out; the end of a client, and a client that does not
+ * allow it, fail. */
 static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
     HANDLE token;
     HANDLE acting_as = NULL; /* whom this thread acts as already */

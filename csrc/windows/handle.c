@@ -17,7 +17,8 @@ static int lipc__check_pipe(HANDLE handle, DWORD *ret_flags) {
     DWORD type = GetFileType(handle);
     if (type == FILE_TYPE_UNKNOWN && GetLastError() == ERROR_INVALID_HANDLE)
         return lipc__error_from(ERROR_INVALID_HANDLE);
-    if (type != FILE_TYPE_PIPE || !SYS_TRUE(GetNamedPipeInfo(handle, ret_flags, NULL, NULL, NULL))) /* sockets have the type */
+    /* Sockets have the type, too. */
+    if (type != FILE_TYPE_PIPE || !SYS_TRUE(GetNamedPipeInfo(handle, ret_flags, NULL, NULL, NULL)))
         return lipc__fault(LIPC_ENOTSOCK);
     return 0;
 }
@@ -95,7 +96,9 @@ int lipc_close(lipc_handle handle) {
 
 int lipc_set_inherit(lipc_handle handle, int on) {
     DWORD flag = on ? HANDLE_FLAG_INHERIT : 0;
-    return SYS_TRUE(SetHandleInformation((HANDLE)handle, HANDLE_FLAG_INHERIT, flag)) ? 0 : lipc__error_from(GetLastError());
+    if (!SYS_TRUE(SetHandleInformation((HANDLE)handle, HANDLE_FLAG_INHERIT, flag)))
+        return lipc__error_from(GetLastError());
+    return 0;
 }
 
 /* What pairs and unnamed pipes are called, so that they can be told from what has a name. */

@@ -32,14 +32,15 @@ struct lipc_listener {
 
 /* Makes an instance. */
 static int lipc__instance_create(lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
-    HANDLE h = SYS_HANDLE(CreateNamedPipeW(shape->path.text, shape->open_mode | (first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0),
-                                           shape->pipe_mode, shape->instances, shape->outbound, shape->inbound,
-                                           shape->default_wait, &shape->security));
+    DWORD open_mode = shape->open_mode | (first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0);
+    HANDLE h = SYS_HANDLE(CreateNamedPipeW(shape->path.text, open_mode, shape->pipe_mode, shape->instances,
+                                           shape->outbound, shape->inbound, shape->default_wait, &shape->security));
     if (h == INVALID_HANDLE_VALUE)
         return lipc__error_from(GetLastError());
     /* Wine 8 forgets that everybody may ask about what they have made, CreateNamedPipe. */
     if (!GetNamedPipeInfo(h, NULL, NULL, NULL, NULL) && GetLastError() == ERROR_ACCESS_DENIED) {
-        int r = lipc__change_access(&h, FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | READ_CONTROL | SYNCHRONIZE);
+        int r = lipc__change_access(&h, FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | READ_CONTROL |
+                                            SYNCHRONIZE);
         if (r < 0) {
             CloseHandle(h);
             return r;
@@ -54,8 +55,8 @@ static bool lipc__pipe_exists(const wchar_t *path) {
 }
 
 /* Makes the first instance, and fails with LIPC_EADDRINUSE if there is another. Windows sees to that itself
- * (FILE_FLAG_FIRST_PIPE_INSTANCE), Wine 8 does not: there instances are counted, and of several servers that see each other
- * all withdraw, to try again after times of different length. */
+ * (FILE_FLAG_FIRST_PIPE_INSTANCE), Wine 8 does not: there instances are counted, and of several servers that see each
+ * other all withdraw, to try again after times of different length. */
 static int lipc__instance_first(lipc__pipe_shape *shape, HANDLE *ret_handle) {
     for (int attempt = 0; attempt < 20 && !lipc__pipe_exists(shape->path.text); attempt++) {
         HANDLE h;
@@ -161,7 +162,7 @@ static HANDLE lipc__take_or_watch(lipc_listener *l) {
 static int lipc__accept(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_handle) {
     for (;;) {
         int r = lipc__replenish(l);
-        bool starved = r < 0 && lipc_error_os(r) == ERROR_PIPE_BUSY; /* until a connection ends there can be no instance */
+        bool starved = r < 0 && lipc_error_os(r) == ERROR_PIPE_BUSY; /* until a connection ends */
         if (r < 0 && !starved)
             return r;
         HANDLE handle = lipc__take_or_watch(l);
@@ -202,10 +203,11 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
 
 static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, const lipc_listen_windows *w,
                           lipc__pipe_shape *ret_shape) {
-    static const DWORD directions[] = {PIPE_ACCESS_DUPLEX, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND, PIPE_ACCESS_OUTBOUND};
+    static const DWORD directions[] = {PIPE_ACCESS_DUPLEX, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND,
+                                       PIPE_ACCESS_OUTBOUND};
     if (o->mode > 0777 || o->backlog < 0 || w->direction < LIPC_DIRECTION_DEFAULT ||
-        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT || w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST ||
-        w->outbound_buffer > LIPC__MOST)
+        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT || w->instances >= PIPE_UNLIMITED_INSTANCES ||
+        w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
         return lipc__fault(LIPC_EINVAL);
     DWORD mode = 0;
     switch (o->kind) {
@@ -247,8 +249,8 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
         free(l);
         return r;
     }
-    size_t wanted = o.backlog > 0 ? (size_t)o.backlog : LIPC__PENDING_DEFAULT;
-    l->wanted = wanted < LIPC__PENDING_LEAST ? LIPC__PENDING_LEAST : wanted > LIPC__PENDING_MOST ? LIPC__PENDING_MOST : wanted;
+    l->wanted = o.backlog > 0 ? (size_t)o.backlog : LIPC__PENDING_DEFAULT;
+    l->wanted = max(LIPC__PENDING_LEAST, min(l->wanted, LIPC__PENDING_MOST));
     l->name = *name;
     l->owns_event = true;
     l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));

@@ -66,7 +66,8 @@ int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms
 static bool lipc__empty_is_there(HANDLE handle) {
     lipc__pipe_peek peek = {0};
     IO_STATUS_BLOCK block;
-    NTSTATUS status = NtFsControlFile(handle, NULL, NULL, NULL, &block, LIPC__FSCTL_PIPE_PEEK, NULL, 0, &peek, sizeof peek);
+    NTSTATUS status =
+        NtFsControlFile(handle, NULL, NULL, NULL, &block, LIPC__FSCTL_PIPE_PEEK, NULL, 0, &peek, sizeof peek);
     return status >= 0 && peek.number_of_messages > 0 && peek.message_length == 0;
 }
 

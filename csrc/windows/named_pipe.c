@@ -15,7 +15,8 @@ int lipc_flush(lipc_handle handle, int timeout_ms) {
         return r;
     if (timeout_ms >= 0 &&
         (!SYS_TRUE(DuplicateHandle(self, GetCurrentThread(), self, &thread, THREAD_TERMINATE, FALSE, 0)) ||
-         !SYS_TRUE(CreateTimerQueueTimer(&timer, NULL, lipc__stop_flush, thread, (DWORD)timeout_ms, 1, WT_EXECUTEINTIMERTHREAD))))
+         !SYS_TRUE(CreateTimerQueueTimer(&timer, NULL, lipc__stop_flush, thread, (DWORD)timeout_ms, 1,
+                                         WT_EXECUTEINTIMERTHREAD))))
         error = GetLastError();
     if (error == 0 && !SYS_TRUE(FlushFileBuffers((HANDLE)handle)))
         error = GetLastError();

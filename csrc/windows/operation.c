@@ -13,8 +13,8 @@ static bool lipc__is_over(const OVERLAPPED *o) {
 }
 
 /* Waits for an operation that was started; started is what that returned. Returns the system's error, 0 for none, and
- * ERROR_IO_INCOMPLETE or WAIT_TIMEOUT when the time is up; and how much was transferred. An operation that is over when the
- * time is up has not failed. */
+ * ERROR_IO_INCOMPLETE or WAIT_TIMEOUT when the time is up; and how much was transferred. An operation that is over when
+ * the time is up has not failed. */
 static DWORD lipc__operation_wait(HANDLE handle, HANDLE event, OVERLAPPED *o, BOOL started, lipc__deadline *deadline,
                                   DWORD *ret_size) {
     DWORD error = started ? 0 : GetLastError(), size = 0;

@@ -11,7 +11,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
     DWORD size = o.buffer_size > 0 ? (DWORD)o.buffer_size : LIPC__PIPE_BUFFER;
     HANDLE reader, writer;
     lipc__pipe_shape server = {
-        .open_mode = PIPE_ACCESS_INBOUND | (gives_reader ? 0 : FILE_FLAG_OVERLAPPED), /* other programs expect it without */
+        .open_mode = PIPE_ACCESS_INBOUND | (gives_reader ? 0 : FILE_FLAG_OVERLAPPED), /* as other programs expect it */
         .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS | PIPE_TYPE_BYTE | PIPE_READMODE_BYTE,
         .instances = 1, .outbound = size, .inbound = size,
         .security = {.nLength = sizeof server.security, .bInheritHandle = gives_reader},

@@ -31,8 +31,8 @@ static int lipc__process_sid(HANDLE process, char *ret_sid, size_t size) {
     return r;
 }
 
-/* The descriptor of a mode: the owner, SYSTEM and the administrators; with other's write bit everybody who has logged in,
- * too. sddl, if not NULL, takes its place. LocalFree() frees it. */
+/* The descriptor of a mode: the owner, SYSTEM and the administrators; with other's write bit everybody who has logged
+ * in, too. sddl, if not NULL, takes its place. LocalFree() frees it. */
 static int lipc__descriptor_of(uint32_t mode, const char *sddl, PSECURITY_DESCRIPTOR *ret_descriptor) {
     char text[LIPC_SID_CAPACITY + 128], sid[LIPC_SID_CAPACITY];
     if (sddl == NULL) {
