@@ -81,6 +81,9 @@ func checkFiles(files []*os.File) error {
 // come after a part of it was: if n is over 0, files and credentials have gone, and must not be sent again with the
 // rest. There they need a payload of at least one byte ([syscall.EINVAL]). When so many files are on their way that the
 // system takes no more before some are received, the error is Temporary and matches [syscall.ETOOMANYREFS].
+//
+// On Windows nothing but a payload can be sent ([errors.ErrUnsupported]), and nothing else is received; for files there are
+// GiveFile and TakeFile.
 func (c *conn) SendMessage(m *Message) (int, error) {
 	n, err := c.end.sendMessage(m)
 	addr := m.Peer

@@ -66,35 +66,40 @@ func (c *conn) readResult(n int, err error) (int, error) {
 func (c *Conn) Read(b []byte) (int, error) { return c.readResult(c.end.read(b)) }
 
 // Write writes all of b, waiting for room as often as needed. On an error it returns how many bytes were written
-// before. A write after the peer closed is [syscall.EPIPE]; SIGPIPE is never raised.
+// before. A write after the peer closed is [syscall.EPIPE]; SIGPIPE is never raised. On Windows a deadline or Close that
+// ends a write may leave a part with the peer that is not counted, since the system does not tell: what follows on that
+// connection has lost its place.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.end.write(b)
 	return n, c.opError("write", err)
 }
 
 // ReadBuffers is Read into several buffers, filled in order, by one system call where at most 64 of them are not
-// empty; of more, the first 64 are filled. More than five cost an allocation, in [runtime.Pinner].
+// empty; of more, the first 64 are filled. More than five cost an allocation, in [runtime.Pinner]. Windows makes a system
+// call for each buffer.
 func (c *Conn) ReadBuffers(buffers [][]byte) (int, error) {
 	return c.readResult(c.end.readBuffers(buffers))
 }
 
 // WriteBuffers is Write of several buffers, gathered in order, by one system call for each 64 of them if there is
-// room. The slices are not changed. More than five cost an allocation, in [runtime.Pinner].
+// room. The slices are not changed. More than five cost an allocation, in [runtime.Pinner]. On Windows small ones are put
+// together first, up to 64 KiB.
 func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 	n, err := c.end.writeBuffers(buffers)
 	return n, c.opError("write", err)
 }
 
 // CloseRead shuts down the reading half, for every process that shares the connection: reads give io.EOF. On Linux they
-// give what had arrived first, and the peer cannot write any more ([syscall.EPIPE]); elsewhere both may be discarded.
+// give what had arrived first, and the peer cannot write any more ([syscall.EPIPE]); elsewhere both may be discarded. The
+// pipes of Windows have no halves: [errors.ErrUnsupported].
 func (c *conn) CloseRead() error { return c.opError("close", c.end.shutdown(directionRead)) }
 
 // CloseWrite shuts down the writing half, for every process that shares the connection: the peer reads io.EOF after
-// what was written.
+// what was written. The pipes of Windows have no halves: [errors.ErrUnsupported].
 func (c *conn) CloseWrite() error { return c.opError("close", c.end.shutdown(directionWrite)) }
 
 // Close closes the connection. Operations that wait, and all later ones, fail with [net.ErrClosed], a second Close
-// too. What was written before still reaches the peer.
+// too. What was written before still reaches the peer, however late it reads; Close does not wait for that.
 func (c *conn) Close() error { return c.opError("close", c.end.close()) }
 
 // LocalAddr returns the [Name] that this end is bound to: the listener's for an accepted connection, usually none
@@ -118,18 +123,20 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 }
 
 // SetReadBuffer asks for a receive buffer of so many bytes. The system rounds and limits it. On Linux a local stream
-// has a send buffer only, so that this one changes nothing there, unix(7).
+// has a send buffer only, so that this one changes nothing there, unix(7). On Windows the listener's SysListen says how large
+// the buffers are: [errors.ErrUnsupported].
 func (c *conn) SetReadBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionRead, bytes))
 }
 
 // SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and
-// limits it to net.core.wmem_max, socket(7)).
+// limits it to net.core.wmem_max, socket(7)). On Windows: [errors.ErrUnsupported], see SetReadBuffer.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
 }
 
-// PeerCredentials returns who the peer is.
+// PeerCredentials returns who the peer is. On Windows that is the process ID, and the user's SID: a server's for whom the
+// client connected as, otherwise that of the peer's process, empty if this process may not ask.
 func (c *conn) PeerCredentials() (Credentials, error) {
 	credentials, err := c.end.peerCredentials()
 	return credentials, c.opError("get", err)
@@ -144,14 +151,15 @@ func (c *conn) PeerPIDFD() (*os.File, error) {
 }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking and stays the
-// connection's.
+// connection's. On Windows there is Control alone: Read and Write are [errors.ErrUnsupported].
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	raw, err := c.end.syscallConn()
 	return raw, c.opError("raw", err)
 }
 
 // File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
-// non-blocking mode and what CloseRead and CloseWrite do.
+// non-blocking mode and what CloseRead and CloseWrite do. On Windows they share the completion port of whoever first read or
+// wrote; [FileConn] and package os can do without it.
 func (c *conn) File() (*os.File, error) {
 	name := c.peer()
 	if name.types == 0 {
@@ -162,7 +170,8 @@ func (c *conn) File() (*os.File, error) {
 }
 
 // FileConn returns a connection on a duplicate of f, which must be a connected local stream socket: inherited, or from
-// another package. f stays the caller's, but is non-blocking from then on, and must stay so.
+// another package. f stays the caller's, but is non-blocking from then on, and must stay so. On Windows it must be a named
+// pipe in byte mode that goes both ways, and was opened for overlapped operation ([errors.ErrUnsupported]).
 func FileConn(f *os.File) (*Conn, error) {
 	c := new(Conn)
 	if err := adoptConn(&c.conn, f, kindStream); err != nil {

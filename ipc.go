@@ -1,7 +1,8 @@
 //go:build cgo
 
-// Package ipc lets programs on one machine talk to each other: over Unix domain sockets on Linux, macOS and the BSDs.
-// It is a thin layer over the C library lipc, whose sources it carries and compiles; it needs cgo and a C compiler.
+// Package ipc lets programs on one machine talk to each other: over Unix domain sockets on Linux, macOS and the BSDs, over
+// named pipes on Windows. It is a thin layer over the C library lipc, whose sources it carries and compiles; it needs cgo
+// and a C compiler.
 //
 // A server listens on a [Name], a client dials it:
 //
@@ -10,7 +11,7 @@
 //	c, err := ipc.Dial(ctx, ipc.Namespaced("greeter"))
 //
 // [Conn] is a [net.Conn] and [Listener] a [net.Listener], so that net/http, net/rpc, crypto/tls and the like run on
-// them, and the other side may be any program that opens a Unix domain socket.
+// them, and the other side may be any program that opens a Unix domain socket, or a named pipe.
 //
 // Beyond bytes there are messages ([MessageConn]), datagrams ([DatagramConn]), and open files, credentials and other data
 // that travel with any of them ([Message]). [Pipe] and [OpenFIFOReader] make pipes whose deadlines work, and [Activated]
@@ -54,6 +55,11 @@ type Dialer struct {
 // ends. (macOS and the BSDs tell it from a file that nobody listens on only by whether any process has the socket open;
 // there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is
 // [fs.ErrPermission].
+//
+// On Windows a listener is busy while all instances of its pipe are taken, and there is no ECONNREFUSED. The server may learn
+// who the client is, and not act as it, unless Sys says otherwise. A pipe of messages can be dialled, too, and is read as
+// bytes; each write that is not cut by a deadline is a message there. Dialling another machine, \\host\pipe\name, takes the
+// system as long as it takes; the context is looked at in between.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
 	if err := d.dial(ctx, name, &c.conn, kindStream); err != nil {

@@ -21,11 +21,15 @@ type ListenConfig struct {
 	// is 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file:
 	// there a connection is closed, before Accept would return it, unless its peer has this process's user, or is root,
 	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other. Such a peer
-	// connects, and then reads the end.
+	// connects, and then reads the end. On Windows the pipe's security descriptor lets in the owner, SYSTEM and the
+	// administrators; with the write bit for other everybody who has logged in, who cannot pose as the server, though.
+	// SysListen.SecurityDescriptor takes the place of Mode, and clients on other machines are turned away unless AcceptRemote
+	// lets them in.
 	Mode fs.FileMode
 
 	// Backlog is how many connections may wait to be accepted. Zero, and anything beyond it, is the most that the
-	// system allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs.
+	// system allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. On Windows it is
+	// how many instances of the pipe wait for clients: 2 to 64, and 8 if it is zero.
 	Backlog int
 
 	// Sys holds what one system alone has. Nil is the default.
@@ -39,7 +43,8 @@ type ListenConfig struct {
 // whoever wrote it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's.
 // Of several processes that listen at once, exactly one succeeds. A missing directory is [fs.ErrNotExist], one
 // that may not be written is [fs.ErrPermission]. A context that has ended is its error; once Listen has returned, the
-// context means nothing to the listener.
+// context means nothing to the listener. On Windows there is no file, and of a crashed server nothing is left; a name that
+// somebody else has is [syscall.EADDRINUSE].
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
 	if err := l.listen(ctx, name, lc, kindStream); err != nil {
@@ -194,7 +199,7 @@ func (l *listener) Addr() net.Addr { return l.name }
 func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.setDeadline(t)) }
 
 // SetUnlinkOnClose says whether Close removes the socket file and its lock file. It does by default if this listener
-// made them. A listener that came from [FileListener] never removes any.
+// made them. A listener that came from [FileListener] never removes any. On Windows there are no files.
 func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(unlink) }
 
 // Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
@@ -202,7 +207,8 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(u
 // nobody accepted are reset; accepted ones live on.
 func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
 
-// SyscallConn returns access to the system's handle, see [syscall.Conn].
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows, where a listener has no handle of its
+// own: [errors.ErrUnsupported].
 func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	raw, err := l.acceptor.end.syscallConn()
 	return raw, l.opError("raw", err)
@@ -210,7 +216,7 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 
 // File returns a duplicate of the listening handle, for instance to pass on to another process. Closing either does not
 // affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first,
-// [Listener.SetUnlinkOnClose] decides what becomes of the socket file.
+// [Listener.SetUnlinkOnClose] decides what becomes of the socket file. On Windows: [errors.ErrUnsupported].
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.end.duplicate(l.name)
 	return f, l.opError("file", err)
@@ -221,7 +227,7 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
 // from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Mode
-// counts, and only where no file does it: for names of Linux's abstract namespace.
+// counts, and only where no file does it: for names of Linux's abstract namespace. On Windows: [errors.ErrUnsupported].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
 	if err := l.adopt(f, lc, kindStream); err != nil {

@@ -10,8 +10,8 @@ import (
 )
 
 // A MessageConn is a connection of messages: each is received as it was sent, whole and in order. It is a
-// SOCK_SEQPACKET socket, which Linux and the BSDs have for local sockets; on macOS, which has not, everything that makes
-// one fails with [errors.ErrUnsupported]. All methods may be called from any goroutine, at any time, and the errors are
+// SOCK_SEQPACKET socket, which Linux and the BSDs have for local sockets, and on Windows a named pipe in message mode; on
+// macOS, which has neither, everything that makes one fails with [errors.ErrUnsupported]. All methods may be called from any goroutine, at any time, and the errors are
 // those of [Conn]. Sending and receiving allocate nothing.
 //
 // On Linux the socket has SO_PASSCRED set, since that tells an empty message from the end, and therefore gets a name
@@ -27,7 +27,7 @@ type packets struct {
 
 // Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
 // is [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
-// ([MessageConn.SetWriteBuffer]), elsewhere about the send buffer. An empty b is a message, too.
+// ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, elsewhere about the send buffer. An empty b is a message, too.
 func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
 
 // Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the
@@ -43,11 +43,12 @@ func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	return b, err
 }
 
-// Peek is Receive, but leaves the message there to be received.
+// Peek is Receive, but leaves the message there to be received. On Windows, which does not tell when one comes, it looks
+// every 1 to 4 milliseconds.
 func (c *packets) Peek(b []byte) (int, error) { return c.readResult(c.end.peek(b)) }
 
-// MessageSize returns the length of the next message without taking it. It waits until there is one. Only Linux tells;
-// elsewhere the error is [errors.ErrUnsupported].
+// MessageSize returns the length of the next message without taking it. It waits until there is one, as Peek does. Only
+// Linux and Windows tell; elsewhere the error is [errors.ErrUnsupported].
 func (c *packets) MessageSize() (int, error) { return c.readResult(c.end.messageSize()) }
 
 // SendBatch sends messages one after the other, and returns how many were sent. It is fewer than all only with an error.
@@ -63,7 +64,8 @@ func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
 	return c.readResult(c.end.receiveBatch(messages))
 }
 
-// DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE].
+// DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE], on Windows
+// [syscall.ENOTSOCK].
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	c := new(MessageConn)
 	if err := d.dial(ctx, name, &c.conn, kindMessage); err != nil {

@@ -57,7 +57,7 @@ func (r *PipeReader) readResult(n int, err error) (int, error) {
 
 // Write writes all of b, waiting for room as often as needed. On an error it returns how many bytes were written
 // before. A write when nobody reads is [syscall.EPIPE]; SIGPIPE is never raised. At most 4096 bytes (PIPE_BUF; 512 on
-// macOS and the BSDs) are written in one piece even if others write, too, pipe(7).
+// macOS and the BSDs; on Windows all of b) are written in one piece even if others write, too, pipe(7).
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	n, err := w.end.write(b)
 	return n, w.opError("write", err)
@@ -110,6 +110,9 @@ func (p *pipeEnd) File() (*os.File, error) {
 // is in cmd.Env already and a process that has been started are [syscall.EINVAL]. The end is then the child's: it is
 // blocking, as programs expect it; reading from it or writing to it here fails with [syscall.EINVAL]; and it must be
 // closed here once the process has started, otherwise its other end does not learn that the child is gone.
+//
+// On Windows the number is that of a handle for overlapped operation, which is added to
+// cmd.SysProcAttr.AdditionalInheritedHandles. For other programs there are the ends of [PipeConfig].
 func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
 	err := checkPipeName(name)
 	if err == nil {
@@ -188,11 +191,12 @@ type PipeConfig struct {
 	// InheritReader and InheritWriter make an end one that every child process gets that is started while it is open, under
 	// the same descriptor number. Such an end is blocking, as programs expect it; the other is not. It is for the children:
 	// reading from it or writing to it here fails with [syscall.EINVAL]. [PipeReader.PassTo] gives an end to one process
-	// alone.
+	// alone. (On Windows package os/exec hands on only the handles that it is told, see [syscall.SysProcAttr]; and such an
+	// end is not for overlapped operation, as programs expect it of their standard input and output.)
 	InheritReader, InheritWriter bool
 
 	// BufferSize is the size of the pipe's buffer in bytes, see [PipeReader.SetBuffer]. Zero is the system's default, 64
-	// KiB on Linux, pipe(7).
+	// KiB on Linux, pipe(7), and Windows.
 	BufferSize int
 
 	// Sys holds what one system alone has. Nil is the default.

@@ -78,7 +78,7 @@ static int lipc__instance_first(lipc__pipe_shape *shape, HANDLE *ret_handle) {
         if (r < 0)
             return r;
         SystemFunction036(&random, sizeof random);
-        Sleep(random % 8);
+        lipc__sleep_ms(random % 8);
     }
     return lipc__fault(LIPC_EADDRINUSE);
 }
