@@ -43,7 +43,7 @@ func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
 	case kindDatagram:
 		c := newDatagramConn()
 		a.Datagrams[f.name] = append(a.Datagrams[f.name], c)
-		return c, adoptHandle(&c.conn, f.handle)
+		return c, adoptHandle(&c.conn, f.handle, f.kind)
 	default:
 		file := os.NewFile(f.handle, f.name)
 		a.Files[f.name] = append(a.Files[f.name], file)

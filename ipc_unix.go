@@ -38,44 +38,11 @@ func openPair(a, b *endpoint, kind result) error {
 	return nil
 }
 
-// duplicateFile returns a duplicate of a file's descriptor if it is of that kind.
-func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var r result
-	if raw.Control(func(fd uintptr) { handle, r = coreDuplicate(fd) }) != nil {
-		return 0, os.ErrClosed // what is wrong, but not what the error matches
-	}
-	if r < 0 {
-		return 0, r.err()
-	}
-	if r = coreKind(handle); r.isKind(kind) {
-		return handle, nil
-	}
-	coreClose(handle)
-	return 0, r.kindErr(kind)
-}
-
-func adoptConn(c *conn, f *os.File, kind result) error {
-	handle, err := duplicateFile(f, kind)
-	if err != nil {
-		return err
-	}
-	return adoptHandle(c, handle)
-}
-
-// adoptHandle makes c of a descriptor, which it takes over.
-func adoptHandle(c *conn, handle uintptr) error {
-	local, remote := coreNames(handle)
-	c.local = local
-	c.setPeer(remote)
-	return c.end.adopt(handle)
-}
+// handleBits is how many bits a descriptor's number has.
+const handleBits = 31
 
 // adopt takes over a descriptor that came from elsewhere.
-func (e *endpoint) adopt(handle uintptr) error {
+func (e *endpoint) adopt(handle uintptr, _ result) error {
 	if r := coreAdopt(handle); r < 0 {
 		coreClose(handle)
 		return r.err()

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -35,36 +36,8 @@ func openPair(a, b *endpoint, kind result) error {
 	return nil
 }
 
-// duplicateFile returns a duplicate of a file's handle if it is of that kind.
-func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, err
-	}
-	var r result
-	if raw.Control(func(fd uintptr) { handle, r = coreDuplicate(fd) }) != nil {
-		return 0, os.ErrClosed // what is wrong, but not what the error matches
-	}
-	if r < 0 {
-		return 0, r.err()
-	}
-	if r = coreKind(handle); r.isKind(kind) {
-		return handle, nil
-	}
-	coreClose(handle)
-	return 0, r.kindErr(kind)
-}
-
-func adoptConn(c *conn, f *os.File, kind result) error {
-	handle, err := duplicateFile(f, kind)
-	if err != nil {
-		return err
-	}
-	local, remote := coreNames(handle)
-	c.local = local
-	c.setPeer(remote)
-	return c.end.adopt(handle, kind)
-}
+// handleBits is how many bits a handle's number has.
+const handleBits = strconv.IntSize
 
 // adopt takes over a handle that came from elsewhere.
 func (e *endpoint) adopt(handle uintptr, kind result) error {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -116,9 +117,25 @@ func (p *pipeEnd) File() (*os.File, error) {
 func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
 	err := checkPipeName(name)
 	if err == nil {
-		err = p.end.passTo(cmd, pipeVariable+name)
+		err = p.passTo(cmd, pipeVariable+name)
 	}
 	return p.opError("pass", err)
+}
+
+// passTo hands the end over; variable is where the process finds its number.
+func (p *pipeEnd) passTo(cmd *exec.Cmd, variable string) error {
+	if cmd.Process != nil {
+		return &optionError{"the process has been started already"}
+	}
+	if slices.ContainsFunc(cmd.Env, func(one string) bool { return strings.HasPrefix(one, variable+"=") }) {
+		return &optionError{variable + " is set already"}
+	}
+	number, err := p.end.handTo(cmd)
+	if err != nil {
+		return err
+	}
+	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", variable, number))
+	return nil
 }
 
 // pipeVariable is where a child finds the number of the descriptor that it was given, followed by the pipe's name.

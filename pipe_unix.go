@@ -6,13 +6,9 @@ package ipc
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"runtime"
-	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 )
@@ -43,53 +39,21 @@ func (e *endpoint) openPipe(handle uintptr, blocking bool) error {
 	return nil
 }
 
-// passTo hands the descriptor to a process; variable is where that finds its number.
-func (e *endpoint) passTo(cmd *exec.Cmd, variable string) error {
-	var err error
+// handTo has a process that is to be started get the descriptor, and returns its number there.
+func (e *endpoint) handTo(cmd *exec.Cmd) (number uintptr, err error) {
 	if e.file == nil {
-		return errInvalid
-	}
-	if cmd.Process != nil {
-		return &optionError{"the process has been started already"}
-	}
-	if slices.ContainsFunc(cmd.Env, func(one string) bool { return strings.HasPrefix(one, variable+"=") }) {
-		return &optionError{variable + " is set already"}
+		return 0, errInvalid
 	}
 	e.given.Store(true)
 	if controlErr := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); controlErr != nil {
-		return e.known(controlErr)
+		return 0, e.known(controlErr)
 	}
 	if err != nil {
-		return err
+		return 0, err
 	}
 	const first = 3 // os/exec: entry i becomes file descriptor 3+i
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", variable, first+len(cmd.ExtraFiles)))
 	cmd.ExtraFiles = append(cmd.ExtraFiles, e.file)
-	return nil
-}
-
-// adoptPipe takes over the descriptor whose number is value.
-func (e *endpoint) adoptPipe(value string, kind result) error {
-	fd, err := strconv.ParseUint(value, 10, 31)
-	if err != nil {
-		return &optionError{"not the number of a descriptor"}
-	}
-	r := coreKind(uintptr(fd))
-	if r.isKind(kind) {
-		return e.adopt(uintptr(fd))
-	}
-	if err = r.kindErr(kind); err == errNotSocket {
-		err = &optionError{"it is no pipe"}
-	}
-	return err
-}
-
-func adoptPipeFile(e *endpoint, f *os.File, kind result) error {
-	handle, err := duplicateFile(f, kind)
-	if err != nil {
-		return err
-	}
-	return e.adopt(handle)
+	return uintptr(first + len(cmd.ExtraFiles) - 1), nil
 }
 
 // pathErr is for what the core takes as a text that ends with a NUL.
