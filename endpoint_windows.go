@@ -56,9 +56,8 @@ type systemDirection struct {
 
 	// Guarded by the endpoint's mutex:
 	underway bool // core is
-	deadline time.Time
-	expired  bool // the deadline has passed
-	timer    *time.Timer
+	deadline deadline
+	expire   func() // for deadline, bound once
 }
 
 // open takes a handle over.
@@ -203,7 +202,7 @@ func (d *direction) interruptedLocked(e *endpoint) error {
 	if e.given {
 		return errGiven
 	}
-	if d.expired {
+	if d.deadline.passed {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -449,9 +448,7 @@ func (e *endpoint) close() error {
 	e.stop.Stop()
 	for _, d := range []*direction{&e.in, &e.out} {
 		d.cancelLocked(e)
-		if d.timer != nil {
-			d.timer.Stop()
-		}
+		d.deadline.stop()
 	}
 	last := e.uses == 0
 	e.mu.Unlock()
@@ -477,44 +474,22 @@ func (e *endpoint) setDeadlines(t time.Time, directions ...*direction) error {
 		return os.ErrNoDeadline
 	}
 	for _, d := range directions {
-		d.setDeadlineLocked(e, t)
+		if d.expire == nil {
+			d.expire = func() { d.expired(e) }
+		}
+		if d.deadline.set(t, d.expire) {
+			d.cancelLocked(e)
+		}
 	}
 	return nil
 }
 
-func (d *direction) setDeadlineLocked(e *endpoint, t time.Time) {
-	if d.timer != nil {
-		d.timer.Stop()
-	}
-	d.deadline, d.expired = t, false
-	if t.IsZero() {
-		return
-	}
-	left := time.Until(t)
-	switch {
-	case left <= 0:
-		d.expired = true
-		d.cancelLocked(e)
-	case d.timer == nil:
-		d.timer = time.AfterFunc(left, func() { d.expire(e) })
-	default:
-		d.timer.Reset(left)
-	}
-}
-
-// expire is called by the timer, maybe that of a deadline which is no longer the one.
-func (d *direction) expire(e *endpoint) {
+func (d *direction) expired(e *endpoint) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if d.deadline.IsZero() || e.closed {
-		return
+	if !e.closed && d.deadline.due() {
+		d.cancelLocked(e)
 	}
-	if left := time.Until(d.deadline); left > 0 {
-		d.timer.Reset(left)
-		return
-	}
-	d.expired = true
-	d.cancelLocked(e)
 }
 
 // control makes a call that never waits.

@@ -61,9 +61,7 @@ type acceptor struct {
 	mu       sync.Mutex // guards what follows
 	held     *listening // nil: never opened
 	closed   bool
-	deadline time.Time
-	expired  bool
-	timer    *time.Timer
+	deadline deadline
 	stop     runtime.Cleanup
 }
 
@@ -151,7 +149,7 @@ func (a *acceptor) interrupted(ctx context.Context) error {
 		return net.ErrClosed
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case a.expired:
+	case a.deadline.passed:
 		return os.ErrDeadlineExceeded
 	}
 	return nil
@@ -166,23 +164,16 @@ func (a *acceptor) setDeadline(t time.Time) error {
 	case a.closed:
 		return net.ErrClosed
 	}
-	a.deadline, a.expired = t, false
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	if !t.IsZero() {
-		a.timer = time.AfterFunc(time.Until(t), a.expire) // at once, if it is past
-		a.expired = time.Until(t) <= 0
+	if a.deadline.set(t, a.expire) {
+		wake(a.held.waiter)
 	}
 	return nil
 }
 
-// expire is called by the timer, maybe that of a deadline which is no longer the one.
 func (a *acceptor) expire() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.deadline.IsZero() && time.Until(a.deadline) <= 0 {
-		a.expired = true
+	if !a.closed && a.deadline.due() {
 		wake(a.held.waiter)
 	}
 }
@@ -200,9 +191,7 @@ func (a *acceptor) close() error {
 		return net.ErrClosed
 	}
 	a.closed = true
-	if a.timer != nil {
-		a.timer.Stop()
-	}
+	a.deadline.stop()
 	a.stop.Stop()
 	wake(a.held.waiter)
 	a.mu.Unlock()
