@@ -368,11 +368,11 @@ typedef struct lipc_buffer {
 LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms);
 LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
-/* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than
- * size if the time ran out or an error came after part of them was written (the next call reports it). The time
- * counts from the first wait, and is looked at only when there is no room. Windows does not tell how much of a single
- * system call's data the peer had read when the time ran out, and that part is not counted; each is for all of size,
- * lipc_writev() gathers up to 4 KiB for one.
+/* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than size if the
+ * time ran out or an error came after part of them was written (the next call reports it). The time counts from the
+ * first wait, and is looked at only when there is no room. On Windows the last piece, of the size of the pipe's buffer,
+ * is counted only if it was written whole: the system does not tell how much of it the peer had read when the time ran
+ * out, so that nothing can be written behind it.
  *
  * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
  * LIPC_ENOMEM. */

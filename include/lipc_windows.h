@@ -157,7 +157,8 @@ LIPC_API int lipc_port_post(lipc_handle port, uintptr_t key);
  * lipc_async_read() reads what is there. The end is LIPC_EEND; 0 is an empty message, which means nothing to who reads
  * bytes. Of a message that does not fit the result is LIPC_ETRUNCATED, and the next read gives more of it.
  * lipc_async_receive() is the same, but discards what does not fit.
- * lipc_async_write() writes all, unless it is cancelled, or on a connection of messages one message. */
+ * lipc_async_write() writes one message, or of a stream as much as the pipe's buffer can take (at least 4096 bytes), and
+ * returns how much. */
 LIPC_API int64_t lipc_async_read(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_receive(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t size, lipc_async *async);

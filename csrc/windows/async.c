@@ -45,14 +45,16 @@ int lipc_port_post(lipc_handle port, uintptr_t key) {
 }
 
 /* The result of an operation that ended so. */
-static int64_t lipc__async_result(HANDLE handle, const lipc_async *async, DWORD error, DWORD size) {
+static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error, DWORD size) {
     if (error == 0)
         return size;
     if (error == ERROR_IO_PENDING || error == ERROR_IO_INCOMPLETE)
         return lipc__fault(LIPC_EAGAIN);
     if (error == ERROR_MORE_DATA) {
-        if (async->operation == LIPC__RECEIVES)
+        if (async->operation == LIPC__RECEIVES) {
             lipc__discard(handle);
+            async->operation = LIPC__READS; /* whoever finishes it again takes nothing more */
+        }
         return lipc__fault(LIPC_ETRUNCATED);
     }
     if (lipc__is_end(error) && async->operation != LIPC__WRITES)
@@ -69,6 +71,8 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
     if (async->event != 0)
         o->hEvent = lipc__quiet((HANDLE)async->event);
     async->operation = what;
+    if (what == LIPC__WRITES)
+        size = lipc__piece((HANDLE)handle, size);
     BOOL done = what == LIPC__WRITES ? SYS_TRUE(WriteFile((HANDLE)handle, data, (DWORD)size, NULL, o))
                                      : SYS_TRUE(ReadFile((HANDLE)handle, data, (DWORD)size, NULL, o));
     return lipc__async_result((HANDLE)handle, async, done ? 0 : GetLastError(), (DWORD)o->InternalHigh);

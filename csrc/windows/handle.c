@@ -48,10 +48,11 @@ int lipc_pipe_access(lipc_handle handle) {
 
 /* Whether what is read comes in messages; of an end that does not read, whether it writes such. */
 static bool lipc__is_message(HANDLE handle, DWORD flags) {
-    DWORD state;
+    DWORD state = 0;
     if (!(flags & PIPE_TYPE_MESSAGE))
         return false;
-    return !GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) || (state & PIPE_READMODE_MESSAGE);
+    return (GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) && (state & PIPE_READMODE_MESSAGE)) ||
+           lipc_pipe_access((lipc_handle)handle) == LIPC_WRITE;
 }
 
 int lipc_kind(lipc_handle handle) {
@@ -141,6 +142,12 @@ int lipc_peer_name(lipc_handle handle, lipc_name *ret_name) {
     return lipc__name_of_end((HANDLE)handle, PIPE_CLIENT_END, ret_name);
 }
 
+/* The size of the buffer that this end reads from, or writes to. */
+static ULONG lipc__quota(const lipc__pipe_local_information *information, int direction) {
+    bool is_server = information->end == 1; /* FILE_PIPE_SERVER_END */
+    return is_server == (direction == LIPC_READ) ? information->inbound_quota : information->outbound_quota;
+}
+
 int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {
     DWORD flags;
     if (size <= 0 || (direction != LIPC_READ && direction != LIPC_WRITE))
@@ -150,13 +157,14 @@ int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {
 }
 
 int lipc_buffer_size(lipc_handle handle, int direction) {
-    DWORD flags, out, in;
+    DWORD flags;
+    lipc__pipe_local_information information;
     if (direction != LIPC_READ && direction != LIPC_WRITE)
         return lipc__fault(LIPC_EINVAL);
     int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r >= 0)
+        r = lipc__query((HANDLE)handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
     if (r < 0)
         return r;
-    if (!SYS_TRUE(GetNamedPipeInfo((HANDLE)handle, NULL, &out, &in, NULL)))
-        return lipc__error_from(GetLastError());
-    return (int)(direction == LIPC_READ ? in : out);
+    return (int)lipc__quota(&information, direction);
 }

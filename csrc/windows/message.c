@@ -143,7 +143,7 @@ int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t cou
 
 /* Puts buffers together and sends them. */
 static int64_t lipc__send_gathered(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline) {
-    char room[4096], *gathered = room;
+    char room[4096] = {0}, *gathered = room;
     size_t size = 0, at = 0;
     if (count == 1)
         return lipc__send(handle, buffers[0].data, buffers[0].size, deadline);

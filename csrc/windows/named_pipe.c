@@ -11,8 +11,12 @@ int lipc_flush(lipc_handle handle, int timeout_ms) {
     HANDLE thread = NULL, timer = NULL, self = GetCurrentProcess();
     DWORD flags, error = 0;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r >= 0)
+        r = lipc_pipe_access(handle);
     if (r < 0)
         return r;
+    if (!(r & LIPC_WRITE))
+        return lipc__fault(LIPC_EBADF);
     if (timeout_ms >= 0 &&
         (!SYS_TRUE(DuplicateHandle(self, GetCurrentThread(), self, &thread, THREAD_TERMINATE, FALSE, 0)) ||
          !SYS_TRUE(CreateTimerQueueTimer(&timer, NULL, lipc__stop_flush, thread, (DWORD)timeout_ms, 1,
