@@ -69,6 +69,9 @@ func (r result) kindErr(wanted result) error {
 	return errNotSocket
 }
 
+// notSocket reports whether a handle is not of the sort that is wanted.
+func (r result) notSocket() bool { return r < 0 && r.code() == C.LIPC_ENOTSOCK }
+
 // filesLost reports whether files came that could not all be taken.
 func (r result) filesLost() bool { return r < 0 && r.code() == C.LIPC_EHANDLES }
 

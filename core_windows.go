@@ -61,6 +61,9 @@ func (r result) number() syscall.Errno {
 	return syscall.Errno(-r & (1<<C.LIPC_ERROR_OS_BITS - 1))
 }
 
+// invalid reports whether an argument was refused. The package checks what it can before.
+func (r result) invalid() bool { return r < 0 && r.code() == C.LIPC_EINVAL }
+
 // aborted reports whether an operation was cancelled.
 func (r result) aborted() bool { return r < 0 && r.number() == osOperationAborted }
 

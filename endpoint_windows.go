@@ -272,6 +272,7 @@ func (e *endpoint) step(d *direction) (result, error) {
 	case opReceive:
 		return e.perform(d, coreAsyncReceive, d.pinned(d.data), len(d.data))
 	case opReceiveBatch:
+		d.pins.Unpin() // the message before
 		b := d.messages[d.done]
 		return e.perform(d, coreAsyncReceive, d.pinned(b), len(b))
 	case opReceiveAppend:
@@ -285,6 +286,7 @@ func (e *endpoint) step(d *direction) (result, error) {
 	case opWrite, opSend:
 		return e.perform(d, coreAsyncWrite, d.pinned(d.data), min(len(d.data), e.most(d)))
 	case opSendBatch:
+		d.pins.Unpin()
 		b := d.messages[d.done]
 		return e.perform(d, coreAsyncWrite, d.pinned(b), len(b))
 	case opSendMessage:

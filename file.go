@@ -11,6 +11,9 @@ import (
 
 // duplicateFile returns a duplicate of a file's handle if it is of that kind.
 func duplicateFile(f *os.File, kind result) (handle uintptr, err error) {
+	if kind == kindDatagram && !hasDatagrams {
+		return 0, unsupported()
+	}
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return 0, err
@@ -63,8 +66,8 @@ func (e *endpoint) adoptPipe(value string, kind result) error {
 	if r.isKind(kind) {
 		return e.adopt(uintptr(handle), kind)
 	}
-	if err = r.kindErr(kind); err == errNotSocket {
-		err = &optionError{"it is no pipe"}
+	if r.notSocket() || r >= 0 && !r.isPipe() {
+		return &optionError{"it is no pipe"}
 	}
-	return err
+	return r.kindErr(kind)
 }

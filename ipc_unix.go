@@ -38,6 +38,8 @@ func openPair(a, b *endpoint, kind result) error {
 	return nil
 }
 
+const hasDatagrams = true
+
 // handleBits is how many bits a descriptor's number has.
 const handleBits = 31
 

@@ -19,6 +19,9 @@ import (
 // connect makes one attempt. busy: all instances of the pipe are taken.
 func (e *endpoint) connect(name Name, kind result, sys *SysDial) (busy bool, err error) {
 	handle, r := coreConnect(name, kind, sys)
+	if r.notSocket() {
+		return false, &codeError{"the pipe is one of bytes, not of messages", r.number(), syscall.EPROTOTYPE}
+	}
 	if r < 0 {
 		return r.busy(), r.nameErr(name)
 	}
@@ -35,6 +38,8 @@ func openPair(a, b *endpoint, kind result) error {
 	b.open(hb, kind)
 	return nil
 }
+
+const hasDatagrams = false
 
 // handleBits is how many bits a handle's number has.
 const handleBits = strconv.IntSize
@@ -84,6 +89,9 @@ func (a *acceptor) listen(name Name, lc *ListenConfig, kind result) error {
 	}
 	core, r := coreListen(name, lc, kind)
 	if r < 0 {
+		if lc.Sys != nil && lc.Sys.SecurityDescriptor != "" && r.invalid() {
+			return errDescriptor
+		}
 		return r.nameErr(name)
 	}
 	watch, waiter := thePort.add()

@@ -64,8 +64,7 @@ func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
 	return c.readResult(c.end.receiveBatch(messages))
 }
 
-// DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE], on Windows
-// [syscall.ENOTSOCK].
+// DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE].
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	c := new(MessageConn)
 	if err := d.dial(ctx, name, &c.conn, kindMessage); err != nil {

@@ -12,6 +12,9 @@ import (
 func openPipe(r, w *endpoint, pc *PipeConfig) error {
 	hr, hw, result := corePipe(pc)
 	if result < 0 {
+		if pc.Sys != nil && pc.Sys.SecurityDescriptor != "" && result.invalid() {
+			return errDescriptor
+		}
 		return result.err()
 	}
 	r.open(hr, kindPipeReader)

@@ -91,6 +91,8 @@ type SysPipe struct {
 	SecurityDescriptor string
 }
 
+var errDescriptor error = &optionError{"SecurityDescriptor is not in the security descriptor definition language"}
+
 func (d PipeDirection) check() error {
 	if d < DefaultDirection || d > ServerToClient {
 		return &optionError{fmt.Sprintf("Direction %d does not exist", d)}
