@@ -23,12 +23,15 @@ type endpoint struct {
 	in, out direction
 	kind    result
 
-	mu     sync.Mutex // guards what follows, and the fields of directions that say so
-	held   *held      // nil: never opened
-	uses   int        // that need the handle, which is closed after the last one
-	closed bool
-	given  bool // to child processes: nothing is read or written here
-	stop   runtime.Cleanup
+	mu       sync.Mutex // guards what follows, and the fields of directions that say so
+	held     *held      // nil: never opened
+	uses     int        // that need the handle: the last one closes it
+	running  int        // operations, which Close waits for
+	ended    *sync.Cond // running has become 0, after closed was set
+	closed   bool
+	released bool
+	given    bool // to child processes: nothing is read or written here
+	stop     runtime.Cleanup
 }
 
 // held is what an endpoint has from the system.
@@ -64,6 +67,7 @@ type systemDirection struct {
 func (e *endpoint) open(handle uintptr, kind result) {
 	e.kind = kind
 	e.held = &held{handle: handle}
+	e.ended = sync.NewCond(&e.mu)
 	e.stop = runtime.AddCleanup(e, func(h *held) { h.release() }, e.held)
 }
 
@@ -71,20 +75,48 @@ func (e *endpoint) open(handle uintptr, kind result) {
 func (e *endpoint) use() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err := e.usableLocked(); err != nil {
-		return err
+	err := e.usableLocked()
+	if err == nil {
+		e.uses++
 	}
-	e.uses++
-	return nil
+	return err
 }
 
 func (e *endpoint) done() {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.uses--
-	last := e.closed && e.uses == 0
-	e.mu.Unlock()
-	if last {
+	e.releaseLocked()
+}
+
+// releaseLocked closes the handle once nobody needs it any more.
+func (e *endpoint) releaseLocked() {
+	if e.closed && e.uses == 0 && e.running == 0 && !e.released {
+		e.released = true
 		e.held.release()
+	}
+}
+
+// operate is use for an operation, which Close ends and waits for, so that the handle is closed when it returns. (It cannot
+// wait for what the user does with the handle, who may be the one that calls it.)
+func (e *endpoint) operate() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	err := e.usableLocked()
+	if err == nil {
+		e.running++
+	}
+	return err
+}
+
+// operated is the end of operate.
+func (e *endpoint) operated() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.running--
+	if e.closed && e.running == 0 {
+		e.releaseLocked()
+		e.ended.Broadcast()
 	}
 }
 
@@ -224,10 +256,10 @@ func (d *direction) cancelLocked(e *endpoint) {
 // run makes an operation whose arguments are set.
 func (e *endpoint) run(d *direction, operation operation) (int, error) {
 	d.operation, d.done, d.result = operation, 0, 0
-	if err := e.use(); err != nil {
+	if err := e.operate(); err != nil {
 		return 0, err
 	}
-	defer e.done()
+	defer e.operated()
 	defer d.pins.Unpin()
 	for {
 		r, err := e.step(d)
@@ -442,8 +474,8 @@ func (e *endpoint) poll(d *direction, attempt func() result) (result, error) {
 
 func (e *endpoint) close() error {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	if err := e.usableLocked(); err != nil {
-		e.mu.Unlock()
 		return err
 	}
 	e.closed = true
@@ -452,11 +484,10 @@ func (e *endpoint) close() error {
 		d.cancelLocked(e)
 		d.deadline.stop()
 	}
-	last := e.uses == 0
-	e.mu.Unlock()
-	if last {
-		e.held.release()
+	for e.running > 0 {
+		e.ended.Wait()
 	}
+	e.releaseLocked()
 	return nil
 }
 

@@ -29,7 +29,7 @@ type SysListen struct {
 	// Direction is which way data goes. Using the other fails with [syscall.EINVAL].
 	Direction PipeDirection
 
-	// InstanceLimit is how many connections there may be at a time, 1 to 254, those that wait to be accepted included. Whoever
+	// InstanceLimit is how many connections there may be at a time, 1 to 253, those that wait to be accepted included. Whoever
 	// dials beyond it waits. Zero is no limit.
 	InstanceLimit int
 
@@ -105,8 +105,8 @@ func (s *SysListen) check() error {
 		return nil
 	}
 	switch {
-	case s.InstanceLimit < 0 || s.InstanceLimit > 254:
-		return &optionError{fmt.Sprintf("InstanceLimit %d is not between 0 and 254", s.InstanceLimit)}
+	case s.InstanceLimit < 0 || s.InstanceLimit > 253:
+		return &optionError{fmt.Sprintf("InstanceLimit %d is not between 0 and 253", s.InstanceLimit)}
 	case s.InboundBuffer < 0 || s.InboundBuffer > 1<<30 || s.OutboundBuffer < 0 || s.OutboundBuffer > 1<<30:
 		return &optionError{"InboundBuffer or OutboundBuffer is negative, or over 1 GiB"}
 	case s.DefaultWait < 0 || s.DefaultWait.Milliseconds() >= math.MaxUint32:
@@ -184,10 +184,10 @@ func (e *endpoint) flush() error {
 	d := &e.out
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := e.use(); err != nil {
+	if err := e.operate(); err != nil {
 		return err
 	}
-	defer e.done()
+	defer e.operated()
 	const look = 20 * time.Millisecond // for a deadline, or Close
 	for {
 		if err := e.interrupted(d); err != nil {

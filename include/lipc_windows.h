@@ -30,7 +30,7 @@ typedef struct lipc_listen_windows {
     size_t size;
     int direction;            /* enum lipc_pipe_direction */
     uint32_t instances;       /* how many connections there may be at a time, those that wait to be accepted included:
-                               * 1 to 254; 0: no limit. Who connects beyond it waits */
+                               * 1 to 253; 0: no limit. Who connects beyond it waits */
     uint32_t inbound_buffer;  /* in bytes, a request to the system; 0: 64 KiB */
     uint32_t outbound_buffer; /* in bytes, a request to the system; 0: 64 KiB */
     uint32_t default_wait_ms; /* for clients that call WaitNamedPipe without a time; 0: the system's 50 ms */
@@ -138,13 +138,13 @@ LIPC_API int lipc_port_add(lipc_handle port, lipc_handle handle, uintptr_t key);
 /* What a port reports. */
 typedef struct lipc_completion {
     uintptr_t key;     /* of lipc_port_add(), lipc_watch_start(), or lipc_port_post() */
-    lipc_async *async; /* the operation that may be over; NULL: not one of an operation */
+    lipc_async *async; /* the operation that may be over, to be compared, see lipc_port_wait(); NULL: none */
 } lipc_completion;
 
-/* Waits for completions, takes at most capacity of them, and returns how many. Whether an operation is over is for
- * lipc_async_finish() to tell: one completion too many may come for an operation that was over when it was started (the
- * system's documentation leaves open whether ERROR_MORE_DATA at once is reported). Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT,
- * LIPC_EBADF. */
+/* Waits for completions, takes at most capacity of them, and returns how many. A completion too many may come for an
+ * operation that was over when it was started (the system's documentation leaves open whether ERROR_MORE_DATA at once is
+ * reported): so whether one is over is for lipc_async_finish() to tell, and whether its memory is still there, for the
+ * caller. Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
 LIPC_API int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_completion *ret_completions);
 
 /* Makes lipc_port_wait() return a completion with this key, and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */

@@ -17,10 +17,14 @@ static int lipc__check_pipe(HANDLE handle, DWORD *ret_flags) {
     DWORD type = GetFileType(handle);
     if (type == FILE_TYPE_UNKNOWN && GetLastError() == ERROR_INVALID_HANDLE)
         return lipc__error_from(ERROR_INVALID_HANDLE);
-    /* Sockets have the type, too. */
-    if (type != FILE_TYPE_PIPE || !SYS_TRUE(GetNamedPipeInfo(handle, ret_flags, NULL, NULL, NULL)))
+    if (type != FILE_TYPE_PIPE)
         return lipc__fault(LIPC_ENOTSOCK);
-    return 0;
+    if (SYS_TRUE(GetNamedPipeInfo(handle, ret_flags, NULL, NULL, NULL)))
+        return 0;
+    DWORD error = GetLastError();
+    if (error == ERROR_INVALID_FUNCTION || error == ERROR_INVALID_PARAMETER) /* a socket, which has the type, too */
+        return lipc__error(LIPC_ENOTSOCK, (int)error);
+    return lipc__error_from(error);
 }
 
 /* Puts a handle for the same end with that access in the place of another. */

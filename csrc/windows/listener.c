@@ -26,6 +26,7 @@ struct lipc_listener {
     HANDLE turn;  /* a semaphore of one, for who accepts */
     HANDLE event; /* of all instances: set when a client has connected to one */
     bool owns_event;
+    HANDLE reserve; /* see lipc__reserve(); NULL: none */
     size_t wanted, count;
     lipc__instance *pending[LIPC__PENDING_MOST];
 };
@@ -101,17 +102,16 @@ static int lipc__instance_listen(lipc__instance *i, HANDLE event) {
     }
 }
 
-static int lipc__instance_new(lipc_listener *l, bool first) {
+/* Has an instance wait with the others, or closes it. */
+static int lipc__instance_add(lipc_listener *l, HANDLE handle) {
     lipc__instance *i = SYS_ALLOCATE(calloc(1, sizeof *i));
-    if (i == NULL)
-        return lipc__fault(LIPC_ENOMEM);
-    int r = first ? lipc__instance_first(&l->shape, &i->handle) : lipc__instance_create(&l->shape, false, &i->handle);
+    int r = i == NULL ? lipc__fault(LIPC_ENOMEM) : 0;
     if (r >= 0) {
+        i->handle = handle;
         r = lipc__instance_listen(i, l->event);
-        if (r < 0)
-            CloseHandle(i->handle);
     }
     if (r < 0) {
+        CloseHandle(handle);
         free(i);
         return r;
     }
@@ -119,11 +119,38 @@ static int lipc__instance_new(lipc_listener *l, bool first) {
     return 0;
 }
 
+static int lipc__instance_new(lipc_listener *l) {
+    HANDLE handle;
+    int r = lipc__instance_create(&l->shape, false, &handle);
+    return r < 0 ? r : lipc__instance_add(l, handle);
+}
+
+/* Where the number of instances is limited there may be a time when none waits, and all connections end. So that the name
+ * is not free then, one instance more is kept, to which nobody can connect, since this process has. A client that was
+ * quicker is one to accept. */
+static int lipc__reserve(lipc_listener *l, HANDLE first) {
+    HANDLE handle = first;
+    for (int r = 0; r >= 0; r = lipc__instance_create(&l->shape, false, &handle)) {
+        HANDLE self = CreateFileW(l->shape.path.text, FILE_READ_ATTRIBUTES | SYNCHRONIZE, 0, NULL, OPEN_EXISTING,
+                                  SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL);
+        bool taken = self == INVALID_HANDLE_VALUE && GetLastError() == ERROR_PIPE_BUSY;
+        if (self != INVALID_HANDLE_VALUE) {
+            CloseHandle(self);
+            l->reserve = handle;
+            return 0;
+        }
+        r = lipc__instance_add(l, handle);
+        if (r < 0 || !taken) /* the descriptor may keep this process itself out */
+            return r;
+    }
+    return 0;
+}
+
 /* Makes as many instances wait as are wanted. Fails only if none waits then. */
 static int lipc__replenish(lipc_listener *l) {
     int r = 0;
     while (r >= 0 && l->count < l->wanted)
-        r = lipc__instance_new(l, false);
+        r = lipc__instance_new(l);
     return l->count > 0 ? 0 : r;
 }
 
@@ -206,7 +233,7 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
     static const DWORD directions[] = {PIPE_ACCESS_DUPLEX, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND,
                                        PIPE_ACCESS_OUTBOUND};
     if (o->mode > 0777 || o->backlog < 0 || w->direction < LIPC_DIRECTION_DEFAULT ||
-        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT || w->instances >= PIPE_UNLIMITED_INSTANCES ||
+        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT || w->instances >= PIPE_UNLIMITED_INSTANCES - 1 ||
         w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
         return lipc__fault(LIPC_EINVAL);
     DWORD mode = 0;
@@ -219,7 +246,7 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
     lipc__pipe_shape shape = {
         .open_mode = directions[w->direction] | FILE_FLAG_OVERLAPPED | (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
         .pipe_mode = mode | (w->accept_remote ? PIPE_ACCEPT_REMOTE_CLIENTS : PIPE_REJECT_REMOTE_CLIENTS),
-        .instances = w->instances > 0 ? w->instances : PIPE_UNLIMITED_INSTANCES,
+        .instances = w->instances > 0 ? w->instances + 1 : PIPE_UNLIMITED_INSTANCES,
         .inbound = w->inbound_buffer > 0 ? w->inbound_buffer : LIPC__PIPE_BUFFER,
         .outbound = w->outbound_buffer > 0 ? w->outbound_buffer : LIPC__PIPE_BUFFER,
         .default_wait = w->default_wait_ms,
@@ -255,7 +282,10 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     l->owns_event = true;
     l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));
     l->event = l->turn == NULL ? NULL : SYS_ALLOCATE(CreateEventW(NULL, TRUE, FALSE, NULL));
-    r = l->event == NULL ? lipc__error_from(GetLastError()) : lipc__instance_new(l, true);
+    HANDLE first = NULL;
+    r = l->event == NULL ? lipc__error_from(GetLastError()) : lipc__instance_first(&l->shape, &first);
+    if (r >= 0)
+        r = w.instances > 0 ? lipc__reserve(l, first) : lipc__instance_add(l, first);
     if (r < 0) {
         lipc_listener_close(l);
         return r;
@@ -301,6 +331,8 @@ void lipc_listener_close(lipc_listener *l) {
         return;
     while (l->count > 0)
         lipc__instance_close(l->pending[--l->count], l->event);
+    if (l->reserve != NULL)
+        CloseHandle(l->reserve);
     if (l->event != NULL && l->owns_event)
         CloseHandle(l->event);
     if (l->turn != NULL)
