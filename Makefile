@@ -32,7 +32,7 @@ else
 endif
 STATIC := liblipc.a
 
-.PHONY: all demo test bench lint install uninstall clean help
+.PHONY: all demo test test-windows bench lint install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -56,6 +56,9 @@ demo: ## show it: real processes talking over local sockets
 
 test: ## run all tests that this machine can run, and say what was left out
 	GO=$(GO) CC=$(CC) MAKE=$(MAKE) tests/run
+
+test-windows: ## build the tests for Windows with mingw-w64, and run them under Wine
+	GO=$(GO) tests/windows/run
 
 bench: ## compare speed with package net
 	cd bench && $(GO) run . $(BENCHFLAGS)
@@ -85,4 +88,4 @@ clean: ## remove everything that was built here
 	rm -rf $(BUILD)
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -99,8 +99,18 @@ TEST(an_error_carries_the_systems_code) {
     lipc_name name;
     lipc_handle handle;
     lipc_name missing = name_for(LIPC_NAME_PATH, "missing");
-    CHECK_INT(EBADF, lipc_error_os(lipc_close(LIPC_INVALID_HANDLE)));
-    CHECK_INT(ENOENT, lipc_error_os(lipc_connect(&missing, NULL, 0, &handle)));
-    CHECK_INT(EINVAL, lipc_error_os(lipc_name_path("", 0, &name))); /* found by the library itself */
-    CHECK_INT(EINVAL, lipc_error_os(lipc_name_limit(99)));
+#ifdef _WIN32
+    static const int bad = ERROR_INVALID_HANDLE, absent = ERROR_FILE_NOT_FOUND, no_name = ERROR_INVALID_NAME,
+                     invalid = ERROR_INVALID_PARAMETER;
+    lipc_handle closed;
+    CHECK_OK(lipc_event(&closed));
+    CHECK_OK(lipc_close(closed));
+#else
+    static const int bad = EBADF, absent = ENOENT, no_name = EINVAL, invalid = EINVAL;
+    lipc_handle closed = LIPC_INVALID_HANDLE;
+#endif
+    CHECK_INT(bad, lipc_error_os(lipc_close(closed)));
+    CHECK_INT(absent, lipc_error_os(lipc_connect(&missing, NULL, 0, &handle)));
+    CHECK_INT(no_name, lipc_error_os(lipc_name_path("", 0, &name))); /* found by the library itself */
+    CHECK_INT(invalid, lipc_error_os(lipc_name_limit(99)));
 }

@@ -4,13 +4,18 @@
 
 #include "test.h"
 
-#include <grp.h>
 #include <stddef.h>
+
+#ifdef _WIN32
+#include "lipc_windows.h"
+#else
+#include <grp.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
 #include "lipc_unix.h"
+#endif
 
 /* Whether namespaced names are the kernel's; otherwise they are files. */
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
@@ -32,6 +37,20 @@ static inline bool is_untouched(const void *memory, size_t size) {
 }
 
 /* ------------------------------------------- Names ---------------------------------------------- */
+
+#ifdef _WIN32
+
+/* A name of that type that no other test uses. */
+static inline lipc_name name_for(int type, const char *leaf) {
+    lipc_name name;
+    char text[128];
+    snprintf(text, sizeof text, "%slipc-test.%lu.%s", type == LIPC_NAME_PATH ? "\\\\.\\pipe\\" : "@",
+             GetCurrentProcessId(), leaf);
+    CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &name));
+    return name;
+}
+
+#else
 
 /* A path in the test's directory; good for the next seven calls. */
 static inline const char *in_directory(const char *leaf) {
@@ -63,6 +82,8 @@ static inline lipc_name name_for(int type, const char *leaf) {
     }
     return name;
 }
+
+#endif
 
 #define EACH_NAME_TYPE(type) \
     for (int type = LIPC_NAME_PATH; \
@@ -124,6 +145,10 @@ static inline void check_connected(lipc_handle a, lipc_handle b) {
     CHECK_INT(5, lipc_read(b, got, sizeof got, WAIT));
     CHECK_STRING("hello", got);
 }
+
+#ifdef _WIN32
+#include "fixture_windows.h"
+#else
 
 /* As every handle of the library is born. */
 static inline void check_born(lipc_handle handle) {
@@ -325,5 +350,7 @@ static inline struct rlimit forbid_descriptors(void) {
     CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     return was;
 }
+
+#endif
 
 #endif

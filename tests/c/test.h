@@ -1,6 +1,7 @@
 /* The test harness. A test is TEST(a_sentence_about_behaviour) { ... }; it runs in a process of its own, in a
  * directory of its own (test_directory), and fails if a check fails, if it takes longer than a minute, if a
- * sanitizer complains, or if it leaves a descriptor, a thread, or anything in the directory behind.
+ * sanitizer complains, or if it leaves a descriptor, a thread, or anything in the directory behind. On Windows, where
+ * it has no directory, it fails if it leaves a handle behind.
  *
  * A failed check ends its process. A process that a test forks ends with _exit(0), see fixture.h. */
 #ifndef LIPC_TEST_H
@@ -12,20 +13,26 @@
 #define _DARWIN_C_SOURCE 1
 #define _NETBSD_SOURCE 1
 
+#ifdef _WIN32
+#define _WIN32_WINNT 0x0A00 /* Windows 10 */
+#define WIN32_LEAN_AND_MEAN
+#include <windows.h>
+#else
 #include <dirent.h>
-#include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/types.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#endif
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/types.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lipc.h"
 
@@ -39,8 +46,6 @@ enum test_outcome { TEST_PASSED = 0, TEST_FAILED = 1, TEST_LEFT_OUT = 77 };
 enum { TEST_SECONDS = 60 };
 
 static test *test_first, **test_last = &test_first;
-static pid_t test_process;
-static char test_directory[32]; /* short, since sun_path is */
 static const char *test_row = ""; /* which row of a table is being tested, for messages */
 
 #define TEST(name) \
@@ -54,8 +59,32 @@ static const char *test_row = ""; /* which row of a table is being tested, for m
 
 /* ------------------------------------------ Checks ---------------------------------------------- */
 
-__attribute__((format(printf, 3, 4), noreturn)) static inline void test_fail(const char *file, int line,
-                                                                             const char *format, ...) {
+/* The system's error of the last call, and its text. */
+#ifdef _WIN32
+#define TEST_PRINTF __MINGW_PRINTF_FORMAT
+static inline int test_errno(void) {
+    return (int)GetLastError();
+}
+static inline const char *test_system_text(int error) {
+    static char text[256];
+    if (FormatMessageA(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, (DWORD)error, 0, text,
+                       sizeof text, NULL) == 0)
+        return "unknown";
+    text[strcspn(text, "\r\n")] = '\0';
+    return text;
+}
+#else
+#define TEST_PRINTF printf
+static inline int test_errno(void) {
+    return errno;
+}
+static inline const char *test_system_text(int error) {
+    return strerror(error);
+}
+#endif
+
+__attribute__((format(TEST_PRINTF, 3, 4), noreturn)) static inline void test_fail(const char *file, int line,
+                                                                                  const char *format, ...) {
     char text[1024];
     va_list arguments;
     va_start(arguments, format);
@@ -81,17 +110,25 @@ static inline int64_t test_check_result(const char *file, int line, const char *
     if (lipc_error_code(got) != code)
         test_fail(file, line, "%s: wanted %s, got %s (%lld, errno %d, %s)", what,
                   lipc_error_name(-((int64_t)code << LIPC_ERROR_OS_BITS)), lipc_error_name(got), (long long)got,
-                  lipc_error_os(got), strerror(lipc_error_os(got)));
+                  lipc_error_os(got), test_system_text(lipc_error_os(got)));
     return got;
 }
 
 #define FAIL(...) test_fail(__FILE__, __LINE__, __VA_ARGS__)
-#define CHECK(condition) ((condition) ? (void)0 : FAIL("%s is not so (errno %d)", #condition, errno))
+#define CHECK(condition) ((condition) ? (void)0 : FAIL("%s is not so (errno %d)", #condition, test_errno()))
 #define CHECK_INT(wanted, got) test_check_int(__FILE__, __LINE__, #got, wanted, got)
 #define CHECK_STRING(wanted, got) test_check_string(__FILE__, __LINE__, #got, wanted, got)
 /* Of results. Both give the result back. */
 #define CHECK_OK(result) test_check_result(__FILE__, __LINE__, #result, 0, result)
 #define CHECK_ERROR(code, result) test_check_result(__FILE__, __LINE__, #result, code, result)
+
+#ifdef _WIN32
+#include "test_windows.h"
+#else
+
+static pid_t test_process;
+enum { TEST_OUTPUT = STDERR_FILENO };
+static char test_directory[32]; /* short, since sun_path is */
 
 /* Ends a test that has to become other users. Where nothing may be left out (CI) that is a failure. */
 #define NEEDS_ROOT() \
@@ -229,6 +266,8 @@ static inline enum test_outcome test_run(const test *t, int output) {
     return code == TEST_PASSED ? TEST_PASSED : code == TEST_LEFT_OUT ? TEST_LEFT_OUT : TEST_FAILED;
 }
 
+#endif
+
 /* Undefined behaviour is a failure, as what the address sanitizer finds is. */
 extern const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void) {
@@ -237,11 +276,14 @@ const char *__ubsan_default_options(void) {
 
 /* Runs the tests whose name contains the argument, or all. */
 int main(int argc, char **argv) {
+#ifdef _WIN32
+    test_be_what_was_asked(argc, argv);
+#endif
     int passed = 0, failed = 0;
     for (const test *t = test_first; t != NULL; t = t->next) {
         if (argc > 1 && strstr(t->name, argv[1]) == NULL)
             continue;
-        enum test_outcome outcome = test_run(t, STDERR_FILENO);
+        enum test_outcome outcome = test_run(t, TEST_OUTPUT);
         if (outcome == TEST_LEFT_OUT) {
             fprintf(stderr, "%s: left out, it must be run by root\n", t->name);
             outcome = getenv("CI") != NULL ? TEST_FAILED : TEST_LEFT_OUT;

@@ -1,0 +1,214 @@
+/* Names as pipe paths: what may be one, how long, and that the system sees exactly what was given. */
+#include "fixture.h"
+
+#define PREFIX "\\\\.\\pipe\\"
+
+static char *letters(const char *prefix, size_t length) {
+    static char text[8192];
+    size_t n = strlen(prefix);
+    memcpy(text, prefix, n);
+    memset(text + n, 'a', sizeof text - n);
+    text[length] = '\0';
+    return text;
+}
+
+typedef int make_name(const char *, size_t, lipc_name *);
+
+/* Makes a name; checks the result and what it left in ret_name. */
+static void check_name(make_name *make, int type, const char *text, size_t length, int wanted) {
+    lipc_name name;
+    memset(&name, UNTOUCHED, sizeof name);
+    CHECK_ERROR(wanted, make(text, length, &name));
+    if (wanted != 0) {
+        CHECK(is_untouched(&name, sizeof name));
+        return;
+    }
+    size_t n = length == LIPC_STRLEN ? strlen(text) : length;
+    CHECK_INT(type, name.type);
+    CHECK_INT((int)n, name.length);
+    CHECK(memcmp(name.text, text, n) == 0 && name.text[n] == '\0');
+}
+
+TEST(windows_has_both_types_of_name) {
+    CHECK_INT(LIPC_NAME_PATH | LIPC_NAME_NAMESPACED, lipc_name_types());
+}
+
+TEST(the_limits_are_those_of_createnamedpipe) {
+    CHECK_INT(256, lipc_name_limit(LIPC_NAME_PATH));
+    CHECK_INT(247, lipc_name_limit(LIPC_NAME_NAMESPACED));
+    static const int no_types[] = {0, 3, -1, 99};
+    for (size_t i = 0; i < COUNT(no_types); i++)
+        CHECK_ERROR(LIPC_EINVAL, lipc_name_limit(no_types[i]));
+}
+
+TEST(an_empty_name_is_refused) {
+    make_name *all[] = {lipc_name_path, lipc_name_namespaced, lipc_name_parse};
+    for (int i = 0; i < 3; i++) {
+        check_name(all[i], 0, "", 0, LIPC_ENAME);
+        check_name(all[i], 0, "", LIPC_STRLEN, LIPC_ENAME);
+        check_name(all[i], 0, "text", 0, LIPC_ENAME);
+    }
+    check_name(lipc_name_parse, 0, "@", LIPC_STRLEN, LIPC_ENAME);
+}
+
+TEST(a_name_at_the_limit_is_one_and_over_it_is_refused) {
+    check_name(lipc_name_path, LIPC_NAME_PATH, letters(PREFIX, 256), LIPC_STRLEN, 0);
+    check_name(lipc_name_path, LIPC_NAME_PATH, letters(PREFIX, 257), LIPC_STRLEN, LIPC_ENAMETOOLONG);
+    check_name(lipc_name_path, LIPC_NAME_PATH, letters(PREFIX, 5000), LIPC_STRLEN, LIPC_ENAMETOOLONG);
+    check_name(lipc_name_namespaced, LIPC_NAME_NAMESPACED, letters("", 247), LIPC_STRLEN, 0);
+    check_name(lipc_name_namespaced, LIPC_NAME_NAMESPACED, letters("", 248), LIPC_STRLEN, LIPC_ENAMETOOLONG);
+    check_name(lipc_name_namespaced, LIPC_NAME_NAMESPACED, letters("", 5000), LIPC_STRLEN, LIPC_ENAMETOOLONG);
+}
+
+TEST(the_limit_counts_utf16_code_units) {
+    static const char *const characters[] = {"\xc3\xa4", "\xe2\x82\xac", "\xf0\x9f\x99\x82"}; /* 1, 1 and 2 units */
+    static const size_t units[] = {1, 1, 2};
+    for (size_t i = 0; i < COUNT(characters); i++) {
+        char text[1024] = "";
+        size_t most = 247 / units[i];
+        test_row = characters[i];
+        for (size_t n = 0; n < most; n++)
+            strcat(text, characters[i]);
+        check_name(lipc_name_namespaced, LIPC_NAME_NAMESPACED, text, LIPC_STRLEN, 0);
+        strcat(text, characters[i]);
+        check_name(lipc_name_namespaced, LIPC_NAME_NAMESPACED, text, LIPC_STRLEN, LIPC_ENAMETOOLONG);
+    }
+}
+
+TEST(what_a_name_may_not_hold_is_refused) {
+    static const struct {
+        make_name *make;
+        const char *text;
+        size_t length;
+    } rows[] = {
+        {lipc_name_path, "x", LIPC_STRLEN},
+        {lipc_name_path, "\\\\.\\pipe\\", LIPC_STRLEN},
+        {lipc_name_path, "\\\\.\\pipe", LIPC_STRLEN},
+        {lipc_name_path, "\\\\\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_path, "\\.\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_path, "\\\\.\\pipe\\a\\b", LIPC_STRLEN},
+        {lipc_name_path, "\\\\.\\mailslot\\x", LIPC_STRLEN},
+        {lipc_name_path, "//./pipe/x", LIPC_STRLEN},
+        {lipc_name_path, "C:\\temp\\x", LIPC_STRLEN},
+        {lipc_name_path, "\\\\.\\pipe\\a\0b", sizeof "\\\\.\\pipe\\a\0b" - 1},
+        {lipc_name_namespaced, "a\\b", LIPC_STRLEN},
+        {lipc_name_namespaced, "\\", LIPC_STRLEN},
+        {lipc_name_namespaced, "a\0b", 3},
+        {lipc_name_parse, "x", LIPC_STRLEN},
+        {lipc_name_parse, "@a\\b", LIPC_STRLEN},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        test_row = rows[i].text;
+        check_name(rows[i].make, 0, rows[i].text, rows[i].length, LIPC_ENAME);
+    }
+}
+
+TEST(names_are_parsed_and_written_back) {
+    static const struct {
+        const char *text;
+        int type;
+        const char *name;
+    } rows[] = {
+        {"\\\\.\\pipe\\x", LIPC_NAME_PATH, "\\\\.\\pipe\\x"},
+        {"\\\\.\\PIPE\\x y", LIPC_NAME_PATH, "\\\\.\\PIPE\\x y"},
+        {"\\\\server\\pipe\\x", LIPC_NAME_PATH, "\\\\server\\pipe\\x"},
+        {"\\\\.\\pipe\\@x", LIPC_NAME_PATH, "\\\\.\\pipe\\@x"},
+        {"@x", LIPC_NAME_NAMESPACED, "x"},
+        {"@@x", LIPC_NAME_NAMESPACED, "@x"},
+        {"@a/b", LIPC_NAME_NAMESPACED, "a/b"},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[LIPC_NAME_CAPACITY + 2];
+        lipc_name name, again;
+        test_row = rows[i].text;
+        CHECK_OK(lipc_name_parse(rows[i].text, LIPC_STRLEN, &name));
+        CHECK_INT(rows[i].type, name.type);
+        CHECK_STRING(rows[i].name, name.text);
+        CHECK_INT((int)strlen(rows[i].text), lipc_name_format(&name, text, sizeof text));
+        CHECK_STRING(rows[i].text, text);
+        CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &again));
+        CHECK(same_name(&name, &again));
+    }
+}
+
+/* The system finds a pipe of the library under this path. */
+static void check_found(const lipc_name *name, const wchar_t *path) {
+    lipc_listener *listener = listen_on(name);
+    HANDLE client = CreateFileW(path, GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+    CHECK(client != INVALID_HANDLE_VALUE);
+    lipc_handle server = accept_from(listener);
+    CHECK(CloseHandle(client));
+    CHECK_OK(lipc_close(server));
+    lipc_listener_close(listener);
+}
+
+TEST(a_namespaced_name_is_a_pipe_of_this_machine) {
+    wchar_t path[300];
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "x");
+    swprintf(path, COUNT(path), L"\\\\.\\pipe\\%hs", name.text);
+    check_found(&name, path);
+}
+
+TEST(names_that_are_not_ascii_are_utf8) {
+    wchar_t path[300];
+    char text[200];
+    lipc_name name;
+    DWORD process = GetCurrentProcessId();
+    snprintf(text, sizeof text, "@lipc-test.%lu.gr\xc3\xbc\xc3\x9f-\xe2\x82\xac-\xf0\x9f\x99\x82", process);
+    swprintf(path, COUNT(path), L"\\\\.\\pipe\\lipc-test.%lu.gr\x00fc\x00df-\x20ac-\xd83d\xde42", process);
+    CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &name));
+    check_found(&name, path);
+    lipc_listener *listener = listen_on(&name);
+    lipc_handle client = connect_to(&name), server = accept_from(listener);
+    lipc_name told;
+    CHECK_OK(lipc_local_name(server, &told));
+    CHECK_STRING(name.text, told.text + strlen(PREFIX));
+    close_ends(client, server);
+    lipc_listener_close(listener);
+}
+
+TEST(text_that_is_not_utf8_is_no_name) {
+    lipc_name name;
+    lipc_listener *listener;
+    lipc_handle client;
+    int r = lipc_name_namespaced("a\xff\xfe", LIPC_STRLEN, &name);
+    if (r >= 0) { /* found no later than when the system is to see it, and never changed into another name */
+        CHECK_ERROR(LIPC_ENAME, lipc_listen(&name, NULL, &listener));
+        CHECK_ERROR(LIPC_ENAME, lipc_connect(&name, NULL, 0, &client));
+    } else {
+        CHECK_ERROR(LIPC_ENAME, r);
+    }
+}
+
+TEST(the_longest_names_work) {
+    lipc_name name;
+    for (int type = LIPC_NAME_PATH; type <= LIPC_NAME_NAMESPACED; type++) {
+        char start[64];
+        snprintf(start, sizeof start, "%slipc-test.%lu.", type == LIPC_NAME_PATH ? PREFIX : "", GetCurrentProcessId());
+        const char *text = letters(start, (size_t)lipc_name_limit(type));
+        CHECK_OK((type == LIPC_NAME_PATH ? lipc_name_path : lipc_name_namespaced)(text, LIPC_STRLEN, &name));
+        lipc_listener *listener = listen_on(&name);
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        check_connected(client, server);
+        close_ends(client, server);
+        lipc_listener_close(listener);
+    }
+}
+
+TEST(a_name_that_is_made_by_hand_is_checked_when_it_is_used) {
+    static const lipc_name names[] = {
+        {0, 0, ""},
+        {LIPC_NAME_PATH, 1, "x"},
+        {LIPC_NAME_PATH, 0, ""},
+        {LIPC_NAME_NAMESPACED, 0, ""},
+        {LIPC_NAME_NAMESPACED, 3, "a\\b"},
+        {7, 1, "x"},
+    };
+    for (size_t i = 0; i < COUNT(names); i++) {
+        lipc_listener *listener;
+        lipc_handle client;
+        int wanted = lipc_error_code(lipc_listen(&names[i], NULL, &listener));
+        CHECK(wanted == LIPC_ENAME || wanted == LIPC_EINVAL);
+        CHECK_ERROR(wanted, lipc_connect(&names[i], NULL, 0, &client));
+    }
+}

@@ -1,0 +1,293 @@
+/* Who may connect, who a peer is, and acting in its name. Wine keeps security descriptors but does not enforce them, so
+ * they are read back here. */
+#include "fixture.h"
+
+/* The access that the list of a pipe allows somebody: 0 for none. */
+static DWORD allowed(lipc_handle handle, const char *sid_text) {
+    PSECURITY_DESCRIPTOR descriptor;
+    PACL list = NULL;
+    PSID sid;
+    DWORD access = 0;
+    GENERIC_MAPPING mapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
+    CHECK(GetSecurityInfo((HANDLE)handle, SE_KERNEL_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, &list, NULL,
+                          &descriptor) == ERROR_SUCCESS);
+    CHECK(list != NULL); /* none would mean everybody */
+    CHECK(ConvertStringSidToSidA(sid_text, &sid));
+    for (DWORD i = 0; i < list->AceCount; i++) {
+        ACCESS_ALLOWED_ACE *entry;
+        CHECK(GetAce(list, i, (void **)&entry));
+        CHECK(entry->Header.AceType == ACCESS_ALLOWED_ACE_TYPE);
+        if (EqualSid((PSID)&entry->SidStart, sid))
+            access |= entry->Mask;
+    }
+    LocalFree(sid);
+    LocalFree(descriptor);
+    MapGenericMask(&access, &mapping); /* Wine keeps generic rights as they were written */
+    return access;
+}
+
+static int entries_of(lipc_handle handle) {
+    PSECURITY_DESCRIPTOR descriptor;
+    PACL list = NULL;
+    CHECK(GetSecurityInfo((HANDLE)handle, SE_KERNEL_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, &list, NULL,
+                          &descriptor) == ERROR_SUCCESS);
+    CHECK(list != NULL);
+    int count = list->AceCount;
+    LocalFree(descriptor);
+    return count;
+}
+
+/* The user of a process, as text. */
+static const char *user_of(HANDLE process) {
+    static char text[LIPC_SID_CAPACITY];
+    union {
+        TOKEN_USER user;
+        char room[256];
+    } information;
+    HANDLE token;
+    DWORD size;
+    char *sid;
+    CHECK(OpenProcessToken(process, TOKEN_QUERY, &token));
+    CHECK(GetTokenInformation(token, TokenUser, &information, sizeof information, &size));
+    CHECK(ConvertSidToStringSidA(information.user.User.Sid, &sid));
+    CHECK(strlen(sid) < sizeof text);
+    strcpy(text, sid);
+    LocalFree(sid);
+    CHECK(CloseHandle(token));
+    return text;
+}
+
+#define SYSTEM "S-1-5-18"
+#define ADMINISTRATORS "S-1-5-32-544"
+#define AUTHENTICATED "S-1-5-11"
+#define EVERYONE "S-1-1-0"
+
+static connection connection_with(uint32_t mode, const char *sddl) {
+    static int number;
+    char leaf[32];
+    connection c;
+    snprintf(leaf, sizeof leaf, "secure-%d", ++number);
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, leaf);
+    lipc_listen_windows windows = {.size = sizeof windows, .sddl = sddl};
+    lipc_listen_options options = {.size = sizeof options, .mode = mode, .windows = &windows};
+    lipc_listener *listener;
+    CHECK_OK(lipc_listen(&name, &options, &listener));
+    c.client = connect_to(&name);
+    c.server = accept_from(listener);
+    lipc_listener_close(listener);
+    return c;
+}
+
+enum { READS_AND_WRITES = FILE_READ_DATA | FILE_WRITE_DATA };
+
+TEST(a_listener_is_its_owners_alone_by_default) {
+    static const uint32_t modes[] = {0, 0600, 0660, 0644, 0777 & ~0002};
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        connection c = connection_with(modes[i], NULL);
+        CHECK((allowed(c.server, user_of(GetCurrentProcess())) & READS_AND_WRITES) == READS_AND_WRITES);
+        CHECK((allowed(c.server, SYSTEM) & READS_AND_WRITES) == READS_AND_WRITES);
+        CHECK((allowed(c.server, ADMINISTRATORS) & READS_AND_WRITES) == READS_AND_WRITES);
+        CHECK_INT(0, allowed(c.server, AUTHENTICATED));
+        CHECK_INT(0, allowed(c.server, EVERYONE));
+        CHECK(entries_of(c.server) == 3);
+        close_ends(c.client, c.server);
+    }
+}
+
+TEST(the_write_bit_for_others_lets_authenticated_users_in_who_cannot_pose_as_the_server) {
+    connection c = connection_with(0666, NULL);
+    DWORD others = allowed(c.server, AUTHENTICATED);
+    CHECK((others & READS_AND_WRITES) == READS_AND_WRITES);
+    CHECK_INT(0, others & (FILE_CREATE_PIPE_INSTANCE | WRITE_DAC | WRITE_OWNER | DELETE));
+    CHECK_INT(0, allowed(c.server, EVERYONE));
+    close_ends(c.client, c.server);
+}
+
+TEST(a_descriptor_in_sddl_takes_the_place_of_the_mode) {
+    connection c = connection_with(0666, "D:P(A;;GRGW;;;WD)");
+    CHECK((allowed(c.server, EVERYONE) & READS_AND_WRITES) == READS_AND_WRITES);
+    CHECK_INT(0, allowed(c.server, AUTHENTICATED));
+    CHECK_INT(1, entries_of(c.server));
+    close_ends(c.client, c.server);
+}
+
+TEST(every_instance_has_the_descriptor) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_on(&name);
+    for (int i = 0; i < 20; i++) {
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        CHECK_INT(3, entries_of(server));
+        close_ends(client, server);
+    }
+    lipc_listener_close(listener);
+}
+
+TEST(pairs_and_pipes_are_their_users_alone) {
+    lipc_handle ends[6];
+    lipc_pipe_options options = {.size = sizeof options, .sddl = "D:P(A;;GRGW;;;WD)"};
+    CHECK_OK(lipc_pair(LIPC_STREAM, &ends[0], &ends[1]));
+    CHECK_OK(lipc_pipe(NULL, &ends[2], &ends[3]));
+    CHECK_OK(lipc_pipe(&options, &ends[4], &ends[5]));
+    for (int i = 0; i < 4; i++) {
+        CHECK((allowed(ends[i], user_of(GetCurrentProcess())) & READS_AND_WRITES) == READS_AND_WRITES);
+        CHECK_INT(0, allowed(ends[i], EVERYONE));
+        CHECK_INT(0, allowed(ends[i], AUTHENTICATED));
+    }
+    CHECK((allowed(ends[4], EVERYONE) & READS_AND_WRITES) == READS_AND_WRITES);
+    close_all(ends, 6);
+}
+
+/* -------------------------------------------- Peers --------------------------------------------- */
+
+TEST(the_sid_of_the_peer_is_told) {
+    static const int levels[] = {LIPC_IMPERSONATION_DEFAULT, LIPC_IMPERSONATION_ANONYMOUS, LIPC_IMPERSONATION_IDENTIFY,
+                                 LIPC_IMPERSONATION_IMPERSONATE, LIPC_IMPERSONATION_DELEGATE};
+    for (size_t i = 0; i < COUNT(levels); i++) {
+        lipc_connect_windows connecting = {.size = sizeof connecting, .impersonation = levels[i]};
+        connection c = connection_of(LIPC_STREAM, NULL, &connecting);
+        char sid[LIPC_SID_CAPACITY];
+        const char *me = user_of(GetCurrentProcess());
+        check_connected(c.client, c.server); /* on Windows a server learns it once it has read something */
+        CHECK_INT((int)strlen(me), lipc_peer_sid(c.client, sid, sizeof sid));
+        CHECK_STRING(me, sid);
+        int r = lipc_peer_sid(c.server, sid, sizeof sid);
+        CHECK_OK(r);
+        CHECK(strncmp(sid, "S-1-", 4) == 0 && (int)strlen(sid) == r);
+        if (levels[i] != LIPC_IMPERSONATION_ANONYMOUS)
+            CHECK_STRING(me, sid);
+        for (int size = 0; size <= (int)strlen(me); size += (int)strlen(me)) {
+            memset(sid, UNTOUCHED, sizeof sid);
+            CHECK_ERROR(LIPC_EMSGSIZE, lipc_peer_sid(c.client, sid, (size_t)size));
+            CHECK_ERROR(LIPC_EMSGSIZE, lipc_peer_sid(c.server, sid, (size_t)size));
+            CHECK(is_untouched(sid, sizeof sid));
+        }
+        HANDLE token;
+        CHECK(!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)); /* nobody is impersonated any more */
+        close_ends(c.client, c.server);
+    }
+}
+
+TEST(the_sid_of_the_peer_is_told_before_anything_was_read) {
+    connection c = connection_of(LIPC_MESSAGE, NULL, NULL);
+    char sid[LIPC_SID_CAPACITY];
+    CHECK_OK(lipc_peer_sid(c.server, sid, sizeof sid));
+    CHECK_STRING(user_of(GetCurrentProcess()), sid);
+    close_ends(c.client, c.server);
+}
+
+TEST(a_server_acts_as_its_client_until_it_reverts) {
+    lipc_connect_windows connecting = {.size = sizeof connecting, .impersonation = LIPC_IMPERSONATION_IMPERSONATE};
+    connection c = connection_of(LIPC_STREAM, NULL, &connecting);
+    SECURITY_IMPERSONATION_LEVEL level;
+    HANDLE token;
+    DWORD size;
+    check_connected(c.client, c.server);
+    CHECK(!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+    CHECK_OK(lipc_impersonate(c.server));
+    CHECK(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+    CHECK(GetTokenInformation(token, TokenImpersonationLevel, &level, sizeof level, &size));
+    CHECK(level >= SecurityImpersonation);
+    CHECK(CloseHandle(token));
+    CHECK_OK(lipc_revert());
+    CHECK(!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+    CHECK_ERROR(LIPC_ENOTSOCK, lipc_impersonate(c.client));
+    close_ends(c.client, c.server);
+    CHECK_ERROR(LIPC_EBADF, lipc_impersonate(c.server));
+}
+
+TEST(a_client_lets_its_server_identify_it_and_no_more_by_default) {
+    connection c = connection_of(LIPC_STREAM, NULL, NULL);
+    SECURITY_IMPERSONATION_LEVEL level;
+    HANDLE token;
+    DWORD size;
+    check_connected(c.client, c.server);
+    CHECK_OK(lipc_impersonate(c.server));
+    CHECK(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
+    CHECK(GetTokenInformation(token, TokenImpersonationLevel, &level, sizeof level, &size));
+    if (!on_wine()) /* Wine 8 gives every server SecurityImpersonation */
+        CHECK_INT(SecurityIdentification, level);
+    CHECK(CloseHandle(token));
+    CHECK_OK(lipc_revert());
+    close_ends(c.client, c.server);
+}
+
+ROLE(connect_and_tell) {
+    lipc_name name = name_argument(0);
+    lipc_handle h = connect_to(&name);
+    lipc_pipe_ids ids;
+    lipc_credentials peer;
+    char text[64];
+    CHECK_OK(lipc_pipe_ids_get(h, &ids));
+    CHECK_OK(lipc_peer_credentials(h, &peer));
+    CHECK_INT(GetCurrentProcessId(), ids.client_process);
+    CHECK_INT(ids.server_process, peer.pid);
+    snprintf(text, sizeof text, "%u", (unsigned)ids.server_process);
+    say(text);
+    listen_to_test();
+}
+
+TEST(both_sides_learn_the_process_of_the_other) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_on(&name);
+    child c = start("connect_and_tell %s", written(&name));
+    lipc_handle server = accept_from(listener);
+    lipc_pipe_ids ids;
+    lipc_credentials peer;
+    DWORD session;
+    CHECK_INT((int)GetCurrentProcessId(), atoi(hear(&c)));
+    CHECK_OK(lipc_pipe_ids_get(server, &ids));
+    CHECK_INT(c.id, ids.client_process);
+    CHECK_INT(GetCurrentProcessId(), ids.server_process);
+    CHECK(ProcessIdToSessionId(GetCurrentProcessId(), &session));
+    CHECK_INT(session, ids.server_session);
+    CHECK_INT(session, ids.client_session);
+    memset(&peer, UNTOUCHED, sizeof peer);
+    CHECK_OK(lipc_peer_credentials(server, &peer));
+    CHECK_INT(c.id, peer.pid);
+    CHECK_INT(-1, peer.uid);
+    CHECK_INT(-1, peer.gid);
+    for (int i = 0; i < 5; i++)
+        CHECK_INT(-1, peer.reserved[i]);
+    CHECK_OK(lipc_close(server));
+    lipc_listener_close(listener);
+    join(&c);
+}
+
+TEST(a_pair_is_its_own_process) {
+    lipc_handle a, b;
+    lipc_credentials peer;
+    char sid[LIPC_SID_CAPACITY];
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
+    CHECK_OK(lipc_peer_credentials(a, &peer));
+    CHECK_INT(GetCurrentProcessId(), peer.pid);
+    CHECK_OK(lipc_peer_credentials(b, &peer));
+    CHECK_INT(GetCurrentProcessId(), peer.pid);
+    CHECK_OK(lipc_peer_sid(a, sid, sizeof sid));
+    CHECK_STRING(user_of(GetCurrentProcess()), sid);
+    close_ends(a, b);
+}
+
+TEST(of_what_is_no_pipe_no_peer_is_told) {
+    lipc_handle closed;
+    lipc_pipe_ids ids;
+    lipc_credentials peer;
+    char sid[LIPC_SID_CAPACITY];
+    CHECK_OK(lipc_event(&closed));
+    CHECK_OK(lipc_close(closed));
+    CHECK_ERROR(LIPC_EBADF, lipc_pipe_ids_get(closed, &ids));
+    CHECK_ERROR(LIPC_EBADF, lipc_peer_credentials(closed, &peer));
+    CHECK_ERROR(LIPC_EBADF, lipc_peer_sid(closed, sid, sizeof sid));
+    CHECK_ERROR(LIPC_EBADF, lipc_peer_groups(closed, 0, NULL));
+}
+
+TEST(only_the_own_machine_is_let_in_unless_it_was_asked_for) {
+    /* No test can connect from another machine, and no call tells what the system was asked to do. What can be seen is
+     * that asking for it does not fail, and that clients of this machine come in either way. */
+    for (int remote = 0; remote < 2; remote++) {
+        lipc_listen_windows listening = {.size = sizeof listening, .accept_remote = remote, .write_through = remote};
+        lipc_connect_windows connecting = {.size = sizeof connecting, .write_through = remote};
+        connection c = connection_of(LIPC_STREAM, &listening, &connecting);
+        check_connected(c.client, c.server);
+        close_ends(c.client, c.server);
+    }
+}
