@@ -172,7 +172,7 @@ func closeActivated(a *ipc.Activation) (err error) {
 // startActivated runs the role with descriptors from 3 on, and the variables that say so.
 func startActivated(t *testing.T, files []*os.File, variables ...string) *process {
 	t.Helper()
-	return startWith(t, nil, func(cmd *exec.Cmd) {
+	return startWith(t, func(cmd *exec.Cmd) {
 		cmd.ExtraFiles = files
 		cmd.Env = append(cmd.Env, variables...)
 		cmd.Args = []string{"sh", "-c", `LISTEN_PID=$$ exec "$0"`, cmd.Path}
@@ -298,7 +298,7 @@ func TestWhatWasPassedToAnotherProcessIsLeftAlone(t *testing.T) {
 	for _, variables := range [][]string{
 		{"LISTEN_PID=1", "LISTEN_FDS=1"}, {"LISTEN_FDS=1"}, {"LISTEN_PID=1"}, {},
 	} {
-		p := startWith(t, nil, func(cmd *exec.Cmd) {
+		p := startWith(t, func(cmd *exec.Cmd) {
 			cmd.ExtraFiles = []*os.File{null}
 			cmd.Env = append(cmd.Env, variables...)
 		}, "activated")

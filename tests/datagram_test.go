@@ -15,7 +15,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -338,114 +337,6 @@ func TestConnectedSocketReceivesFromItsPeerAlone(t *testing.T) {
 	require.ErrorIs(t, c.Connect(peerName), net.ErrClosed)
 }
 
-func TestSendToAFullReceiverWaitsUntilThereIsRoom(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	p := start(t, "receiver")
-	p.order("listen %s", name)
-	p.expect("listening")
-	const count = 300
-	opened, dialled, travelling := openDatagram(t), dialDatagram(t, name), openDatagram(t)
-	for method, send := range map[string]func(b []byte) error{
-		"sendTo": func(b []byte) error { return opened.SendTo(b, name) },
-		"send":   dialled.Send,
-		"sendMessage": func(b []byte) error {
-			_, err := travelling.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Peer: name})
-			return err
-		},
-	} {
-		sent := make(chan error)
-		go func() {
-			for i := range count {
-				if err := send(fmt.Append(nil, i)); err != nil {
-					sent <- err
-					return
-				}
-			}
-			sent <- nil
-		}()
-		waitsIn(t, method)
-		p.order("drain %d", count) // in order, and each once
-		require.NoError(t, <-sent, method)
-		p.expect("drained")
-	}
-}
-
-func TestSenderWaitsForAReceiverThatOthersHaveFilled(t *testing.T) {
-	leakcheck.Start(t)
-	b := make([]byte, 4096)
-	name := newPath(t)
-	server := listenDatagram(t, name)
-	for method, send := range map[string]func(c *ipc.DatagramConn) error{
-		"sendTo": func(c *ipc.DatagramConn) error { return c.SendTo([]byte("me"), name) },
-		"send":   func(c *ipc.DatagramConn) error { return c.Send([]byte("me")) },
-		"sendMessage": func(c *ipc.DatagramConn) error {
-			_, err := c.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("me")}, Peer: name})
-			return err
-		},
-	} {
-		fillCarrier(t, dialDatagram(t, name))
-		c, state := openDatagram(t), "sleep" // what the poller does not tell it tries again, but not without a pause
-		if method == "send" {
-			require.NoError(t, c.Connect(name))
-			state = "IO wait"
-		}
-		sent := make(chan error)
-		go func() { sent <- send(c) }()
-		waitsIn(t, method, state)
-		for n := 0; string(b[:n]) != "me"; {
-			var err error
-			require.NoError(t, server.SetReadDeadline(time.Now().Add(patience)))
-			n, err = server.Receive(b)
-			require.NoError(t, err, method)
-		}
-		require.NoError(t, <-sent)
-	}
-}
-
-func TestWaitForAFullReceiverEndsWithDeadlinesAndClose(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	listenDatagram(t, name)
-	fillCarrier(t, dialDatagram(t, name))
-	b := make([]byte, 1000)
-	for what, send := range map[string]func(c *ipc.DatagramConn) error{
-		"sendTo":  func(c *ipc.DatagramConn) error { return c.SendTo(b, name) },
-		"sendTo ": func(c *ipc.DatagramConn) error { _, err := c.WriteTo(b, name); return err },
-		"sendMessage": func(c *ipc.DatagramConn) error {
-			_, err := c.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Peer: name})
-			return err
-		},
-		"send":      func(c *ipc.DatagramConn) error { return c.Send(b) },
-		"send ":     func(c *ipc.DatagramConn) error { _, err := c.Write(b); return err },
-		"sendBatch": func(c *ipc.DatagramConn) error { _, err := c.SendBatch([][]byte{b}); return err },
-	} {
-		method := strings.TrimSpace(what)
-		c := dialDatagram(t, name)
-		for _, wait := range []time.Duration{-time.Second, 5 * time.Millisecond} {
-			require.NoError(t, c.SetWriteDeadline(time.Now().Add(wait)))
-			err := send(c)
-			require.ErrorIs(t, err, os.ErrDeadlineExceeded, what)
-			require.ErrorContains(t, err, "write ipc", what)
-			require.ErrorContains(t, err, name.String(), what)
-		}
-		require.NoError(t, c.SetWriteDeadline(time.Time{}))
-		ended := make(chan error)
-		for _, end := range []func() error{
-			func() error { return c.SetDeadline(time.Unix(1, 0)) }, c.Close,
-		} {
-			require.NoError(t, c.SetDeadline(time.Time{}))
-			go func() { ended <- send(c) }()
-			waitsIn(t, method)
-			require.NoError(t, end())
-			err := <-ended
-			interrupted := errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, net.ErrClosed)
-			require.True(t, interrupted, "%s: %v", what, err)
-		}
-		require.ErrorIs(t, send(c), net.ErrClosed, what)
-	}
-}
-
 func TestSendingToNobodyIsAnErrorThatSaysSo(t *testing.T) {
 	leakcheck.Start(t)
 	c := openDatagram(t)
@@ -492,98 +383,6 @@ func TestSendingToNobodyIsAnErrorThatSaysSo(t *testing.T) {
 	require.ErrorIs(t, connected.Send([]byte("x")), syscall.ENOTCONN, "and that is that")
 	_, err := ipc.Dial(t.Context(), listenDatagram(t, newPath(t)).LocalAddr().(ipc.Name))
 	require.ErrorIs(t, err, syscall.EPROTOTYPE)
-}
-
-func TestDatagramSocketFileSaysWhoMaySend(t *testing.T) {
-	leakcheck.Start(t)
-	user := anotherUser(t)
-	dir := leakcheck.Dir(t)
-	require.NoError(t, os.Chmod(dir, 0o755))
-	p := startAs(t, user, "receiver")
-	for mode, want := range map[fs.FileMode]string{0: "not permitted", 0o622: "sent <nil>"} {
-		name := ipc.Path(filepath.Join(dir, fmt.Sprint(uint32(mode))))
-		lc := ipc.ListenConfig{Mode: mode}
-		c, err := lc.ListenDatagram(t.Context(), name)
-		require.NoError(t, err)
-		p.order("try %s", name)
-		p.expect(want)
-		require.NoError(t, c.Close())
-	}
-}
-
-func TestDatagramSocketFileIsKeptLikeAListeners(t *testing.T) {
-	leakcheck.Start(t)
-	defer syscall.Umask(syscall.Umask(0o077))
-	name := newPath(t)
-	leaveStale(t, name)
-	c := listenDatagram(t, name) // the stale one is replaced
-	requireMode := func(want fs.FileMode) {
-		info, err := os.Lstat(name.String())
-		require.NoError(t, err)
-		require.Equal(t, want, info.Mode()&(fs.ModePerm|fs.ModeSocket))
-	}
-	requireMode(fs.ModeSocket | 0o600)
-	_, err := ipc.ListenDatagram(name)
-	require.ErrorIs(t, err, syscall.EADDRINUSE)
-	require.ErrorContains(t, err, "listen ipc "+name.String())
-	requireInUse(t, name)
-	require.NoError(t, c.Close())
-	require.NoFileExists(t, name.String())
-	require.NoFileExists(t, name.String()+".lock")
-	require.ErrorIs(t, c.Close(), net.ErrClosed)
-
-	lc := ipc.ListenConfig{Mode: 0o667}
-	c, err = lc.ListenDatagram(t.Context(), name)
-	require.NoError(t, err)
-	requireMode(fs.ModeSocket | 0o667)
-	c.SetUnlinkOnClose(false)
-	require.NoError(t, c.Close())
-	require.FileExists(t, name.String())
-	c = listenDatagram(t, name)
-	c.SetUnlinkOnClose(false)
-	c.SetUnlinkOnClose(true)
-	require.NoError(t, c.Close())
-	c.SetUnlinkOnClose(true) // has nothing to do
-	require.NoFileExists(t, name.String())
-
-	killed := start(t, "receiver")
-	killed.order("listen %s", name)
-	killed.expect("listening")
-	_, err = ipc.ListenDatagram(name)
-	require.ErrorIs(t, err, syscall.EADDRINUSE)
-	killed.kill()
-	listenDatagram(t, name)
-
-	for what, lc := range map[string]ipc.ListenConfig{"Mode": {Mode: 0o1777}, "Backlog": {Backlog: -1}} {
-		_, err = lc.ListenDatagram(t.Context(), newPath(t))
-		require.ErrorIs(t, err, syscall.EINVAL)
-		require.ErrorContains(t, err, what)
-	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err = lc.ListenDatagram(ended, newPath(t))
-	require.ErrorIs(t, err, context.Canceled)
-	_, err = ipc.ListenDatagram(ipc.Path(filepath.Join(leakcheck.Dir(t), "no such directory", "s")))
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	_, err = ipc.ListenDatagram(ipc.Path(strings.Repeat("x", 2000)))
-	require.ErrorIs(t, err, syscall.ENAMETOOLONG)
-	var zero ipc.DatagramConn
-	zero.SetUnlinkOnClose(true)
-	require.ErrorIs(t, zero.Connect(ipc.Path("s")), syscall.EINVAL)
-	require.ErrorIs(t, zero.SendTo(nil, ipc.Path("s")), syscall.EINVAL)
-	_, _, err = zero.ReceiveFrom(nil)
-	require.ErrorIs(t, err, syscall.EINVAL)
-}
-
-func TestForgottenDatagramSocketIsClosed(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	func() {
-		c, err := ipc.ListenDatagram(name)
-		require.NoError(t, err)
-		require.NoError(t, c.SendTo(nil, name)) // to itself
-	}()
-	collect(t, func() bool { _, err := os.Lstat(name.String()); return errors.Is(err, fs.ErrNotExist) })
 }
 
 func TestDatagramBatchesAndLimits(t *testing.T) {
@@ -637,39 +436,6 @@ func TestDatagramBatchesAndLimits(t *testing.T) {
 	require.NoError(t, b.SetReadDeadline(time.Now().Add(time.Millisecond)))
 	_, err = b.Receive(beyond)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded, "nothing of them was sent")
-}
-
-func TestFileDatagramConnTakesDatagramSocketsAlone(t *testing.T) {
-	leakcheck.Start(t)
-	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	require.NoError(t, client.Connect(server.LocalAddr().(ipc.Name)))
-	f, err := client.File()
-	require.NoError(t, err)
-	defer f.Close()
-	again, err := ipc.FileDatagramConn(f)
-	require.NoError(t, err)
-	defer again.Close()
-	require.Equal(t, client.LocalAddr(), again.LocalAddr())
-	require.Equal(t, server.LocalAddr(), again.RemoteAddr())
-	requireCloseOnExec(t, again)
-	require.NoError(t, again.Send([]byte("again")))
-	requireDatagram(t, server, "again", client.LocalAddr().(ipc.Name))
-	again.SetUnlinkOnClose(true) // it has made no file
-	require.NoError(t, again.Close())
-	require.FileExists(t, client.LocalAddr().String())
-
-	a, _ := pair(t)
-	stream, err := a.File()
-	require.NoError(t, err)
-	defer stream.Close()
-	for what, f := range map[string]*os.File{"stream": stream, "file": os.Stdin} {
-		_, err := ipc.FileDatagramConn(f)
-		require.ErrorIs(t, err, syscall.ENOTSOCK, what)
-	}
-	_, err = ipc.FileConn(f)
-	require.ErrorIs(t, err, syscall.ENOTSOCK)
-	_, err = ipc.FileDatagramConn(nil)
-	require.ErrorIs(t, err, os.ErrInvalid)
 }
 
 func TestDatagramsAllocateNothing(t *testing.T) {
@@ -738,57 +504,5 @@ func TestMorePeersThanAreRememberedAreTold(t *testing.T) {
 		}
 		require.NoError(t, openDatagram(t).SendTo([]byte("x"), to))
 		requireDatagram(t, server, "x", ipc.Name{})
-	}
-}
-
-func TestCloseOfADatagramSocketIsSafeAtAnyTime(t *testing.T) {
-	leakcheck.Start(t)
-	dir := leakcheck.Dir(t)
-	expected := []error{net.ErrClosed, syscall.ECONNREFUSED, syscall.ENOTCONN, syscall.ECONNRESET, syscall.EADDRINUSE,
-		fs.ErrNotExist, io.EOF}
-	for round := range 200 {
-		aName := ipc.Path(filepath.Join(dir, fmt.Sprint("a", round)))
-		bName := ipc.Path(filepath.Join(dir, fmt.Sprint("b", round)))
-		a, err := ipc.ListenDatagram(aName)
-		require.NoError(t, err)
-		b, err := ipc.ListenDatagram(bName)
-		require.NoError(t, err)
-		var group sync.WaitGroup
-		for _, work := range []func() error{
-			func() error {
-				for range 20 { // more than there is room for
-					if err := b.SendTo(make([]byte, 100), aName); err != nil {
-						return err
-					}
-				}
-				return nil
-			},
-			func() error { _, _, err := a.ReceiveFrom(make([]byte, 100)); return err },
-			func() error { _, _, err := b.ReadFrom(make([]byte, 100)); return err },
-			func() error { _, err := a.WriteTo([]byte("x"), bName); return err },
-			func() error { return b.Connect(aName) },
-			func() error { return b.Connect(ipc.Name{}) },
-			func() error { return b.Send([]byte("x")) },
-			func() error { _, err := b.SendBatch([][]byte{{1}, {2}}); return err },
-			func() error { b.RemoteAddr(); b.SetUnlinkOnClose(true); return nil },
-			func() error { return b.SetDeadline(time.Now().Add(time.Hour)) },
-			func() error { _, err := a.PeerCredentials(); return err },
-			a.Close, b.Close,
-		} {
-			group.Go(func() {
-				err := work()
-				for _, e := range expected {
-					if errors.Is(err, e) {
-						return
-					}
-				}
-				if err != nil {
-					t.Errorf("%v", err)
-				}
-			})
-		}
-		group.Wait()
-		require.NoFileExists(t, aName.String())
-		require.NoFileExists(t, bName.String())
 	}
 }

@@ -1,24 +1,18 @@
-//go:build unix
-
 package tests
 
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -56,27 +50,15 @@ type process struct {
 // start runs a role. The process ends with the test at the latest.
 func start(t *testing.T, role string, args ...string) *process {
 	t.Helper()
-	return startAs(t, nil, role, args...)
+	return startWith(t, func(*exec.Cmd) {}, role, args...)
 }
 
-// startAs runs a role as another user (nil: as this one).
-func startAs(t *testing.T, user *syscall.Credential, role string, args ...string) *process {
-	t.Helper()
-	return startWith(t, user, func(*exec.Cmd) {}, role, args...)
-}
-
-// startWith is startAs of a command that is first completed.
-func startWith(t *testing.T, user *syscall.Credential, complete func(*exec.Cmd), role string, args ...string) *process {
+// startWith is start of a command that is first completed.
+func startWith(t *testing.T, complete func(*exec.Cmd), role string, args ...string) *process {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(program, args...)
-	if user != nil { // who may not be able to read the program where it is
-		cmd.Path = filepath.Join(leakcheck.Dir(t), "program")
-		copyFile(t, program, cmd.Path)
-		require.NoError(t, os.Chmod(filepath.Dir(cmd.Path), 0o755))
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: user}
-	}
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	if os.Getenv("GORACE") == "" {
 		cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
@@ -92,13 +74,6 @@ func startWith(t *testing.T, user *syscall.Credential, complete func(*exec.Cmd),
 	require.NoError(t, cmd.Start())
 	t.Cleanup(func() { p.end() })
 	return p
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	content, err := os.ReadFile(from)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(to, content, 0o755))
 }
 
 // order sends an order.
@@ -150,239 +125,6 @@ func outputOf(p *process) io.Reader {
 	return &b
 }
 
-// anotherUser returns credentials to run a process with, which takes root. In CI that must be there.
-func anotherUser(t *testing.T) *syscall.Credential {
-	t.Helper()
-	if os.Geteuid() != 0 {
-		require.Empty(t, os.Getenv("CI"), "this test needs root, to become another user")
-		t.Skip("needs root, to become another user")
-	}
-	return &syscall.Credential{Uid: 65534, Gid: 65534}
-}
-
-var roles = map[string]role{
-	"echo":   echoRole,
-	"racer":  racerRole,
-	"dialer": dialerRole,
-	"holder": holderRole,
-	"stat":   statRole,
-	"flood":  floodRole,
-
-	"carrier":     carrierRole,
-	"in flight":   inFlightRole,
-	"receiver":    receiverRole,
-	"signals":     signalsRole,
-	"pipes":       pipesRole,
-	"fifo writer": fifoWriterRole,
-	"activated":   activatedRole,
-}
-
-// echoRole serves NAME, and answers "listening". Each connection gets back what it sends.
-func echoRole(args []string, orders *bufio.Scanner) error {
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	l, err := ipc.Listen(name)
-	if err != nil {
-		return err
-	}
-	go serveEcho(l)
-	fmt.Println("listening")
-	orders.Scan()
-	return l.Close()
-}
-
-// serveEcho serves until the listener is closed.
-func serveEcho(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return
-		}
-		go func() {
-			defer c.Close()
-			io.Copy(c, c)
-		}()
-	}
-}
-
-// racerRole answers "listen NAME" with "won", or with "in use"; and "close" with "closed".
-func racerRole(_ []string, orders *bufio.Scanner) error {
-	var l *ipc.Listener
-	for orders.Scan() {
-		order, text, _ := strings.Cut(orders.Text(), " ")
-		switch order {
-		case "listen":
-			name, err := ipc.ParseName(text)
-			if err != nil {
-				return err
-			}
-			switch l, err = ipc.Listen(name); {
-			case err == nil:
-				fmt.Println("won")
-				go serveEcho(l)
-			case errors.Is(err, syscall.EADDRINUSE):
-				fmt.Println("in use")
-			default:
-				return err
-			}
-		case "close":
-			if err := l.Close(); err != nil {
-				return err
-			}
-			fmt.Println("closed")
-		}
-	}
-	return nil
-}
-
-// dialerRole answers "dial NAME COUNT" with "served COUNT" after so many simultaneous dials, each with an echo.
-func dialerRole(_ []string, orders *bufio.Scanner) error {
-	for orders.Scan() {
-		var text string
-		var count int
-		if _, err := fmt.Sscanf(orders.Text(), "dial %s %d", &text, &count); err != nil {
-			return err
-		}
-		name, err := ipc.ParseName(text)
-		if err != nil {
-			return err
-		}
-		results := make(chan error, count)
-		for range count {
-			go func() { results <- echoOnce(name) }()
-		}
-		for range count {
-			if err := <-results; err != nil {
-				return err
-			}
-		}
-		fmt.Println("served", count)
-	}
-	return nil
-}
-
-// echoOnce dials, and expects its bytes back.
-func echoOnce(name ipc.Name) error {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	c, err := ipc.Dial(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	sent, got := []byte("over there and back"), make([]byte, 19)
-	if _, err := c.Write(sent); err != nil {
-		return err
-	}
-	if _, err := io.ReadFull(c, got); err != nil {
-		return err
-	}
-	if !bytes.Equal(sent, got) {
-		return fmt.Errorf("sent %q, got %q back", sent, got)
-	}
-	return nil
-}
-
-// holderRole serves NAME, answers "listening", and after COUNT connections "threads N". It keeps them all.
-func holderRole(args []string, orders *bufio.Scanner) error {
-	var count int
-	if _, err := fmt.Sscan(args[1], &count); err != nil {
-		return err
-	}
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	l, err := ipc.Listen(name)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	runtime.GOMAXPROCS(4) // the runtime has threads for each processor, which are not what is counted
-	fmt.Println("listening")
-	ended := make(chan error, count)
-	for range count {
-		c, err := l.AcceptConn(context.Background())
-		if err != nil {
-			return err
-		}
-		defer c.Close()
-		go func() { // each has a reader that waits
-			_, err := c.Read(make([]byte, 1))
-			ended <- err
-		}()
-	}
-	fmt.Println("threads", leakcheck.Threads())
-	for orders.Scan() { // "end" after the other side closed: all readers must see the end
-		for range count {
-			if err := <-ended; err != io.EOF {
-				return fmt.Errorf("an idle reader got %v, wanted EOF", err)
-			}
-		}
-		fmt.Println("all ended")
-	}
-	return nil
-}
-
-// statRole dials each NAME that it is ordered to, and answers with how that ended.
-func statRole(_ []string, orders *bufio.Scanner) error {
-	for orders.Scan() {
-		name, err := ipc.ParseName(orders.Text())
-		if err != nil {
-			return err
-		}
-		fmt.Println(dialAndRead(name))
-	}
-	return nil
-}
-
-// floodRole answers "flooding", and dials NAME again and again.
-func floodRole(args []string, orders *bufio.Scanner) error {
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	fmt.Println("flooding")
-	ended := make(chan struct{})
-	go func() {
-		orders.Scan()
-		close(ended)
-	}()
-	for {
-		select {
-		case <-ended:
-			return nil
-		default:
-			if c, err := ipc.Dial(context.Background(), name); err == nil {
-				c.Close()
-			}
-		}
-	}
-}
-
-// dialAndRead tells what a peer sees that connects and reads: "EOF", "data", or the error's number.
-func dialAndRead(name ipc.Name) string {
-	c, err := ipc.Dial(context.Background(), name)
-	var number syscall.Errno
-	if errors.As(err, &number) {
-		return fmt.Sprintf("dial errno %d", int(number))
-	}
-	if err != nil {
-		return err.Error()
-	}
-	defer c.Close()
-	switch _, err := c.Read(make([]byte, 1)); err {
-	case nil:
-		return "data"
-	case io.EOF:
-		return "EOF"
-	default:
-		return err.Error()
-	}
-}
-
 func TestEveryTestChecksForLeaks(t *testing.T) {
 	files, err := filepath.Glob("*_test.go")
 	require.NoError(t, err)
@@ -403,12 +145,6 @@ func TestEveryTestChecksForLeaks(t *testing.T) {
 				"%s must begin with leakcheck.Start(t)", f.Name.Name)
 		}
 	}
-}
-
-// newPath returns a name in a directory of the test's own.
-func newPath(t *testing.T) ipc.Name {
-	t.Helper()
-	return ipc.Path(filepath.Join(leakcheck.Dir(t), "s"))
 }
 
 // newNamespaced returns a namespaced name that nobody else uses.
@@ -466,5 +202,53 @@ const (
 	tick     = time.Millisecond
 )
 
+// tellsSizes reports whether the system tells how long the next message is.
+const tellsSizes = onLinux || runtime.GOOS == "windows"
+
 // onLinux reports whether what Linux alone has can be tested.
 const onLinux = runtime.GOOS == "linux"
+
+// waitsIn waits until some goroutine waits in a method of the package's endpoints, in one of those states.
+func waitsIn(t *testing.T, method string, states ...string) {
+	t.Helper()
+	if states == nil {
+		states = []string{"IO wait", "sleep", "select", "chan receive", "sync.Cond.Wait", "semacquire"}
+	}
+	require.Eventually(t, func() bool {
+		stacks := make([]byte, 4<<20)
+		stacks = stacks[:runtime.Stack(stacks, true)]
+		for stack := range strings.SplitSeq(string(stacks), "\n\n") {
+			state, _, _ := strings.Cut(stack, "\n")
+			for _, waiting := range states {
+				if strings.Contains(state, "["+waiting) && strings.Contains(stack, "ipc.(*endpoint)."+method+"(") {
+					return true
+				}
+			}
+		}
+		return false
+	}, patience, tick)
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// numbered opens so many files, of which each holds its number, until the test ends.
+func numbered(t *testing.T, count int) []*os.File {
+	t.Helper()
+	dir := leakcheck.Dir(t)
+	files := make([]*os.File, count)
+	for i := range files {
+		path := filepath.Join(dir, fmt.Sprint(i))
+		require.NoError(t, os.WriteFile(path, fmt.Append(nil, i), 0o600))
+		var err error
+		files[i], err = os.Open(path)
+		require.NoError(t, err)
+	}
+	t.Cleanup(func() { closeAll(files) })
+	return files
+}
+
+func second[T any](_ T, err error) error { return err }

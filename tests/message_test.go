@@ -1,5 +1,3 @@
-//go:build unix
-
 package tests
 
 import (
@@ -55,57 +53,43 @@ func messageConns(t *testing.T, name ipc.Name) (client, server *ipc.MessageConn)
 	return client, server
 }
 
-// largest is the size of the largest message that a connection sends, from the error that a larger one gets.
-func largest(t *testing.T, c interface{ Send([]byte) error }) int {
-	t.Helper()
-	err := c.Send(make([]byte, 64<<20))
-	require.ErrorIs(t, err, syscall.EMSGSIZE)
-	_, text, found := strings.Cut(err.Error(), "at most ")
-	require.True(t, found, "%v", err)
-	var limit int
-	_, err = fmt.Sscan(text[:strings.Index(text, ":")], &limit)
-	require.NoError(t, err)
-	return limit
-}
-
 func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := messagePair(t)
 	limit := largest(t, a)
-	if onLinux {
-		raw, err := a.SyscallConn()
-		require.NoError(t, err)
-		require.NoError(t, raw.Control(func(fd uintptr) {
-			size, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_SNDBUF)
-			require.NoError(t, err)
-			require.Equal(t, size-32, limit)
-		}))
-	}
 	for _, size := range []int{0, 1, 4096, 100_000, limit, 0, 1} {
 		sent := random(size)
-		require.NoError(t, a.Send(sent), "%d", size)
+		ended := sendAside(a, sent)
 		got := make([]byte, limit)
 		n, err := b.Receive(got)
 		require.NoError(t, err, "%d", size)
 		require.True(t, bytes.Equal(sent, got[:n]), "%d bytes: got %d", size, n)
+		require.NoError(t, <-ended, "%d", size)
 	}
-	err := a.Send(make([]byte, limit+1))
-	require.ErrorIs(t, err, syscall.EMSGSIZE)
-	require.ErrorContains(t, err, fmt.Sprintf("write ipc: %d bytes, at most %d", limit+1, limit))
 	require.NoError(t, a.Close())
-	_, err = b.Receive(make([]byte, 1))
-	require.True(t, err == io.EOF, "nothing of the message that was too large was sent, and the end comes bare: %v", err)
+	_, err := b.Receive(make([]byte, 1))
+	require.True(t, err == io.EOF, "the end comes bare: %v", err)
+}
+
+// sendAside sends a message that may have to wait for its receiver: on Windows one beyond the pipe's buffer has.
+func sendAside(c *ipc.MessageConn, message []byte) (ended chan error) {
+	ended = make(chan error, 1)
+	go func() { ended <- c.Send(message) }()
+	return ended
 }
 
 func TestEmptyMessageIsNotEOF(t *testing.T) {
 	leakcheck.Start(t)
 	pairA, pairB := messagePair(t)
-	pathA, pathB := messageConns(t, newPath(t))
+	client, server := messageConns(t, newPath(t))
+	otherClient, otherServer := messageConns(t, newPath(t))
 	spaceA, spaceB := messageConns(t, newNamespaced(t))
-	for _, conns := range [][2]*ipc.MessageConn{{pairA, pairB}, {pathA, pathB}, {pathB, pathA}, {spaceA, spaceB}} {
+	for _, conns := range [][2]*ipc.MessageConn{
+		{pairA, pairB}, {client, server}, {otherServer, otherClient}, {spaceA, spaceB},
+	} {
 		from, to := conns[0], conns[1]
-		for range 3 {
-			require.NoError(t, from.Send(nil))
+		for _, message := range []string{"", "", "", "next"} {
+			require.NoError(t, from.Send([]byte(message)))
 		}
 		n, err := to.Peek(make([]byte, 10))
 		require.NoError(t, err)
@@ -119,8 +103,11 @@ func TestEmptyMessageIsNotEOF(t *testing.T) {
 		got, err := to.ReceiveAppend([]byte("kept"))
 		require.NoError(t, err)
 		require.Equal(t, "kept", string(got))
+		got, err = to.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.Equal(t, "next", string(got))
 		require.NoError(t, from.Send(nil)) // and one that is followed by the end
-		require.NoError(t, from.CloseWrite())
+		require.NoError(t, from.Close())
 		_, err = to.Receive(nil)
 		require.NoError(t, err)
 		for range 2 {
@@ -134,6 +121,26 @@ func TestEmptyMessageIsNotEOF(t *testing.T) {
 			require.Equal(t, io.EOF, err)
 		}
 	}
+}
+
+func TestEmptyMessageThatNoneFollowsIsPeeked(t *testing.T) {
+	leakcheck.Start(t)
+	if onWine {
+		t.Skip("Wine 8 does not tell an empty message at the head of the queue from none, unless one with bytes follows")
+	}
+	a, b := messagePair(t)
+	require.NoError(t, a.Send(nil))
+	n, err := b.Peek(make([]byte, 10))
+	require.NoError(t, err)
+	require.Zero(t, n)
+	if tellsSizes {
+		n, err = b.MessageSize()
+		require.NoError(t, err)
+		require.Zero(t, n)
+	}
+	n, err = b.Receive(make([]byte, 10))
+	require.NoError(t, err)
+	require.Zero(t, n)
 }
 
 func TestMessagesSentBeforeAcceptAreKept(t *testing.T) {
@@ -189,7 +196,7 @@ func TestMessageThatDoesNotFitIsTruncated(t *testing.T) {
 	n, err := b.Peek(got)
 	require.ErrorIs(t, err, ipc.ErrTruncated)
 	require.Equal(t, "too", string(got[:n]))
-	if onLinux {
+	if tellsSizes {
 		n, err = b.MessageSize()
 		require.NoError(t, err)
 		require.Equal(t, 8, n)
@@ -214,10 +221,11 @@ func TestReceiveAppendNeverTruncates(t *testing.T) {
 	var err error
 	for _, size := range []int{10, 0, limit, 1} {
 		sent := random(size)
-		require.NoError(t, a.Send(sent))
+		ended := sendAside(a, sent)
 		before := len(got)
 		got, err = b.ReceiveAppend(got)
 		require.NoError(t, err)
+		require.NoError(t, <-ended)
 		require.True(t, bytes.Equal(sent, got[before:]), "%d", size)
 	}
 }
@@ -225,19 +233,16 @@ func TestReceiveAppendNeverTruncates(t *testing.T) {
 func TestBatchesReportHowFarTheyGot(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := messagePair(t)
-	limit := largest(t, a)
-	messages := [][]byte{[]byte("one"), nil, []byte("three"), make([]byte, limit+1), []byte("five")}
-	n, err := a.SendBatch(messages)
+	n, err := a.SendBatch([][]byte{[]byte("one"), nil, []byte("three")})
+	require.NoError(t, err)
 	require.Equal(t, 3, n)
-	require.ErrorIs(t, err, syscall.EMSGSIZE)
-	require.ErrorContains(t, err, fmt.Sprint("at most ", limit))
 	got := [][]byte{make([]byte, 10), make([]byte, 10), make([]byte, 4), make([]byte, 10)}
 	n, err = b.ReceiveBatch(got)
 	require.Equal(t, 3, n)
 	require.ErrorIs(t, err, ipc.ErrTruncated)
 	require.Equal(t, []string{"one", "", "thre"}, []string{string(got[0]), string(got[1]), string(got[2])})
 	require.NoError(t, a.Send([]byte("last")))
-	require.NoError(t, a.CloseWrite())
+	require.NoError(t, a.Close())
 	n, err = b.ReceiveBatch([][]byte{make([]byte, 10), make([]byte, 10)})
 	require.NoError(t, err)
 	require.Equal(t, 1, n)
@@ -330,7 +335,7 @@ func TestMessageOperationsEndWithDeadlinesAndClose(t *testing.T) {
 		"write ipc: send":    func() error { return full.Send(message) },
 		"write ipc: in turn": func() error { _, err := full.SendBatch([][]byte{message}); return err },
 	} {
-		if strings.HasSuffix(what, "size") && !onLinux {
+		if strings.HasSuffix(what, "size") && !tellsSizes {
 			continue
 		}
 		operation, _, _ := strings.Cut(what, ":")
@@ -353,106 +358,6 @@ func TestMessageOperationsEndWithDeadlinesAndClose(t *testing.T) {
 	require.ErrorIs(t, <-ended, net.ErrClosed)
 	_, err = a.SendBatch(nil)
 	require.ErrorIs(t, err, net.ErrClosed)
-}
-
-func TestMessageSocketsKeepToTheirKind(t *testing.T) {
-	leakcheck.Start(t)
-	a, _ := messagePair(t)
-	stream, message := newPath(t), newPath(t)
-	listen(t, stream)
-	l, err := ipc.ListenMessage(message)
-	require.NoError(t, err)
-	defer l.Close()
-	_, err = ipc.DialMessage(t.Context(), stream)
-	require.ErrorIs(t, err, syscall.EPROTOTYPE)
-	_, err = ipc.Dial(t.Context(), message)
-	require.ErrorIs(t, err, syscall.EPROTOTYPE)
-	requireInUse(t, message)
-	_, err = ipc.ListenMessage(stream)
-	require.ErrorIs(t, err, syscall.EADDRINUSE)
-
-	f, err := a.File()
-	require.NoError(t, err)
-	defer f.Close()
-	_, err = ipc.FileConn(f)
-	require.ErrorIs(t, err, syscall.ENOTSOCK)
-	lf, err := l.File()
-	require.NoError(t, err)
-	defer lf.Close()
-	_, err = ipc.FileListener(lf)
-	require.ErrorIs(t, err, syscall.ENOTSOCK)
-	_, err = ipc.FileMessageConn(lf)
-	require.ErrorIs(t, err, syscall.ENOTSOCK)
-
-	again, err := ipc.FileMessageListener(lf)
-	require.NoError(t, err)
-	require.Equal(t, message, again.Addr())
-	defer again.Close()
-	c, err := ipc.DialMessage(t.Context(), message)
-	require.NoError(t, err)
-	defer c.Close()
-	accepted, err := again.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer accepted.Close()
-	cf, err := c.File()
-	require.NoError(t, err)
-	defer cf.Close()
-	adopted, err := ipc.FileMessageConn(cf)
-	require.NoError(t, err)
-	defer adopted.Close()
-	require.NoError(t, accepted.Send(nil))
-	n, err := adopted.Receive(make([]byte, 1))
-	require.NoError(t, err)
-	require.Zero(t, n)
-	credentials, err := adopted.PeerCredentials()
-	require.NoError(t, err)
-	require.Equal(t, os.Geteuid(), credentials.UID)
-}
-
-func TestUnixpacketOfNetTalksToMessageConn(t *testing.T) {
-	leakcheck.Start(t)
-	messagePair(t)
-	ours, theirs := newPath(t), newPath(t)
-	l, err := ipc.ListenMessage(ours)
-	require.NoError(t, err)
-	defer l.Close()
-	netListener, err := net.Listen("unixpacket", theirs.String())
-	require.NoError(t, err)
-	defer netListener.Close()
-
-	netClient, err := net.Dial("unixpacket", ours.String())
-	require.NoError(t, err)
-	defer netClient.Close()
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
-	client, err := ipc.DialMessage(t.Context(), theirs)
-	require.NoError(t, err)
-	defer client.Close()
-	netServer, err := netListener.Accept()
-	require.NoError(t, err)
-	defer netServer.Close()
-
-	for _, pair := range []struct {
-		ours   *ipc.MessageConn
-		theirs net.Conn
-	}{{server, netClient}, {client, netServer}} {
-		for _, size := range []int{1, 4096, 100_000} {
-			sent, got := random(size), make([]byte, 200_000)
-			require.NoError(t, pair.ours.Send(sent))
-			n, err := pair.theirs.Read(got)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(sent, got[:n]))
-			_, err = pair.theirs.Write(sent)
-			require.NoError(t, err)
-			n, err = pair.ours.Receive(got)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(sent, got[:n]))
-		}
-		require.NoError(t, pair.theirs.Close())
-		_, err = pair.ours.Receive(make([]byte, 1))
-		require.Equal(t, io.EOF, err)
-	}
 }
 
 func TestMessagesFromManySendersAreWhole(t *testing.T) {
@@ -539,4 +444,25 @@ func TestCancelledContextEndsMessageDialAndAccept(t *testing.T) {
 	}
 	_, err = ipc.DialMessage(t.Context(), newPath(t))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+func TestMessageOfBuffersIsGatheredAndScattered(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	m, n := messagePair(t)
+	for _, conns := range [][2]interface {
+		SendMessage(*ipc.Message) (int, error)
+		ReceiveMessage(*ipc.Message) (int, error)
+	}{{a, b}, {m, n}} {
+		sent, err := conns[0].SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("ga"), nil, []byte("thered")}})
+		require.NoError(t, err)
+		require.Equal(t, 8, sent)
+		in := ipc.Message{Buffers: [][]byte{make([]byte, 1), nil, make([]byte, 20)}, MaxFiles: 1}
+		got, err := conns[1].ReceiveMessage(&in)
+		require.NoError(t, err)
+		require.Equal(t, 8, got)
+		require.Equal(t, "g", string(in.Buffers[0]))
+		require.Equal(t, "athered", string(in.Buffers[2][:7]))
+		require.Empty(t, in.Files)
+	}
 }

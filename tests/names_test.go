@@ -1,66 +1,31 @@
-//go:build unix
-
 package tests
 
 import (
 	"context"
 	"io/fs"
-	"net"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"unsafe"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
 
-// pathLimit is the size of sun_path.
-const pathLimit = int(unsafe.Sizeof(syscall.RawSockaddrUnix{}.Path))
-
-func TestNamesSurviveTheirText(t *testing.T) {
-	leakcheck.Start(t)
-	for text, want := range map[string]ipc.Name{
-		"/tmp/s":     ipc.Path("/tmp/s"),
-		"s":          ipc.Path("s"),
-		"@s":         ipc.Namespaced("s"),
-		"@@s":        ipc.Namespaced("@s"),
-		"./@s":       ipc.Path("@s"),
-		"a b\nc\xff": ipc.Path("a b\nc\xff"),
-	} {
-		got, err := ipc.ParseName(text)
-		require.NoError(t, err)
-		require.Equal(t, want, got)
-		require.True(t, want == got, "names are comparable")
-		require.Equal(t, text, got.String())
-		require.Equal(t, "ipc", got.Network())
-	}
-	require.Empty(t, ipc.Name{}.String())
-	require.Zero(t, ipc.Name{}.Type())
-	require.Equal(t, ipc.PathNames, ipc.Path("x").Type())
-	require.Equal(t, ipc.NamespacedNames, ipc.Namespaced("x").Type())
-	require.Equal(t, ipc.PathNames|ipc.NamespacedNames, ipc.SupportedNames())
+// A badName cannot be had, for a reason.
+type badName struct {
+	name   ipc.Name
+	number syscall.Errno
+	text   string
 }
 
 func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 	leakcheck.Start(t)
-	long := strings.Repeat("x", pathLimit+1)
-	for _, c := range []struct {
-		name   ipc.Name
-		number syscall.Errno
-		text   string
-	}{
+	for _, c := range append([]badName{
 		{ipc.Name{}, syscall.EINVAL, "empty name"},
 		{ipc.Path(""), syscall.EINVAL, "empty name"},
 		{ipc.Namespaced(""), syscall.EINVAL, "empty name"},
-		{ipc.Path("a\x00b"), syscall.EINVAL, "NUL"},
-		{ipc.Path(long), syscall.ENAMETOOLONG, "at most"},
-		{ipc.Namespaced(long), syscall.ENAMETOOLONG, "at most"},
-		{ipc.Path(strings.Repeat("x", 1<<20)), syscall.ENAMETOOLONG, "at most"},
-	} {
+	}, systemBadNames...) {
 		l, err := ipc.Listen(c.name)
 		require.Nil(t, l)
 		require.ErrorIs(t, err, c.number)
@@ -78,78 +43,6 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 	}
 }
 
-func TestPathMayFillSunPath(t *testing.T) {
-	leakcheck.Start(t)
-	t.Chdir(leakcheck.Dir(t))
-	longest := ipc.Path(strings.Repeat("p", pathLimit))
-	l := listen(t, longest)
-	go serveEcho(l)
-	require.NoError(t, echoOnce(longest))
-	require.Equal(t, longest, l.Addr())
-	require.FileExists(t, longest.String())
-	f, err := l.File()
-	require.NoError(t, err)
-	defer f.Close()
-	again, err := ipc.FileListener(f)
-	require.NoError(t, err)
-	require.Equal(t, longest, again.Addr(), "as the system reports it")
-	require.NoError(t, again.Close())
-}
-
-// abstract reports whether namespaced names are those of Linux's abstract namespace; otherwise they are files. The
-// library can be built without it on Linux, too, to test how it is elsewhere.
-func abstract() bool {
-	_, err := ipc.ParseName("@a\x00b")
-	return err == nil
-}
-
-func TestNamespacedNamesOfFilesStayInTheirDirectory(t *testing.T) {
-	leakcheck.Start(t)
-	if abstract() {
-		return // the next test is for this system
-	}
-	for _, text := range []string{"a/b", "/a", "..", ".", "a\x00b"} {
-		_, err := ipc.Listen(ipc.Namespaced(text))
-		require.ErrorIs(t, err, syscall.EINVAL)
-		require.ErrorContains(t, err, "listen ipc @"+text)
-	}
-	dir := leakcheck.Dir(t)
-	t.Setenv("XDG_RUNTIME_DIR", dir)
-	name := newNamespaced(t)
-	_, err := ipc.Dial(t.Context(), name)
-	require.ErrorIs(t, err, fs.ErrNotExist, "there is no directory yet")
-	l := listen(t, name)
-	info, err := os.Stat(filepath.Join(dir, "lipc"))
-	require.NoError(t, err)
-	require.Equal(t, fs.ModeDir|0o700, info.Mode())
-	go serveEcho(l)
-	require.NoError(t, echoOnce(name))
-	require.NoError(t, os.Chmod(filepath.Join(dir, "lipc"), 0o750)) // a directory that others may enter is not trusted
-	_, err = ipc.Dial(t.Context(), name)
-	require.ErrorIs(t, err, fs.ErrPermission)
-	_, err = ipc.Listen(newNamespaced(t))
-	require.ErrorIs(t, err, fs.ErrPermission)
-}
-
-func TestAbstractNamesHaveTheirExactLength(t *testing.T) {
-	leakcheck.Start(t)
-	if !abstract() {
-		return // the previous test is for this system
-	}
-	longest := ipc.Namespaced(strings.Repeat("n", pathLimit-1))
-	nul := ipc.Namespaced("lipc\x00" + newNamespaced(t).String())
-	for _, name := range []ipc.Name{newNamespaced(t), longest, nul} {
-		go serveEcho(listen(t, name))
-		require.NoError(t, echoOnce(name))
-		requireInUse(t, name)
-		c, err := net.Dial("unix", name.String()) // which sends the exact length, too
-		require.NoError(t, err)
-		require.NoError(t, c.Close())
-	}
-	_, err := ipc.Dial(t.Context(), ipc.Namespaced("lipc"))
-	require.ErrorIs(t, err, syscall.ECONNREFUSED, "the name up to the NUL is another name")
-}
-
 func TestNamespacedNamesCanBeUsedAgainAtOnce(t *testing.T) {
 	leakcheck.Start(t)
 	name := newNamespaced(t)
@@ -160,65 +53,16 @@ func TestNamespacedNamesCanBeUsedAgainAtOnce(t *testing.T) {
 	}
 }
 
-func TestNamespacedNameOfAKilledServerIsTakenOver(t *testing.T) {
+func TestNameOfAKilledServerIsTakenOverAtOnce(t *testing.T) {
 	leakcheck.Start(t)
-	name := newNamespaced(t)
-	server := start(t, "echo", name.String())
-	server.expect("listening")
-	requireInUse(t, name)
-	server.kill()
-	go serveEcho(listen(t, name))
-	require.NoError(t, echoOnce(name))
-}
-
-func TestAbsentNamesAreErrorsAtOnce(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	_, err := ipc.Dial(context.Background(), name)
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.ErrorContains(t, err, "dial ipc "+name.String())
-	leaveStale(t, name)
-	defer os.Remove(name.String())
-	_, err = ipc.Dial(context.Background(), name)
-	require.ErrorIs(t, err, syscall.ECONNREFUSED)
-	_, err = ipc.Dial(context.Background(), newNamespaced(t))
-	require.Error(t, err)
-	require.ErrorContains(t, err, "dial ipc @")
-}
-
-func TestBadDirectoriesAreNamed(t *testing.T) {
-	leakcheck.Start(t)
-	missing := ipc.Path(filepath.Join(leakcheck.Dir(t), "missing", "s"))
-	_, err := ipc.Listen(missing)
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.ErrorContains(t, err, "listen ipc "+missing.String())
-	file := filepath.Join(leakcheck.Dir(t), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = ipc.Listen(ipc.Path(filepath.Join(file, "s")))
-	require.ErrorIs(t, err, syscall.ENOTDIR)
-}
-
-func TestDirectoryThatIsNotWritableIsAPermissionError(t *testing.T) {
-	leakcheck.Start(t)
-	dir := leakcheck.Dir(t)
-	require.NoError(t, os.Chmod(dir, 0o555))
-	name := ipc.Path(filepath.Join(dir, "s"))
-	if os.Geteuid() == 0 { // who may write everywhere
-		racer := startAs(t, anotherUser(t), "racer")
-		racer.order("listen %s", name)
-		require.Equal(t, "racer: listen ipc "+name.String()+": permission denied", racer.answer())
-		racer.cmd.Wait()
-		racer.ended = true
-		require.NoError(t, os.Chmod(dir, 0o755))
-		listen(t, name)
-		racer = startAs(t, anotherUser(t), "racer")
-		racer.order("listen %s", name)
-		racer.expect("in use") // which comes before the question of who may write
-		return
+	for _, name := range []ipc.Name{newNamespaced(t), newPath(t)} {
+		server := start(t, "echo", name.String())
+		server.expect("listening")
+		requireInUse(t, name)
+		server.kill()
+		go serveEcho(listen(t, name))
+		require.NoError(t, echoOnce(name))
 	}
-	_, err := ipc.Listen(name)
-	require.ErrorIs(t, err, fs.ErrPermission)
-	require.ErrorContains(t, err, "listen ipc "+name.String())
 }
 
 func TestOptionsOutOfRangeAreNamed(t *testing.T) {
@@ -260,16 +104,35 @@ func TestConnectionsKnowTheirNames(t *testing.T) {
 	require.Equal(t, ipc.Name{}, b.RemoteAddr())
 }
 
-func TestNameOfABoundClientIsReported(t *testing.T) {
+func TestAbsentNamesAreErrorsAtOnce(t *testing.T) {
 	leakcheck.Start(t)
-	name, client := newPath(t), newPath(t)
-	l := listen(t, name)
-	c, err := net.DialUnix("unix", &net.UnixAddr{Name: client.String()}, &net.UnixAddr{Name: name.String()})
-	require.NoError(t, err)
-	defer os.Remove(client.String())
-	defer c.Close()
-	accepted, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer accepted.Close()
-	require.Equal(t, client, accepted.RemoteAddr())
+	name := newPath(t)
+	_, err := ipc.Dial(context.Background(), name)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "dial ipc "+name.String())
+	_, err = ipc.Dial(context.Background(), newNamespaced(t))
+	require.Error(t, err)
+	require.ErrorContains(t, err, "dial ipc @")
+}
+
+func TestTwoProcessesRaceForOneNameAndOneWins(t *testing.T) {
+	leakcheck.Start(t)
+	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
+		racers := [2]*process{start(t, "racer"), start(t, "racer")}
+		for round := range 200 {
+			for _, racer := range racers {
+				racer.order("listen %s", name)
+			}
+			answers := [2]string{racers[0].answer(), racers[1].answer()}
+			require.ElementsMatch(t, []string{"won", "in use"}, answers[:], "round %d", round)
+			require.NoError(t, echoOnce(name), "round %d", round)
+			winner := racers[0]
+			if answers[1] == "won" {
+				winner = racers[1]
+			}
+			winner.order("close")
+			winner.expect("closed")
+			requireNameGone(t, name)
+		}
+	}
 }

@@ -149,13 +149,15 @@ func filesIn(t *testing.T, dir string) (files []string) {
 func TestInstallKeepsToDESTDIR(t *testing.T) {
 	leakcheck.Start(t)
 	root := leakcheck.Dir(t)
-	arguments := []string{"PREFIX=/opt/ipc", "DESTDIR=" + filepath.Join(root, "stage"), "BUILD=" + filepath.Join(root, "build")}
+	arguments := []string{"PREFIX=/opt/ipc", "DESTDIR=" + filepath.Join(root, "stage"),
+		"BUILD=" + filepath.Join(root, "build")}
 	mustRun(t, repository(t), nil, maker(), append(arguments, "install")...)
 	files := filesIn(t, filepath.Join(root, "stage"))
-	for _, file := range []string{"include/lipc.h", "include/lipc_unix.h", "lib/liblipc.a", "lib/pkgconfig/lipc.pc"} {
+	for _, file := range []string{"include/lipc.h", "include/lipc_unix.h", "include/lipc_windows.h", "lib/liblipc.a",
+		"lib/pkgconfig/lipc.pc"} {
 		require.Contains(t, files, "opt/ipc/"+file)
 	}
-	require.Len(t, files, 7) // and the shared library under three names
+	require.Len(t, files, 8) // and the shared library under three names
 	pc, err := os.ReadFile(filepath.Join(root, "stage/opt/ipc/lib/pkgconfig/lipc.pc"))
 	require.NoError(t, err)
 	require.Contains(t, string(pc), "prefix=/opt/ipc\n")

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -13,83 +12,116 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestWindowsIsReportedAsUnsupported(t *testing.T) {
-	leakcheck.Start(t)
-	name := ipc.Namespaced("lipc-test")
-	_, err := ipc.Listen(name)
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	require.ErrorContains(t, err, "listen ipc @lipc-test: unsupported operation on windows")
-	_, err = ipc.Dial(t.Context(), name)
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-	_, _, err = ipc.Pair()
-	require.ErrorIs(t, err, errors.ErrUnsupported)
-}
-
-func TestWhatUnixAloneHasIsReportedAsUnsupported(t *testing.T) {
-	leakcheck.Start(t)
-	name := ipc.Namespaced("lipc-test")
-	var c ipc.DatagramConn
-	w, r := ipc.NewControlWriter(make([]byte, 100)), ipc.NewControlReader(make([]byte, 100))
-	b := make([]byte, 1)
-	_, _, pairErr := ipc.DatagramPair()
-	_, _, pipeErr := ipc.Pipe()
-	_, _, fromErr := c.ReceiveFrom(b)
-	_, _, filesErr := c.ReceiveFiles(b, nil)
-	for what, err := range map[string]error{
-		"listen":         second(ipc.ListenDatagram(name)),
-		"dial":           second(ipc.DialDatagram(name)),
-		"open":           second(ipc.OpenDatagram()),
-		"pair":           pairErr,
-		"file":           second(ipc.FileDatagramConn(os.Stdin)),
-		"connect":        c.Connect(name),
-		"write: to":      c.SendTo(b, name),
-		"write: message": second(c.SendMessage(new(ipc.Message))),
-		"write: files":   second(c.SendFiles(b)),
-		"write: control": second(c.SendControl(b, w)),
-		"read: from":     fromErr,
-		"read: message":  second(c.ReceiveMessage(new(ipc.Message))),
-		"read: files":    filesErr,
-		"read: control":  second(c.ReceiveControl(b, r)),
-		"set":            c.SetPassCredentials(true),
-		"set: pidfd":     c.SetPassPIDFD(true),
-		"get":            second(c.PeerPIDFD()),
-		"control":        w.Add(1, 2, b),
-		"control: fds":   w.AddFDs(0),
-		"control: cred":  w.AddCredentials(ipc.Credentials{}),
-		"pipe":           pipeErr,
-		"pass":           new(ipc.PipeReader).PassTo(exec.Command("x"), "x"),
-		"mkfifo":         ipc.CreateFIFO("x", 0),
-		"open: reader":   second(ipc.OpenFIFOReader(t.Context(), "x")),
-		"open: writer":   second(ipc.OpenFIFOWriter(t.Context(), "x")),
-		"file: reader":   second(ipc.FilePipeReader(os.Stdin)),
-		"file: writer":   second(ipc.FilePipeWriter(os.Stdin)),
-	} {
+// requireUnsupported wants errors that say that Windows has no such operation. Each is under the operation that it
+// names, which goes up to a colon.
+func requireUnsupported(t *testing.T, all map[string]error) {
+	t.Helper()
+	for what, err := range all {
 		require.ErrorIs(t, err, errors.ErrUnsupported, what)
+		require.ErrorContains(t, err, "unsupported operation on windows", what)
 		operation, _, _ := strings.Cut(what, ":")
 		require.ErrorContains(t, err, operation+" ipc", what)
 	}
+}
+
+func TestDatagramsAreUnsupported(t *testing.T) {
+	leakcheck.Start(t)
+	name, b := newNamespaced(t), make([]byte, 1)
+	var c ipc.DatagramConn
+	_, _, pairErr := ipc.DatagramPair()
+	_, _, fromErr := c.ReceiveFrom(b)
+	requireUnsupported(t, map[string]error{
+		"listen":  second(ipc.ListenDatagram(name)),
+		"dial":    second(ipc.DialDatagram(name)),
+		"open":    second(ipc.OpenDatagram()),
+		"pair":    pairErr,
+		"file":    second(ipc.FileDatagramConn(os.Stdin)),
+		"connect": c.Connect(name),
+		"write":   c.SendTo(b, name),
+		"read":    fromErr,
+	})
+}
+
+func TestFIFOsAreUnsupported(t *testing.T) {
+	leakcheck.Start(t)
+	requireUnsupported(t, map[string]error{
+		"mkfifo":       ipc.CreateFIFO("x", 0),
+		"open: reader": second(ipc.OpenFIFOReader(t.Context(), "x")),
+		"open: writer": second(ipc.OpenFIFOWriter(t.Context(), "x")),
+	})
+}
+
+func TestWhatTravelsWithAPayloadOnUnixAloneIsUnsupported(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := pair(t)
+	m, _ := messagePair(t)
+	f := numbered(t, 1)[0]
+	w, r := ipc.NewControlWriter(make([]byte, 100)), ipc.NewControlReader(make([]byte, 100))
+	b := make([]byte, 1)
+	for _, c := range []interface {
+		SendMessage(*ipc.Message) (int, error)
+		ReceiveMessage(*ipc.Message) (int, error)
+		SendFiles([]byte, ...*os.File) (int, error)
+		SendControl([]byte, *ipc.ControlWriter) (int, error)
+		ReceiveControl([]byte, *ipc.ControlReader) (int, error)
+		SetPassCredentials(bool) error
+		SetPassPIDFD(bool) error
+		PeerPIDFD() (*os.File, error)
+	}{a, m} {
+		requireUnsupported(t, map[string]error{
+			"write: files":       second(c.SendFiles(b, f)),
+			"write: in message":  second(c.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Files: []*os.File{f}})),
+			"write: credentials": second(c.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Credentials: new(ipc.Credentials)})),
+			"write: control":     second(c.SendControl(b, w)),
+			"read: control":      second(c.ReceiveControl(b, r)),
+			"set: credentials":   c.SetPassCredentials(true),
+			"set: pidfd":         c.SetPassPIDFD(true),
+			"get: pidfd":         second(c.PeerPIDFD()),
+		})
+	}
+	requireUnsupported(t, map[string]error{
+		"control":      w.Add(1, 2, b),
+		"control: fds": w.AddFDs(0),
+		"control: ids": w.AddCredentials(ipc.Credentials{}),
+	})
 	require.False(t, r.Next())
 	require.NoError(t, r.Err())
 	require.NoError(t, r.Close())
-	_, err := ipc.InheritedPipeReader("lipc-test")
-	require.ErrorIs(t, err, fs.ErrNotExist)
+}
+
+func TestSocketOptionsAndHalfClosesAreUnsupported(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	l := listen(t, newPath(t))
+	_, w := newPipe(t, new(ipc.PipeConfig))
+	_, _, bufferErr := (&ipc.PipeConfig{BufferSize: 4096}).Pipe()
+	if bufferErr != nil { // a size may be asked for when the pipe is made
+		requireUnsupported(t, map[string]error{"pipe": bufferErr})
+	}
+	requireUnsupported(t, map[string]error{
+		"set: read buffer":  a.SetReadBuffer(1000),
+		"set: write buffer": a.SetWriteBuffer(1000),
+		"set: pipe":         w.SetBuffer(4096),
+		"close: reading":    a.CloseRead(),
+		"close: writing":    a.CloseWrite(),
+		"file: listener":    second(l.File()),
+		"file: adopted":     second(ipc.FileListener(os.Stdin)),
+		"set: credentials":  l.SetPassCredentials(true),
+		"set: pidfd":        l.SetPassPIDFD(true),
+	})
+	_, err := a.Write([]byte("x")) // neither half was closed
+	require.NoError(t, err)
+	_, err = b.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = a.Read(make([]byte, 1))
+	require.NoError(t, err)
+}
+
+func TestNothingIsActivated(t *testing.T) {
+	leakcheck.Start(t)
 	a, err := ipc.Activated()
 	require.NoError(t, err)
 	require.Empty(t, a.Listeners)
-}
-
-func second[T any](_ T, err error) error { return err }
-
-func TestPipeNamesAreChecked(t *testing.T) {
-	leakcheck.Start(t)
-	for text, valid := range map[string]bool{
-		`\\.\pipe\x`: true, `\\host\PIPE\x`: true, "@x": true,
-		"": false, "@": false, `C:\x`: false, `\\.\pipe\`: false, `\\\pipe\x`: false, `\\.\pipe\a\b`: false, `@a\b`: false,
-	} {
-		name, err := ipc.ParseName(text)
-		require.Equal(t, valid, err == nil, "%s: %v", text, err)
-		if valid {
-			require.Equal(t, text, name.String())
-		}
-	}
+	_, err = ipc.InheritedPipeReader("lipc-test")
+	require.ErrorIs(t, err, fs.ErrNotExist)
 }

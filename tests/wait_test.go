@@ -1,10 +1,9 @@
-//go:build unix
-
 package tests
 
 import (
 	"bytes"
 	"context"
+	"maps"
 	"net"
 	"os"
 	"testing"
@@ -15,18 +14,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// waits lists every way to wait on a connection or a listener.
-func waits(t *testing.T) map[string]struct {
+// A wait is a way to wait on a connection or a listener.
+type wait struct {
 	wait        func() error
 	setDeadline func(time.Time) error
 	close       func() error
-} {
+}
+
+// waits lists every way to wait on a connection or a listener.
+func waits(t *testing.T) map[string]wait {
 	t.Helper()
-	type wait = struct {
-		wait        func() error
-		setDeadline func(time.Time) error
-		close       func() error
-	}
 	name := newPath(t)
 	l := listen(t, name)
 	reader, _ := pair(t)
@@ -35,16 +32,7 @@ func waits(t *testing.T) map[string]struct {
 	fill(t, writer)
 	vectorWriter, _ := pair(t)
 	fill(t, vectorWriter)
-	adopted := func() *ipc.Listener {
-		f, err := listen(t, newPath(t)).File()
-		require.NoError(t, err)
-		defer f.Close()
-		l, err := ipc.FileListener(f)
-		require.NoError(t, err)
-		t.Cleanup(func() { l.Close() })
-		return l
-	}()
-	return map[string]wait{
+	all := map[string]wait{
 		"read ipc": {func() error { _, err := reader.Read(make([]byte, 1)); return err },
 			reader.SetReadDeadline, reader.Close},
 		"read ipc, vectored": {func() error { _, err := vectorReader.ReadBuffers([][]byte{make([]byte, 1)}); return err },
@@ -54,9 +42,9 @@ func waits(t *testing.T) map[string]struct {
 		"write ipc, vectored": {func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },
 			vectorWriter.SetDeadline, vectorWriter.Close},
 		"accept ipc " + name.String(): {func() error { _, err := l.Accept(); return err }, l.SetDeadline, l.Close},
-		"accept ipc": {func() error { _, err := adopted.AcceptConn(context.Background()); return err },
-			adopted.SetDeadline, adopted.Close},
 	}
+	maps.Copy(all, systemWaits(t))
+	return all
 }
 
 // operation is the part of a wait's name that its errors begin with.

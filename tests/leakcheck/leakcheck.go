@@ -1,4 +1,5 @@
-// Package leakcheck fails a test that leaves something behind: a descriptor, a goroutine, a thread, or a socket file.
+// Package leakcheck fails a test that leaves something behind: a descriptor or a handle, a goroutine, a thread, or a
+// socket file.
 package leakcheck
 
 import (
@@ -33,10 +34,7 @@ var threadSlack = 24 + 2*runtime.GOMAXPROCS(0)
 // process must hold the same again.
 func Start(t T) {
 	t.Helper()
-	if r, w, err := os.Pipe(); err == nil { // the runtime's poller has descriptors of its own, from its first use on
-		r.Close()
-		w.Close()
-	}
+	warmUp()
 	before := take()
 	t.Cleanup(func() {
 		t.Helper()
@@ -70,9 +68,24 @@ func Dir(t T) string {
 			}
 			return nil
 		})
-		os.RemoveAll(dir)
+		removeAll(dir)
 	})
 	return dir
+}
+
+// removeAll is os.RemoveAll, and what that cannot do on Wine 8, which lacks the call that it removes files with.
+func removeAll(dir string) {
+	if os.RemoveAll(dir) == nil {
+		return
+	}
+	var paths []string
+	filepath.WalkDir(dir, func(path string, _ fs.DirEntry, _ error) error {
+		paths = append(paths, path)
+		return nil
+	})
+	for _, path := range slices.Backward(paths) {
+		os.Remove(path)
+	}
 }
 
 // A snapshot is what the process holds.
@@ -80,10 +93,19 @@ type snapshot struct {
 	descriptors map[string]string // number to target, where the system tells
 	goroutines  map[string]string // number to stack: a count would hide a new one behind one that ends
 	threads     int
+	others      int // handles that only their number can be judged by, see countedOnly
 }
 
 func take() snapshot {
-	return snapshot{Descriptors(), goroutines(), Threads()}
+	descriptors, others := split(Descriptors())
+	return snapshot{descriptors, goroutines(), Threads(), others}
+}
+
+// split takes out what only its number can be judged by.
+func split(all map[string]string) (descriptors map[string]string, others int) {
+	count := len(all)
+	maps.DeleteFunc(all, func(_, target string) bool { return countedOnly(target) })
+	return all, count - len(all)
 }
 
 // goroutines returns the goroutines that there are, but for the runtime's own.
@@ -107,7 +129,7 @@ func (s snapshot) beyond(before snapshot) []string {
 	var found []string
 	for _, fd := range slices.Sorted(maps.Keys(s.descriptors)) {
 		if target := s.descriptors[fd]; before.descriptors[fd] != target {
-			found = append(found, "descriptor "+fd+" "+target)
+			found = append(found, noun+" "+fd+" "+target)
 		}
 	}
 	for _, number := range slices.Sorted(maps.Keys(s.goroutines)) {
@@ -118,35 +140,8 @@ func (s snapshot) beyond(before snapshot) []string {
 	if s.threads > before.threads+threadSlack {
 		found = append(found, fmt.Sprintf("%d threads, %d before", s.threads, before.threads))
 	}
+	if s.others > before.others+othersSlack {
+		found = append(found, fmt.Sprintf("%d other handles, %d before", s.others, before.others))
+	}
 	return found
-}
-
-// Descriptors returns the process's open descriptors; the targets are empty where the system does not tell them.
-func Descriptors() map[string]string {
-	open := map[string]string{}
-	dir := "/dev/fd"
-	if runtime.GOOS == "linux" {
-		dir = "/proc/self/fd"
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return open
-	}
-	for _, entry := range entries {
-		path := filepath.Join(dir, entry.Name())
-		target, err := os.Readlink(path)
-		if err != nil {
-			if _, err := os.Stat(path); err != nil {
-				continue // the listing's own
-			}
-		}
-		open[entry.Name()] = target
-	}
-	return open
-}
-
-// Threads returns the number of the process's threads, or 0 where the system does not tell it.
-func Threads() int {
-	tasks, _ := os.ReadDir("/proc/self/task")
-	return len(tasks)
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
@@ -22,7 +23,11 @@ func TestConnOverPath(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.RemoveAll(dir)
-	nettest.TestConn(t, over(ipc.Path(filepath.Join(dir, "s"))))
+	path := filepath.Join(dir, "s")
+	if runtime.GOOS == "windows" {
+		path = fmt.Sprintf(`\\.\pipe\lipc-nettest-%d-path`, os.Getpid())
+	}
+	nettest.TestConn(t, over(ipc.Path(path)))
 }
 
 func TestConnOverNamespacedName(t *testing.T) {

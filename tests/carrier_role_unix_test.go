@@ -1,0 +1,155 @@
+//go:build unix
+
+package tests
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/lipc/ipc"
+)
+
+// inherited is the other end, in the role.
+func inherited(name string) (carrier, error) {
+	f := os.NewFile(3, "inherited")
+	defer f.Close()
+	for _, k := range kinds {
+		if k.name == name {
+			return k.adopt(f)
+		}
+	}
+	return nil, fmt.Errorf("there is no kind %q", name)
+}
+
+// descriptors counts this process's, without opening one.
+func descriptors() (count int) {
+	for fd := range uintptr(2048) {
+		if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); errno == 0 {
+			count++
+		}
+	}
+	return count
+}
+
+// leaveDescriptors leaves this process so many descriptors to open, for good.
+func leaveDescriptors(count int) error {
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = 256
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var taken []int
+	for {
+		fd, err := syscall.Dup(0)
+		if err == syscall.EMFILE {
+			break
+		}
+		if err != nil {
+			return err
+		}
+		taken = append(taken, fd)
+	}
+	for _, fd := range taken[len(taken)-count:] {
+		syscall.Close(fd)
+	}
+	return nil
+}
+
+// outcome is a word for how a receive ended.
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "received"
+	case errors.Is(err, ipc.ErrFilesLost) && errors.Is(err, syscall.EMFILE):
+		return "lost for want of descriptors"
+	case errors.Is(err, ipc.ErrFilesLost):
+		return "lost"
+	default:
+		return err.Error()
+	}
+}
+
+// carrierRole has one end of a carrier of KIND, as descriptor 3, and does what it is ordered to do with it.
+func carrierRole(args []string, orders *bufio.Scanner) error {
+	c, err := inherited(args[0])
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	b := make([]byte, 1000)
+	for orders.Scan() {
+		order, rest, _ := strings.Cut(orders.Text(), " ")
+		switch order {
+		case "leave": // COUNT descriptors: "left"
+			count, _ := strconv.Atoi(rest)
+			if err := leaveDescriptors(count); err != nil {
+				return err
+			}
+			fmt.Println("left")
+		case "receive": // at most COUNT files: payload, number of files, outcome, how many descriptors are open more
+			before := descriptors()
+			m := ipc.Message{Buffers: [][]byte{b}}
+			m.MaxFiles, _ = strconv.Atoi(rest)
+			n, err := c.ReceiveMessage(&m)
+			closeAll(m.Files)
+			fmt.Printf("%s, %d files, %s, %+d descriptors\n", b[:n], len(m.Files), outcome(err), descriptors()-before)
+		case "read": // a file: its content
+			m := ipc.Message{Buffers: [][]byte{b}, MaxFiles: 1}
+			if _, err := c.ReceiveMessage(&m); err != nil {
+				return err
+			}
+			content, err := io.ReadAll(m.Files[0])
+			closeAll(m.Files)
+			fmt.Println(string(content), err)
+		case "return": // COUNT files, one after the other: how many descriptors are open more afterwards
+			before := descriptors()
+			count, _ := strconv.Atoi(rest)
+			m := ipc.Message{Buffers: [][]byte{make([]byte, 1)}, MaxFiles: 1}
+			for range count {
+				if _, err := c.ReceiveMessage(&m); err != nil {
+					return err
+				}
+				if len(m.Files) != 1 {
+					return fmt.Errorf("%d files came", len(m.Files))
+				}
+				m.Peer = ipc.Name{} // it is connected
+				if _, err := c.SendMessage(&m); err != nil {
+					return err
+				}
+				closeAll(m.Files)
+			}
+			fmt.Printf("%+d descriptors\n", descriptors()-before)
+		case "send": // TEXT: "sent"
+			if _, err := c.SendFiles([]byte(rest)); err != nil {
+				return err
+			}
+			fmt.Println("sent")
+		case "claim": // PID UID GID: "sent", or "refused"
+			claimed := new(ipc.Credentials)
+			if _, err := fmt.Sscan(rest, &claimed.PID, &claimed.UID, &claimed.GID); err != nil {
+				return err
+			}
+			_, err := c.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("claim")}, Credentials: claimed})
+			switch {
+			case err == nil:
+				fmt.Println("sent")
+			case errors.Is(err, os.ErrPermission):
+				fmt.Println("refused")
+			default:
+				return err
+			}
+		default:
+			return fmt.Errorf("cannot %q", order)
+		}
+	}
+	return nil
+}

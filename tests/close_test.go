@@ -1,0 +1,162 @@
+package tests
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// These tests close what is in use, again and again.
+
+const rounds = 1000
+
+// race runs some calls at the same time, and returns their errors when all have returned.
+func race(calls ...func() error) []error {
+	errs := make([]error, len(calls))
+	begin := make(chan bool)
+	var group sync.WaitGroup
+	for i, call := range calls {
+		group.Go(func() {
+			<-begin
+			errs[i] = call()
+		})
+	}
+	close(begin)
+	group.Wait()
+	return errs
+}
+
+func TestAcceptIsSafeAgainstClose(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	for range rounds {
+		l, err := ipc.Listen(name)
+		require.NoError(t, err)
+		errs := race(func() error { return second(l.Accept()) }, func() error { return second(l.Accept()) }, l.Close)
+		require.ErrorIs(t, errs[0], net.ErrClosed)
+		require.ErrorIs(t, errs[1], net.ErrClosed)
+		require.NoError(t, errs[2])
+	}
+}
+
+func TestReadIsSafeAgainstClose(t *testing.T) {
+	leakcheck.Start(t)
+	for range rounds {
+		a, b, err := ipc.Pair()
+		require.NoError(t, err)
+		errs := race(
+			func() error { return second(a.Read(make([]byte, 10))) },
+			func() error { return second(b.Write([]byte("x"))) },
+			a.Close,
+		)
+		if errs[0] != nil {
+			require.ErrorIs(t, errs[0], net.ErrClosed)
+		}
+		if errs[1] != nil {
+			require.ErrorIs(t, errs[1], syscall.EPIPE)
+		}
+		require.NoError(t, errs[2])
+		require.NoError(t, b.Close())
+	}
+}
+
+func TestWriteIsSafeAgainstClose(t *testing.T) {
+	leakcheck.Start(t)
+	large := make([]byte, 1<<20) // waits for a reader, of which there is none
+	for range rounds {
+		a, b, err := ipc.Pair()
+		require.NoError(t, err)
+		errs := race(func() error { return second(a.Write(large)) }, a.Close)
+		require.ErrorIs(t, errs[0], net.ErrClosed)
+		require.NoError(t, errs[1])
+		require.NoError(t, b.Close())
+	}
+}
+
+func TestReadAndWriteAreSafeAgainstCloseOfThePeer(t *testing.T) {
+	leakcheck.Start(t)
+	large := make([]byte, 1<<20)
+	for range rounds {
+		a, b, err := ipc.Pair()
+		require.NoError(t, err)
+		errs := race(
+			func() error { return second(a.Read(make([]byte, 10))) },
+			func() error { return second(a.Write(large)) },
+			b.Close,
+		)
+		require.Equal(t, io.EOF, errs[0])
+		require.ErrorIs(t, errs[1], syscall.EPIPE)
+		require.NoError(t, errs[2])
+		require.NoError(t, a.Close())
+	}
+}
+
+func TestListenerIsClosedAgainstClientsThatDial(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	other := start(t, "flood", name.String())
+	other.expect("flooding")
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	defer cancel()
+	for range 3 {
+		clients.Go(func() {
+			for ctx.Err() == nil {
+				c, err := ipc.Dial(ctx, name)
+				switch {
+				case err == nil:
+					if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+						t.Errorf("read: %v", err)
+					}
+					c.Close()
+				case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ECONNREFUSED) && ctx.Err() == nil:
+					t.Errorf("dial: %v", err)
+				}
+			}
+		})
+	}
+	for round := range 50 {
+		var l *ipc.Listener
+		require.Eventually(t, func() (listening bool) {
+			var err error
+			if l, err = ipc.Listen(name); err != nil { // on Windows clients that have not closed yet hold the name
+				require.ErrorIs(t, err, syscall.EADDRINUSE)
+			}
+			return err == nil
+		}, patience, tick)
+		for range round % 5 {
+			c, err := l.AcceptConn(t.Context())
+			require.NoError(t, err)
+			require.NoError(t, c.Close())
+		}
+		require.NoError(t, l.Close())
+	}
+}
+
+func TestClientThatDiesBeforeAcceptDoesNotStopTheListener(t *testing.T) {
+	leakcheck.Start(t)
+	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
+		l := listen(t, name)
+		for range 2 {
+			client := start(t, "client")
+			client.order("%s", name)
+			client.expect("connected")
+			client.kill()
+		}
+		go serveEcho(l)
+		for range 5 {
+			require.NoError(t, echoOnce(name))
+		}
+	}
+}

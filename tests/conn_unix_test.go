@@ -1,0 +1,139 @@
+//go:build unix
+
+package tests
+
+import (
+	"errors"
+	"io"
+	"net"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// useUpDescriptors leaves the process no descriptor to open, until release or the test's end.
+func useUpDescriptors(t *testing.T) *used {
+	t.Helper()
+	u := new(used)
+	require.NoError(t, syscall.Getrlimit(syscall.RLIMIT_NOFILE, &u.limit))
+	few := u.limit
+	few.Cur = 256
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_NOFILE, &few))
+	t.Cleanup(func() { release(u) })
+	for {
+		fd, err := syscall.Dup(0)
+		if err != nil {
+			require.ErrorIs(t, err, syscall.EMFILE)
+			return u
+		}
+		u.fds = append(u.fds, fd)
+	}
+}
+
+type used struct {
+	limit    syscall.Rlimit
+	fds      []int
+	released sync.Once
+}
+
+func release(u *used) {
+	u.released.Do(func() {
+		syscall.Setrlimit(syscall.RLIMIT_NOFILE, &u.limit)
+		for _, fd := range u.fds {
+			syscall.Close(fd)
+		}
+	})
+}
+
+func TestHalfCloses(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	_, err := a.Write([]byte("last"))
+	require.NoError(t, err)
+	require.NoError(t, a.CloseWrite())
+	got, err := io.ReadAll(b)
+	require.NoError(t, err)
+	require.Equal(t, "last", string(got))
+	_, err = a.Write([]byte("x"))
+	require.ErrorIs(t, err, syscall.EPIPE)
+	_, err = b.Write([]byte("answer")) // the other direction still works
+	require.NoError(t, err)
+	require.NoError(t, a.CloseRead())
+	got, err = io.ReadAll(a)
+	require.NoError(t, err)
+	if onLinux { // elsewhere what arrived, and what comes, may be discarded
+		require.Equal(t, "answer", string(got))
+		_, err = b.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE)
+	}
+}
+
+func TestBufferSizesAreSet(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := pair(t)
+	require.NoError(t, a.SetReadBuffer(50_000))
+	require.NoError(t, a.SetWriteBuffer(50_000))
+	raw, err := a.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		for _, option := range []int{syscall.SO_RCVBUF, syscall.SO_SNDBUF} {
+			size, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, option)
+			if err != nil || size < 50_000 || size > 200_000 {
+				t.Errorf("option %d: %d, %v", option, size, err)
+			}
+		}
+	}))
+	require.ErrorIs(t, a.SetReadBuffer(0), syscall.EINVAL)
+	require.ErrorIs(t, a.SetWriteBuffer(-1), syscall.EINVAL)
+	require.NoError(t, a.SetWriteBuffer(1<<40)) // the system lowers it
+}
+
+func TestSyscallConnReadsAndWritesAndReportsClose(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := pair(t)
+	raw, err := a.SyscallConn()
+	require.NoError(t, err)
+	_, err = b.Write([]byte("x"))
+	require.NoError(t, err)
+	got := make([]byte, 1)
+	require.NoError(t, raw.Read(func(fd uintptr) bool {
+		_, err := syscall.Read(int(fd), got)
+		return err != syscall.EAGAIN
+	}))
+	require.Equal(t, "x", string(got))
+	require.NoError(t, raw.Write(func(fd uintptr) bool { return true }))
+	require.NoError(t, a.Close())
+	for name, err := range map[string]error{
+		"control": raw.Control(func(uintptr) {}),
+		"read":    raw.Read(func(uintptr) bool { return true }),
+		"write":   raw.Write(func(uintptr) bool { return true }),
+	} {
+		require.ErrorIs(t, err, net.ErrClosed, name)
+	}
+}
+
+func TestCloseIsSafeDuringHalfCloses(t *testing.T) {
+	leakcheck.Start(t)
+	for range 300 {
+		a, b, err := ipc.Pair()
+		require.NoError(t, err)
+		var group sync.WaitGroup
+		for _, work := range []func() error{
+			func() error { return second(a.Read(make([]byte, 10))) },
+			func() error { return second(a.Write(make([]byte, 1<<20))) },
+			a.CloseRead, a.CloseWrite, b.CloseRead, b.CloseWrite, a.Close, b.Close,
+		} {
+			group.Go(func() {
+				err := work()
+				if err != nil && !errors.Is(err, net.ErrClosed) && !errors.Is(err, syscall.EPIPE) && err != io.EOF {
+					t.Errorf("%v", err)
+				}
+			})
+		}
+		group.Wait()
+	}
+}

@@ -1,0 +1,149 @@
+package tests
+
+import (
+	"net"
+	"os"
+	"runtime"
+	"syscall"
+	"testing"
+	"unsafe"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+// ownSID is this process's user.
+func ownSID(t *testing.T) string {
+	t.Helper()
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	require.NoError(t, err)
+	return user.User.Sid.String()
+}
+
+// session is that of a process.
+func session(t *testing.T, process int) int {
+	t.Helper()
+	var session uint32
+	require.NoError(t, windows.ProcessIdToSessionId(uint32(process), &session))
+	return int(session)
+}
+
+func TestPeerCredentialsAreProcessAndUser(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	c := dial(t, name)
+	credentials, err := c.PeerCredentials()
+	require.NoError(t, err)
+	want := ipc.Credentials{PID: server.cmd.Process.Pid, UID: -1, GID: -1, SID: ownSID(t)}
+	require.Equal(t, want, credentials)
+
+	own := newPath(t)
+	l := listen(t, own)
+	client := start(t, "client")
+	client.order("%s", own)
+	client.expect("connected")
+	accepted, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	want.PID = client.cmd.Process.Pid
+	credentials, err = accepted.PeerCredentials() // before it sent anything
+	require.NoError(t, err)
+	require.Equal(t, want, credentials)
+
+	a, _ := pair(t)
+	want.PID = os.Getpid()
+	credentials, err = a.PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, want, credentials)
+	require.NoError(t, a.Close())
+	require.ErrorIs(t, second(a.PeerCredentials()), net.ErrClosed)
+}
+
+func TestBothEndsKnowTheProcessesAndTheirSessions(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	client := start(t, "client")
+	client.order("%s", name)
+	client.expect("connected")
+	accepted, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer accepted.Close()
+	there := start(t, "echo", newPath(t).String())
+	there.expect("listening")
+	dialled := dial(t, ipc.Path(there.cmd.Args[1]))
+	this, child, server := os.Getpid(), client.cmd.Process.Pid, there.cmd.Process.Pid
+	for _, c := range []struct {
+		get  func() (int, error)
+		want int
+	}{
+		{accepted.ClientProcessID, child}, {accepted.ServerProcessID, this},
+		{accepted.ClientSessionID, session(t, child)}, {accepted.ServerSessionID, session(t, this)},
+		{dialled.ClientProcessID, this}, {dialled.ServerProcessID, server},
+		{dialled.ClientSessionID, session(t, this)}, {dialled.ServerSessionID, session(t, server)},
+	} {
+		got, err := c.get()
+		require.NoError(t, err)
+		require.Equal(t, c.want, got)
+	}
+	require.NoError(t, accepted.Close())
+	require.ErrorIs(t, second(accepted.ClientProcessID()), net.ErrClosed)
+	require.ErrorIs(t, second(new(ipc.Conn).ServerProcessID()), syscall.EINVAL)
+}
+
+// threadIdentity is the user and the impersonation level that the thread acts with, or an error if with none but the
+// process's.
+func threadIdentity() (sid string, level uint32, err error) {
+	var token windows.Token
+	if err := windows.OpenThreadToken(windows.CurrentThread(), windows.TOKEN_QUERY, true, &token); err != nil {
+		return "", 0, err
+	}
+	defer token.Close()
+	user, err := token.GetTokenUser()
+	if err != nil {
+		return "", 0, err
+	}
+	var size uint32
+	err = windows.GetTokenInformation(token, windows.TokenImpersonationLevel, (*byte)(unsafe.Pointer(&level)), 4, &size)
+	return user.User.Sid.String(), level, err
+}
+
+func TestImpersonateActsAsTheClientAllows(t *testing.T) {
+	leakcheck.Start(t)
+	for asked, want := range map[ipc.ImpersonationLevel]uint32{
+		ipc.DefaultImpersonation:     windows.SecurityIdentification,
+		ipc.ImpersonationIdentify:    windows.SecurityIdentification,
+		ipc.ImpersonationImpersonate: windows.SecurityImpersonation,
+	} {
+		client, server := connectAs(t, ipc.SysListen{}, ipc.SysDial{Impersonation: asked})
+		_, err := client.Write([]byte("x"))
+		require.NoError(t, err)
+		_, err = server.Read(make([]byte, 1))
+		require.NoError(t, err)
+		called := false
+		require.NoError(t, server.Impersonate(func() {
+			called = true
+			sid, level, err := threadIdentity()
+			require.NoError(t, err)
+			require.Equal(t, ownSID(t), sid)
+			if onWine {
+				want = windows.SecurityImpersonation // Wine 8 does not keep to what the client allows
+			}
+			require.Equal(t, want, level, "asked for %d", asked)
+		}))
+		require.True(t, called)
+		require.PanicsWithValue(t, "stop", func() { server.Impersonate(func() { panic("stop") }) })
+		runtime.LockOSThread()
+		_, _, err = threadIdentity()
+		runtime.UnlockOSThread()
+		require.ErrorIs(t, err, windows.ERROR_NO_TOKEN, "it ended with the function")
+
+		require.Error(t, client.Impersonate(func() { t.Error("a client has none to impersonate") }))
+		require.NoError(t, server.Close())
+		require.ErrorIs(t, server.Impersonate(func() { t.Error("called on what is closed") }), net.ErrClosed)
+	}
+}

@@ -1,0 +1,129 @@
+//go:build unix
+
+package tests
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// newPath returns a name in a directory of the test's own.
+func newPath(t *testing.T) ipc.Name {
+	t.Helper()
+	return ipc.Path(filepath.Join(leakcheck.Dir(t), "s"))
+}
+
+// onWine: this is no Windows.
+const onWine = false
+
+// idleConnections is how many connections are kept at a time.
+const idleConnections = 10_000
+
+// systemRoles are those of this system alone.
+var systemRoles = map[string]role{
+	"carrier":     carrierRole,
+	"in flight":   inFlightRole,
+	"receiver":    receiverRole,
+	"signals":     signalsRole,
+	"fifo writer": fifoWriterRole,
+	"activated":   activatedRole,
+}
+
+// requireNameGone wants nothing to be left of a name.
+func requireNameGone(t *testing.T, name ipc.Name) {
+	t.Helper()
+	if name.Type() == ipc.PathNames {
+		require.NoFileExists(t, name.String())
+		require.NoFileExists(t, name.String()+".lock")
+	}
+}
+
+// systemWaits has ways to wait that this system alone has, for waits.
+func systemWaits(t *testing.T) map[string]wait {
+	t.Helper()
+	f, err := listen(t, newPath(t)).File()
+	require.NoError(t, err)
+	defer f.Close()
+	adopted, err := ipc.FileListener(f)
+	require.NoError(t, err)
+	t.Cleanup(func() { adopted.Close() })
+	return map[string]wait{"accept ipc": {
+		func() error { _, err := adopted.AcceptConn(context.Background()); return err }, adopted.SetDeadline, adopted.Close,
+	}}
+}
+
+// plainRead reads as any program does, from a descriptor that it was given.
+func plainRead(fd uint64, b []byte) (int, error) { return syscall.Read(int(fd), b) }
+
+// plainWrite writes as any program does.
+func plainWrite(fd uint64, b []byte) (int, error) { return syscall.Write(int(fd), b) }
+
+// fill writes until the connection takes no more.
+func fill(t *testing.T, c *ipc.Conn) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		for err == nil {
+			_, err = syscall.Write(int(fd), make([]byte, 4096))
+		}
+	}))
+	require.ErrorIs(t, err, syscall.EAGAIN)
+}
+
+func requireCloseOnExec(t *testing.T, conn syscall.Conn) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
+		if errno != 0 || flags&syscall.FD_CLOEXEC == 0 {
+			t.Errorf("%T is not close-on-exec: %v", conn, errno)
+		}
+	}))
+}
+
+// descriptorOf is a file's number.
+func descriptorOf(t *testing.T, f *os.File) (number int) {
+	t.Helper()
+	raw, err := f.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) { number = int(fd) }))
+	return number
+}
+
+// fillPipe writes until there is no more room.
+func fillPipe(t *testing.T, w *ipc.PipeWriter) {
+	t.Helper()
+	raw, err := w.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		for err == nil {
+			_, err = syscall.Write(int(fd), make([]byte, 4096))
+		}
+	}))
+	require.ErrorIs(t, err, syscall.EAGAIN)
+}
+
+// statusFlags are a descriptor's number, and its flags as fcntl(2) tells them: O_NONBLOCK above all.
+func statusFlags(t *testing.T, c syscall.Conn) (fd, flags int) {
+	t.Helper()
+	raw, err := c.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(number uintptr) {
+		got, _, errno := syscall.Syscall(syscall.SYS_FCNTL, number, syscall.F_GETFL, 0)
+		require.Zero(t, errno)
+		fd, flags = int(number), int(got)
+	}))
+	return fd, flags
+}
+
+// listening is a listener as what has a descriptor.
+func listening(l *ipc.Listener) []syscall.Conn { return []syscall.Conn{l} }

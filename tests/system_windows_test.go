@@ -1,0 +1,116 @@
+package tests
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/lipc/ipc"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+// pathNumber makes paths differ.
+var pathNumber atomic.Int64
+
+// newPath returns a pipe's path that nobody else uses.
+func newPath(t *testing.T) ipc.Name {
+	t.Helper()
+	return ipc.Path(fmt.Sprintf(`\\.\pipe\lipc-%d-path-%d`, os.Getpid(), pathNumber.Add(1)))
+}
+
+// onWine reports whether Wine stands in for Windows.
+var onWine = windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+
+// idleConnections is how many connections are kept at a time.
+const idleConnections = 10_000
+
+// systemRoles are those of this system alone.
+var systemRoles = map[string]role{"keeper": keeperRole}
+
+// requireNameGone wants nothing to be left of a name.
+func requireNameGone(t *testing.T, name ipc.Name) {
+	t.Helper()
+	_, err := ipc.Dial(context.Background(), name)
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// systemWaits has ways to wait that this system alone has, for waits.
+func systemWaits(t *testing.T) map[string]wait {
+	t.Helper()
+	return nil
+}
+
+// plainRead reads as any program does, from a handle that it was given.
+func plainRead(handle uint64, b []byte) (int, error) { return syscall.Read(syscall.Handle(handle), b) }
+
+// plainWrite writes as any program does.
+func plainWrite(handle uint64, b []byte) (int, error) {
+	return syscall.Write(syscall.Handle(handle), b)
+}
+
+// fill writes until the connection takes no more: then a write waits, and is cancelled, of which nothing is left.
+func fill(t *testing.T, c *ipc.Conn) {
+	t.Helper()
+	fillUp(t, c.Write, c.SetWriteDeadline)
+}
+
+// fillPipe is fill of a pipe.
+func fillPipe(t *testing.T, w *ipc.PipeWriter) {
+	t.Helper()
+	fillUp(t, w.Write, w.SetDeadline)
+}
+
+func fillUp(t *testing.T, write func([]byte) (int, error), setDeadline func(time.Time) error) {
+	t.Helper()
+	for _, size := range []int{4096, 1} {
+		for {
+			require.NoError(t, setDeadline(time.Now().Add(50*time.Millisecond)))
+			if _, err := write(make([]byte, size)); err != nil {
+				require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+				break
+			}
+		}
+	}
+	require.NoError(t, setDeadline(time.Time{}))
+}
+
+// handleOf is a connection's handle.
+func handleOf(t *testing.T, conn syscall.Conn) (handle windows.Handle) {
+	t.Helper()
+	raw, err := conn.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(number uintptr) { handle = windows.Handle(number) }))
+	return handle
+}
+
+// requireCloseOnExec wants a handle that child processes do not inherit.
+func requireCloseOnExec(t *testing.T, conn syscall.Conn) {
+	t.Helper()
+	requireInherit(t, conn, false)
+}
+
+var getHandleInformation = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetHandleInformation")
+
+// requireInherit wants a handle that child processes inherit, or do not.
+func requireInherit(t *testing.T, conn syscall.Conn, want bool) {
+	t.Helper()
+	var flags uint32
+	ok, _, err := getHandleInformation.Call(uintptr(handleOf(t, conn)), uintptr(unsafe.Pointer(&flags)))
+	require.NotZero(t, ok, "%v", err)
+	require.Equal(t, want, flags&windows.HANDLE_FLAG_INHERIT != 0, "%T", conn)
+}
+
+// largest is the size of a message that is large: only memory limits it.
+func largest(t *testing.T, _ interface{ Send([]byte) error }) int {
+	t.Helper()
+	return 1 << 20
+}
+
+// listening is nothing that has a handle of its own: a listener has one for each instance of its pipe that waits.
+func listening(*ipc.Listener) []syscall.Conn { return nil }
