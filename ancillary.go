@@ -69,14 +69,6 @@ func (m *Message) check() error {
 	return nil
 }
 
-// checkFiles finds more files than one message carries.
-func checkFiles(files []*os.File) error {
-	if len(files) > maxFiles {
-		return &optionError{fmt.Sprintf("%d files, at most %d in one message", len(files), maxFiles)}
-	}
-	return nil
-}
-
 // SendMessage sends a message, and returns the size of the payload that was sent. On a connection of bytes an error can
 // come after a part of it was: if n is over 0, files and credentials have gone, and must not be sent again with the
 // rest. There they need a payload of at least one byte ([syscall.EINVAL]). When so many files are on their way that the

@@ -63,6 +63,14 @@ func (a *coreAncillary) set(m *Message) error {
 	return nil
 }
 
+// checkFiles finds more files than one message carries.
+func checkFiles(files []*os.File) error {
+	if len(files) > maxFiles {
+		return &optionError{fmt.Sprintf("%d files, at most %d in one message", len(files), maxFiles)}
+	}
+	return nil
+}
+
 func (e *endpoint) sendMessage(m *Message) (int, error) {
 	if err := m.check(); err != nil {
 		return 0, err
@@ -139,7 +147,12 @@ func (e *endpoint) explainEmpty(size int, err error) error {
 }
 
 func (e *endpoint) sendControl(b, control []byte) (int, error) {
-	n, err := e.transfer(&e.out, opSendControl, arguments{data: b, control: control})
+	d := &e.out
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.data, d.control = b, control
+	n, err := e.run(d, opSendControl)
+	d.data, d.control = nil, nil
 	return n, e.explainEmpty(len(b), e.explainSize(len(b), err))
 }
 
@@ -147,9 +160,9 @@ func (e *endpoint) receiveControl(b, control []byte) (n, length int, err error) 
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.arguments, d.length = arguments{data: b, control: control}, 0
+	d.data, d.control, d.length = b, control, 0
 	n, err = e.run(d, opReceiveControl)
-	d.arguments = arguments{}
+	d.data, d.control = nil, nil
 	return n, d.length, err
 }
 
@@ -174,7 +187,12 @@ func (e *endpoint) peerPIDFD() (*os.File, error) {
 }
 
 func (e *endpoint) sendTo(b []byte, peer Name) error {
-	_, err := e.transfer(&e.out, opSendTo, arguments{data: b, peer: peer})
+	d := &e.out
+	d.mu.Lock()
+	d.data, d.peer = b, peer
+	_, err := e.run(d, opSendTo)
+	d.data, d.peer = nil, Name{}
+	d.mu.Unlock()
 	if err != nil {
 		if wrong := peer.check(); wrong != nil {
 			return wrong

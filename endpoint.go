@@ -36,8 +36,6 @@ type direction struct {
 type arguments struct {
 	data     []byte   // what is left to transfer, or
 	messages [][]byte // for batches
-	control  []byte   // what goes with data
-	peer     Name     // who data goes to
 }
 
 // An operation is what a direction does.

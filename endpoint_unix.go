@@ -28,7 +28,9 @@ type endpoint struct {
 type systemDirection struct {
 	attempt func(fd uintptr) bool
 	extra   *coreAncillary // what goes with buffers; made when it is first needed
+	control []byte         // what goes with data
 	length  int            // how much of control came
+	peer    Name           // who data goes to
 	pausing bool           // it has to wait, for what the poller does not tell
 
 	unpolled bool        // the poller never tells

@@ -1,20 +1,21 @@
 /* Connecting, and pairs. */
 
-/* What a client may do, by direction. GENERIC_WRITE is not asked for: it holds the right to make instances of the pipe,
- * which only its server has. Message mode takes FILE_WRITE_ATTRIBUTES, SetNamedPipeHandleState. */
-static DWORD lipc__client_access(int direction) {
-    const DWORD both = SYNCHRONIZE | READ_CONTROL | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES;
-    switch (direction) {
-    case LIPC_DIRECTION_CLIENT_TO_SERVER: return both | FILE_WRITE_DATA | FILE_WRITE_EA;
-    case LIPC_DIRECTION_SERVER_TO_CLIENT: return both | FILE_READ_DATA | FILE_READ_EA;
-    default: return both | FILE_READ_DATA | FILE_READ_EA | FILE_WRITE_DATA | FILE_WRITE_EA;
-    }
+/* What a client asks to be allowed, by direction. GENERIC_WRITE would hold the right to make instances of the pipe, which
+ * only its server has; and FILE_WRITE_ATTRIBUTES, which GENERIC_READ does not hold, is for message mode,
+ * SetNamedPipeHandleState. */
+static DWORD lipc__client_access(int direction, int kind) {
+    DWORD access = SYNCHRONIZE | READ_CONTROL | FILE_READ_ATTRIBUTES;
+    if (direction != LIPC_DIRECTION_SERVER_TO_CLIENT)
+        access |= FILE_WRITE_DATA | FILE_WRITE_EA | FILE_WRITE_ATTRIBUTES;
+    if (direction != LIPC_DIRECTION_CLIENT_TO_SERVER)
+        access |= FILE_READ_DATA | FILE_READ_EA | (kind == LIPC_MESSAGE ? FILE_WRITE_ATTRIBUTES : 0);
+    return access;
 }
 
 /* All that CreateFile is told. */
 typedef struct lipc__client_shape {
     lipc__wide path;
-    int direction;
+    int kind, direction;
     DWORD flags;
     SECURITY_ATTRIBUTES security;
 } lipc__client_shape;
@@ -46,12 +47,12 @@ static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
     int r = lipc__fault(LIPC_EACCES);
     for (int i = 0; i < (open ? 3 : 1) && lipc_error_code(r) == LIPC_EACCES; i++) {
         HANDLE h = INVALID_HANDLE_VALUE;
-        r = lipc__open_as(shape, lipc__client_access(tried[i]), &h);
+        r = lipc__open_as(shape, lipc__client_access(tried[i], shape->kind), &h);
         if (r < 0)
             continue;
         int direction = lipc__direction_of(h);
         if (open && tried[i] == LIPC_DIRECTION_DUPLEX && direction != LIPC_DIRECTION_DUPLEX)
-            r = lipc__change_access(&h, lipc__client_access(direction));
+            r = lipc__change_access(&h, lipc__client_access(direction, shape->kind));
         else if (direction != tried[i] && (open || direction != LIPC_DIRECTION_DUPLEX))
             r = lipc__fault(LIPC_EACCES); /* this user may go one way of two, or the pipe goes the other way */
         if (r >= 0) {
@@ -64,14 +65,14 @@ static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
 }
 
 /* One attempt. LIPC_EAGAIN: all instances are busy. */
-static int lipc__connect_once(lipc__client_shape *shape, int kind, HANDLE *ret_handle) {
+static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
     HANDLE h = INVALID_HANDLE_VALUE;
     DWORD flags, mode = PIPE_READMODE_MESSAGE;
     int r = lipc__open(shape, &h);
     if (r < 0)
         return r;
     r = lipc__check_pipe(h, &flags);
-    if (r >= 0 && kind == LIPC_MESSAGE) {
+    if (r >= 0 && shape->kind == LIPC_MESSAGE) {
         int access = lipc_pipe_access((lipc_handle)h);
         if (!(flags & PIPE_TYPE_MESSAGE))
             r = lipc__fault(LIPC_ENOTSOCK);
@@ -98,6 +99,7 @@ static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_optio
         w->impersonation < LIPC_IMPERSONATION_DEFAULT || w->impersonation > LIPC_IMPERSONATION_DELEGATE)
         return lipc__fault(LIPC_EINVAL);
     lipc__client_shape shape = {
+        .kind = o->kind,
         .direction = w->direction,
         .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | levels[w->impersonation] |
                  (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
@@ -123,7 +125,7 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
      * mean the server's default. */
     for (lipc__deadline deadline = {.timeout_ms = timeout_ms}; r >= 0; r = lipc__pause(&deadline)) {
         HANDLE h;
-        r = lipc__connect_once(&shape, o.kind, &h);
+        r = lipc__connect_once(&shape, &h);
         if (r >= 0) {
             *ret_connection = (lipc_handle)h;
             return 0;
@@ -146,7 +148,7 @@ static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, H
     int r = lipc__instance_create(server, true, ret_server);
     if (r < 0)
         return r;
-    r = lipc__connect_once(client, server->pipe_mode & PIPE_TYPE_MESSAGE ? LIPC_MESSAGE : LIPC_STREAM, ret_client);
+    r = lipc__connect_once(client, ret_client);
     if (r < 0)
         CloseHandle(*ret_server);
     return r;
@@ -164,6 +166,7 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
         .security = {.nLength = sizeof server.security},
     };
     lipc__client_shape client = {
+        .kind = kind,
         .direction = LIPC_DIRECTION_DUPLEX,
         .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION,
         .security = {.nLength = sizeof client.security},

@@ -17,6 +17,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
         .security = {.nLength = sizeof server.security, .bInheritHandle = gives_reader},
     };
     lipc__client_shape client = {
+        .kind = LIPC_STREAM,
         .direction = LIPC_DIRECTION_CLIENT_TO_SERVER,
         .flags = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION | (gives_writer ? 0 : FILE_FLAG_OVERLAPPED),
         .security = {.nLength = sizeof client.security, .bInheritHandle = gives_writer},

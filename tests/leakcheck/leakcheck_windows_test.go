@@ -25,7 +25,8 @@ func TestLeakedHandlesOfEveryKindAreCaught(t *testing.T) {
 			return process, err
 		},
 		"Token": func() (windows.Handle, error) {
-			token, err := windows.OpenCurrentProcessToken()
+			var token windows.Token
+			err := windows.OpenProcessToken(this, windows.TOKEN_QUERY, &token)
 			return windows.Handle(token), err
 		},
 		"IoCompletion": func() (windows.Handle, error) {
