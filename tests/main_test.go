@@ -56,6 +56,20 @@ func start(t *testing.T, role string, args ...string) *process {
 // startWith is start of a command that is first completed.
 func startWith(t *testing.T, complete func(*exec.Cmd), role string, args ...string) *process {
 	t.Helper()
+	p, err := tryStart(t, complete, role, args)
+	for range 3 {
+		if err == nil || !startsAtTimes(err) {
+			break
+		}
+		p, err = tryStart(t, complete, role, args)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { p.end() })
+	return p
+}
+
+func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string) (*process, error) {
+	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command(program, args...)
@@ -71,9 +85,7 @@ func startWith(t *testing.T, complete func(*exec.Cmd), role string, args ...stri
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	p.answers = bufio.NewScanner(stdout)
-	require.NoError(t, cmd.Start())
-	t.Cleanup(func() { p.end() })
-	return p
+	return p, cmd.Start()
 }
 
 // order sends an order.

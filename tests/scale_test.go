@@ -32,7 +32,7 @@ func TestTenThousandIdleConnectionsTakeNoThreadEach(t *testing.T) {
 	_, err := fmt.Sscanf(server.answer(), "threads %d", &threads)
 	require.NoError(t, err)
 	require.LessOrEqual(t, threads, 64, "threads of the server") // what the runtime keeps, not one for each
-	for i := 0; i < count; i += 2 { // half of them end on this side
+	for i := 0; i < count; i += 2 {                              // half of them end on this side
 		require.NoError(t, conns[i].Close())
 		require.ErrorIs(t, <-ended[0], net.ErrClosed)
 	}

@@ -23,6 +23,9 @@ func newPath(t *testing.T) ipc.Name {
 // onWine: this is no Windows.
 const onWine = false
 
+// startsAtTimes reports whether a process that did not start is worth another attempt.
+func startsAtTimes(error) bool { return false }
+
 // idleConnections is how many connections are kept at a time.
 const idleConnections = 10_000
 

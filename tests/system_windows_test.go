@@ -2,6 +2,7 @@ package tests
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -26,6 +27,10 @@ func newPath(t *testing.T) ipc.Name {
 
 // onWine reports whether Wine stands in for Windows.
 var onWine = windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+
+// startsAtTimes reports whether a process that did not start is worth another attempt: on Wine 8 one of a thousand fails
+// with ERROR_INTERNAL_ERROR.
+func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERROR_INTERNAL_ERROR) }
 
 // idleConnections is how many connections are kept at a time.
 const idleConnections = 10_000
