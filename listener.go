@@ -204,7 +204,7 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(u
 
 // Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
 // listening. Calls that wait, and all later ones, fail with [net.ErrClosed], a second Close too. Connections that
-// nobody accepted are reset; accepted ones live on.
+// nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until the last of them is closed.
 func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows, where a listener has no handle of its
