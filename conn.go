@@ -135,8 +135,9 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
 }
 
-// PeerCredentials returns who the peer is. On Windows that is the process ID, and the user's SID: a server's for whom the
-// client connected as, otherwise that of the peer's process, empty if this process may not ask.
+// PeerCredentials returns who the peer is. On Windows that is the process ID, and the user's SID: a client's as whom it
+// connected, empty if it does not let that be known (ImpersonationAnonymous); a server's that of its process, empty if this
+// one may not ask.
 func (c *conn) PeerCredentials() (Credentials, error) {
 	credentials, err := c.end.peerCredentials()
 	return credentials, c.opError("get", err)

@@ -228,6 +228,18 @@ func coreDisconnect(handle uintptr) result  { return result(C.lipc_disconnect(C.
 func coreImpersonate(handle uintptr) result { return result(C.lipc_impersonate(C.lipc_handle(handle))) }
 func coreRevert() result                    { return result(C.lipc_revert()) }
 
+// coreDiscard takes what is left of a message, so much.
+func coreDiscard(handle uintptr, left int) {
+	rest := make([]byte, min(left, 4096))
+	for left > 0 {
+		n := int(coreRead(handle, rest[:min(left, len(rest))]))
+		if n <= 0 {
+			return
+		}
+		left -= n
+	}
+}
+
 type coreIDs = C.lipc_pipe_ids
 
 func corePipeIDs(handle uintptr) (ids coreIDs, r result) {

@@ -58,9 +58,10 @@ type systemDirection struct {
 	gathered []byte        // small buffers, put together
 
 	// Guarded by the endpoint's mutex:
-	underway bool // core is
-	deadline deadline
-	expire   func() // for deadline, bound once
+	underway  bool // core is
+	cancelled bool // the last operation, by a deadline or Close
+	deadline  deadline
+	expire    func() // for deadline, bound once
 }
 
 // open takes a handle over.
@@ -166,7 +167,20 @@ func (e *endpoint) perform(d *direction, start operationStart, data unsafe.Point
 		if !r.aborted() {
 			return r, nil
 		}
+		if d == &e.out { // the peer may have read a part: it must not be written again
+			return r, e.whyAborted(d)
+		}
 	}
+}
+
+// whyAborted is why an operation was cancelled that is not made again, nil if somebody else did it.
+func (e *endpoint) whyAborted(d *direction) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := d.interruptedLocked(e); err != nil || !d.cancelled {
+		return err
+	}
+	return os.ErrDeadlineExceeded // which has been moved since
 }
 
 // begin starts an operation. A result that is busy says that it is under way.
@@ -182,7 +196,7 @@ func (e *endpoint) begin(d *direction, start operationStart, data unsafe.Pointer
 		}
 	}
 	r := start(e.held.handle, data, size, d.core)
-	d.underway = r.busy()
+	d.underway, d.cancelled = r.busy(), false
 	if d.underway && d.core.isWatched() {
 		if watched := d.core.watchEvent(thePort.handle); watched < 0 { // only if the system is out of memory
 			coreAsyncCancel(e.held.handle, d.core)
@@ -202,11 +216,7 @@ func (e *endpoint) begin(d *direction, start operationStart, data unsafe.Pointer
 // prepareLocked makes what a direction needs for its first operation. Only then is the handle added to the port, which
 // cannot be undone and concerns whoever else has a handle for the same end.
 func (e *endpoint) prepareLocked(d *direction) result {
-	port, r := thePort.open()
-	if r >= 0 && !e.held.ported {
-		e.held.foreign, r = corePortAdd(port, e.held.handle)
-		e.held.ported = r >= 0
-	}
+	r := e.addToPortLocked()
 	if r < 0 {
 		return r
 	}
@@ -224,6 +234,21 @@ func (e *endpoint) prepareLocked(d *direction) result {
 		e.held.out = o
 	}
 	return 0
+}
+
+func (e *endpoint) addToPort() result {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.addToPortLocked()
+}
+
+func (e *endpoint) addToPortLocked() result {
+	port, r := thePort.open()
+	if r >= 0 && !e.held.ported {
+		e.held.foreign, r = corePortAdd(port, e.held.handle)
+		e.held.ported = r >= 0
+	}
+	return r
 }
 
 // interruptedLocked is why no operation may begin or go on.
@@ -249,6 +274,7 @@ func (e *endpoint) interrupted(d *direction) error {
 // cancelLocked ends what is under way.
 func (d *direction) cancelLocked(e *endpoint) {
 	if d.underway {
+		d.cancelled = true
 		coreAsyncCancel(e.held.handle, d.core)
 	}
 }
@@ -376,6 +402,9 @@ func someRoom(buffers []coreBuffer) bool {
 // receiveWhole appends the next message to data, which grows once its size is known.
 func (e *endpoint) receiveWhole(d *direction) (result, error) {
 	used := len(d.data)
+	if used == cap(d.data) {
+		d.data = slices.Grow(d.data, 512) // there is no reading into nothing
+	}
 	room := d.data[used:cap(d.data)]
 	r, err := e.perform(d, coreAsyncRead, d.pinned(room), len(room))
 	if err != nil || r < 0 && !r.truncated() {
@@ -385,48 +414,44 @@ func (e *endpoint) receiveWhole(d *direction) (result, error) {
 		d.data = d.data[:used+int(r)]
 		return r, nil
 	}
-	// The rest is there, and is taken whatever happens, so that it is not taken for a message.
-	left := coreMessageSize(e.held.handle)
-	if left < 0 {
-		return left, nil
+	// The rest is there, unless the sender has taken it back, and is taken whatever happens, so that it is not taken for a
+	// message.
+	d.data = d.data[:cap(d.data)]
+	left := max(0, int(coreMessageSize(e.held.handle)))
+	d.data = slices.Grow(d.data, left)
+	n := max(0, int(coreRead(e.held.handle, d.data[len(d.data):len(d.data)+left])))
+	d.data = d.data[:len(d.data)+n]
+	if left == 0 || n < left {
+		return r, nil // truncated
 	}
-	d.data = slices.Grow(d.data[:cap(d.data)], int(left))
-	rest := d.data[len(d.data) : len(d.data)+int(left)]
-	if r = coreRead(e.held.handle, rest); r < 0 {
-		d.data = d.data[:used]
-		return r, nil
-	}
-	d.data = d.data[:len(d.data)+int(r)]
-	return result(len(room)) + r, nil
+	return result(len(room) + n), nil
 }
 
 // receiveScattered receives a message into buffers.
 func (e *endpoint) receiveScattered(d *direction) (result, error) {
-	var first coreBuffer
-	if len(d.buffers) > 0 {
-		first = d.buffers[0]
+	d.buffers = slices.DeleteFunc(d.buffers, func(b coreBuffer) bool { return b.size == 0 })
+	if len(d.buffers) == 0 {
+		return e.perform(d, coreAsyncReceive, nil, 0)
 	}
-	r, err := e.perform(d, coreAsyncRead, first.data, int(first.size))
+	r, err := e.perform(d, coreAsyncRead, d.buffers[0].data, int(d.buffers[0].size))
 	if err != nil || !r.truncated() {
 		return r, err
 	}
-	total, left := int(first.size), int(coreMessageSize(e.held.handle)) // the rest is there
-	for _, b := range d.buffers[min(1, len(d.buffers)):] {
-		if left <= 0 || b.size == 0 {
-			continue
-		}
-		n := coreRead(e.held.handle, unsafe.Slice((*byte)(b.data), min(int(b.size), left)))
-		if n < 0 {
-			return n, nil
-		}
-		total, left = total+int(n), left-int(n)
+	d.done = int(d.buffers[0].size)
+	left := max(0, int(coreMessageSize(e.held.handle))) // the rest is there, unless the sender has taken it back
+	whole := left > 0
+	for _, b := range d.buffers[1:] {
+		wanted := min(int(b.size), left)
+		n := max(0, int(coreRead(e.held.handle, unsafe.Slice((*byte)(b.data), wanted))))
+		d.done, left, whole = d.done+n, left-n, whole && n == wanted
 	}
-	if left > 0 {
-		coreReceive(e.held.handle, nil)
-		d.done = total
-		return r, nil
+	if whole && left == 0 {
+		n := d.done
+		d.done = 0 // advance counts it
+		return result(n), nil
 	}
-	return result(total), nil
+	coreDiscard(e.held.handle, left)
+	return r, nil
 }
 
 // gather puts buffers together.
@@ -558,7 +583,9 @@ func (e *endpoint) peerCredentials() (credentials Credentials, err error) {
 func (e *endpoint) duplicate(name Name) (*os.File, error) {
 	var duplicate uintptr
 	err := e.control(func(handle uintptr) (r result) {
-		duplicate, r = coreDuplicate(handle)
+		if r = e.addToPort(); r >= 0 { // otherwise os.NewFile gives it to a port of its own
+			duplicate, r = coreDuplicate(handle)
+		}
 		return r
 	})
 	if err != nil {

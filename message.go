@@ -27,14 +27,16 @@ type packets struct {
 
 // Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
 // is [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
-// ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, elsewhere about the send buffer. An empty b is a message, too.
+// ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, or what memory there is, elsewhere about the send buffer. An empty b is a message, too.
 func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
 
 // Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the
 // message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
 
-// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result.
+// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result. On Windows it is the sender
+// who decides how large a message may be. One that is larger than the pipe's buffer, and that its sender took back when a
+// deadline or Close came before all of it was read, is [ErrTruncated].
 func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	b, err := c.end.receiveAppend(b)
 	if err != nil && err != io.EOF {

@@ -48,7 +48,7 @@ func Path(path string) Name {
 //
 //   - Linux: a name of the abstract namespace, unix(7), at most 107 bytes long; any byte may occur in it. It
 //     vanishes with its last socket, and is seen by all users in the same network namespace.
-//   - Windows: the pipe \\.\pipe\name; at most 247 UTF-16 code units, no backslash.
+//   - Windows: the pipe \\.\pipe\name; at most 247 UTF-16 code units, no slash or backslash, no dot or space at the end.
 //   - Elsewhere: a file in the user's own directory $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is
 //     unset, which the first listener makes with mode 0700; the limit is what the directory leaves of 104 bytes,
 //     and "/" may not occur. Processes of different users do not meet there.
@@ -106,9 +106,9 @@ func newNameError(name Name, limit int, err error) error {
 	case strings.Contains(name.text, "\x00"):
 		reason = "name contains a NUL byte"
 	case windows && name.types == PathNames:
-		reason = `path is neither \\.\pipe\name nor \\host\pipe\name`
+		reason = `path is neither \\.\pipe\name nor \\host\pipe\name, or its name contains "/" or ends with "." or " "`
 	case windows:
-		reason = `namespaced name contains "\"`
+		reason = `namespaced name contains "\" or "/", or ends with "." or " "`
 	default: // it would leave the directory that it is a file in
 		reason = `namespaced name is "." or "..", or contains "/"`
 	}

@@ -52,7 +52,9 @@ type SysListen struct {
 	Inherit bool
 
 	// SecurityDescriptor says who may do what with the pipe, in the security descriptor definition language, in place of
-	// [ListenConfig].Mode: "D:P(A;;GA;;;SY)(A;;GRGW;;;AU)".
+	// [ListenConfig].Mode: "D:P(A;;GA;;;SY)(A;;GA;;;OW)(A;;0x12019b;;;AU)" lets in everybody who has logged in.
+	// 0x12019b is all that reading and writing take; GW would be too much, since it holds the right to make instances of the
+	// pipe (FILE_CREATE_PIPE_INSTANCE), and so to pose as the server.
 	SecurityDescriptor string
 }
 
@@ -159,7 +161,7 @@ func (c *conn) ids() (ids coreIDs, err error) {
 
 // Impersonate calls f, during which its thread acts as the client of this connection, as far as the client allows it: see
 // [SysDial], whose default lets a server learn who the client is, and no more. Only the end that was accepted can do this.
-// Goroutines that f starts act as this process.
+// Goroutines that f starts act as this process. Within f there is no second Impersonate ([syscall.EINVAL]).
 func (c *conn) Impersonate(f func()) error {
 	runtime.LockOSThread()
 	if err := c.end.control(coreImpersonate); err != nil {
@@ -168,7 +170,8 @@ func (c *conn) Impersonate(f func()) error {
 	}
 	defer func() {
 		if r := coreRevert(); r < 0 { // nothing may go on as somebody else
-			panic(fmt.Errorf("ipc: cannot stop impersonating: %w", r.err()))
+			fmt.Fprintln(os.Stderr, "ipc: cannot stop impersonating:", r.err())
+			os.Exit(2)
 		}
 		runtime.UnlockOSThread()
 	}()
@@ -206,7 +209,7 @@ func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control
 // GiveFile gives the peer's process a duplicate of f's handle, of whatever kind, and returns its number there; f stays the
 // caller's. What passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the
 // peer makes a file of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given
-// would be one of its own handles. This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE),
+// would be one of its own handles. The peer's process is the one that had its ID when it connected. This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE),
 // as it is for processes of the same user; otherwise the error is [fs.ErrPermission].
 func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
 	raw, err := f.SyscallConn()
@@ -226,8 +229,10 @@ func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
 }
 
 // TakeFile returns a duplicate of a handle of the peer's process, by its number there. It is the counterpart of GiveFile for
-// a process that may duplicate the peer's handles, and trusts it or not: the peer can lie about what the number is, but
-// hands out nothing but its own.
+// a process that may duplicate the peer's handles. What the number is the peer may lie about, as far as handles of the process
+// reach that had its ID when it connected; a handle of another kind than the caller expects, one in use for synchronous
+// operations among them, may make what is done with the file wait. A number that means something else to every process, as
+// those of the process itself do, is [syscall.EBADF].
 func (c *conn) TakeFile(number uintptr) (*os.File, error) {
 	var handle uintptr
 	err := c.withPeerProcess(func(process int) (r result) {

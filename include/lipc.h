@@ -149,9 +149,10 @@ typedef struct lipc_name {
 /* Names from their text, length bytes long (or LIPC_STRLEN). What lipc_name_parse() reads: "@x" is
  * namespaced, anything else is a path.
  *
- * Errors: LIPC_ENAME (empty; a NUL byte, which only Linux's namespaced names may hold; a '/' in, or "." or
- * ".." as, a namespaced name that becomes a file; on Windows a path that is no pipe path, or a '\' in a
- * namespaced name), LIPC_ENAMETOOLONG (over lipc_name_limit(); names are never truncated). */
+ * Errors: LIPC_ENAME (empty; a NUL byte, which only Linux's namespaced names may hold; a '/' in, or "." or ".." as, a
+ * namespaced name that becomes a file; on Windows a path that is no pipe path, or one with a '\' or '/' in its last
+ * part, or a '.' or ' ' at the end of it, and so for a namespaced name), LIPC_ENAMETOOLONG (over lipc_name_limit();
+ * names are never truncated). */
 LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);
@@ -392,7 +393,8 @@ LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
  * message, and is never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on
  * Linux, for which the kernel gives the socket a name of its own choice, unix(7). */
 
-/* Sends one message: all of it, or none. Waits for room. Returns size.
+/* Sends one message: all of it, or none. Waits for room. Returns size. (On Windows the peer may have begun to read a
+ * message larger than the pipe's buffer when the time runs out: it gets LIPC_ETRUNCATED then.)
  *
  * Errors: LIPC_EMSGSIZE (over lipc_message_limit()), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF,
  * LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOMEM. */
@@ -414,7 +416,8 @@ LIPC_API int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int time
 LIPC_API int64_t lipc_message_size(lipc_handle handle, int timeout_ms);
 
 /* The size of the largest message that the connection can send, in bytes. Linux: 32 less than the send buffer
- * (unix_dgram_sendmsg() in net/unix/af_unix.c); Windows: 1 GiB; elsewhere the send buffer. Errors: LIPC_EBADF,
+ * (unix_dgram_sendmsg() in net/unix/af_unix.c); Windows: 1 GiB, but the system may lack the memory
+ * for less (LIPC_ENOMEM); elsewhere the send buffer. Errors: LIPC_EBADF,
  * LIPC_ENOTSOCK. */
 LIPC_API int64_t lipc_message_limit(lipc_handle handle);
 

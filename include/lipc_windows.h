@@ -86,22 +86,23 @@ LIPC_API int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids);
 
 /* The security identifier of the peer's user as text, "S-1-5-…", and a NUL. Returns its length, or LIPC_EMSGSIZE if
  * size bytes are too few: LIPC_SID_CAPACITY always do. A server asks for whom the client connected as, in whose name it
- * acts for that moment; where the client does not allow that, and in a client, it is the user of the peer's process,
- * and LIPC_EACCES if this one may not ask. Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+ * acts for that moment; where the client does not allow that (LIPC_IMPERSONATION_ANONYMOUS), LIPC_EACCES. For a client
+ * it is the user of the server's process, LIPC_EACCES if this one may not ask. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
+ * LIPC_ENOTCONN. */
 enum { LIPC_SID_CAPACITY = 192 };
 LIPC_API int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size);
 
 /* Lets the calling thread act as the client, as far as the client allows (lipc_connect_windows.impersonation), until
  * lipc_revert(), ImpersonateNamedPipeClient. A thread that cannot revert must not go on. Errors: LIPC_EBADF,
- * LIPC_ENOTSOCK (the end of a client), LIPC_EACCES, LIPC_EOTHER with ERROR_CANNOT_IMPERSONATE (nothing has been read
- * from the client yet). */
+ * LIPC_ENOTSOCK (the end of a client), LIPC_EINVAL (the thread acts as somebody already), LIPC_EACCES (also: nothing has
+ * been read from the client yet, ERROR_CANNOT_IMPERSONATE). */
 LIPC_API int lipc_impersonate(lipc_handle handle);
 LIPC_API int lipc_revert(void);
 
 /* Gives another process a duplicate of a handle, of whatever kind: ret_handle means something in that process alone,
  * which owns it; how it learns of it is up to the caller. lipc_duplicate_from() fetches one. Both need the right
- * PROCESS_DUP_HANDLE on the other process, which a user has on their own. Errors: LIPC_EBADF, LIPC_ENOENT (no such
- * process), LIPC_EACCES. */
+ * PROCESS_DUP_HANDLE on the other process, which a user has on their own. Errors: LIPC_EBADF (also: a pseudo-handle,
+ * which means something else to everybody), LIPC_ENOENT (no such process), LIPC_EACCES. */
 LIPC_API int lipc_duplicate_into(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
 LIPC_API int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
 
@@ -123,7 +124,8 @@ typedef struct lipc_async {
     uintptr_t system[5]; /* an OVERLAPPED */
     lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port
                           * is told */
-    int operation;       /* the library's */
+    int operation;       /* this and what follows is the library's */
+    char spared, spare;
 } lipc_async;
 
 /* A completion port, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */
@@ -142,9 +144,9 @@ typedef struct lipc_completion {
 } lipc_completion;
 
 /* Waits for completions, takes at most capacity of them, and returns how many. A completion too many may come for an
- * operation that was over when it was started (the system's documentation leaves open whether ERROR_MORE_DATA at once is
- * reported): so whether one is over is for lipc_async_finish() to tell, and whether its memory is still there, for the
- * caller. Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
+ * operation that was over when it was started (the system's documentation leaves open whether ERROR_MORE_DATA at once
+ * is reported): so whether one is over is for lipc_async_finish() to tell, and whether its memory is still there, for
+ * the caller. Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
 LIPC_API int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_completion *ret_completions);
 
 /* Makes lipc_port_wait() return a completion with this key, and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */
@@ -154,11 +156,11 @@ LIPC_API int lipc_port_post(lipc_handle port, uintptr_t key);
  * to the port. LIPC_EAGAIN says that it goes on, and that the port will report it. size is at most 1 GiB, otherwise
  * LIPC_EMSGSIZE.
  *
- * lipc_async_read() reads what is there. The end is LIPC_EEND; 0 is an empty message, which means nothing to who reads
- * bytes. Of a message that does not fit the result is LIPC_ETRUNCATED, and the next read gives more of it.
- * lipc_async_receive() is the same, but discards what does not fit.
- * lipc_async_write() writes one message, or of a stream as much as the pipe's buffer can take (at least 4096 bytes), and
- * returns how much. */
+ * lipc_async_read() reads what is there, at least 1 byte (otherwise LIPC_EINVAL). The end is LIPC_EEND; 0 is an empty
+ * message, which means nothing to who reads bytes. Of a message that does not fit the result is LIPC_ETRUNCATED, and
+ * the next read gives more of it. lipc_async_receive() is the same, but discards what does not fit. lipc_async_write()
+ * writes one message, or of a stream as much as the pipe's buffer can take (at least 4096 bytes), and returns how much.
+ * */
 LIPC_API int64_t lipc_async_read(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_receive(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t size, lipc_async *async);

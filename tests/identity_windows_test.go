@@ -127,6 +127,7 @@ func TestImpersonateActsAsTheClientAllows(t *testing.T) {
 		called := false
 		require.NoError(t, server.Impersonate(func() {
 			called = true
+			require.ErrorIs(t, server.Impersonate(func() { t.Error("it acts as somebody already") }), syscall.EINVAL)
 			sid, level, err := threadIdentity()
 			require.NoError(t, err)
 			require.Equal(t, ownSID(t), sid)

@@ -234,6 +234,27 @@ func TestPipeHasTheOptionsThatWereAskedFor(t *testing.T) {
 	require.GreaterOrEqual(t, instances, uint32(windows.PIPE_UNLIMITED_INSTANCES)) // Wine 8 says 1<<32 - 1
 }
 
+func TestWriteThatADeadlineCutIsNotMadeAgain(t *testing.T) {
+	leakcheck.Start(t)
+	for range 20 {
+		client, server := connectAs(t, ipc.SysListen{InboundBuffer: 1, OutboundBuffer: 1}, ipc.SysDial{})
+		written := make(chan error)
+		go func() {
+			_, err := server.Write(make([]byte, 4000)) // which waits until all of it is read
+			written <- err
+		}()
+		_, err := io.ReadFull(client, make([]byte, 100))
+		require.NoError(t, err)
+		require.NoError(t, server.SetWriteDeadline(time.Now().Add(-time.Second)))
+		require.NoError(t, server.SetWriteDeadline(time.Time{})) // before the writer is awake, maybe
+		require.ErrorIs(t, <-written, os.ErrDeadlineExceeded)
+		require.NoError(t, server.Close())
+		rest, err := io.ReadAll(client)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(rest), 3900)
+	}
+}
+
 func TestFilesAreGivenToAndTakenFromThePeersProcess(t *testing.T) {
 	leakcheck.Start(t)
 	f, err := os.Open(os.Args[0])

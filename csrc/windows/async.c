@@ -44,10 +44,10 @@ int lipc_port_post(lipc_handle port, uintptr_t key) {
     return SYS_TRUE(PostQueuedCompletionStatus((HANDLE)port, 0, key, NULL)) ? 0 : lipc__error_from(GetLastError());
 }
 
-/* The result of an operation that ended so. */
+/* The result of an operation that ended so. One that receives into no room received one byte that is not there. */
 static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error, DWORD size) {
     if (error == 0)
-        return size;
+        return async->spared && size > 0 ? lipc__fault(LIPC_ETRUNCATED) : (int64_t)size;
     if (error == ERROR_IO_PENDING || error == ERROR_IO_INCOMPLETE)
         return lipc__fault(LIPC_EAGAIN);
     if (error == ERROR_MORE_DATA) {
@@ -67,6 +67,13 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
     OVERLAPPED *o = lipc__overlapped(async);
     if (size > LIPC__MOST)
         return lipc__fault(LIPC_EMSGSIZE);
+    if (size == 0 && what == LIPC__READS)
+        return lipc__fault(LIPC_EINVAL);
+    async->spared = size == 0 && what == LIPC__RECEIVES;
+    if (async->spared) { /* see lipc__receive() */
+        data = &async->spare;
+        size = 1;
+    }
     memset(o, 0, sizeof *o);
     if (async->event != 0)
         o->hEvent = lipc__quiet((HANDLE)async->event);

@@ -1,7 +1,7 @@
 /* Connecting, and pairs. */
 
-/* What a client asks to be allowed, by direction. GENERIC_WRITE would hold the right to make instances of the pipe, which
- * only its server has; and FILE_WRITE_ATTRIBUTES, which GENERIC_READ does not hold, is for message mode,
+/* What a client asks to be allowed, by direction. GENERIC_WRITE would hold the right to make instances of the pipe,
+ * which only its server has; and FILE_WRITE_ATTRIBUTES, which GENERIC_READ does not hold, is for message mode,
  * SetNamedPipeHandleState. */
 static DWORD lipc__client_access(int direction, int kind) {
     DWORD access = SYNCHRONIZE | READ_CONTROL | FILE_READ_ATTRIBUTES;
@@ -55,11 +55,11 @@ static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
             r = lipc__change_access(&h, lipc__client_access(direction, shape->kind));
         else if (direction != tried[i] && (open || direction != LIPC_DIRECTION_DUPLEX))
             r = lipc__fault(LIPC_EACCES); /* this user may go one way of two, or the pipe goes the other way */
-        if (r >= 0) {
+        if (r >= 0)
             *ret_handle = h;
-            return 0;
-        }
-        CloseHandle(h);
+        else
+            CloseHandle(h);
+        return r;
     }
     return r;
 }
@@ -158,12 +158,9 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
     if (kind != LIPC_STREAM && kind != LIPC_MESSAGE)
         return lipc__fault(kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
     HANDLE a, b;
-    DWORD mode = kind == LIPC_MESSAGE ? PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE : PIPE_TYPE_BYTE | PIPE_READMODE_BYTE;
     lipc__pipe_shape server = {
-        .open_mode = PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED,
-        .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS | mode,
-        .instances = 1, .outbound = LIPC__PIPE_BUFFER, .inbound = LIPC__PIPE_BUFFER,
-        .security = {.nLength = sizeof server.security},
+        .in = true, .out = true, .message = kind == LIPC_MESSAGE, .instances = 1,
+        .inbound = LIPC__PIPE_BUFFER, .outbound = LIPC__PIPE_BUFFER,
     };
     lipc__client_shape client = {
         .kind = kind,
@@ -171,11 +168,11 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
         .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION,
         .security = {.nLength = sizeof client.security},
     };
-    int r = lipc__descriptor_of(0, NULL, &server.security.lpSecurityDescriptor);
+    int r = lipc__descriptor_of(0, NULL, &server.descriptor);
     if (r < 0)
         return r;
     r = lipc__unnamed(&server, &client, &a, &b);
-    LocalFree(server.security.lpSecurityDescriptor);
+    LocalFree(server.descriptor);
     if (r < 0)
         return r;
     *ret_a = (lipc_handle)a;

@@ -36,7 +36,16 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
     return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }
 
-int lipc_impersonate(lipc_handle handle) {
+/* Whom this thread acts as: NULL for the process itself. */
+static int lipc__acting_as(HANDLE *ret_token) {
+    *ret_token = NULL;
+    if (OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE | TOKEN_QUERY, TRUE, ret_token) ||
+        GetLastError() == ERROR_NO_TOKEN)
+        return 0;
+    return lipc__error_from(GetLastError());
+}
+
+static int lipc__act_as_client(lipc_handle handle) {
     DWORD flags;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r < 0)
@@ -46,50 +55,62 @@ int lipc_impersonate(lipc_handle handle) {
     return SYS_TRUE(ImpersonateNamedPipeClient((HANDLE)handle)) ? 0 : lipc__error_from(GetLastError());
 }
 
+int lipc_impersonate(lipc_handle handle) {
+    HANDLE token;
+    int r = lipc__acting_as(&token);
+    if (r < 0 || token != NULL) {
+        if (token != NULL)
+            CloseHandle(token);
+        return lipc__fault(LIPC_EINVAL);
+    }
+    return lipc__act_as_client(handle);
+}
+
 int lipc_revert(void) {
     return SYS_TRUE(RevertToSelf()) ? 0 : lipc__error_from(GetLastError());
 }
 
-/* Whom the client connected as, which only its server can find out; the end of a client, and a client that does not
- * allow it, fail. */
+/* Whom the client connected as. */
 static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
-    HANDLE token;
-    HANDLE acting_as = NULL; /* whom this thread acts as already */
-    OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE | TOKEN_QUERY, TRUE, &acting_as);
-    int r = lipc_impersonate(handle);
-    if (r < 0) {
-        if (acting_as != NULL)
-            CloseHandle(acting_as);
+    HANDLE acting_as, token = NULL;
+    int r = lipc__acting_as(&acting_as);
+    if (r < 0)
         return r;
+    r = lipc__act_as_client(handle);
+    if (r >= 0) {
+        r = SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)) ? 0 : lipc__error_from(GetLastError());
+        if (!SetThreadToken(NULL, acting_as))
+            abort(); /* anything else would go on as somebody else */
     }
-    bool opened = SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token));
-    r = opened ? 0 : lipc__error_from(GetLastError());
-    if (!SetThreadToken(NULL, acting_as))
-        abort(); /* anything else would go on as somebody else */
     if (acting_as != NULL)
         CloseHandle(acting_as);
-    if (opened) {
-        r = lipc__token_sid(token, ret_sid, size);
-        CloseHandle(token);
-    }
+    if (token == NULL) /* the client may not let it be known; who else had its process id, and when, is no answer */
+        return r;
+    r = lipc__token_sid(token, ret_sid, size);
+    CloseHandle(token);
     return r;
 }
 
-int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
+/* The user of the server's process. */
+static int lipc__server_sid(lipc_handle handle, char *ret_sid, size_t size) {
     lipc_credentials peer;
-    int r = lipc__client_sid(handle, buffer, size);
-    if (r >= 0 || lipc_error_code(r) == LIPC_EBADF || lipc_error_code(r) == LIPC_EMSGSIZE)
-        return r;
-    r = lipc_peer_credentials(handle, &peer);
+    int r = lipc_peer_credentials(handle, &peer);
     if (r < 0)
         return r;
     HANDLE process = SYS_ALLOCATE(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)peer.pid));
     if (process == NULL) {
-        DWORD error = GetLastError();
-        return lipc__error(error == ERROR_INVALID_PARAMETER ? LIPC_ENOTCONN : lipc_error_code(lipc__error_from(error)),
-                           (int)error);
+        DWORD error = GetLastError(); /* ERROR_INVALID_PARAMETER: there is no such process */
+        return error == ERROR_INVALID_PARAMETER ? lipc__error(LIPC_ENOTCONN, (int)error) : lipc__error_from(error);
     }
-    r = lipc__process_sid(process, buffer, size);
+    r = lipc__process_sid(process, ret_sid, size);
     CloseHandle(process);
     return r;
+}
+
+int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
+    DWORD flags;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r < 0)
+        return r;
+    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size) : lipc__server_sid(handle, buffer, size);
 }

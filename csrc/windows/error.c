@@ -16,6 +16,9 @@ static int lipc__error_from(DWORD os) {
     case ERROR_BAD_NETPATH:
     case ERROR_BAD_NET_NAME:
     case ERROR_NOT_FOUND: code = LIPC_ENOENT; break;
+    case ERROR_BAD_IMPERSONATION_LEVEL:
+    case ERROR_CANT_OPEN_ANONYMOUS:
+    case ERROR_CANNOT_IMPERSONATE: /* nothing has been read from the client yet */
     case ERROR_ACCESS_DENIED:
     case ERROR_PRIVILEGE_NOT_HELD: code = LIPC_EACCES; break;
     case ERROR_ALREADY_EXISTS: code = LIPC_EADDRINUSE; break;
@@ -30,6 +33,11 @@ static int lipc__error_from(DWORD os) {
     case ERROR_NOT_ENOUGH_MEMORY:
     case ERROR_OUTOFMEMORY:
     case ERROR_NO_SYSTEM_RESOURCES:
+    case ERROR_NONPAGED_SYSTEM_RESOURCES:
+    case ERROR_PAGED_SYSTEM_RESOURCES:
+    case ERROR_WORKING_SET_QUOTA:
+    case ERROR_PAGEFILE_QUOTA:
+    case ERROR_NOT_ENOUGH_QUOTA:
     case ERROR_COMMITMENT_LIMIT: code = LIPC_ENOMEM; break;
     case ERROR_INVALID_HANDLE: code = LIPC_EBADF; break;
     case ERROR_INVALID_FUNCTION:

@@ -13,11 +13,12 @@ typedef struct lipc__instance {
     OVERLAPPED connecting;
 } lipc__instance;
 
-/* All that CreateNamedPipe is told. */
+/* What an instance is to be like. */
 typedef struct lipc__pipe_shape {
     lipc__wide path;
-    DWORD open_mode, pipe_mode, instances, outbound, inbound, default_wait;
-    SECURITY_ATTRIBUTES security; /* its descriptor is LocalFree()'s */
+    bool in, out, message, accepts_remote, write_through, inherit, synchronous;
+    DWORD instances, outbound, inbound, default_wait; /* as CreateNamedPipe has them */
+    PSECURITY_DESCRIPTOR descriptor;                  /* LocalFree()'s */
 } lipc__pipe_shape;
 
 struct lipc_listener {
@@ -31,22 +32,41 @@ struct lipc_listener {
     lipc__instance *pending[LIPC__PENDING_MOST];
 };
 
+/* Wine 8 takes FILE_PIPE_REJECT_REMOTE_CLIENTS for message mode; no client of its pipes is remote. */
+static bool lipc__on_wine(void) {
+    return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
+}
+
+/* CreateNamedPipe, but for what that does not ask for: without FILE_READ_ATTRIBUTES an end that only writes could not
+ * be asked what it is, GetNamedPipeHandleState. */
+static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
+    wchar_t path[sizeof shape->path.text / sizeof *shape->path.text + 1];
+    swprintf(path, sizeof path / sizeof *path, L"\\??\\%ls", shape->path.text + 4); /* in place of \\.\ */
+    UNICODE_STRING name;
+    RtlInitUnicodeString(&name, path);
+    OBJECT_ATTRIBUTES attributes;
+    InitializeObjectAttributes(&attributes, &name, OBJ_CASE_INSENSITIVE | (shape->inherit ? OBJ_INHERIT : 0), NULL,
+                               shape->descriptor);
+    IO_STATUS_BLOCK block;
+    LARGE_INTEGER wait = {.QuadPart = -10000LL * (shape->default_wait > 0 ? shape->default_wait : 50)};
+    ULONG mode = shape->message ? LIPC__PIPE_TYPE_MESSAGE : 0;
+    NTSTATUS status = NtCreateNamedPipeFile(
+        ret_handle,
+        (shape->in ? GENERIC_READ : 0) | (shape->out ? GENERIC_WRITE : 0) | FILE_READ_ATTRIBUTES | SYNCHRONIZE, &attributes,
+        &block, (shape->in ? FILE_SHARE_WRITE : 0) | (shape->out ? FILE_SHARE_READ : 0), first ? FILE_CREATE : FILE_OPEN_IF,
+        (shape->synchronous ? FILE_SYNCHRONOUS_IO_NONALERT : 0) | (shape->write_through ? FILE_WRITE_THROUGH : 0),
+        mode | (shape->accepts_remote || lipc__on_wine() ? 0 : LIPC__PIPE_REJECT_REMOTE), mode, 0, shape->instances, shape->inbound,
+        shape->outbound, &wait);
+    if (status < 0)
+        SetLastError(RtlNtStatusToDosError(status));
+    return status >= 0;
+}
+
 /* Makes an instance. */
-static int lipc__instance_create(lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
-    DWORD open_mode = shape->open_mode | (first ? FILE_FLAG_FIRST_PIPE_INSTANCE : 0);
-    HANDLE h = SYS_HANDLE(CreateNamedPipeW(shape->path.text, open_mode, shape->pipe_mode, shape->instances,
-                                           shape->outbound, shape->inbound, shape->default_wait, &shape->security));
-    if (h == INVALID_HANDLE_VALUE)
+static int lipc__instance_create(const lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
+    HANDLE h;
+    if (!SYS_TRUE(lipc__create_pipe(shape, first, &h)))
         return lipc__error_from(GetLastError());
-    /* Wine 8 forgets that everybody may ask about what they have made, CreateNamedPipe. */
-    if (!GetNamedPipeInfo(h, NULL, NULL, NULL, NULL) && GetLastError() == ERROR_ACCESS_DENIED) {
-        int r = lipc__change_access(&h, FILE_WRITE_DATA | FILE_READ_ATTRIBUTES | FILE_WRITE_ATTRIBUTES | READ_CONTROL |
-                                            SYNCHRONIZE);
-        if (r < 0) {
-            CloseHandle(h);
-            return r;
-        }
-    }
     *ret_handle = h;
     return 0;
 }
@@ -56,11 +76,11 @@ static bool lipc__pipe_exists(const wchar_t *path) {
 }
 
 /* Makes the first instance, and fails with LIPC_EADDRINUSE if there is another. Windows sees to that itself
- * (FILE_FLAG_FIRST_PIPE_INSTANCE), Wine 8 does not: there instances are counted, and of several servers that see each
- * other all withdraw, to try again after times of different length. */
-static int lipc__instance_first(lipc__pipe_shape *shape, HANDLE *ret_handle) {
+ * (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for), Wine 8 does not: there instances are counted, and of
+ * several servers that see each other all withdraw, to try again after times of different length. */
+static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     for (int attempt = 0; attempt < 20 && !lipc__pipe_exists(shape->path.text); attempt++) {
-        HANDLE h;
+        HANDLE h = NULL;
         lipc__pipe_local_information information;
         unsigned char random = 0;
         int r = lipc__instance_create(shape, true, &h);
@@ -84,21 +104,18 @@ static int lipc__instance_first(lipc__pipe_shape *shape, HANDLE *ret_handle) {
     return lipc__fault(LIPC_EADDRINUSE);
 }
 
-/* Lets an instance wait for a client. One whose client has come and gone is made to wait for the next. */
+/* Lets an instance wait for a client. If one has come already, and maybe gone, leaving something to read, it is over.
+ * */
 static int lipc__instance_listen(lipc__instance *i, HANDLE event) {
-    for (;;) {
-        memset(&i->connecting, 0, sizeof i->connecting);
-        i->connecting.hEvent = lipc__quiet(event);
-        if (SYS_TRUE(ConnectNamedPipe(i->handle, &i->connecting)))
-            return 0;
-        DWORD error = GetLastError();
-        if (error == ERROR_IO_PENDING || error == ERROR_PIPE_CONNECTED) {
-            if (error == ERROR_PIPE_CONNECTED)
-                i->connecting.Internal = 0; /* it is over */
-            return 0;
-        }
-        if (error != ERROR_NO_DATA || !SYS_TRUE(DisconnectNamedPipe(i->handle)))
-            return lipc__error_from(error);
+    memset(&i->connecting, 0, sizeof i->connecting);
+    i->connecting.hEvent = lipc__quiet(event);
+    DWORD error = SYS_TRUE(ConnectNamedPipe(i->handle, &i->connecting)) ? 0 : GetLastError();
+    switch (error) {
+    case 0:
+    case ERROR_IO_PENDING: return 0;
+    case ERROR_PIPE_CONNECTED:
+    case ERROR_NO_DATA: i->connecting.Internal = 0; return 0;
+    default: return lipc__error_from(error);
     }
 }
 
@@ -120,14 +137,14 @@ static int lipc__instance_add(lipc_listener *l, HANDLE handle) {
 }
 
 static int lipc__instance_new(lipc_listener *l) {
-    HANDLE handle;
+    HANDLE handle = NULL;
     int r = lipc__instance_create(&l->shape, false, &handle);
     return r < 0 ? r : lipc__instance_add(l, handle);
 }
 
-/* Where the number of instances is limited there may be a time when none waits, and all connections end. So that the name
- * is not free then, one instance more is kept, to which nobody can connect, since this process has. A client that was
- * quicker is one to accept. */
+/* Where the number of instances is limited there may be a time when none waits, and all connections end. So that the
+ * name is not free then, one instance more is kept, to which nobody can connect, since this process has. A client that
+ * was quicker is one to accept. */
 static int lipc__reserve(lipc_listener *l, HANDLE first) {
     HANDLE handle = first;
     for (int r = 0; r >= 0; r = lipc__instance_create(&l->shape, false, &handle)) {
@@ -230,31 +247,29 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
 
 static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, const lipc_listen_windows *w,
                           lipc__pipe_shape *ret_shape) {
-    static const DWORD directions[] = {PIPE_ACCESS_DUPLEX, PIPE_ACCESS_DUPLEX, PIPE_ACCESS_INBOUND,
-                                       PIPE_ACCESS_OUTBOUND};
-    if (o->mode > 0777 || o->backlog < 0 || w->direction < LIPC_DIRECTION_DEFAULT ||
-        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT || w->instances >= PIPE_UNLIMITED_INSTANCES - 1 ||
-        w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
+    if (o->kind == LIPC_DATAGRAM)
+        return lipc__fault(LIPC_ENOTSUP);
+    if ((o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE) || o->mode > 0777 || o->backlog < 0 ||
+        w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
+        w->instances >= PIPE_UNLIMITED_INSTANCES - 1 || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
         return lipc__fault(LIPC_EINVAL);
-    DWORD mode = 0;
-    switch (o->kind) {
-    case 0:
-    case LIPC_STREAM: mode = PIPE_TYPE_BYTE | PIPE_READMODE_BYTE; break;
-    case LIPC_MESSAGE: mode = PIPE_TYPE_MESSAGE | PIPE_READMODE_MESSAGE; break;
-    default: return lipc__fault(o->kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
-    }
     lipc__pipe_shape shape = {
-        .open_mode = directions[w->direction] | FILE_FLAG_OVERLAPPED | (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
-        .pipe_mode = mode | (w->accept_remote ? PIPE_ACCEPT_REMOTE_CLIENTS : PIPE_REJECT_REMOTE_CLIENTS),
-        .instances = w->instances > 0 ? w->instances + 1 : PIPE_UNLIMITED_INSTANCES,
+        .in = w->direction != LIPC_DIRECTION_SERVER_TO_CLIENT,
+        .out = w->direction != LIPC_DIRECTION_CLIENT_TO_SERVER,
+        .message = o->kind == LIPC_MESSAGE,
+        .accepts_remote = w->accept_remote != 0,
+        .write_through = w->write_through != 0,
+        .inherit = w->inherit != 0,
+        .instances = w->instances > 0 ? w->instances + 1 : (DWORD)-1,
         .inbound = w->inbound_buffer > 0 ? w->inbound_buffer : LIPC__PIPE_BUFFER,
         .outbound = w->outbound_buffer > 0 ? w->outbound_buffer : LIPC__PIPE_BUFFER,
         .default_wait = w->default_wait_ms,
-        .security = {.nLength = sizeof shape.security, .bInheritHandle = w->inherit != 0},
     };
     int r = lipc__wide_of(name, &shape.path);
+    if (r >= 0 && wcsncmp(shape.path.text, L"\\\\.\\", 4) != 0) /* another machine's */
+        r = lipc__fault(LIPC_ENAME);
     if (r >= 0)
-        r = lipc__descriptor_of(o->mode, w->sddl, &shape.security.lpSecurityDescriptor);
+        r = lipc__descriptor_of(o->mode, w->sddl, &shape.descriptor);
     if (r >= 0)
         *ret_shape = shape;
     return r;
@@ -286,6 +301,8 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     r = l->event == NULL ? lipc__error_from(GetLastError()) : lipc__instance_first(&l->shape, &first);
     if (r >= 0)
         r = w.instances > 0 ? lipc__reserve(l, first) : lipc__instance_add(l, first);
+    if (r >= 0 && w.instances == 0)
+        r = lipc__instance_new(l); /* which a descriptor may not allow */
     if (r < 0) {
         lipc_listener_close(l);
         return r;
@@ -337,6 +354,6 @@ void lipc_listener_close(lipc_listener *l) {
         CloseHandle(l->event);
     if (l->turn != NULL)
         CloseHandle(l->turn);
-    LocalFree(l->shape.security.lpSecurityDescriptor);
+    LocalFree(l->shape.descriptor);
     free(l);
 }

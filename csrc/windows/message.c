@@ -6,37 +6,55 @@ static int lipc__check_messages(HANDLE handle) {
     return r < 0 ? r : lipc__is_message(handle, flags) ? 0 : lipc__fault(LIPC_ENOTSOCK);
 }
 
-/* Takes what is left of a message. */
-static DWORD lipc__discard(HANDLE handle) {
-    char rest[4096];
-    DWORD n, error;
-    lipc__deadline deadline = {.timeout_ms = -1}; /* it is all there */
-    do
-        error = lipc__transfer(LIPC__READS, handle, rest, sizeof rest, &deadline, &n);
-    while (error == ERROR_MORE_DATA);
-    return error;
+/* How much is left of a message that was read in part. None, if its sender took it back meanwhile. */
+static DWORD lipc__left(HANDLE handle) {
+    DWORD left;
+    return PeekNamedPipe(handle, NULL, 0, NULL, NULL, &left) ? left : 0;
 }
 
-/* Receives one message into buffers, in order. What fitted is counted also when it is truncated. */
+/* Takes what is left of a message. It never waits: a sender whose time ran out has taken it back. */
+static void lipc__discard(HANDLE handle) {
+    char rest[4096];
+    DWORD n, error = ERROR_MORE_DATA;
+    for (DWORD left = lipc__left(handle); left > 0 && error == ERROR_MORE_DATA; left -= n) {
+        lipc__deadline deadline = {.timeout_ms = 0};
+        error = lipc__transfer(LIPC__READS, handle, rest, min(left, sizeof rest), &deadline, &n);
+    }
+}
+
+/* Receives one message into buffers, in order. What fitted is counted also when it is truncated. No read is one of 0
+ * bytes, which on Windows takes nothing, not even an empty message, and on Wine 8 fails. */
 static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline,
                              size_t *ret_length) {
-    static const lipc_buffer none = {NULL, 0};
-    DWORD n, error;
-    size_t length = 0, i = 0;
-    *ret_length = 0;
-    do {
-        const lipc_buffer *b = i < count ? &buffers[i] : &none;
-        error = lipc__transfer(LIPC__READS, handle, b->data, b->size, deadline, &n);
+    char spare;
+    const lipc_buffer spared = {&spare, 1};
+    DWORD n, error = ERROR_MORE_DATA;
+    size_t length = 0, room = 0;
+    bool began = false;
+    for (size_t i = 0; i <= count && error == ERROR_MORE_DATA; i++) {
+        const lipc_buffer *b = i < count ? &buffers[i] : &spared;
+        if (b->size == 0 || (i == count && began))
+            continue;
+        size_t wanted = began ? min(b->size, lipc__left(handle)) : b->size;
+        if (wanted == 0) /* the sender took the rest back */
+            break;
+        error = lipc__transfer(LIPC__READS, handle, b->data, wanted, deadline, &n);
+        room += i < count ? b->size : 0;
         length += n;
-    } while (error == ERROR_MORE_DATA && ++i < count);
-    *ret_length = length;
-    if (error == 0)
+        began = true;
+        deadline->timeout_ms = error == ERROR_MORE_DATA ? 0 : deadline->timeout_ms;
+    }
+    *ret_length = min(length, room);
+    if (error == 0 && length <= room)
         return (int64_t)length;
     if (lipc__is_end(error))
         return lipc__fault(LIPC_EEND);
-    if (error != ERROR_MORE_DATA)
+    if (error != 0 && error != ERROR_MORE_DATA && error != ERROR_IO_INCOMPLETE)
         return lipc__transfer_error(error);
-    lipc__discard(handle);
+    if (error == ERROR_IO_INCOMPLETE && length == 0)
+        return lipc__fault(LIPC_EAGAIN);
+    if (error == ERROR_MORE_DATA)
+        lipc__discard(handle);
     return lipc__fault(LIPC_ETRUNCATED);
 }
 

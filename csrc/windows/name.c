@@ -21,17 +21,26 @@ static size_t lipc__utf16_length(const char *text, size_t length) {
     return units;
 }
 
-/* Whether text is \\host\pipe\name, with no part empty and no further backslash. */
+/* Whether text can be the name of a pipe or of a host as it is: Windows would take '/' for '\\', resolve "." and "..",
+ * and drop a dot or space at the end, so that other texts mean the same pipe, or something that is no pipe. */
+static bool lipc__is_plain(const char *text, size_t length) {
+    return length > 0 && memchr(text, '\\', length) == NULL && memchr(text, '/', length) == NULL &&
+           text[length - 1] != '.' && text[length - 1] != ' ';
+}
+
+/* Whether text is \\host\pipe\name, or \\.\pipe\name. */
 static bool lipc__is_pipe_path(const char *text, size_t length) {
     static const char middle[] = "\\pipe\\";
     if (length < 3 || text[0] != '\\' || text[1] != '\\')
         return false;
-    const char *end = text + length, *host_end = memchr(text + 2, '\\', length - 2);
-    if (host_end == NULL || host_end == text + 2 || end - host_end <= (ptrdiff_t)strlen(middle) ||
+    const char *host = text + 2, *end = text + length, *host_end = memchr(host, '\\', length - 2);
+    if (host_end == NULL || end - host_end <= (ptrdiff_t)strlen(middle) ||
         _strnicmp(host_end, middle, strlen(middle)) != 0)
         return false;
+    size_t host_length = (size_t)(host_end - host);
+    bool local = host_length == 1 && *host == '.';
     const char *name = host_end + strlen(middle);
-    return memchr(name, '\\', (size_t)(end - name)) == NULL;
+    return (local || (lipc__is_plain(host, host_length) && *host != '?')) && lipc__is_plain(name, (size_t)(end - name));
 }
 
 static int lipc__name_valid(int type, const char *text, size_t length) {
@@ -39,13 +48,13 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
     if (limit < 0)
         return limit;
     bool valid = memchr(text, '\0', length) == NULL &&
-                 (type == LIPC_NAME_PATH ? lipc__is_pipe_path(text, length) : memchr(text, '\\', length) == NULL);
+                 (type == LIPC_NAME_PATH ? lipc__is_pipe_path(text, length) : lipc__is_plain(text, length));
     if (!valid)
         return lipc__fault(LIPC_ENAME);
     return lipc__utf16_length(text, length) > (size_t)limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
 }
 
-/* What a name is to CreateNamedPipe and CreateFile. */
+/* What a name is to CreateFile: \\.\pipe\name or \\host\pipe\name. */
 typedef struct lipc__wide {
     wchar_t text[LIPC__PIPE_PATH_LIMIT + 1];
 } lipc__wide;

@@ -45,6 +45,8 @@ int lipc_disconnect(lipc_handle handle) {
 
 /* Duplicates a handle between this process and another. */
 static int lipc__duplicate_between(bool into, uint32_t process, lipc_handle handle, lipc_handle *ret_handle) {
+    if (handle <= 0)
+        return lipc__error(LIPC_EBADF, ERROR_INVALID_HANDLE);
     HANDLE duplicate, self = GetCurrentProcess(), other = SYS_ALLOCATE(OpenProcess(PROCESS_DUP_HANDLE, FALSE, process));
     if (other == NULL) {
         DWORD error = GetLastError();

@@ -11,10 +11,8 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
     DWORD size = o.buffer_size > 0 ? (DWORD)o.buffer_size : LIPC__PIPE_BUFFER;
     HANDLE reader, writer;
     lipc__pipe_shape server = {
-        .open_mode = PIPE_ACCESS_INBOUND | (gives_reader ? 0 : FILE_FLAG_OVERLAPPED), /* as other programs expect it */
-        .pipe_mode = PIPE_REJECT_REMOTE_CLIENTS | PIPE_TYPE_BYTE | PIPE_READMODE_BYTE,
-        .instances = 1, .outbound = size, .inbound = size,
-        .security = {.nLength = sizeof server.security, .bInheritHandle = gives_reader},
+        .in = true, .instances = 1, .inbound = size, .outbound = size,
+        .inherit = gives_reader, .synchronous = gives_reader, /* as other programs expect it */
     };
     lipc__client_shape client = {
         .kind = LIPC_STREAM,
@@ -22,11 +20,11 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
         .flags = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION | (gives_writer ? 0 : FILE_FLAG_OVERLAPPED),
         .security = {.nLength = sizeof client.security, .bInheritHandle = gives_writer},
     };
-    r = lipc__descriptor_of(0, o.sddl, &server.security.lpSecurityDescriptor);
+    r = lipc__descriptor_of(0, o.sddl, &server.descriptor);
     if (r < 0)
         return r;
     r = lipc__unnamed(&server, &client, &reader, &writer);
-    LocalFree(server.security.lpSecurityDescriptor);
+    LocalFree(server.descriptor);
     if (r < 0)
         return r;
     *ret_read = (lipc_handle)reader;

@@ -35,8 +35,8 @@ int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count,
     return total;
 }
 
-/* How much of so many bytes one system call writes. A stream is written in pieces that its buffer can take, so that what is
- * counted when the time runs out is nearly all that was written; what goes to a pipe of messages is one. */
+/* How much of so many bytes one system call writes. A stream is written in pieces that its buffer can take, so that
+ * what is counted when the time runs out is nearly all that was written; what goes to a pipe of messages is one. */
 static size_t lipc__piece(HANDLE handle, size_t size) {
     enum { SMALL = 4096 };
     lipc__pipe_local_information information;

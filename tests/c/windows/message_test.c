@@ -122,6 +122,70 @@ TEST(a_message_that_does_not_fit_is_cut_and_says_so) {
     }
 }
 
+typedef struct retracting {
+    lipc_handle handle;
+    HANDLE event; /* when it is taken back */
+} retracting;
+
+/* Sends a message that is larger than the buffer, and takes it back. */
+static DWORD WINAPI send_and_retract(void *argument) {
+    retracting *s = argument;
+    static char large[1 << 20];
+    lipc_async async = {0};
+    async.event = (lipc_handle)CreateEventA(NULL, TRUE, FALSE, NULL);
+    CHECK_ERROR(LIPC_EAGAIN, lipc_async_write(s->handle, large, sizeof large, &async));
+    CHECK_INT(WAIT_OBJECT_0, WaitForSingleObject(s->event, WAIT));
+    lipc_async_cancel(s->handle, &async);
+    CHECK_INT(WAIT_OBJECT_0, WaitForSingleObject((HANDLE)async.event, WAIT));
+    CHECK_OK(lipc_close(async.event));
+    return 0;
+}
+
+TEST(a_message_that_its_sender_takes_back_keeps_nobody_waiting) {
+    EACH_CONNECTION(LIPC_MESSAGE, a, b) {
+        retracting s = {a, CreateEventA(NULL, TRUE, FALSE, NULL)};
+        char bytes[100];
+        lipc_async reading = {0};
+        thread sender = start_thread(send_and_retract, &s);
+        while (lipc_message_size(b, WAIT) <= 0) /* until it is there */
+            continue;
+        CHECK_ERROR(LIPC_ETRUNCATED, lipc_async_read(b, bytes, sizeof bytes, &reading)); /* of which a part is read */
+        CHECK(SetEvent(s.event));
+        join_thread(sender);
+        CHECK_ERROR(LIPC_EAGAIN, lipc_receive(b, bytes, sizeof bytes, 0)); /* the rest is gone */
+        CHECK_INT(4, lipc_send(a, "next", 4, WAIT));
+        CHECK_INT(4, lipc_receive(b, bytes, sizeof bytes, WAIT));
+        CHECK(CloseHandle(s.event));
+    }
+}
+
+TEST(a_message_is_not_received_into_nothing) {
+    EACH_CONNECTION(LIPC_MESSAGE, a, b) {
+        char bytes[4] = "";
+        const lipc_buffer sparse[] = {{NULL, 0}, {bytes, 2}, {NULL, 0}, {bytes + 2, 2}};
+        lipc_message m = {.size = sizeof m};
+        lipc_async async = {0};
+        CHECK_OK(lipc_send(a, "", 0, WAIT));
+        CHECK_OK(lipc_send(a, "x", 1, WAIT));
+        CHECK_OK(lipc_send(a, "long", 4, WAIT));
+        CHECK_OK(lipc_send(a, "abcd", 4, WAIT));
+        CHECK_OK(lipc_send(a, "", 0, WAIT));
+        CHECK_OK(lipc_send(a, "y", 1, WAIT));
+        CHECK_INT(0, lipc_receive(b, NULL, 0, WAIT)); /* it is empty */
+        CHECK_ERROR(LIPC_ETRUNCATED, lipc_receive(b, NULL, 0, WAIT));
+        CHECK_ERROR(LIPC_ETRUNCATED, lipc_receive_message(b, &m, WAIT));
+        CHECK_INT(0, (int)m.length);
+        m.buffers = sparse;
+        m.buffer_count = COUNT(sparse);
+        CHECK_INT(4, lipc_receive_message(b, &m, WAIT));
+        CHECK(memcmp(bytes, "abcd", 4) == 0);
+        CHECK_INT(0, lipc_async_receive(b, NULL, 0, &async));
+        CHECK_ERROR(LIPC_ETRUNCATED, lipc_async_receive(b, NULL, 0, &async));
+        CHECK_ERROR(LIPC_EINVAL, lipc_async_read(b, NULL, 0, &async));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_receive(b, bytes, 4, 0));
+    }
+}
+
 TEST(a_large_message_is_cut_in_the_same_way) {
     enum { SIZE = 60000 };
     fill_pattern(sent, SIZE, 0);

@@ -96,6 +96,18 @@ TEST(what_a_name_may_not_hold_is_refused) {
         {lipc_name_namespaced, "a\0b", 3},
         {lipc_name_parse, "x", LIPC_STRLEN},
         {lipc_name_parse, "@a\\b", LIPC_STRLEN},
+        /* What Windows takes for another name, or for something that is no pipe. */
+        {lipc_name_parse, "@a/b", LIPC_STRLEN},
+        {lipc_name_parse, "@../C:/x", LIPC_STRLEN},
+        {lipc_name_parse, "@..", LIPC_STRLEN},
+        {lipc_name_parse, "@x.", LIPC_STRLEN},
+        {lipc_name_parse, "@x ", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a/b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\..", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\x ", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\..\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\a/b\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\?\\pipe\\x", LIPC_STRLEN},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         test_row = rows[i].text;
@@ -115,7 +127,7 @@ TEST(names_are_parsed_and_written_back) {
         {"\\\\.\\pipe\\@x", LIPC_NAME_PATH, "\\\\.\\pipe\\@x"},
         {"@x", LIPC_NAME_NAMESPACED, "x"},
         {"@@x", LIPC_NAME_NAMESPACED, "@x"},
-        {"@a/b", LIPC_NAME_NAMESPACED, "a/b"},
+        {"@a.b c", LIPC_NAME_NAMESPACED, "a.b c"},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char text[LIPC_NAME_CAPACITY + 2];
