@@ -78,7 +78,8 @@ static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
         return r;
     r = lipc__act_as_client(handle);
     if (r >= 0) {
-        r = SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)) ? 0 : lipc__error_from(GetLastError());
+        if (!SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)))
+            r = lipc__error_from(GetLastError());
         if (!SetThreadToken(NULL, acting_as))
             abort(); /* anything else would go on as somebody else */
     }

@@ -49,14 +49,15 @@ static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, bool first, HANDLE 
                                shape->descriptor);
     IO_STATUS_BLOCK block;
     LARGE_INTEGER wait = {.QuadPart = -10000LL * (shape->default_wait > 0 ? shape->default_wait : 50)};
+    ULONG access = (shape->in ? GENERIC_READ : 0) | (shape->out ? GENERIC_WRITE : 0) | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+    ULONG share = (shape->in ? FILE_SHARE_WRITE : 0) | (shape->out ? FILE_SHARE_READ : 0);
+    ULONG options = (shape->synchronous ? FILE_SYNCHRONOUS_IO_NONALERT : 0) |
+                    (shape->write_through ? FILE_WRITE_THROUGH : 0);
     ULONG mode = shape->message ? LIPC__PIPE_TYPE_MESSAGE : 0;
-    NTSTATUS status = NtCreateNamedPipeFile(
-        ret_handle,
-        (shape->in ? GENERIC_READ : 0) | (shape->out ? GENERIC_WRITE : 0) | FILE_READ_ATTRIBUTES | SYNCHRONIZE, &attributes,
-        &block, (shape->in ? FILE_SHARE_WRITE : 0) | (shape->out ? FILE_SHARE_READ : 0), first ? FILE_CREATE : FILE_OPEN_IF,
-        (shape->synchronous ? FILE_SYNCHRONOUS_IO_NONALERT : 0) | (shape->write_through ? FILE_WRITE_THROUGH : 0),
-        mode | (shape->accepts_remote || lipc__on_wine() ? 0 : LIPC__PIPE_REJECT_REMOTE), mode, 0, shape->instances, shape->inbound,
-        shape->outbound, &wait);
+    ULONG type = mode | (shape->accepts_remote || lipc__on_wine() ? 0 : LIPC__PIPE_REJECT_REMOTE);
+    NTSTATUS status = NtCreateNamedPipeFile(ret_handle, access, &attributes, &block, share,
+                                            first ? FILE_CREATE : FILE_OPEN_IF, options, type, mode, 0,
+                                            shape->instances, shape->inbound, shape->outbound, &wait);
     if (status < 0)
         SetLastError(RtlNtStatusToDosError(status));
     return status >= 0;
