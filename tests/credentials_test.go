@@ -28,7 +28,7 @@ func passCredentials(t *testing.T, c interface{ SetPassCredentials(bool) error }
 	default:
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.ErrorContains(t, err, "set ipc")
-		t.Skip("the system passes no credentials")
+		t.Skip("the system has no SO_PASSCRED, LOCAL_CREDS_PERSISTENT or LOCAL_CREDS")
 	}
 }
 
