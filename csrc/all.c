@@ -20,6 +20,7 @@
 #include "windows/credentials.c"
 #include "windows/named_pipe.c"
 #include "windows/async.c"
+#include "windows/constant.c"
 #else
 #include "unix/error.c"
 #include "unix/wait.c"
@@ -37,4 +38,7 @@
 #include "unix/datagram.c"
 #include "unix/fifo.c"
 #include "unix/activation.c"
+#include "unix/constant.c"
 #endif
+
+#include "constant.c"

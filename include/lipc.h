@@ -62,6 +62,14 @@ extern "C" {
 /* The version of the library that is linked, in the form of LIPC_VERSION: 10203 is 1.2.3. */
 LIPC_API int lipc_version(void);
 
+/* For callers that cannot read these headers, as those by way of a foreign-function interface: the value of any
+ * constant here, in lipc_unix.h on Unix and in lipc_windows.h on Windows, by its name ("LIPC_STREAM"), and the size of
+ * any struct ("sizeof(lipc_name)"). Error: LIPC_ENOENT (this version has no such constant on this system). */
+LIPC_API int lipc_constant(const char *name, int64_t *ret_value);
+
+/* The names of all these constants, by an index from 0 on; NULL behind the last. Static strings. */
+LIPC_API const char *lipc_constant_name(size_t index);
+
 /* ======================================== Errors ============================================== */
 
 /* Every error there is: code, frozen number, text. Define X(code, number, text) and expand. */

@@ -227,11 +227,17 @@ func TestProgramsInTheREADMECompileAndRun(t *testing.T) {
 		require.Regexp(t, `^hello, process \d+\n$`, mustRun(t, dir, nil, "go", "run", "."))
 	}
 	for _, source := range programsInREADME(t, "c", "int main(") {
-		dir := leakcheck.Dir(t)
-		file := filepath.Join(dir, "program.c")
-		require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
-		mustRun(t, repository(t), nil, compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
-			"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
-		require.Equal(t, "hello\n", mustRun(t, dir, nil, "./program"))
+		require.Equal(t, "hello\n", runInC(t, source))
 	}
+}
+
+// runInC compiles a C program together with the library, and returns what it prints.
+func runInC(t *testing.T, source string) string {
+	t.Helper()
+	dir := leakcheck.Dir(t)
+	file := filepath.Join(dir, "program.c")
+	require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
+	mustRun(t, repository(t), nil, compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
+		"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
+	return mustRun(t, dir, nil, "./program")
 }

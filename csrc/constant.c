@@ -1,0 +1,60 @@
+/* The constants of the headers by name, for callers that cannot read these. */
+
+typedef struct lipc__constant {
+    const char *name;
+    int64_t value;
+} lipc__constant;
+
+/* name may also be a sizeof expression. As it is stringized, it appears as in the header even if it is a macro. */
+#define LIPC__CONSTANT(name) {#name, (int64_t)(name)},
+
+static const lipc__constant lipc__constants[] = {
+    LIPC__CONSTANT(LIPC_VERSION)
+    LIPC__CONSTANT(LIPC_VERSION_MAJOR)
+    LIPC__CONSTANT(LIPC_VERSION_MINOR)
+    LIPC__CONSTANT(LIPC_VERSION_PATCH)
+#define LIPC__ERROR_CONSTANT(code, number, text) {#code, number},
+    LIPC_ERRORS(LIPC__ERROR_CONSTANT)
+#undef LIPC__ERROR_CONSTANT
+    LIPC__CONSTANT(LIPC_ERROR_OS_BITS)
+    LIPC__CONSTANT(LIPC_NAME_PATH)
+    LIPC__CONSTANT(LIPC_NAME_NAMESPACED)
+    LIPC__CONSTANT(LIPC_NAME_CAPACITY)
+    LIPC__CONSTANT(LIPC_STRLEN)
+    LIPC__CONSTANT(LIPC_INVALID_HANDLE)
+    LIPC__CONSTANT(LIPC_STREAM)
+    LIPC__CONSTANT(LIPC_MESSAGE)
+    LIPC__CONSTANT(LIPC_DATAGRAM)
+    LIPC__CONSTANT(LIPC_PIPE_READER)
+    LIPC__CONSTANT(LIPC_PIPE_WRITER)
+    LIPC__CONSTANT(LIPC_PIPE_DUPLEX)
+    LIPC__CONSTANT(LIPC_LISTENER)
+    LIPC__CONSTANT(LIPC_STREAM_LISTENER)
+    LIPC__CONSTANT(LIPC_MESSAGE_LISTENER)
+    LIPC__CONSTANT(LIPC_READ)
+    LIPC__CONSTANT(LIPC_WRITE)
+    LIPC__CONSTANT(LIPC_MESSAGE_HANDLES)
+    LIPC__CONSTANT(sizeof(lipc_name))
+    LIPC__CONSTANT(sizeof(lipc_handle))
+    LIPC__CONSTANT(sizeof(lipc_listen_options))
+    LIPC__CONSTANT(sizeof(lipc_connect_options))
+    LIPC__CONSTANT(sizeof(lipc_buffer))
+    LIPC__CONSTANT(sizeof(lipc_message))
+    LIPC__CONSTANT(sizeof(lipc_credentials))
+    LIPC__CONSTANT(sizeof(lipc_pipe_options))
+    LIPC__SYSTEM_CONSTANTS(LIPC__CONSTANT)
+};
+enum { LIPC__CONSTANT_COUNT = sizeof lipc__constants / sizeof *lipc__constants };
+
+int lipc_constant(const char *name, int64_t *ret_value) {
+    for (size_t i = 0; i < LIPC__CONSTANT_COUNT; i++)
+        if (strcmp(lipc__constants[i].name, name) == 0) {
+            *ret_value = lipc__constants[i].value;
+            return 0;
+        }
+    return lipc__fault(LIPC_ENOENT);
+}
+
+const char *lipc_constant_name(size_t index) {
+    return index < LIPC__CONSTANT_COUNT ? lipc__constants[index].name : NULL;
+}
