@@ -1,0 +1,269 @@
+package main
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"syscall"
+
+	"github.com/lipc/ipc"
+)
+
+// A channel is a connection of any kind.
+type channel interface {
+	receive(w io.Writer) error // writes what comes, until the end
+	send(r io.Reader) error    // sends what r has, until the end
+	echo() error               // sends back what comes, until the end
+	exchange(sent, got []byte) error
+	peer() (ipc.Credentials, error)
+	CloseWrite() error
+	Close() error
+	File() (*os.File, error)
+	SyscallConn() (syscall.RawConn, error)
+}
+
+// A stream is a channel of bytes.
+type stream struct{ *ipc.Conn }
+
+// pieceSize is how many bytes of a stream are moved at a time: what Linux keeps on the way to a local socket by default,
+// net.core.wmem_default, is about 208 KiB.
+const pieceSize = 128 << 10
+
+func (s stream) receive(w io.Writer) error {
+	return copyPieces(w, s.Conn, outputError, same)
+}
+
+func (s stream) send(r io.Reader) error {
+	return copyPieces(s.Conn, r, same, inputError)
+}
+
+func (s stream) echo() error {
+	return copyPieces(s.Conn, s.Conn, same, same)
+}
+
+// exchange sends a piece, and wants as much back.
+func (s stream) exchange(sent, got []byte) error {
+	var written chan error
+	if len(sent) <= onTheWay {
+		if _, err := s.Write(sent); err != nil {
+			return err
+		}
+	} else { // the peer may answer a part before it reads the rest
+		written = make(chan error, 1)
+		go func() {
+			_, err := s.Write(sent)
+			written <- err
+		}()
+	}
+	_, err := io.ReadFull(s, got)
+	if err == nil && written != nil {
+		err = <-written
+	}
+	return err
+}
+
+// onTheWay is how many bytes may be on their way without anybody reading them: 64 KiB on Windows, 8 KiB on macOS and the
+// BSDs (net.local.stream.sendspace), more on Linux.
+const onTheWay = 8 << 10
+
+func (s stream) peer() (ipc.Credentials, error) { return s.PeerCredentials() }
+
+func same(err error) error { return err }
+
+func inputError(err error) error { return fmt.Errorf("standard input: %w", err) }
+
+// copyPieces copies until the end, and tells a writer's errors from a reader's.
+func copyPieces(w io.Writer, r io.Reader, writing, reading func(error) error) error {
+	piece := make([]byte, pieceSize)
+	for {
+		n, err := r.Read(piece)
+		if n > 0 {
+			if _, err := w.Write(piece[:n]); err != nil {
+				return writing(err)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return reading(err)
+		}
+	}
+}
+
+// A carrier is what carries messages.
+type carrier interface {
+	Send(message []byte) error
+	ReceiveAppend(b []byte) ([]byte, error)
+	PeerCredentials() (ipc.Credentials, error)
+	CloseWrite() error
+	Close() error
+	File() (*os.File, error)
+	SyscallConn() (syscall.RawConn, error)
+}
+
+// messages is a channel of messages, or of datagrams.
+type messages struct {
+	carrier
+	framing
+	most int // how many to receive; 0: no limit
+}
+
+func (m *messages) receive(w io.Writer) error {
+	var b []byte
+	for count := 0; m.most == 0 || count < m.most; count++ {
+		message, err := m.ReceiveAppend(m.room(b[:0]))
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		b = m.frame(message)
+		if _, err := w.Write(b); err != nil {
+			return outputError(err)
+		}
+	}
+	return nil
+}
+
+func (m *messages) send(r io.Reader) error {
+	input := bufio.NewReaderSize(r, pieceSize)
+	for number := 1; ; number++ {
+		message, err := m.next(input)
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return inputError(err)
+		}
+		if err := m.Send(message); err != nil {
+			return fmt.Errorf("message %d, of %d bytes: %w", number, len(message), err)
+		}
+	}
+}
+
+func (m *messages) echo() error {
+	if datagrams, ok := m.carrier.(*ipc.DatagramConn); ok {
+		return echoDatagrams(datagrams)
+	}
+	var b []byte
+	for {
+		var err error
+		if b, err = m.ReceiveAppend(b[:0]); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := m.Send(b); err != nil {
+			return err
+		}
+	}
+}
+
+// echoDatagrams answers those that can be answered.
+func echoDatagrams(c *ipc.DatagramConn) error {
+	var b []byte
+	for {
+		size, err := c.MessageSize()
+		if errors.Is(err, errors.ErrUnsupported) { // macOS and the BSDs do not tell
+			size, err = 1<<20, nil
+		}
+		if err == nil {
+			b = grow(b, size)
+			var peer ipc.Name
+			if size, peer, err = c.ReceiveFrom(b[:cap(b)]); err == nil && peer != (ipc.Name{}) {
+				_ = c.SendTo(b[:size], peer) // one who is gone, or refuses it, is no reason to stop
+			}
+		}
+		if err == io.EOF || errors.Is(err, net.ErrClosed) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func grow(b []byte, size int) []byte {
+	if cap(b) < size {
+		return make([]byte, size)
+	}
+	return b
+}
+
+// exchange sends a message, and wants one of that size back.
+func (m *messages) exchange(sent, got []byte) error {
+	if err := m.Send(sent); err != nil {
+		return err
+	}
+	answer, err := m.ReceiveAppend(got[:0])
+	if err == nil && len(answer) != len(sent) {
+		err = fmt.Errorf("an answer of %d bytes to %d", len(answer), len(sent))
+	}
+	return err
+}
+
+func (m *messages) peer() (ipc.Credentials, error) { return m.PeerCredentials() }
+
+// framing is how messages stand in a stream of bytes: as lines, or each behind its length.
+type framing struct{ binary bool }
+
+func (k kind) framing() framing { return framing{k.binary} }
+
+const lengthSize = 4
+
+// room leaves room for what frame puts in front.
+func (f framing) room(b []byte) []byte {
+	if f.binary {
+		return append(b, make([]byte, lengthSize)...)
+	}
+	return b
+}
+
+// frame completes a message behind the room.
+func (f framing) frame(b []byte) []byte {
+	if f.binary {
+		binary.BigEndian.PutUint32(b, uint32(len(b)-lengthSize))
+		return b
+	}
+	return append(b, '\n')
+}
+
+// next reads a message. The end is io.EOF; a last line needs no line break.
+func (f framing) next(r *bufio.Reader) ([]byte, error) {
+	if !f.binary {
+		line, err := r.ReadBytes('\n')
+		if err == io.EOF && len(line) > 0 {
+			return line, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		return line[:len(line)-1], nil
+	}
+	var length [lengthSize]byte
+	if _, err := io.ReadFull(r, length[:]); err == io.ErrUnexpectedEOF {
+		return nil, errors.New("it ends within the length of a message")
+	} else if err != nil {
+		return nil, err
+	}
+	size := binary.BigEndian.Uint32(length[:])
+	if size > messageLimit {
+		return nil, fmt.Errorf("a message of %d bytes: at most %d", size, messageLimit)
+	}
+	message := make([]byte, size)
+	if n, err := io.ReadFull(r, message); err == io.EOF || err == io.ErrUnexpectedEOF {
+		return nil, fmt.Errorf("it ends within a message, after %d of %d bytes", n, size)
+	} else if err != nil {
+		return nil, err
+	}
+	return message, nil
+}
+
+// messageLimit is more than any system takes: the largest is Windows' 1 GiB.
+const messageLimit = 1 << 30

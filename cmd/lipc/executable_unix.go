@@ -1,0 +1,19 @@
+//go:build unix && !linux
+
+package main
+
+import (
+	"errors"
+	"os/exec"
+	"strconv"
+	"strings"
+)
+
+// executable is the path of a process's program, or its name where ps(1) knows no more.
+func executable(pid int) (string, error) {
+	output, err := exec.Command("ps", "-p", strconv.Itoa(pid), "-o", "comm=").Output()
+	if err != nil {
+		return "", errors.New("ps knows no such process")
+	}
+	return strings.TrimSpace(string(output)), nil
+}

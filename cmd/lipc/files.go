@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+
+	"github.com/lipc/ipc"
+)
+
+// What send-files and receive-files say to each other: for each file the sender sends an offer, a line of JSON, with the
+// open file, and waits for answers, lines of JSON too, of which the last says that all is done, or what went wrong.
+
+// An offer announces a file.
+type offer struct {
+	Name   string      `json:"name"`
+	Size   int64       `json:"size"`             // in bytes, from where it stands; -1: not known
+	Mode   fs.FileMode `json:"mode"`             // its permissions
+	Handle uint64      `json:"handle,omitempty"` // on Windows the file, in the sender's process
+}
+
+// An answer tells how far the receiver is.
+type answer struct {
+	Received int64  `json:"received"` // bytes so far
+	Done     bool   `json:"done,omitempty"`
+	Error    string `json:"error,omitempty"` // why it could not be received
+}
+
+// offerLimit is the size of an offer, in bytes, beyond which it is none.
+const offerLimit = 64 << 10
+
+var errNoReceiver = errors.New("the peer ended the connection, or is no \"lipc receive-files\"")
+
+// errNoSender is what a receiver says of what it cannot read.
+func errNoSender(err error) error { return fmt.Errorf("the peer is no \"lipc send-files\": %w", err) }
+
+// An outbox is the sender's side.
+type outbox struct {
+	c       *ipc.Conn
+	answers *json.Decoder
+}
+
+// send offers a file, and returns when it has been received, and how many bytes that were. Each answer goes to report.
+func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64, error) {
+	if err := pass(out.c, o, f); err != nil {
+		return 0, err
+	}
+	for {
+		var a answer
+		err := out.answers.Decode(&a)
+		if errors.Is(err, net.ErrClosed) {
+			return 0, err
+		}
+		if err != nil {
+			return 0, errNoReceiver
+		}
+		if a.Error != "" {
+			return a.Received, &refusedError{a.Error}
+		}
+		if a.Done {
+			return a.Received, nil
+		}
+		report(a.Received)
+	}
+}
+
+// A refusedError is the receiver's word on why it did not take a file. Others may be taken.
+type refusedError struct{ text string }
+
+func (e *refusedError) Error() string { return "the receiver says: " + e.text }
+
+// newOffer describes a file that is open.
+func newOffer(f *os.File, name string) (offer, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return offer{}, err
+	}
+	if info.IsDir() {
+		return offer{}, fmt.Errorf("%s is a folder: files alone are passed", f.Name())
+	}
+	o := offer{Name: name, Size: -1, Mode: info.Mode().Perm()}
+	if info.Mode().IsRegular() {
+		if position, err := f.Seek(0, io.SeekCurrent); err == nil {
+			o.Size = max(0, info.Size()-position)
+		}
+	}
+	return o, nil
+}
+
+// line is the offer as it is sent.
+func (o offer) line() ([]byte, error) {
+	line, err := json.Marshal(o)
+	return append(line, '\n'), err
+}
+
+// An inbox is the receiver's side.
+type inbox struct{ c *ipc.Conn }
+
+// next waits for an offer. The end is io.EOF.
+func (in inbox) next() (offer, *os.File, error) {
+	var line []byte
+	var files []*os.File
+	fail := func(err error) (offer, *os.File, error) {
+		for _, f := range files {
+			f.Close()
+		}
+		return offer{}, nil, err
+	}
+	m := ipc.Message{Buffers: [][]byte{make([]byte, offerLimit)}, MaxFiles: 1}
+	for len(line) == 0 || line[len(line)-1] != '\n' {
+		n, err := in.c.ReceiveMessage(&m)
+		files = append(files, m.Files...)
+		m.Files = nil
+		if err == io.EOF && len(line) > 0 {
+			return fail(errNoSender(io.ErrUnexpectedEOF))
+		}
+		if err != nil {
+			return fail(err)
+		}
+		line = append(line, m.Buffers[0][:n]...)
+		if len(line) > offerLimit || len(files) > 1 || bytes.IndexByte(line, '\n') < len(line)-1 && bytes.IndexByte(line, '\n') >= 0 {
+			return fail(errNoSender(errors.New("it does not wait for answers")))
+		}
+	}
+	var o offer
+	if err := json.Unmarshal(line, &o); err != nil {
+		return fail(errNoSender(err))
+	}
+	f, err := passed(in.c, o, files)
+	if err != nil {
+		return fail(errNoSender(err))
+	}
+	return o, f, nil
+}
+
+// answer tells the sender. That it is gone, the next offer tells.
+func (in inbox) answer(a answer) {
+	line, err := json.Marshal(a)
+	if err == nil {
+		_, _ = in.c.Write(append(line, '\n'))
+	}
+}

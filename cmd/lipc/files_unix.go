@@ -1,0 +1,28 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os"
+
+	"github.com/lipc/ipc"
+)
+
+// pass sends an offer, with the open file itself.
+func pass(c *ipc.Conn, o offer, f *os.File) error {
+	line, err := o.line()
+	if err != nil {
+		return err
+	}
+	_, err = c.SendFiles(line, f)
+	return err
+}
+
+// passed returns the file that an offer is about, of those that came with it.
+func passed(_ *ipc.Conn, _ offer, files []*os.File) (*os.File, error) {
+	if len(files) != 1 {
+		return nil, errors.New("no file came with its offer")
+	}
+	return files[0], nil
+}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/lipc/ipc"
+)
+
+// A kind is what the options -message, -datagram and -binary choose.
+type kind struct {
+	message, datagram, binary bool
+}
+
+func (k *kind) define(options *flag.FlagSet) {
+	options.BoolVar(&k.message, "message", false, "messages in place of bytes: each line is one")
+	options.BoolVar(&k.datagram, "datagram", false, "datagrams in place of bytes: each line is one; not on Windows")
+}
+
+func (k *kind) defineBinary(options *flag.FlagSet) {
+	k.define(options)
+	options.BoolVar(&k.binary, "binary", false,
+		"with -message or -datagram: in place of a line each is preceded by its length,\nas 4 bytes, the most significant first")
+}
+
+func (k *kind) check() error {
+	if k.message && k.datagram {
+		return usageError{"-message and -datagram are two kinds: choose one"}
+	}
+	if k.binary && !k.message && !k.datagram {
+		return usageError{"-binary is for -message and -datagram: a stream is binary anyway"}
+	}
+	return nil
+}
+
+// A dialer connects, also to who is about to listen.
+type dialer struct {
+	timeout time.Duration
+}
+
+func (d *dialer) define(options *flag.FlagSet) {
+	options.DurationVar(&d.timeout, "timeout", 0,
+		"how long to try until somebody listens and accepts, as in 500ms or 1m\n(by default nobody there is an error at once, and a busy listener is waited for)")
+}
+
+// again is how long to wait before another attempt at a name that nobody listens on.
+const again = 10 * time.Millisecond
+
+// dial connects to a name.
+func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (channel, error) {
+	if d.timeout < 0 {
+		return nil, usageError{fmt.Sprintf("-timeout %v is negative", d.timeout)}
+	}
+	end := time.Now().Add(d.timeout)
+	for {
+		within := ctx
+		if d.timeout > 0 {
+			var cancel context.CancelFunc
+			within, cancel = context.WithDeadline(ctx, end)
+			defer cancel()
+		}
+		c, err := dialOnce(within, k, name)
+		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
+		if err == nil || !absent {
+			return c, interruption(ctx, err)
+		}
+		if time.Now().Add(again).After(end) {
+			return nil, fmt.Errorf("%w: nobody listens there", err)
+		}
+		select {
+		case <-time.After(again):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
+	switch {
+	case k.message:
+		c, err := ipc.DialMessage(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return &messages{carrier: c, framing: k.framing()}, nil
+	case k.datagram:
+		c, err := ipc.DialDatagram(name)
+		if err != nil {
+			return nil, err
+		}
+		return &messages{carrier: c, framing: k.framing()}, nil
+	default:
+		c, err := ipc.Dial(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return stream{c}, nil
+	}
+}
+
+// A permission is the value of -mode.
+type permission struct{ mode fs.FileMode }
+
+func (p *permission) define(options *flag.FlagSet) {
+	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal digits: 0660 lets in the group,\n0666 everybody (default 0600: this user alone, and root)")
+}
+
+func (p *permission) String() string { return "" }
+
+func (p *permission) Set(text string) error {
+	mode, err := strconv.ParseUint(text, 8, 32)
+	if err != nil || mode == 0 || mode > 0o777 {
+		return errors.New("no permissions such as 0660")
+	}
+	p.mode = fs.FileMode(mode)
+	return nil
+}
+
+// An acceptor is a listener of either kind.
+type acceptor struct {
+	accept func(ctx context.Context) (channel, error)
+	Close  func() error
+}
+
+// listen listens on a name, for bytes or messages.
+func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (acceptor, error) {
+	config := ipc.ListenConfig{Mode: p.mode}
+	if k.message {
+		l, err := config.ListenMessage(ctx, name)
+		if err != nil {
+			return acceptor{}, taken(err)
+		}
+		return acceptor{func(ctx context.Context) (channel, error) {
+			c, err := l.AcceptConn(ctx)
+			if err != nil {
+				return nil, interruption(ctx, err)
+			}
+			return &messages{carrier: c, framing: k.framing()}, nil
+		}, l.Close}, nil
+	}
+	l, err := config.Listen(ctx, name)
+	if err != nil {
+		return acceptor{}, taken(err)
+	}
+	return acceptor{func(ctx context.Context) (channel, error) {
+		c, err := l.AcceptConn(ctx)
+		if err != nil {
+			return nil, interruption(ctx, err)
+		}
+		return stream{c}, nil
+	}, l.Close}, nil
+}
+
+// listenDatagram binds a socket to a name.
+func (p *permission) listenDatagram(ctx context.Context, k kind, name ipc.Name) (*messages, error) {
+	config := ipc.ListenConfig{Mode: p.mode}
+	c, err := config.ListenDatagram(ctx, name)
+	if err != nil {
+		return nil, taken(err)
+	}
+	return &messages{carrier: c, framing: k.framing()}, nil
+}
+
+// taken says in words what EADDRINUSE means here.
+func taken(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("%w: another process listens there, or a file that is no socket is in the way", err)
+	}
+	return err
+}
+
+// interruption returns why a context ended, if that is what an error comes from.
+func interruption(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}

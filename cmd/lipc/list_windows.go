@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"os"
+	"time"
+
+	"github.com/lipc/ipc"
+)
+
+// listOptions are the options of the command list.
+type listOptions struct{ owners bool }
+
+func (l *listOptions) define(options *flag.FlagSet) {
+	options.BoolVar(&l.owners, "owners", false,
+		"connect to each pipe for a moment, as a client does, to learn whose it is")
+}
+
+const pipes = `\\.\pipe\`
+
+// ownerTimeout is how long a busy pipe is waited for.
+const ownerTimeout = 50 * time.Millisecond
+
+// entries reads the directory of pipes.
+func (l *listOptions) entries() ([]entry, error) {
+	files, err := os.ReadDir(pipes)
+	if err != nil {
+		return nil, err
+	}
+	var entries []entry
+	for _, file := range files {
+		e := entry{kind: "pipe", name: pipes + file.Name()}
+		if l.owners {
+			e.user, e.pid = owner(e.name)
+		}
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+// owner asks who listens on a pipe. One that cannot be connected to tells nothing.
+func owner(name string) (user string, pid int) {
+	d := ipc.Dialer{Timeout: ownerTimeout}
+	c, err := d.Dial(context.Background(), ipc.Path(name))
+	if err != nil {
+		return "", 0
+	}
+	defer c.Close()
+	peer, err := c.PeerCredentials()
+	if err != nil {
+		return "", 0
+	}
+	if peer.SID != "" {
+		user = userName(peer.SID)
+	}
+	return user, max(peer.PID, 0)
+}

@@ -1,0 +1,245 @@
+// Lipc is the netcat of local sockets: it listens, connects, serves programs, passes open files, and tells who is there.
+// "lipc --help" is its manual.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+
+	"github.com/lipc/ipc"
+)
+
+// A command is a first argument. define declares its options, and returns what runs once they have been
+// read, with the arguments, and the program behind "--" if the command takes one.
+type command struct {
+	name      string
+	arguments string
+	about     string // one line
+	details   string // paragraphs and examples
+	program   bool   // whether "-- CMD [ARG…]" may follow
+	define    func(options *flag.FlagSet) run
+}
+
+type run func(ctx context.Context, arguments, program []string) error
+
+func commands() []*command {
+	return []*command{&listenCommand, &connectCommand, &serveCommand, &sendFilesCommand, &receiveFilesCommand, &peerCommand,
+		&listCommand, &pingCommand}
+}
+
+const head = `lipc talks over local sockets: Unix domain sockets, on Windows named pipes.
+
+Usage: lipc COMMAND [OPTION…] ARGUMENT…
+
+`
+
+const foot = `
+"lipc COMMAND --help" tells the options of a command, and more examples.
+
+NAME is a path, or begins with "@":
+  /tmp/x.sock    a socket file; on Windows \\.\pipe\x
+  @x             a name without a file: in Linux's abstract namespace, on Windows \\.\pipe\x, elsewhere a file in a
+                 directory of the user's own
+
+Whoever listens is reached by the same user alone (and by root), unless told otherwise with -mode.
+
+Examples, each with two terminals:
+
+  Talk, or copy, from one to the other:
+    lipc listen @talk                        lipc connect @talk
+    lipc listen @copy > copy.img             lipc connect @copy < disk.img
+
+  Pass an open file to another process. It gets the open file itself, so that it need not be able to open it:
+    lipc receive-files @inbox -- wc -c       lipc send-files @inbox report.pdf
+    (runs "wc -c" with the open file as its standard input)
+    lipc receive-files @inbox -dir Inbox     sudo lipc send-files @inbox secret.txt
+    (keeps a copy of each file in the folder Inbox)
+
+  Give everybody who connects a program of their own:
+    lipc serve /tmp/date.sock -- date        lipc connect /tmp/date.sock
+
+  Who is there, and how fast:
+    lipc list                                lipc peer /tmp/date.sock
+    lipc listen @echo -echo                  lipc ping @echo
+
+Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nobody listens on NAME; 4 NAME is in use; 5 no connection in time;
+128 + N ended by signal N (130: Ctrl-C; 141: whoever read the output is gone). listen -keep, listen -echo, serve,
+receive-files -keep and listen -datagram run until they are interrupted, and that is 0 then.
+`
+
+func main() { os.Exit(start(os.Args[1:])) }
+
+// start runs a command line, and returns the exit code.
+func start(arguments []string) int {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	stops := make(chan os.Signal, 1)
+	signal.Notify(stops, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	go func() {
+		cancel(interruptedError{(<-stops).(syscall.Signal)})
+		signal.Stop(stops) // a second one ends the process at once
+	}()
+	// Otherwise the runtime ends the process when a write to standard output finds nobody, and a socket file stays.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
+	err := dispatch(ctx, arguments)
+	code, silent := exitCode(err)
+	if !silent {
+		fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
+	}
+	return code
+}
+
+func dispatch(ctx context.Context, arguments []string) error {
+	if len(arguments) == 0 {
+		return usageError{"what to do? \"lipc --help\" tells"}
+	}
+	name, rest := arguments[0], arguments[1:]
+	switch name {
+	case "-h", "-help", "--help":
+		return printHelp(os.Stdout)
+	case "help":
+		if len(rest) == 0 {
+			return printHelp(os.Stdout)
+		}
+		name, rest = rest[0], []string{"--help"}
+	}
+	for _, c := range commands() {
+		if c.name == name {
+			return c.start(ctx, rest)
+		}
+	}
+	return usageError{fmt.Sprintf("no such command: %s; \"lipc --help\" lists them", name)}
+}
+
+// start reads the command's options, which may stand before, between and behind its arguments, and runs it.
+func (c *command) start(ctx context.Context, line []string) error {
+	options := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	options.SetOutput(io.Discard)
+	run := c.define(options)
+	var tail []string
+	if i := slices.Index(line, "--"); i >= 0 {
+		line, tail = line[:i], line[i+1:]
+	}
+	var arguments []string
+	for {
+		err := options.Parse(line)
+		if errors.Is(err, flag.ErrHelp) {
+			return c.printHelp(os.Stdout, options)
+		}
+		if err != nil {
+			return usageError{fmt.Sprintf("%s: %v; \"lipc %s --help\" tells its options", c.name, err, c.name)}
+		}
+		if options.NArg() == 0 {
+			break
+		}
+		arguments, line = append(arguments, options.Arg(0)), options.Args()[1:]
+	}
+	if c.program {
+		return run(ctx, arguments, tail)
+	}
+	return run(ctx, append(arguments, tail...), nil)
+}
+
+func printHelp(w io.Writer) error {
+	var text strings.Builder
+	text.WriteString(head)
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, c := range commands() {
+		fmt.Fprintf(table, "  %s\t%s\n", c.usage(), c.about)
+	}
+	table.Flush()
+	text.WriteString(foot)
+	_, err := io.WriteString(w, text.String())
+	return outputError(err)
+}
+
+func (c *command) usage() string { return strings.TrimSpace(c.name + " " + c.arguments) }
+
+func (c *command) printHelp(w io.Writer, options *flag.FlagSet) error {
+	var text strings.Builder
+	fmt.Fprintf(&text, "Usage: lipc %s\n\n%s\n\nOptions, which may stand before and behind the arguments:\n", c.usage(), strings.Trim(c.details, "\n"))
+	options.SetOutput(&text)
+	options.PrintDefaults()
+	_, err := io.WriteString(w, text.String())
+	return outputError(err)
+}
+
+// A usageError is a command line that cannot be.
+type usageError struct{ text string }
+
+func (e usageError) Error() string { return e.text }
+
+// An interruptedError is a signal that ended a command.
+type interruptedError struct{ signal syscall.Signal }
+
+func (e interruptedError) Error() string { return "interrupted" }
+
+// errOutputClosed: whoever read standard output is gone.
+var errOutputClosed = errors.New("standard output is closed")
+
+// outputError says that an error is one of standard output.
+func outputError(err error) error {
+	if brokenPipe(err) {
+		return errOutputClosed
+	}
+	if err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+	return nil
+}
+
+// exitCode returns what the help says, and whether there is nothing to be printed.
+func exitCode(err error) (code int, silent bool) {
+	var interrupted interruptedError
+	var network *net.OpError
+	dialling := errors.As(err, &network) && network.Op == "dial"
+	switch {
+	case err == nil:
+		return 0, true
+	case errors.As(err, &interrupted):
+		return 128 + int(interrupted.signal), true
+	case errors.Is(err, errOutputClosed):
+		return 128 + int(syscall.SIGPIPE), true
+	case errors.As(err, new(usageError)):
+		return 2, false
+	case dialling && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)):
+		return 3, false
+	case errors.Is(err, syscall.EADDRINUSE):
+		return 4, false
+	case dialling && errors.Is(err, context.DeadlineExceeded):
+		return 5, false
+	default:
+		return 1, false
+	}
+}
+
+// oneName reads the argument of a command that takes a name alone.
+func oneName(arguments []string) (ipc.Name, error) {
+	if len(arguments) == 0 {
+		return ipc.Name{}, usageError{"NAME is missing"}
+	}
+	if len(arguments) > 1 {
+		return ipc.Name{}, usageError{fmt.Sprintf("too many arguments: %s", strings.Join(arguments[1:], " "))}
+	}
+	return readName(arguments[0])
+}
+
+func readName(text string) (ipc.Name, error) {
+	name, err := ipc.ParseName(text)
+	if err != nil {
+		return name, usageError{err.Error()}
+	}
+	return name, nil
+}

@@ -1,0 +1,112 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/lipc/ipc"
+)
+
+var peerCommand = command{
+	name: "peer", arguments: "NAME",
+	about: "tell who listens on NAME: process, user, executable",
+	details: `
+Connects to NAME, asks the kernel who listens there, and closes the connection again, which the listener sees. (It is the
+process that began to listen; its id may mean another process once it has ended.) What the system does not tell is left
+out. A name of any kind will do; datagram sockets have no peer to tell of.
+
+  lipc peer /run/docker.sock`,
+	define: func(options *flag.FlagSet) run {
+		var p peering
+		p.dialer.define(options)
+		return p.run
+	},
+}
+
+// peering is the command peer.
+type peering struct{ dialer }
+
+func (p *peering) run(ctx context.Context, arguments, _ []string) error {
+	name, err := oneName(arguments)
+	if err != nil {
+		return err
+	}
+	what, c, err := p.dialAny(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	peer, err := c.peer()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Print(describe(what, peer))
+	return outputError(err)
+}
+
+// dialAny connects to a listener of whatever kind.
+func (p *peering) dialAny(ctx context.Context, name ipc.Name) (what string, c channel, err error) {
+	if c, err = p.dial(ctx, kind{}, name); err == nil {
+		return "bytes", c, nil
+	}
+	// A socket of another kind; in Linux's abstract namespace each kind has names of its own.
+	if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {
+		if c, err := (&dialer{}).dial(ctx, kind{message: true}, name); err == nil {
+			return "messages", c, nil
+		}
+		if c, err := (&dialer{}).dial(ctx, kind{datagram: true}, name); err == nil {
+			return "", nil, errors.Join(errors.New("a datagram socket, which connects to nobody: \"lipc list\" may know more"), c.Close())
+		}
+	}
+	return "", nil, err
+}
+
+// describe tells what is known, a line each.
+func describe(what string, peer ipc.Credentials) string {
+	var text strings.Builder
+	line := func(key, format string, values ...any) {
+		fmt.Fprintf(&text, "%-13s"+format+"\n", append([]any{key + ":"}, values...)...)
+	}
+	line("listens for", "%s", what)
+	if peer.PID >= 0 {
+		line("process", "%d", peer.PID)
+		if path, err := executable(peer.PID); err == nil {
+			line("executable", "%s", path)
+		} else {
+			line("executable", "not told: %v", err)
+		}
+	}
+	if peer.UID >= 0 {
+		line("user", "%s", userName(strconv.Itoa(peer.UID)))
+	}
+	if peer.SID != "" {
+		line("user", "%s", userName(peer.SID))
+	}
+	if peer.GID >= 0 {
+		line("group", "%s", groupName(strconv.Itoa(peer.GID)))
+	}
+	return text.String()
+}
+
+// userName is the name of a user, with the id, or the id if it has no name.
+func userName(id string) string {
+	u, err := user.LookupId(id)
+	if err != nil {
+		return id
+	}
+	return fmt.Sprintf("%s (%s)", u.Username, id)
+}
+
+func groupName(id string) string {
+	g, err := user.LookupGroupId(id)
+	if err != nil {
+		return id
+	}
+	return fmt.Sprintf("%s (%s)", g.Name, id)
+}

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/lipc/ipc"
+)
+
+var pingCommand = command{
+	name: "ping", arguments: "NAME",
+	about: "measure round trips to a \"lipc listen NAME -echo\"",
+	details: `
+Sends a piece, waits until all of it has come back, and so on; then tells how long that took: the percentiles of all round
+trips. Interrupted, it tells of those that there were. The first hundred are not counted. Any server that sends back what
+it gets will do.
+
+  lipc listen @echo -echo &
+  lipc ping @echo
+  lipc ping @echo -size 65536 -count 1000`,
+	define: func(options *flag.FlagSet) run {
+		var p pinging
+		p.define(options)
+		return p.run
+	},
+}
+
+// pinging is the command ping.
+type pinging struct {
+	kind
+	dialer
+	size, count int
+	interval    time.Duration
+	patience    time.Duration
+}
+
+func (p *pinging) define(options *flag.FlagSet) {
+	p.kind.define(options)
+	p.dialer.define(options)
+	options.IntVar(&p.size, "size", 64, "how many `bytes` to send at a time")
+	options.IntVar(&p.count, "count", 10_000, "how `many` round trips")
+	options.DurationVar(&p.interval, "interval", 0, "how long to wait in between")
+	options.DurationVar(&p.patience, "patience", 5*time.Second, "how long to wait for an answer")
+}
+
+// notCounted round trips come first, while caches and clocks warm up.
+const notCounted = 100
+
+func (p *pinging) run(ctx context.Context, arguments, _ []string) error {
+	name, err := oneName(arguments)
+	if err == nil {
+		err = p.kind.check()
+	}
+	if err == nil && (p.size < 1 || p.size > messageLimit) {
+		err = usageError{fmt.Sprintf("-size %d: 1 to %d", p.size, messageLimit)}
+	}
+	if err == nil && (p.count < 1 || p.interval < 0 || p.patience <= 0) {
+		err = usageError{"-count and -patience must be over 0, and -interval not under"}
+	}
+	if err != nil {
+		return err
+	}
+	c, err := p.connect(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	took, err := p.measure(ctx, c)
+	if len(took) > 0 {
+		if _, err := fmt.Print(p.report(name, took)); err != nil {
+			return outputError(err)
+		}
+	}
+	return err
+}
+
+// connect connects; for datagrams from a name of its own, so that it can be answered.
+func (p *pinging) connect(ctx context.Context, name ipc.Name) (channel, error) {
+	if !p.datagram {
+		return p.dial(ctx, p.kind, name)
+	}
+	own := ipc.Namespaced(fmt.Sprintf("lipc-ping-%d", os.Getpid()))
+	c, err := new(permission).listenDatagram(ctx, p.kind, own)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.carrier.(*ipc.DatagramConn).Connect(name); err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	return c, nil
+}
+
+// measure makes the round trips, and returns how long those took that count.
+func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, error) {
+	sent, got := make([]byte, p.size), make([]byte, p.size)
+	_, _ = rand.Read(sent) // never fails
+	late := time.AfterFunc(p.patience, func() { c.Close() })
+	defer late.Stop()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	var took []time.Duration
+	for i := range notCounted + p.count {
+		var number [8]byte
+		binary.LittleEndian.PutUint64(number[:], uint64(i))
+		copy(sent, number[:])
+		late.Reset(p.patience)
+		began := time.Now()
+		err := c.exchange(sent, got)
+		if ctx.Err() != nil {
+			return took, context.Cause(ctx)
+		}
+		if err != nil && !late.Stop() {
+			return took, fmt.Errorf("no answer within %v", p.patience)
+		}
+		if err != nil {
+			return took, fmt.Errorf("no answer: %w", err)
+		}
+		if i >= notCounted {
+			took = append(took, time.Since(began))
+		}
+		if !bytes.Equal(sent, got) {
+			return took, errors.New("something else came back than was sent: the peer is no echo server")
+		}
+		if p.interval > 0 {
+			late.Stop()
+			select {
+			case <-time.After(p.interval):
+			case <-ctx.Done():
+				return took, context.Cause(ctx)
+			}
+		}
+	}
+	return took, nil
+}
+
+// report tells of the percentiles, by nearest rank.
+func (p *pinging) report(name ipc.Name, took []time.Duration) string {
+	slices.Sort(took)
+	at := func(permille int) string {
+		return micro(took[(len(took)*permille+999)/1000-1])
+	}
+	return fmt.Sprintf("%s: %d round trips of %d bytes\nminimum %s, median %s, 90 %% %s, 99 %% %s, 99.9 %% %s, maximum %s\n",
+		name, len(took), p.size, micro(took[0]), at(500), at(900), at(990), at(999), micro(took[len(took)-1]))
+}
+
+// micro is a time in microseconds.
+func micro(d time.Duration) string {
+	return fmt.Sprintf("%.1f µs", float64(d.Nanoseconds())/1e3)
+}

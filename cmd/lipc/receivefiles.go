@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"unicode"
+
+	"github.com/lipc/ipc"
+)
+
+var receiveFilesCommand = command{
+	name: "receive-files", arguments: "NAME [-dir D | -- CMD [ARG…]]",
+	about:   "receive open files: keep copies in a folder, or run a program with each",
+	program: true,
+	details: `
+Waits for a "lipc send-files NAME", and receives the files that it passes: they come open. With -dir each is copied into
+the folder D, under its own name, and its name and size are printed. With "-- CMD" each becomes the standard input of CMD
+in its turn, which finds in its environment:
+
+  LIPC_FILE_NAME                      its name
+  LIPC_FILE_SIZE                      its size in bytes, if it is known
+  LIPC_PEER_PID, _UID, _GID, _SID     who passed it, as the kernel vouches for it, as far as the system tells
+
+Ends with the sender, unless there is -keep. A file that exists is not replaced, unless there is -force; what is not
+complete is removed. The exit code is 1 if any file could not be received.
+
+  lipc receive-files @inbox -dir Inbox
+  lipc receive-files @inbox -- sha256sum
+  lipc receive-files @inbox -keep -- sh -c 'echo "$LIPC_FILE_NAME from process $LIPC_PEER_PID"; exec wc -l'`,
+	define: func(options *flag.FlagSet) run {
+		var r receiving
+		r.define(options)
+		return r.run
+	},
+}
+
+// receiving is the command receive-files.
+type receiving struct {
+	permission
+	dir      string
+	keep     bool
+	force    bool
+	quiet    bool
+	progress bool
+
+	name    ipc.Name
+	program []string
+	root    *os.Root // of dir
+}
+
+func (r *receiving) define(options *flag.FlagSet) {
+	r.permission.define(options)
+	options.StringVar(&r.dir, "dir", "", "the `folder` to keep files in")
+	options.BoolVar(&r.keep, "keep", false, "wait for another sender when one has ended, until interrupted")
+	options.BoolVar(&r.force, "force", false, "replace files that exist")
+	defineReports(options, &r.quiet, &r.progress)
+}
+
+func (r *receiving) run(ctx context.Context, arguments, program []string) (err error) {
+	if r.name, err = oneName(arguments); err != nil {
+		return err
+	}
+	if (r.dir == "") == (len(program) == 0) {
+		return usageError{"either -dir D or -- CMD is needed: where do the files go?"}
+	}
+	if r.program = program; len(program) > 0 {
+		if program[0], err = exec.LookPath(program[0]); err != nil {
+			return err
+		}
+	} else {
+		if r.root, err = os.OpenRoot(r.dir); err != nil {
+			return err
+		}
+		defer r.root.Close()
+	}
+	a, err := r.listen(ctx, kind{}, r.name)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for {
+		c, err := a.accept(ctx)
+		if err != nil {
+			return unlessKept(r.keep, err)
+		}
+		if !r.keep {
+			if err := a.Close(); err != nil {
+				return errors.Join(err, c.Close())
+			}
+		}
+		err = r.receive(ctx, c.(stream))
+		if ctx.Err() != nil {
+			return unlessKept(r.keep, context.Cause(ctx))
+		}
+		if !r.keep || errors.Is(err, errOutputClosed) {
+			return err
+		}
+		if err != nil { // of this sender
+			fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
+		}
+	}
+}
+
+// receive takes all files of a sender.
+func (r *receiving) receive(ctx context.Context, c stream) error {
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	in := inbox{c.Conn}
+	var failed error
+	for {
+		o, f, err := in.next()
+		if err == io.EOF {
+			return failed
+		}
+		if err != nil {
+			return err
+		}
+		received, err := r.take(ctx, in, o, f)
+		f.Close()
+		if errors.Is(err, errOutputClosed) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			in.answer(answer{Received: received, Error: err.Error()})
+			fmt.Fprintf(os.Stderr, "lipc: %q: %v\n", o.Name, err)
+			failed = errors.New("not all files were received")
+			continue
+		}
+		in.answer(answer{Received: received, Done: true})
+	}
+}
+
+// take does with a file what the command line says.
+func (r *receiving) take(ctx context.Context, in inbox, o offer, f *os.File) (int64, error) {
+	if err := checkFileName(o.Name); err != nil {
+		return 0, err
+	}
+	if r.program != nil {
+		return 0, r.runWith(ctx, in, o, f)
+	}
+	bar := newProgress(o.Name, o.Size, r.quiet, r.progress)
+	received, err := r.keepCopy(ctx, o, f, func(received int64) {
+		bar.update(received)
+		in.answer(answer{Received: received})
+	})
+	bar.end()
+	if err != nil || r.quiet {
+		return received, err
+	}
+	_, err = fmt.Printf("%s: %d bytes\n", filepath.Join(r.dir, o.Name), received)
+	return received, outputError(err)
+}
+
+// checkFileName refuses what is no name of a file, or would play tricks on who reads it.
+func checkFileName(name string) error {
+	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) ||
+		strings.ContainsFunc(name, unicode.IsControl) || filepath.Base(name) != name {
+		return fmt.Errorf("%q is no name of a file in a folder", name)
+	}
+	return nil
+}
+
+// runWith runs the program with a file as its standard input.
+func (r *receiving) runWith(ctx context.Context, in inbox, o offer, f *os.File) error {
+	cmd := exec.CommandContext(ctx, r.program[0], r.program[1:]...)
+	cmd.Env = append(os.Environ(), environment(stream{in.c}, r.name)...)
+	cmd.Env = append(cmd.Env, "LIPC_FILE_NAME="+o.Name)
+	if o.Size >= 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("LIPC_FILE_SIZE=%d", o.Size))
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = f, os.Stdout, os.Stderr
+	cmd.Cancel = func() error { return stop(cmd.Process) }
+	cmd.WaitDelay = killedAfter
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w", strings.Join(r.program, " "), err)
+	}
+	return nil
+}
+
+// copiedAtOnce is how many bytes are copied between two reports.
+const copiedAtOnce = 8 << 20
+
+// keepCopy copies a file into the folder. It has another name until it is complete, and is removed if it does not get
+// so far.
+func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report func(int64)) (int64, error) {
+	if _, err := r.root.Lstat(o.Name); err == nil && !r.force {
+		return 0, fmt.Errorf("%w: -force replaces it", fs.ErrExist)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return 0, err
+	}
+	part := o.Name + ".part"
+	copied, err := r.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, o.Mode.Perm()|0o200)
+	if errors.Is(err, fs.ErrExist) {
+		return 0, fmt.Errorf("%s is in the way: %w", part, err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	var received int64
+	ended := make(chan error, 1)
+	go func() { ended <- copyAll(copied, f, &received, report) }()
+	select {
+	case err = <-ended:
+		err = errors.Join(err, copied.Close())
+	case <-ctx.Done(): // a read of a pipe may never end
+		copied.Close()
+		return 0, errors.Join(context.Cause(ctx), r.root.Remove(part))
+	}
+	if err == nil {
+		err = r.root.Rename(part, o.Name)
+	}
+	if err != nil {
+		return received, errors.Join(err, r.root.Remove(part))
+	}
+	return received, nil
+}
+
+// copyAll copies until the end, by the kernel where it can, and reports how far it has come.
+func copyAll(w io.Writer, f *os.File, received *int64, report func(int64)) error {
+	for {
+		n, err := io.CopyN(w, f, copiedAtOnce)
+		*received += n
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		report(*received)
+	}
+}

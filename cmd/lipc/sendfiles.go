@@ -1,0 +1,123 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+var sendFilesCommand = command{
+	name: "send-files", arguments: "NAME FILE…",
+	about: "pass open files to whoever runs receive-files on NAME",
+	details: `
+Opens each FILE, and passes it, open, to the process that runs "lipc receive-files NAME", which reads it without having
+to be able to open it. Waits until it has been received, and prints its size. "-" is standard input, which may be a
+pipe.
+
+A file that cannot be opened or received is told of, the others are passed, and the exit code is 1.
+
+  lipc send-files @inbox report.pdf photo.jpg
+  sudo lipc send-files @inbox /etc/shadow          the receiver needs no rights of its own
+  tar c folder | lipc send-files @inbox -as folder.tar -`,
+	define: func(options *flag.FlagSet) run {
+		var s sending
+		s.define(options)
+		return s.run
+	},
+}
+
+// sending is the command send-files.
+type sending struct {
+	dialer
+	as       string
+	quiet    bool
+	progress bool
+}
+
+func (s *sending) define(options *flag.FlagSet) {
+	s.dialer.define(options)
+	options.StringVar(&s.as, "as", "", "another `name` for the file, if it is a single one")
+	defineReports(options, &s.quiet, &s.progress)
+}
+
+func defineReports(options *flag.FlagSet, quiet, progress *bool) {
+	options.BoolVar(quiet, "quiet", false, "print nothing but errors")
+	options.BoolVar(progress, "progress", false,
+		"always show a progress bar (by default for what takes long, where standard error is a terminal)")
+}
+
+func (s *sending) run(ctx context.Context, arguments, _ []string) error {
+	if len(arguments) < 2 {
+		return usageError{"which files? lipc send-files NAME FILE…"}
+	}
+	name, err := readName(arguments[0])
+	if err != nil {
+		return err
+	}
+	paths := arguments[1:]
+	if s.as != "" && len(paths) > 1 {
+		return usageError{fmt.Sprintf("-as is for a single file, and there are %d", len(paths))}
+	}
+	ch, err := s.dial(ctx, kind{}, name)
+	if err != nil {
+		return err
+	}
+	c := ch.(stream).Conn
+	defer c.Close()
+	defer context.AfterFunc(ctx, func() { c.Close() })()
+	out := &outbox{c, json.NewDecoder(c)}
+	var failed error
+	for _, path := range paths {
+		err := s.send(out, path)
+		if err == nil {
+			continue
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, errNoReceiver) || errors.Is(err, errOutputClosed) {
+			return err
+		}
+		fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
+		failed = errors.New("not all files were passed")
+	}
+	return failed
+}
+
+// send passes one file.
+func (s *sending) send(out *outbox, path string) error {
+	f, name := os.Stdin, "stdin"
+	if path != "-" {
+		var err error
+		if f, err = os.Open(path); err != nil {
+			return err
+		}
+		defer f.Close()
+		name = filepath.Base(path)
+	}
+	if s.as != "" {
+		name = s.as
+	}
+	o, err := newOffer(f, name)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(name, o.Size, s.quiet, s.progress)
+	received, err := out.send(o, f, bar.update)
+	bar.end()
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	switch {
+	case s.quiet:
+	case received > 0 || o.Size == 0:
+		_, err = fmt.Printf("%s: passed, %d bytes\n", name, received)
+	default: // a program has it, and how much that reads is its own business
+		_, err = fmt.Printf("%s: passed\n", name)
+	}
+	return outputError(err)
+}

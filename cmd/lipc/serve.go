@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/lipc/ipc"
+)
+
+var serveCommand = command{
+	name: "serve", arguments: "NAME -- CMD [ARG…]",
+	about:   "run a program for each connection, as its standard input and output",
+	program: true,
+	details: `
+Runs CMD for each connection, at the same time as for others. Its standard input and output are the connection (on
+Windows pipes from and to it), and it finds in its environment who connected:
+
+  LIPC_NAME                           the NAME
+  LIPC_PEER_PID, _UID, _GID, _SID     who connected, as the kernel vouches for it, as far as the system tells
+
+Goes on until interrupted. The programs that run then are asked to end (SIGTERM), and killed after 5 seconds.
+
+  lipc serve /tmp/date.sock -- date
+  lipc serve @shell -- sh -c 'echo "hello, process $LIPC_PEER_PID"; exec cat'
+  lipc serve @sums -message -- ./one-message-per-read`,
+	define: func(options *flag.FlagSet) run {
+		var s serving
+		s.define(options)
+		return s.run
+	},
+}
+
+// serving is the command serve.
+type serving struct {
+	kind
+	permission
+	most  int
+	quiet bool
+}
+
+func (s *serving) define(options *flag.FlagSet) {
+	options.BoolVar(&s.message, "message", false,
+		"messages in place of bytes: each read(2) and write(2) of the program is one; not on Windows")
+	s.permission.define(options)
+	options.IntVar(&s.most, "max", 100, "how `many` programs may run at a time; who connects beyond that waits")
+	options.BoolVar(&s.quiet, "quiet", false, "do not tell of programs that failed")
+}
+
+// killedAfter is how long a program may take to end when it is asked to.
+const killedAfter = 5 * time.Second
+
+func (s *serving) run(ctx context.Context, arguments, program []string) error {
+	name, err := oneName(arguments)
+	if err == nil && len(program) == 0 {
+		err = usageError{"which program? It stands behind \"--\": lipc serve NAME -- CMD"}
+	}
+	if err == nil && s.most < 1 {
+		err = usageError{fmt.Sprintf("-max %d: at least 1", s.most)}
+	}
+	if err == nil {
+		program[0], err = exec.LookPath(program[0])
+	}
+	if err == nil && s.message && !passesConnections {
+		err = fmt.Errorf("serve -message: %w on this system", errors.ErrUnsupported)
+	}
+	if err != nil {
+		return err
+	}
+	a, err := s.listen(ctx, s.kind, name)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	var running sync.WaitGroup
+	defer running.Wait()
+	places := make(chan struct{}, s.most)
+	for {
+		select {
+		case places <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
+		c, err := a.accept(ctx)
+		if err != nil {
+			a.Close() // before the programs have ended
+			return unlessKept(true, err)
+		}
+		running.Go(func() {
+			defer func() { <-places }()
+			s.serve(ctx, c, name, program)
+		})
+	}
+}
+
+// serve runs the program for a connection.
+func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program []string) {
+	defer c.Close()
+	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
+	cmd.Env = append(os.Environ(), environment(c, name)...)
+	cmd.Stderr = os.Stderr
+	cmd.Cancel = func() error { return stop(cmd.Process) }
+	cmd.WaitDelay = killedAfter
+	err := runJoined(cmd, c)
+	if err != nil && !cutOff(err) && ctx.Err() == nil && !s.quiet {
+		fmt.Fprintf(os.Stderr, "lipc: %s: %v\n", strings.Join(program, " "), err)
+	}
+}
+
+// environment says who is at the other end.
+func environment(c channel, name ipc.Name) []string {
+	lines := []string{"LIPC_NAME=" + name.String()}
+	peer, err := c.peer()
+	if err != nil {
+		return lines
+	}
+	for _, id := range []struct {
+		name  string
+		value int
+	}{{"PID", peer.PID}, {"UID", peer.UID}, {"GID", peer.GID}} {
+		if id.value >= 0 {
+			lines = append(lines, fmt.Sprintf("LIPC_PEER_%s=%d", id.name, id.value))
+		}
+	}
+	if peer.SID != "" {
+		lines = append(lines, "LIPC_PEER_SID="+peer.SID)
+	}
+	return lines
+}

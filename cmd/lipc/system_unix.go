@@ -1,0 +1,75 @@
+//go:build unix
+
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// brokenPipe reports whether nobody reads what is written.
+func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
+
+// gone reports whether the peer has closed its end, and not only shut down its sending half: poll(2) says POLLHUP when
+// both halves are shut down (Linux: unix_poll() in net/unix/af_unix.c; FreeBSD: sopoll_generic() in
+// sys/kern/uipc_socket.c). Others say so for one half, too, and are not asked.
+func gone(c channel) bool {
+	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
+		return false
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var state [1]unix.PollFd
+	err = raw.Control(func(fd uintptr) {
+		state[0].Fd = int32(fd)
+		_, _ = unix.Poll(state[:], 0)
+	})
+	return err != nil || state[0].Revents&unix.POLLHUP != 0
+}
+
+// passesConnections: a program can be given a connection itself.
+const passesConnections = true
+
+// runJoined runs a program with a channel as its standard input and output.
+func runJoined(cmd *exec.Cmd, c channel) error {
+	f, err := c.File()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	// Programs expect that reading waits. The mode is shared with c, which is used no more.
+	var blocking error
+	if err := errors.Join(raw.Control(func(fd uintptr) { blocking = syscall.SetNonblock(int(fd), false) }), blocking); err != nil {
+		return err
+	}
+	cmd.Stdin, cmd.Stdout = f, f
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	err = errors.Join(f.Close(), c.Close()) // so that the peer learns of the end when the program ends
+	return errors.Join(cmd.Wait(), err)
+}
+
+// cutOff reports whether a program ended since its client was gone.
+func cutOff(err error) bool {
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGPIPE
+}
+
+// stop asks a process to end.
+func stop(p *os.Process) error { return p.Signal(syscall.SIGTERM) }

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/windows"
+)
+
+// brokenPipe reports whether nobody reads what is written.
+func brokenPipe(err error) bool {
+	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
+}
+
+// gone reports whether the peer has closed its end. A pipe has no halves: who sends no more is gone.
+func gone(channel) bool { return true }
+
+// passesConnections: the handle of a connection is for overlapped operation, which programs do not expect.
+const passesConnections = false
+
+// runJoined runs a program with pipes from and to a channel as its standard input and output.
+func runJoined(cmd *exec.Cmd, c channel) error {
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	output, err := cmd.StdoutPipe()
+	if err != nil {
+		return errors.Join(err, input.Close())
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		_ = c.receive(input)
+		input.Close()
+	}()
+	err = c.send(output) // until the program ends, or closes it
+	if err != nil {
+		_, _ = io.Copy(io.Discard, output) // whoever was to get it is gone
+	}
+	return errors.Join(cmd.Wait(), c.Close())
+}
+
+// cutOff reports whether a program ended since its client was gone, which no exit code tells.
+func cutOff(error) bool { return false }
+
+// stop ends a process: there is no signal that asks it to.
+func stop(p *os.Process) error { return p.Kill() }

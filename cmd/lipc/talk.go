@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+
+	"github.com/lipc/ipc"
+)
+
+var listenCommand = command{
+	name: "listen", arguments: "NAME",
+	about: "wait for a connection, as standard input and output",
+	details: `
+Waits for a connection, sends it what comes from standard input, and writes what it sends to standard output, until
+both have ended. Nobody else can connect meanwhile. With -keep it waits for the next one then, and sends nothing.
+
+When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes: there
+the connection is closed then, except if standard input was empty, or with -hold.
+
+With -datagram it prints what anybody sends, until interrupted.
+
+  lipc listen @talk                            talk to whoever connects
+  lipc listen /tmp/log.sock -keep >> log       collect what comes, from one after the other
+  lipc listen @jobs -message | while read -r job; do …; done
+  lipc listen @echo -echo                      send everything back, to any number of clients: for lipc ping`,
+	define: func(options *flag.FlagSet) run {
+		var l listening
+		l.define(options)
+		return l.run
+	},
+}
+
+var connectCommand = command{
+	name: "connect", arguments: "NAME",
+	about: "connect standard input and output to who listens",
+	details: `
+Connects, sends what comes from standard input, and writes what the peer sends to standard output, until both have ended.
+
+When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes: there
+the connection is closed then, except if standard input was empty, or with -hold.
+
+With -datagram it sends what comes from standard input, and ends. With -from it is bound to a name of its own, so that
+it can be answered: it prints the answers, and goes on until interrupted, or until -count answers came.
+
+  lipc connect @copy < disk.img
+  printf 'GET / HTTP/1.0\r\n\r\n' | lipc connect /run/docker.sock
+  lipc connect @jobs -message -timeout 10s < jobs.txt`,
+	define: func(options *flag.FlagSet) run {
+		var c connecting
+		c.define(options)
+		return c.run
+	},
+}
+
+// listening is the command listen.
+type listening struct {
+	kind
+	permission
+	keep, echo, hold bool
+	count            int
+}
+
+func (l *listening) define(options *flag.FlagSet) {
+	l.kind.defineBinary(options)
+	l.permission.define(options)
+	options.BoolVar(&l.keep, "keep", false, "wait for another connection when one has ended")
+	options.BoolVar(&l.echo, "echo", false, "send back what comes, to any number of clients at a time")
+	options.BoolVar(&l.hold, "hold", false, holdHelp)
+	options.IntVar(&l.count, "count", 0, countHelp)
+}
+
+const (
+	holdHelp  = "when standard input has ended, let the peer send as long as it likes, and do not tell it"
+	countHelp = "with -message or -datagram: end when so `many` messages have come"
+)
+
+func (l *listening) run(ctx context.Context, arguments, _ []string) error {
+	name, err := oneName(arguments)
+	if err == nil {
+		err = errors.Join(l.kind.check(), checkCount(l.count, l.kind))
+	}
+	if err == nil && l.echo && (l.keep || l.hold || l.count != 0) {
+		err = usageError{"-echo goes with none of -keep, -hold and -count"}
+	}
+	if err != nil {
+		return err
+	}
+	if l.datagram {
+		return l.datagrams(ctx, name)
+	}
+	a, err := l.listen(ctx, l.kind, name)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	if l.echo {
+		return l.echoAll(ctx, a)
+	}
+	for {
+		c, err := a.accept(ctx)
+		if err != nil {
+			return unlessKept(l.keep, err)
+		}
+		if !l.keep {
+			if err := a.Close(); err != nil {
+				return errors.Join(err, c.Close())
+			}
+		}
+		err = l.join(ctx, c)
+		if !l.keep {
+			return err
+		}
+		if err != nil && (ctx.Err() != nil || errors.Is(err, errOutputClosed)) {
+			return unlessKept(true, err)
+		}
+		if err != nil { // of this connection
+			fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
+		}
+	}
+}
+
+func (l *listening) join(ctx context.Context, c channel) error {
+	limit(c, l.count)
+	return join(ctx, c, joint{send: !l.keep, receive: true, hold: l.hold})
+}
+
+// unlessKept turns the interruption of what runs until then into success.
+func unlessKept(kept bool, err error) error {
+	if kept && errors.As(err, new(interruptedError)) {
+		return nil
+	}
+	return err
+}
+
+// echoAll serves all clients until the command is interrupted, and those that there are then are cut off.
+func (l *listening) echoAll(ctx context.Context, a acceptor) error {
+	var clients sync.WaitGroup
+	defer clients.Wait()
+	for {
+		c, err := a.accept(ctx)
+		if err != nil {
+			return unlessKept(true, err)
+		}
+		clients.Go(func() {
+			defer c.Close()
+			defer context.AfterFunc(ctx, func() { c.Close() })()
+			if err := c.echo(); err != nil && ctx.Err() == nil && !errors.Is(err, syscall.EPIPE) {
+				fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
+			}
+		})
+	}
+}
+
+func (l *listening) datagrams(ctx context.Context, name ipc.Name) error {
+	c, err := l.listenDatagram(ctx, l.kind, name)
+	if err != nil {
+		return err
+	}
+	if l.echo {
+		defer c.Close()
+		defer context.AfterFunc(ctx, func() { c.Close() })()
+		return c.echo()
+	}
+	return unlessKept(true, l.join(ctx, c))
+}
+
+// connecting is the command connect.
+type connecting struct {
+	kind
+	dialer
+	hold  bool
+	count int
+	from  string
+}
+
+func (c *connecting) define(options *flag.FlagSet) {
+	c.kind.defineBinary(options)
+	c.dialer.define(options)
+	options.BoolVar(&c.hold, "hold", false, holdHelp)
+	options.IntVar(&c.count, "count", 0, countHelp)
+	options.StringVar(&c.from, "from", "", "with -datagram: the `NAME` that answers go to")
+}
+
+func (c *connecting) run(ctx context.Context, arguments, _ []string) error {
+	name, err := oneName(arguments)
+	if err == nil {
+		err = errors.Join(c.kind.check(), checkCount(c.count, c.kind))
+	}
+	if err == nil && c.from != "" && !c.datagram {
+		err = usageError{"-from is for -datagram"}
+	}
+	if err != nil {
+		return err
+	}
+	if c.from != "" {
+		return c.conversation(ctx, name)
+	}
+	ch, err := c.dial(ctx, c.kind, name)
+	if err != nil {
+		return err
+	}
+	limit(ch, c.count)
+	return join(ctx, ch, joint{send: true, receive: !c.datagram, hold: c.hold})
+}
+
+// conversation sends datagrams from a name, and prints what comes back.
+func (c *connecting) conversation(ctx context.Context, name ipc.Name) error {
+	from, err := readName(c.from)
+	if err != nil {
+		return err
+	}
+	bound, err := new(permission).listenDatagram(ctx, c.kind, from)
+	if err != nil {
+		return err
+	}
+	if err := bound.carrier.(*ipc.DatagramConn).Connect(name); err != nil {
+		return errors.Join(err, bound.Close())
+	}
+	limit(bound, c.count)
+	return unlessKept(true, join(ctx, bound, joint{send: true, receive: true, hold: true}))
+}
+
+func checkCount(count int, k kind) error {
+	if count < 0 {
+		return usageError{fmt.Sprintf("-count %d is negative", count)}
+	}
+	if count > 0 && !k.message && !k.datagram {
+		return usageError{"-count is for -message and -datagram"}
+	}
+	return nil
+}
+
+func limit(c channel, count int) {
+	if m, ok := c.(*messages); ok {
+		m.most = count
+	}
+}
