@@ -1,0 +1,472 @@
+// lipc for C++17: handles that close themselves, errors as exceptions, times as std::chrono.
+//
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//
+//     lipc::connection server = lipc::connect(lipc::name::parse("@greeter"), std::chrono::seconds(1));
+//     server.write("hello\n");
+//
+// What a function does, and which errors it has, is said in lipc.h under the name of the C function that it calls. On
+// top of that:
+//
+//  - Errors are thrown as lipc::error, a std::system_error. Its code() is portable, and compares equal to the
+//    std::errc that means the same (std::errc::connection_refused); os_code() is the system's own. What is no fault is
+//    no exception: the end of a stream or of messages, and a try_accept() that nobody came for.
+//  - A timeout is in milliseconds or coarser; lipc::forever, the default, waits for ever, and zero does not wait.
+//  - What owns a handle can be moved, not copied. native() lends the handle to the functions of lipc.h.
+//  - Nothing leaks when an exception is thrown, files that were received included.
+//
+// Left out, and to be had from lipc.h by way of native(): batches, vectored reading and writing, peeking, buffer sizes,
+// credentials and control data that travel with a message, datagrams, FIFOs, socket activation, pidfds, the options of
+// named pipes, and asynchronous operations. Files are passed on Unix alone; for Windows see lipc_duplicate_into().
+#ifndef LIPC_HPP
+#define LIPC_HPP
+
+#include <lipc.h>
+
+#include <chrono>
+#include <climits>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+namespace lipc {
+
+// ============================================ Errors ==============================================
+
+// The portable codes, LIPC_EAGAIN and its kin, as a category of std::error_code.
+class error_category_type final : public std::error_category {
+public:
+    const char *name() const noexcept override { return "lipc"; }
+
+    std::string message(int code) const override { return lipc_strerror(result(code)); }
+
+    std::error_condition default_error_condition(int code) const noexcept override {
+        switch (code) {
+        case LIPC_EAGAIN: return std::errc::resource_unavailable_try_again;
+        case LIPC_ETIMEDOUT: return std::errc::timed_out;
+        case LIPC_EINVAL: return std::errc::invalid_argument;
+        case LIPC_ENAMETOOLONG: return std::errc::filename_too_long;
+        case LIPC_ENOENT: return std::errc::no_such_file_or_directory;
+        case LIPC_EACCES: return std::errc::permission_denied;
+        case LIPC_EADDRINUSE: return std::errc::address_in_use;
+        case LIPC_ECONNREFUSED: return std::errc::connection_refused;
+        case LIPC_EPIPE: return std::errc::broken_pipe;
+        case LIPC_ENOTSUP: return std::errc::not_supported;
+        case LIPC_EMFILE: return std::errc::too_many_files_open;
+        case LIPC_ENOMEM: return std::errc::not_enough_memory;
+        case LIPC_EBADF: return std::errc::bad_file_descriptor;
+        case LIPC_ENOTSOCK: return std::errc::not_a_socket;
+        case LIPC_ENOTCONN: return std::errc::not_connected;
+        case LIPC_EMSGSIZE: return std::errc::message_size;
+        case LIPC_EIO: return std::errc::io_error;
+        case LIPC_EEXIST: return std::errc::file_exists;
+        default: return {code, *this};
+        }
+    }
+
+    // A result that says this code and no more.
+    static std::int64_t result(int code) noexcept { return -(static_cast<std::int64_t>(code) << LIPC_ERROR_OS_BITS); }
+};
+
+inline const std::error_category &error_category() noexcept {
+    static const error_category_type category;
+    return category;
+}
+
+// For comparing: e.code() == lipc::code(LIPC_ETRUNCATED).
+inline std::error_code code(lipc_error portable) noexcept { return {static_cast<int>(portable), error_category()}; }
+
+class error : public std::system_error {
+public:
+    // result is that of a function of lipc.h; what says what was being done.
+    error(std::int64_t result, const std::string &what)
+        : std::system_error(lipc_error_code(result), error_category(), what), os_code_(lipc_error_os(result)) {}
+
+    // The system's own code, an errno value or that of GetLastError(); 0 if it has none.
+    int os_code() const noexcept { return os_code_; }
+
+private:
+    int os_code_;
+};
+
+namespace detail {
+
+template <typename Result> Result check(Result result, const char *what) {
+    if (result < 0)
+        throw error(result, what);
+    return result;
+}
+
+} // namespace detail
+
+// ============================================= Time ===============================================
+
+using milliseconds = std::chrono::milliseconds;
+
+inline constexpr milliseconds forever{-1};
+
+namespace detail {
+
+inline int timeout(milliseconds time) noexcept {
+    if (time.count() < 0)
+        return -1;
+    return time.count() < INT_MAX ? static_cast<int>(time.count()) : INT_MAX;
+}
+
+// What is left of a time that began when this was made.
+class deadline {
+public:
+    explicit deadline(milliseconds time) : time_(timeout(time)), begin_(clock::now()) {}
+
+    // At least 1 ms if there was any time, so that to run out of it is LIPC_ETIMEDOUT, not LIPC_EAGAIN.
+    milliseconds left() const {
+        if (time_.count() <= 0)
+            return time_;
+        milliseconds left = time_ - std::chrono::duration_cast<milliseconds>(clock::now() - begin_);
+        return left.count() > 1 ? left : milliseconds(1);
+    }
+
+private:
+    using clock = std::chrono::steady_clock;
+    milliseconds time_;
+    clock::time_point begin_;
+};
+
+} // namespace detail
+
+// ============================================= Names ==============================================
+
+class name {
+public:
+    // The name of nothing, that of an unbound socket.
+    name() noexcept : name_() {}
+    explicit name(const lipc_name &found) noexcept : name_(found) {}
+
+    static name path(std::string_view text) { return make(lipc_name_path, text); }
+    static name namespaced(std::string_view text) { return make(lipc_name_namespaced, text); }
+    // "@x" is namespaced, anything else is a path.
+    static name parse(std::string_view text) { return make(lipc_name_parse, text); }
+
+    // LIPC_NAME_PATH, LIPC_NAME_NAMESPACED, or 0.
+    int type() const noexcept { return static_cast<int>(name_.type); }
+    std::string_view text() const noexcept { return {name_.text, name_.length}; }
+
+    // In the form that parse() reads.
+    std::string string() const {
+        char buffer[LIPC_NAME_CAPACITY + 2];
+        int length = detail::check(lipc_name_format(&name_, buffer, sizeof buffer), "formatting a name");
+        return {buffer, static_cast<std::size_t>(length)};
+    }
+
+    const lipc_name *native() const noexcept { return &name_; }
+
+    friend bool operator==(const name &a, const name &b) noexcept {
+        return a.type() == b.type() && a.text() == b.text();
+    }
+    friend bool operator!=(const name &a, const name &b) noexcept { return !(a == b); }
+
+private:
+    static name make(int (*function)(const char *, std::size_t, lipc_name *), std::string_view text) {
+        name made;
+        int r = function(text.data() == nullptr ? "" : text.data(), text.size(), &made.name_);
+        if (r < 0)
+            throw error(r, "name \"" + std::string(text) + "\"");
+        return made;
+    }
+
+    lipc_name name_;
+};
+
+// ============================================ Handles =============================================
+
+// Owns a file descriptor or a HANDLE.
+class handle {
+public:
+    handle() noexcept = default;
+    explicit handle(lipc_handle owned) noexcept : handle_(owned) {}
+    handle(handle &&other) noexcept : handle_(other.release()) {}
+    handle &operator=(handle &&other) noexcept {
+        reset(other.release());
+        return *this;
+    }
+    ~handle() { reset(); }
+
+    explicit operator bool() const noexcept { return handle_ != LIPC_INVALID_HANDLE; }
+
+    lipc_handle native() const noexcept { return handle_; }
+
+    // Gives the handle away: it is the caller's now.
+    lipc_handle release() noexcept { return std::exchange(handle_, LIPC_INVALID_HANDLE); }
+
+    // Closes the handle, and owns another in its place.
+    void reset(lipc_handle owned = LIPC_INVALID_HANDLE) noexcept {
+        lipc_handle old = std::exchange(handle_, owned);
+        if (old != LIPC_INVALID_HANDLE && old != owned)
+            lipc_close(old);
+    }
+
+    void close() noexcept { reset(); }
+
+    handle duplicate() const {
+        lipc_handle copy;
+        detail::check(lipc_duplicate(handle_, &copy), "duplicating a handle");
+        return handle(copy);
+    }
+
+private:
+    lipc_handle handle_ = LIPC_INVALID_HANDLE;
+};
+
+// ========================================== Connections ===========================================
+
+// What can be read and written: a connection, and each end of a pipe.
+class stream {
+public:
+    stream() noexcept = default;
+    explicit stream(handle &&owned) noexcept : handle_(std::move(owned)) {}
+
+    explicit operator bool() const noexcept { return static_cast<bool>(handle_); }
+    lipc_handle native() const noexcept { return handle_.native(); }
+    handle release() noexcept { return std::move(handle_); }
+    void close() noexcept { handle_.close(); }
+
+    // LIPC_STREAM and its kin.
+    int kind() const { return detail::check(lipc_kind(native()), "asking for the kind"); }
+
+    // Reads what is there. 0 is the end.
+    std::size_t read(void *data, std::size_t size, milliseconds timeout = forever) {
+        return static_cast<std::size_t>(
+            detail::check(lipc_read(native(), data, size, detail::timeout(timeout)), "reading"));
+    }
+
+    // Reads what is there, at most so much; an empty string is the end.
+    std::string read(std::size_t most, milliseconds timeout = forever) {
+        std::string data(most, '\0');
+        data.resize(read(data.data(), most, timeout));
+        return data;
+    }
+
+    // Writes as much as can be written in that time, and returns how much: see lipc_write().
+    std::size_t write_some(const void *data, std::size_t size, milliseconds timeout = forever) {
+        return static_cast<std::size_t>(
+            detail::check(lipc_write(native(), data, size, detail::timeout(timeout)), "writing"));
+    }
+
+    // Writes all of it in that time, or throws: then it is unknown how much was written.
+    void write(std::string_view data, milliseconds timeout = forever) {
+        detail::deadline deadline(timeout);
+        while (!data.empty())
+            data.remove_prefix(write_some(data.data(), data.size(), deadline.left()));
+    }
+
+private:
+    handle handle_;
+};
+
+// Who a peer is; -1 where the system does not tell.
+struct credentials {
+    std::int64_t pid, uid, gid;
+};
+
+// What receive_files() received.
+struct received {
+    std::size_t size;          // of the payload
+    std::vector<handle> files; // close-on-exec
+};
+
+class connection : public stream {
+public:
+    using stream::stream;
+
+    // ---- Messages, for connections of the kind LIPC_MESSAGE.
+
+    // Sends one message, all of it or none.
+    void send(std::string_view message, milliseconds timeout = forever) {
+        const char *data = message.data() == nullptr ? "" : message.data();
+        detail::check(lipc_send(native(), data, message.size(), detail::timeout(timeout)), "sending");
+    }
+
+    // Receives one message, and returns its size, or nothing at the end. One that does not fit is LIPC_ETRUNCATED, and
+    // its beginning is in data.
+    std::optional<std::size_t> receive(void *data, std::size_t size, milliseconds timeout = forever) {
+        std::int64_t r = lipc_receive(native(), data, size, detail::timeout(timeout));
+        if (lipc_error_code(r) == LIPC_EEND)
+            return std::nullopt;
+        return static_cast<std::size_t>(detail::check(r, "receiving"));
+    }
+
+    // The same, for messages of at most that size.
+    std::optional<std::string> receive(std::size_t most, milliseconds timeout = forever) {
+        std::string message(most, '\0');
+        std::optional<std::size_t> size = receive(message.data(), most, timeout);
+        if (!size)
+            return std::nullopt;
+        message.resize(*size);
+        return message;
+    }
+
+    // The size of the next message, which stays; nothing at the end. Linux and Windows.
+    std::optional<std::size_t> message_size(milliseconds timeout = forever) {
+        std::int64_t r = lipc_message_size(native(), detail::timeout(timeout));
+        if (lipc_error_code(r) == LIPC_EEND)
+            return std::nullopt;
+        return static_cast<std::size_t>(detail::check(r, "asking for the size of the next message"));
+    }
+
+    // ---- Files, on Unix, for streams and messages.
+
+    // Sends files, which are lent, with a message, or with the first byte of a piece of a stream, which is then written
+    // to its end.
+    void send_files(std::string_view data, const std::vector<lipc_handle> &files, milliseconds timeout = forever) {
+        detail::deadline deadline(timeout);
+        lipc_buffer buffer{const_cast<char *>(data.data()), data.size()};
+        std::vector<lipc_handle> lent(files);
+        lipc_message message = {};
+        message.size = sizeof message;
+        message.buffers = &buffer;
+        message.buffer_count = 1;
+        message.handles = lent.data();
+        message.handle_count = lent.size();
+        std::int64_t sent =
+            detail::check(lipc_send_message(native(), &message, detail::timeout(timeout)), "sending files");
+        data.remove_prefix(static_cast<std::size_t>(sent));
+        if (!data.empty()) // of a stream: the files have gone
+            write(data, deadline.left());
+    }
+
+    // Receives a message, or what is there of a stream up to the bytes that files came with, and at most so many files.
+    // More files are LIPC_EHANDLES; none are left open then. Nothing is the end.
+    std::optional<received> receive_files(void *data, std::size_t size, std::size_t most,
+                                          milliseconds timeout = forever) {
+        // All memory is there before files are, so that nothing is thrown while nobody owns them.
+        std::vector<lipc_handle> raw(most);
+        received result{0, std::vector<handle>(most)};
+        lipc_buffer buffer{data, size};
+        lipc_message message = {};
+        message.size = sizeof message;
+        message.buffers = &buffer;
+        message.buffer_count = 1;
+        message.handles = raw.data();
+        message.handle_capacity = most;
+        std::int64_t r = lipc_receive_message(native(), &message, detail::timeout(timeout));
+        if (lipc_error_code(r) == LIPC_EEND)
+            return std::nullopt;
+        result.size = static_cast<std::size_t>(detail::check(r, "receiving files"));
+        for (std::size_t i = 0; i < message.handle_count; i++)
+            result.files[i].reset(raw[i]);
+        result.files.resize(message.handle_count);
+        return result;
+    }
+
+    // ---- About the connection.
+
+    credentials peer_credentials() const {
+        lipc_credentials peer;
+        detail::check(lipc_peer_credentials(native(), &peer), "asking for the peer's credentials");
+        return {peer.pid, peer.uid, peer.gid};
+    }
+
+    // LIPC_READ, LIPC_WRITE or both. Not on Windows.
+    void shutdown(int direction) { detail::check(lipc_shutdown(native(), direction), "shutting down"); }
+
+    name local_name() const { return ask(lipc_local_name); }
+    name peer_name() const { return ask(lipc_peer_name); }
+
+private:
+    name ask(int (*function)(lipc_handle, lipc_name *)) const {
+        lipc_name found;
+        detail::check(function(native(), &found), "asking for a name");
+        return name(found);
+    }
+};
+
+inline connection connect(const name &to, milliseconds timeout = forever, int kind = LIPC_STREAM) {
+    lipc_connect_options options = {};
+    options.size = sizeof options;
+    options.kind = kind;
+    lipc_handle made;
+    int r = lipc_connect(to.native(), &options, detail::timeout(timeout), &made);
+    if (r < 0)
+        throw error(r, "connecting to " + to.string());
+    return connection(handle(made));
+}
+
+// Two connections of a kind, each the other's peer.
+inline std::pair<connection, connection> pair(int kind = LIPC_STREAM) {
+    lipc_handle a, b;
+    detail::check(lipc_pair(kind, &a, &b), "making a pair");
+    return {connection(handle(a)), connection(handle(b))};
+}
+
+// The reading end of a pipe, and the writing end.
+inline std::pair<stream, stream> pipe() {
+    lipc_handle reader, writer;
+    detail::check(lipc_pipe(nullptr, &reader, &writer), "making a pipe");
+    return {stream(handle(reader)), stream(handle(writer))};
+}
+
+// ============================================ Listeners ===========================================
+
+class listener {
+public:
+    // kind is LIPC_STREAM or LIPC_MESSAGE; a mode and a backlog of 0 are the defaults: the owner alone, and what the
+    // system allows.
+    explicit listener(const lipc::name &on, int kind = LIPC_STREAM, std::uint32_t mode = 0, int backlog = 0) {
+        lipc_listen_options options = {};
+        options.size = sizeof options;
+        options.kind = kind;
+        options.mode = mode;
+        options.backlog = backlog;
+        int r = lipc_listen(on.native(), &options, &listener_);
+        if (r < 0)
+            throw error(r, "listening on " + on.string());
+    }
+    listener(listener &&other) noexcept : listener_(std::exchange(other.listener_, nullptr)) {}
+    listener &operator=(listener &&other) noexcept {
+        if (this != &other) {
+            close();
+            listener_ = std::exchange(other.listener_, nullptr);
+        }
+        return *this;
+    }
+    ~listener() { close(); }
+
+    // Also removes the socket file.
+    void close() noexcept { lipc_listener_close(std::exchange(listener_, nullptr)); }
+
+    connection accept(milliseconds timeout = forever) {
+        lipc_handle accepted;
+        detail::check(lipc_accept(listener_, detail::timeout(timeout), nullptr, &accepted), "accepting");
+        return connection(handle(accepted));
+    }
+
+    // accept() that tells by an empty result that nobody came in time.
+    std::optional<connection> try_accept(milliseconds timeout) {
+        lipc_handle accepted;
+        int r = lipc_accept(listener_, detail::timeout(timeout), nullptr, &accepted);
+        if (lipc_error_code(r) == LIPC_ETIMEDOUT || lipc_error_code(r) == LIPC_EAGAIN)
+            return std::nullopt;
+        detail::check(r, "accepting");
+        return connection(handle(accepted));
+    }
+
+    lipc::name name() const {
+        lipc_name found;
+        lipc_listener_name(listener_, &found);
+        return lipc::name(found);
+    }
+
+    lipc_listener *native() const noexcept { return listener_; }
+
+private:
+    lipc_listener *listener_ = nullptr;
+};
+
+} // namespace lipc
+
+#endif // LIPC_HPP
