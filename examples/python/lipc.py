@@ -1,0 +1,598 @@
+"""lipc for Python 3.9 and later, on Unix: local sockets, messages, open files, pipes. Nothing has to be built.
+
+    with lipc.connect("@greeter", timeout=5) as server:
+        server.write(b"hello\\n")
+        print(server.read(100))
+
+The library is the installed one, liblipc; or the one whose path is in the environment variable LIPC_LIBRARY. What a
+function does, and which errors it has, is said in lipc.h under the name of the C function that it calls. On top of
+that:
+
+- Names are strings: "@x" is namespaced, anything else is the path of a socket file.
+- Errors are exceptions derived from Error, which is an OSError, and also from the built-in one that means the same:
+  FileNotFoundError, ConnectionRefusedError, BrokenPipeError, TimeoutError, BlockingIOError and so on.
+- Timeouts are in seconds. None waits for ever. 0 does not wait, and what cannot be done at once is BlockingIOError.
+  What can wait goes by the attribute "timeout" of its object. Signal handlers of Python run while the main thread
+  waits, after a tenth of a second at the latest.
+- Data is bytes, or anything else with a buffer. A Connection is a raw stream, so io.BufferedReader(connection) reads
+  lines.
+- All is closed by "with", by close(), or when it is no longer referred to; files that were received too.
+
+Left out: batches, vectored reading and writing, peeking, buffer sizes, credentials and control data that travel with a
+message, datagrams, FIFOs, socket activation, pidfds, and Windows. What has a fileno() also works with select, asyncio
+and the like.
+"""
+
+import ctypes
+import ctypes.util
+import errno
+import io
+import math
+import os
+import sys
+import threading
+import time
+from typing import NamedTuple, Optional
+
+# ============================================ The library =========================================
+
+_ABI = "0.1"  # the versions that this is for, as in the library's soname
+
+
+def _load():
+    path = os.environ.get("LIPC_LIBRARY")
+    if path:
+        return ctypes.CDLL(path)
+    installed = f"liblipc.{_ABI}.dylib" if sys.platform == "darwin" else f"liblipc.so.{_ABI}"
+    try:
+        return ctypes.CDLL(installed)
+    except OSError as error:
+        path = ctypes.util.find_library("lipc")
+        if path is None:
+            raise ImportError(f"liblipc is not installed ({error}); LIPC_LIBRARY may name it") from None
+        return ctypes.CDLL(path)
+
+
+_library = _load()
+_handle_type = ctypes.c_ssize_t  # intptr_t
+
+
+class _Name(ctypes.Structure):
+    _fields_ = [("type", ctypes.c_uint32), ("length", ctypes.c_uint32), ("text", ctypes.c_char * 1016)]
+
+
+class _ListenOptions(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("mode", ctypes.c_uint32),
+        ("backlog", ctypes.c_int),
+        ("kind", ctypes.c_int),
+        ("windows", ctypes.c_void_p),
+    ]
+
+
+class _ConnectOptions(ctypes.Structure):
+    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("windows", ctypes.c_void_p)]
+
+
+class _Buffer(ctypes.Structure):
+    _fields_ = [("data", ctypes.c_void_p), ("size", ctypes.c_size_t)]
+
+
+class _Message(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("buffers", ctypes.POINTER(_Buffer)),
+        ("buffer_count", ctypes.c_size_t),
+        ("handles", ctypes.POINTER(_handle_type)),
+        ("handle_count", ctypes.c_size_t),
+        ("handle_capacity", ctypes.c_size_t),
+        ("credentials", ctypes.c_void_p),
+        ("peer", ctypes.c_void_p),
+        ("pidfd", ctypes.c_void_p),
+        ("control", ctypes.c_void_p),
+        ("length", ctypes.c_size_t),
+    ]
+
+
+class _Credentials(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int64) for name in ("pid", "uid", "gid")] + [("reserved", ctypes.c_int64 * 5)]
+
+
+def _declare():
+    pointer, int_, int64, size = ctypes.c_void_p, ctypes.c_int, ctypes.c_int64, ctypes.c_size_t
+    handle, text = _handle_type, ctypes.c_char_p
+    for name, result, *arguments in [
+        ("version", int_),
+        ("constant", int_, text, pointer),
+        ("error_code", int_, int64),
+        ("error_os", int_, int64),
+        ("error_name", text, int64),
+        ("strerror", text, int64),
+        ("name_parse", int_, text, size, pointer),
+        ("name_format", int_, pointer, pointer, size),
+        ("close", int_, handle),
+        ("local_name", int_, handle, pointer),
+        ("peer_name", int_, handle, pointer),
+        ("listen", int_, pointer, pointer, pointer),
+        ("accept", int_, pointer, int_, pointer, pointer),
+        ("listener_handle", handle, pointer),
+        ("listener_name", None, pointer, pointer),
+        ("listener_close", None, pointer),
+        ("connect", int_, pointer, pointer, int_, pointer),
+        ("pair", int_, int_, pointer, pointer),
+        ("read", int64, handle, pointer, size, int_),
+        ("write", int64, handle, pointer, size, int_),
+        ("shutdown", int_, handle, int_),
+        ("send", int64, handle, pointer, size, int_),
+        ("receive", int64, handle, pointer, size, int_),
+        ("message_size", int64, handle, int_),
+        ("send_message", int64, handle, pointer, int_),
+        ("receive_message", int64, handle, pointer, int_),
+        ("peer_credentials", int_, handle, pointer),
+        ("pipe", int_, pointer, pointer, pointer),
+    ]:
+        function = getattr(_library, "lipc_" + name)
+        function.restype, function.argtypes = result, arguments
+
+
+def _constant(name):
+    value = ctypes.c_int64()
+    if _library.lipc_constant(name.encode(), ctypes.byref(value)) < 0:
+        raise ImportError(f"this liblipc does not know {name}")
+    return value.value
+
+
+def _check_library():
+    version = _library.lipc_version()
+    if f"{version // 10000}.{version // 100 % 100}" != _ABI:
+        raise ImportError(f"liblipc has the version number {version}, this is for {_ABI}")
+    for structure, name in [
+        (_Name, "lipc_name"),
+        (_ListenOptions, "lipc_listen_options"),
+        (_ConnectOptions, "lipc_connect_options"),
+        (_Buffer, "lipc_buffer"),
+        (_Message, "lipc_message"),
+        (_Credentials, "lipc_credentials"),
+        (_handle_type, "lipc_handle"),
+    ]:
+        if ctypes.sizeof(structure) != _constant(f"sizeof({name})"):
+            raise ImportError(f"{name} has another size in this liblipc")
+
+
+_declare()
+_check_library()
+
+_INVALID = _constant("LIPC_INVALID_HANDLE")
+_STREAM = _constant("LIPC_STREAM")
+_MESSAGE = _constant("LIPC_MESSAGE")
+READ = _constant("LIPC_READ")
+WRITE = _constant("LIPC_WRITE")
+
+# ============================================== Errors ============================================
+
+
+class Error(OSError):
+    """What failed in the library. "code" is the portable code's name, as "LIPC_ENOENT"; errno is the system's own."""
+
+    code = ""
+
+
+_built_in = {  # the portable code, the exception that means the same, and an errno for where the system has none
+    "LIPC_EAGAIN": (BlockingIOError, errno.EAGAIN),
+    "LIPC_ETIMEDOUT": (TimeoutError, errno.ETIMEDOUT),
+    "LIPC_EINVAL": (ValueError, errno.EINVAL),
+    "LIPC_ENAME": (ValueError, errno.EINVAL),
+    "LIPC_ENAMETOOLONG": (ValueError, errno.ENAMETOOLONG),
+    "LIPC_ENOENT": (FileNotFoundError, errno.ENOENT),
+    "LIPC_EACCES": (PermissionError, errno.EACCES),
+    "LIPC_ECONNREFUSED": (ConnectionRefusedError, errno.ECONNREFUSED),
+    "LIPC_EPIPE": (BrokenPipeError, errno.EPIPE),
+    "LIPC_EEXIST": (FileExistsError, errno.EEXIST),
+    "LIPC_ENOTSUP": (io.UnsupportedOperation, errno.ENOTSUP),
+}
+_classes = {code: type("Error", (Error, base), {"__doc__": Error.__doc__}) for code, (base, _) in _built_in.items()}
+
+
+def _error(result, what=None):
+    code = _library.lipc_error_name(result).decode()
+    number = _library.lipc_error_os(result) or _built_in.get(code, (None, errno.EIO))[1]
+    error = _classes.get(code, Error)(number, _library.lipc_strerror(result).decode(), what)
+    error.code = code
+    return error
+
+
+def _checked(result, what=None):
+    if result < 0:
+        raise _error(result, what)
+    return result
+
+
+def _is(result, code):
+    return result < 0 and _library.lipc_error_name(result) == code
+
+
+# ============================================== Waiting ===========================================
+
+_PIECE = 0.1  # seconds: signal handlers of Python run between the pieces of a wait
+
+
+class _Wait:
+    """The time that a call may take, in pieces."""
+
+    def __init__(self, timeout):
+        if timeout is not None and timeout < 0:
+            raise ValueError("a timeout is not negative; None waits for ever")
+        self._end = None if timeout is None else time.monotonic() + timeout
+        self._zero = timeout == 0
+        self._piece = _PIECE if threading.current_thread() is threading.main_thread() else 86400
+
+    def milliseconds(self):
+        if self._zero:
+            return 0
+        left = self._piece if self._end is None else min(self._piece, self._end - time.monotonic())
+        return max(1, math.ceil(left * 1000))
+
+    def over(self):
+        return self._zero or (self._end is not None and time.monotonic() >= self._end)
+
+    def call(self, function):
+        """The result of the function, which takes milliseconds, once it is anything but that a piece is over."""
+        while True:
+            result = function(self.milliseconds())
+            if not _is(result, b"LIPC_ETIMEDOUT") or self.over():
+                return result
+
+
+# =========================================== Names and memory =====================================
+
+
+def _parsed(name):
+    text = os.fsencode(name)
+    parsed = _Name()
+    _checked(_library.lipc_name_parse(text, len(text), ctypes.byref(parsed)), name)
+    return parsed
+
+
+def _text(name):
+    buffer = ctypes.create_string_buffer(ctypes.sizeof(_Name))
+    length = _checked(_library.lipc_name_format(ctypes.byref(name), buffer, len(buffer)))
+    return os.fsdecode(buffer.raw[:length])
+
+
+def _memory(data):
+    """An object that holds the data, its address, and its size. What can only be read is copied, but for bytes."""
+    if not isinstance(data, bytes):
+        view = memoryview(data)
+        if not view.readonly and view.c_contiguous:
+            return _writable(view)
+        data = view.tobytes()
+    return data, ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value, len(data)
+
+
+def _writable(buffer):
+    memory = memoryview(buffer)
+    array = (ctypes.c_char * memory.nbytes).from_buffer(memory.cast("B") if memory.nbytes else bytearray(1))
+    return array, ctypes.addressof(array), memory.nbytes
+
+
+# ============================================== Handles ===========================================
+
+
+class _Owner:
+    """Owns a handle, from the moment on that the library stores it here."""
+
+    def __init__(self):
+        self.handle = _handle_type(_INVALID)
+
+    def reference(self):
+        return ctypes.byref(self.handle)
+
+    def number(self):
+        if self.handle.value == _INVALID:
+            raise ValueError("I/O operation on a closed handle")
+        return self.handle.value
+
+    def detach(self):
+        number, self.handle.value = self.number(), _INVALID
+        return number
+
+    def close(self):
+        number, self.handle.value = self.handle.value, _INVALID
+        if number != _INVALID:
+            _library.lipc_close(number)
+
+    def __del__(self):
+        self.close()
+
+
+class Files:
+    """Files that were received, open until they are taken or closed."""
+
+    def __init__(self, limit):
+        self._handles = (_handle_type * max(limit, 1))(*[_INVALID] * max(limit, 1))
+        self._message = _Message(size=ctypes.sizeof(_Message), handles=self._handles, handle_capacity=limit)
+
+    def __len__(self):
+        return self._message.handle_count
+
+    def fileno(self, index=0):
+        """The descriptor of a file, which stays here."""
+        if not 0 <= index < len(self):
+            raise IndexError(f"no file {index}, {len(self)} came")
+        if self._handles[index] == _INVALID:
+            raise ValueError(f"file {index} was taken or closed")
+        return self._handles[index]
+
+    def detach(self, index=0):
+        """The descriptor of a file, which is the caller's now, who has to close it."""
+        number = self.fileno(index)
+        self._handles[index] = _INVALID
+        return number
+
+    def open(self, index=0, mode="rb", **options):
+        """A file object, which is the caller's; the options are those of the built-in open()."""
+        return open("received", mode, opener=lambda *_: self.detach(index), **options)
+
+    def close(self):
+        for index in range(len(self)):
+            if self._handles[index] != _INVALID:
+                os.close(self.detach(index))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __del__(self):
+        self.close()
+
+
+class Credentials(NamedTuple):
+    """Who a peer is, as the kernel vouches for it; None where the system does not tell."""
+
+    pid: Optional[int]
+    uid: Optional[int]
+    gid: Optional[int]
+
+
+class _Socket:
+    """What all connections have. "timeout", in seconds, is for each call that can wait."""
+
+    timeout = None
+
+    def __init__(self, owner, timeout=None):
+        self._owner = owner
+        self.timeout = timeout
+
+    def fileno(self):
+        return self._owner.number()
+
+    def detach(self):
+        """The descriptor, which is the caller's now."""
+        return self._owner.detach()
+
+    def shutdown(self, direction):
+        """Shuts down READ, WRITE, or both (READ | WRITE)."""
+        _checked(_library.lipc_shutdown(self.fileno(), direction))
+
+    def peer_credentials(self):
+        found = _Credentials()
+        _checked(_library.lipc_peer_credentials(self.fileno(), ctypes.byref(found)))
+        return Credentials(*[None if number < 0 else number for number in (found.pid, found.uid, found.gid)])
+
+    def local_name(self):
+        """The name that this end is bound to, or ""."""
+        return self._name(_library.lipc_local_name)
+
+    def peer_name(self):
+        """The name that the other end is bound to, or ""."""
+        return self._name(_library.lipc_peer_name)
+
+    def _name(self, function):
+        found = _Name()
+        _checked(function(self.fileno(), ctypes.byref(found)))
+        return _text(found)
+
+    def send_files(self, data, files):
+        """Sends files (descriptors, or objects with a fileno()) with a message, or with the first byte of a piece of a
+        stream. They stay the caller's."""
+        keep, address, size = _memory(data)
+        numbers = [file if isinstance(file, int) else file.fileno() for file in files]
+        buffer = _Buffer(address, size)
+        message = _Message(
+            size=ctypes.sizeof(_Message),
+            buffers=ctypes.pointer(buffer),
+            buffer_count=1,
+            handles=(_handle_type * max(len(numbers), 1))(*numbers),
+            handle_count=len(numbers),
+        )
+        wait, handle = _Wait(self.timeout), self.fileno()
+        send = _library.lipc_send_message
+        sent = _checked(wait.call(lambda time: send(handle, ctypes.byref(message), time)))
+        self._write_rest(wait, address + sent, size - sent)  # of a stream: the files have gone
+        del keep
+
+    def receive_files(self, size, limit):
+        """Receives a message of at most that size, or what is there of a stream up to the bytes that files came with,
+        and at most so many files. Returns the data, or None at the end, and the Files."""
+        data, files = ctypes.create_string_buffer(max(size, 1)), Files(limit)
+        buffer = _Buffer(ctypes.addressof(data), size)
+        files._message.buffers = ctypes.pointer(buffer)
+        files._message.buffer_count = 1
+        handle, receive = self.fileno(), _library.lipc_receive_message
+        received = _Wait(self.timeout).call(lambda time: receive(handle, ctypes.byref(files._message), time))
+        if _is(received, b"LIPC_EEND"):
+            return None, files
+        return data.raw[: _checked(received)], files
+
+    def _write_rest(self, wait, address, size):
+        handle, write = self._owner.number(), _library.lipc_write
+        while size > 0:
+            written = _checked(wait.call(lambda time: write(handle, address, size, time)))
+            address, size = address + written, size - written
+
+
+class Connection(_Socket, io.RawIOBase):
+    """A stream of bytes, as a raw stream of io. write() writes all, or raises an exception: then it is unknown how much
+    was written. The end of a pipe is one, too, that only reads or only writes."""
+
+    def readable(self):
+        return True
+
+    def writable(self):
+        return True
+
+    def readinto(self, buffer):
+        array, address, size = _writable(buffer)
+        handle, read = self.fileno(), _library.lipc_read
+        return _checked(_Wait(self.timeout).call(lambda time: read(handle, address, size, time)))
+
+    def write(self, data):
+        keep, address, size = _memory(data)
+        self._write_rest(_Wait(self.timeout), address, size)
+        del keep
+        return size
+
+    def close(self):
+        self._owner.close()
+        super().close()
+
+
+class MessageConnection(_Socket):
+    """Messages, whole and in order."""
+
+    def send(self, message):
+        keep, address, size = _memory(message)
+        handle, send = self.fileno(), _library.lipc_send
+        _checked(_Wait(self.timeout).call(lambda time: send(handle, address, size, time)))
+        del keep
+
+    def receive(self, size):
+        """A message of at most that size; None at the end. One that does not fit is lost: LIPC_ETRUNCATED."""
+        data = ctypes.create_string_buffer(max(size, 1))
+        handle, receive = self.fileno(), _library.lipc_receive
+        received = _Wait(self.timeout).call(lambda time: receive(handle, data, size, time))
+        return None if _is(received, b"LIPC_EEND") else data.raw[: _checked(received)]
+
+    def message_size(self):
+        """The size of the next message, which stays; None at the end. Linux alone tells it."""
+        handle, ask = self.fileno(), _library.lipc_message_size
+        found = _Wait(self.timeout).call(lambda time: ask(handle, time))
+        return None if _is(found, b"LIPC_EEND") else _checked(found)
+
+    def close(self):
+        self._owner.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+
+def _connect(connection, kind, name, timeout):
+    owner, parsed = _Owner(), _parsed(name)
+    options = _ConnectOptions(size=ctypes.sizeof(_ConnectOptions), kind=kind)
+    reach = _library.lipc_connect
+    _checked(
+        _Wait(timeout).call(lambda time: reach(ctypes.byref(parsed), ctypes.byref(options), time, owner.reference())),
+        name,
+    )
+    return connection(owner, timeout)
+
+
+def connect(name, timeout=None):
+    """A Connection to a listener. The timeout is also the connection's."""
+    return _connect(Connection, _STREAM, name, timeout)
+
+
+def connect_message(name, timeout=None):
+    """A MessageConnection to a listener for messages. The timeout is also the connection's."""
+    return _connect(MessageConnection, _MESSAGE, name, timeout)
+
+
+def _two(kind, make):
+    a, b = _Owner(), _Owner()
+    _checked(make(a.reference(), b.reference()))
+    return kind(a), kind(b)
+
+
+def pair():
+    """Two Connections, each the other's peer."""
+    return _two(Connection, lambda a, b: _library.lipc_pair(_STREAM, a, b))
+
+
+def message_pair():
+    """Two MessageConnections, each the other's peer."""
+    return _two(MessageConnection, lambda a, b: _library.lipc_pair(_MESSAGE, a, b))
+
+
+def pipe():
+    """The reading end of a pipe, and the writing end."""
+    return _two(Connection, lambda a, b: _library.lipc_pipe(None, a, b))
+
+
+# ============================================= Listeners ==========================================
+
+
+class Listener:
+    """Listens on a name, until it is closed, which also removes the socket file. "timeout" is for accept()."""
+
+    def __init__(self, name, connection=Connection, mode=0, backlog=0):
+        self.timeout = None
+        self._connection = connection
+        self._listener = ctypes.c_void_p()
+        parsed = _parsed(name)
+        options = _ListenOptions(
+            size=ctypes.sizeof(_ListenOptions),
+            mode=mode,
+            backlog=backlog,
+            kind=_STREAM if connection is Connection else _MESSAGE,
+        )
+        listen_ = _library.lipc_listen
+        _checked(listen_(ctypes.byref(parsed), ctypes.byref(options), ctypes.byref(self._listener)), name)
+
+    def _open(self):
+        if not self._listener:
+            raise ValueError("the listener is closed")
+        return self._listener
+
+    def accept(self):
+        """The next connection, without a timeout of its own."""
+        owner, listener, accept = _Owner(), self._open(), _library.lipc_accept
+        _checked(_Wait(self.timeout).call(lambda time: accept(listener, time, None, owner.reference())))
+        return self._connection(owner)
+
+    def fileno(self):
+        return _library.lipc_listener_handle(self._open())
+
+    def name(self):
+        found = _Name()
+        _library.lipc_listener_name(self._open(), ctypes.byref(found))
+        return _text(found)
+
+    def close(self):
+        listener, self._listener = self._listener, ctypes.c_void_p()
+        _library.lipc_listener_close(listener)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self.close()
+
+    def __del__(self):
+        if hasattr(self, "_listener"):
+            self.close()
+
+
+def listen(name, mode=0, backlog=0):
+    """A Listener for Connections. A mode and a backlog of 0 are the defaults: the owner alone, as many as can be."""
+    return Listener(name, Connection, mode, backlog)
+
+
+def listen_message(name, mode=0, backlog=0):
+    """A Listener for MessageConnections."""
+    return Listener(name, MessageConnection, mode, backlog)
