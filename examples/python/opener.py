@@ -63,8 +63,8 @@ def serve(name, path):
     directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     with lipc.listen(name) as listener:
-        print("listening on", name, flush=True)
         try:
+            print("listening on", name, flush=True)
             while True:
                 connection = listener.accept()
                 threading.Thread(target=serve_connection, args=(connection, directory), daemon=True).start()

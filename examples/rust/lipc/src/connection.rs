@@ -1,0 +1,187 @@
+use std::io::{self, Read, Write};
+use std::os::unix::io::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::ptr;
+use std::time::Duration;
+
+use lipc_sys as sys;
+
+use crate::message;
+use crate::system::{self, checked, descriptor, handle, Deadline};
+use crate::{Error, Name, Result};
+
+/// Who a peer is, as the kernel vouches for it; None where the system does not tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    pub pid: Option<i64>,
+    pub uid: Option<i64>,
+    pub gid: Option<i64>,
+}
+
+/// Which half to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    Read,
+    Write,
+    Both,
+}
+
+pub(crate) fn read(fd: &OwnedFd, data: &mut [u8], time: Option<Duration>) -> Result<usize> {
+    let (data, size) = (data.as_mut_ptr().cast(), data.len());
+    checked(unsafe { sys::lipc_read(handle(fd), data, size, system::milliseconds(time)) }, "reading")
+}
+
+pub(crate) fn write(fd: &OwnedFd, data: &[u8], milliseconds: i32) -> Result<usize> {
+    checked(unsafe { sys::lipc_write(handle(fd), data.as_ptr().cast(), data.len(), milliseconds) }, "writing")
+}
+
+pub(crate) fn connect(name: &Name, kind: i32, time: Option<Duration>) -> Result<OwnedFd> {
+    let options = sys::lipc_connect_options {
+        size: std::mem::size_of::<sys::lipc_connect_options>(),
+        kind,
+        windows: ptr::null(),
+    };
+    let mut made = sys::LIPC_INVALID_HANDLE;
+    let result = unsafe { sys::lipc_connect(&name.0, &options, system::milliseconds(time), &mut made) };
+    if result < 0 {
+        return Err(Error::new(result.into(), format!("connecting to {name}")));
+    }
+    Ok(unsafe { system::own(made) })
+}
+
+pub(crate) fn peer_credentials(fd: &OwnedFd) -> Result<Credentials> {
+    let mut found = sys::lipc_credentials { pid: -1, uid: -1, gid: -1, reserved: [-1; 5] };
+    checked(unsafe { sys::lipc_peer_credentials(handle(fd), &mut found) }.into(), "asking for the peer's credentials")?;
+    let known = |number: i64| Some(number).filter(|number| *number >= 0);
+    Ok(Credentials { pid: known(found.pid), uid: known(found.uid), gid: known(found.gid) })
+}
+
+/// A stream of bytes. [`Read`] and [`Write`] go by the time that was set with [`Connection::set_timeout`]; what was
+/// written when that ran out is told by the count.
+#[derive(Debug)]
+pub struct Connection {
+    fd: OwnedFd,
+    time: Option<Duration>,
+}
+
+descriptor!(Connection);
+
+impl Connection {
+    pub fn connect(name: &Name) -> Result<Connection> {
+        connect(name, sys::LIPC_STREAM, None).map(Connection::new)
+    }
+
+    pub fn connect_timeout(name: &Name, time: Duration) -> Result<Connection> {
+        connect(name, sys::LIPC_STREAM, Some(time)).map(Connection::new)
+    }
+
+    /// Two connections, each the other's peer.
+    pub fn pair() -> Result<(Connection, Connection)> {
+        let (a, b) = system::two(|a, b| unsafe { sys::lipc_pair(sys::LIPC_STREAM, a, b) }, "making a pair")?;
+        Ok((Connection::new(a), Connection::new(b)))
+    }
+
+    pub(crate) fn new(fd: OwnedFd) -> Connection {
+        Connection { fd, time: None }
+    }
+
+    /// How long each call may wait.
+    pub fn set_timeout(&mut self, time: Option<Duration>) {
+        self.time = time;
+    }
+
+    /// Another handle for the same connection.
+    pub fn try_clone(&self) -> io::Result<Connection> {
+        Ok(Connection { fd: self.fd.try_clone()?, time: self.time })
+    }
+
+    /// Sends files with the first byte of the data, and then the rest of that.
+    pub fn send_files(&mut self, data: &[u8], files: &[BorrowedFd<'_>]) -> Result<()> {
+        let deadline = Deadline::new(self.time);
+        let mut sent = message::send(&self.fd, data, files, deadline.left())?;
+        while sent < data.len() {
+            sent += write(&self.fd, &data[sent..], deadline.left())?; // the files have gone
+        }
+        Ok(())
+    }
+
+    /// Reads what is there up to the bytes that files came with, and at most so many files: more are an error, and none
+    /// is left open then. None is the end.
+    pub fn receive_files(&mut self, data: &mut [u8], most: usize) -> Result<Option<(usize, Vec<OwnedFd>)>> {
+        message::receive(&self.fd, data, most, self.time)
+    }
+
+    pub fn peer_credentials(&self) -> Result<Credentials> {
+        peer_credentials(&self.fd)
+    }
+
+    pub fn shutdown(&self, how: Shutdown) -> Result<()> {
+        let direction = match how {
+            Shutdown::Read => sys::LIPC_READ,
+            Shutdown::Write => sys::LIPC_WRITE,
+            Shutdown::Both => sys::LIPC_READ | sys::LIPC_WRITE,
+        };
+        checked(unsafe { sys::lipc_shutdown(handle(&self.fd), direction) }.into(), "shutting down").map(drop)
+    }
+
+    pub fn local_name(&self) -> Result<Option<Name>> {
+        Name::ask(sys::lipc_local_name, handle(&self.fd))
+    }
+
+    pub fn peer_name(&self) -> Result<Option<Name>> {
+        Name::ask(sys::lipc_peer_name, handle(&self.fd))
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
+        Ok(read(&self.fd, data, self.time)?)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        Ok(write(&self.fd, data, system::milliseconds(self.time))?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The reading end of a pipe.
+#[derive(Debug)]
+pub struct PipeReader {
+    fd: OwnedFd,
+}
+
+descriptor!(PipeReader);
+
+/// The writing end of a pipe.
+#[derive(Debug)]
+pub struct PipeWriter {
+    fd: OwnedFd,
+}
+
+descriptor!(PipeWriter);
+
+/// What is written to one end is read from the other.
+pub fn pipe() -> Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) = system::two(|a, b| unsafe { sys::lipc_pipe(ptr::null(), a, b) }, "making a pipe")?;
+    Ok((PipeReader { fd: reader }, PipeWriter { fd: writer }))
+}
+
+impl Read for PipeReader {
+    fn read(&mut self, data: &mut [u8]) -> io::Result<usize> {
+        Ok(read(&self.fd, data, None)?)
+    }
+}
+
+impl Write for PipeWriter {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        Ok(write(&self.fd, data, -1)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::raw::c_char;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+use lipc_sys as sys;
+
+use crate::system::checked;
+use crate::{Error, Result};
+
+/// Where a listener is found: the path of a socket file, or a namespaced name.
+#[derive(Clone, Copy)]
+pub struct Name(pub(crate) sys::lipc_name);
+
+type Make = unsafe extern "C" fn(*const c_char, usize, *mut sys::lipc_name) -> i32;
+
+impl Name {
+    pub fn path(path: impl AsRef<Path>) -> Result<Name> {
+        Name::make(sys::lipc_name_path, path.as_ref().as_os_str())
+    }
+
+    pub fn namespaced(name: impl AsRef<OsStr>) -> Result<Name> {
+        Name::make(sys::lipc_name_namespaced, name.as_ref())
+    }
+
+    /// "@x" is namespaced, anything else a path.
+    pub fn parse(text: impl AsRef<OsStr>) -> Result<Name> {
+        Name::make(sys::lipc_name_parse, text.as_ref())
+    }
+
+    fn make(function: Make, text: &OsStr) -> Result<Name> {
+        let mut name = Name::none();
+        let bytes = text.as_bytes();
+        let result = unsafe { function(bytes.as_ptr().cast(), bytes.len(), &mut name.0) };
+        if result < 0 {
+            return Err(Error::new(result.into(), format!("the name {text:?}")));
+        }
+        Ok(name)
+    }
+
+    /// No name: that of an unbound socket.
+    pub(crate) fn none() -> Name {
+        Name(sys::lipc_name { type_: 0, length: 0, text: [0; sys::LIPC_NAME_CAPACITY] })
+    }
+
+    /// Asks for the name of a handle; None is that it has none.
+    pub(crate) fn ask(
+        function: unsafe extern "C" fn(sys::lipc_handle, *mut sys::lipc_name) -> i32,
+        handle: sys::lipc_handle,
+    ) -> Result<Option<Name>> {
+        let mut name = Name::none();
+        checked(unsafe { function(handle, &mut name.0) }.into(), "asking for a name")?;
+        Ok(Some(name).filter(|name| name.0.type_ != 0))
+    }
+
+    pub fn is_path(&self) -> bool {
+        self.0.type_ == sys::LIPC_NAME_PATH as u32
+    }
+
+    /// The text of the name, without the "@" of a namespaced one.
+    pub fn as_bytes(&self) -> &[u8] {
+        unsafe { std::slice::from_raw_parts(self.0.text.as_ptr().cast(), self.0.length as usize) }
+    }
+}
+
+impl PartialEq for Name {
+    fn eq(&self, other: &Name) -> bool {
+        self.0.type_ == other.0.type_ && self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for Name {}
+
+/// In the form that [`Name::parse`] reads.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buffer = [0u8; sys::LIPC_NAME_CAPACITY + 2];
+        let length = unsafe { sys::lipc_name_format(&self.0, buffer.as_mut_ptr().cast(), buffer.len()) };
+        let length = usize::try_from(length).map_err(|_| fmt::Error)?;
+        f.write_str(&String::from_utf8_lossy(&buffer[..length]))
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
