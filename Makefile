@@ -8,6 +8,7 @@ ABI     := $(firstword $(PARTS))$(if $(filter 0,$(firstword $(PARTS))),.$(word 2
 PREFIX     ?= /usr/local
 LIBDIR     ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+MANDIR     ?= $(PREFIX)/share/man
 CC         ?= cc
 CFLAGS     ?= -O2 -g
 GO         ?= go
@@ -17,20 +18,36 @@ WARNINGS := -Wall -Wextra -pedantic
 COMPILE   = $(CC) -std=c11 $(WARNINGS) $(CFLAGS) -fvisibility=hidden -Iinclude
 SOURCES  := $(wildcard csrc/*.[ch] csrc/*/*.[ch] include/*.h)
 HEADERS  := $(wildcard include/*.h)
+MANUALS  := $(wildcard man/*.3)
+# The functions that a manual page describes, by its NAME section: each is a page that refers to it.
+ALIASES   = $(shell awk '/^\.Sh/ { name = $$2 == "NAME" } name && $$1 == ".Nm" && $$2 != "lipc" { print $$2 }' $(1))
 
 SYSTEM := $(shell uname -s)
 ifeq ($(SYSTEM),Darwin)
   SHARED      := liblipc.$(VERSION).dylib
   SONAME      := liblipc.$(ABI).dylib
   LINK_NAME   := liblipc.dylib
-  SHARED_FLAGS = -dynamiclib -install_name $(SONAME) -current_version $(VERSION) -compatibility_version $(ABI)
+  SHARED_FLAGS = -dynamiclib -install_name $(SONAME) -current_version $(VERSION) -compatibility_version $(ABI) \
+                 -Wl,-exported_symbol,'_lipc_*'
 else
   SHARED      := liblipc.so.$(VERSION)
   SONAME      := liblipc.so.$(ABI)
   LINK_NAME   := liblipc.so
-  SHARED_FLAGS = -shared -Wl,-soname,$(SONAME)
+  SHARED_FLAGS = -shared -Wl,-soname,$(SONAME) -Wl,--version-script=$(BUILD)/lipc.map
 endif
 STATIC := liblipc.a
+
+# Where lipcTargets.cmake finds the headers: from the libraries, if all of it is below PREFIX, so that it can be moved.
+BELOW    = $(patsubst $(PREFIX)/%,%,$(filter $(PREFIX)/%,$(1)))
+UP       = $(subst / ,/,$(foreach part,$(subst /, ,$(call BELOW,$(LIBDIR))),../))
+CMAKE_HEADERS = $(if $(and $(call BELOW,$(LIBDIR)),$(call BELOW,$(INCLUDEDIR))),$${lipc_libraries}/$(UP)$(call \
+                BELOW,$(INCLUDEDIR)),$(INCLUDEDIR))
+
+# Fills a template in.
+FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+       -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|' -e 's|@SYSTEM_LIBRARIES@|-lpthread|' \
+       -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' -e 's|@SONAME@|$(SONAME)|'
+PACKAGE := $(LIBDIR)/cmake/lipc
 
 .PHONY: all demo test test-windows bench lint install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
@@ -48,7 +65,10 @@ $(BUILD)/$(STATIC): $(BUILD)/lipc.o
 	rm -f $@
 	$(AR) rcs $@ $<
 
-$(BUILD)/$(SHARED): $(BUILD)/lipc.pic.o
+$(BUILD)/lipc.map: csrc/lipc.map.in include/lipc.h | $(BUILD)
+	$(FILL) $< > $@
+
+$(BUILD)/$(SHARED): $(BUILD)/lipc.pic.o $(BUILD)/lipc.map
 	$(CC) $(LDFLAGS) $(SHARED_FLAGS) $< -o $@
 
 demo: ## show it: real processes talking over local sockets
@@ -66,8 +86,8 @@ bench: ## compare speed with package net
 lint: ## check formatting, go vet, compiler warnings and the headers as C99, C11 and C++17
 	GO=$(GO) CC=$(CC) tests/lint
 
-install: all ## install the C library, headers and pkg-config file (PREFIX, DESTDIR)
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)
+install: all ## install the C library, headers, manual pages, and what pkg-config and CMake look for (PREFIX, DESTDIR)
+	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(PACKAGE) $(INCLUDEDIR) $(MANDIR)/man3)
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(BUILD)/$(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/$(SHARED) $(DESTDIR)$(LIBDIR)
@@ -76,13 +96,21 @@ ifeq ($(SYSTEM),Darwin) # programs look for the library where it says that it is
 endif
 	ln -sf $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/$(LINK_NAME)
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
-	    -e 's|@VERSION@|$(VERSION)|' lipc.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/lipc.pc
-	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/lipc.pc
+	$(FILL) lipc.pc.in > $(DESTDIR)$(LIBDIR)/pkgconfig/lipc.pc
+	for file in lipcConfig lipcConfigVersion lipcTargets; do \
+	    $(FILL) cmake/$$file.cmake.in > $(DESTDIR)$(PACKAGE)/$$file.cmake || exit; \
+	done
+	chmod 644 $(DESTDIR)$(LIBDIR)/pkgconfig/lipc.pc $(DESTDIR)$(PACKAGE)/*.cmake
+	install -m 644 $(MANUALS) $(DESTDIR)$(MANDIR)/man3
+	$(foreach manual,$(MANUALS),for name in $(call ALIASES,$(manual)); do \
+	    [ man/$$name.3 = $(manual) ] || echo '.so man3/$(notdir $(manual))' > $(DESTDIR)$(MANDIR)/man3/$$name.3 || exit; \
+	done;)
 
 uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(notdir $(HEADERS)))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(STATIC) $(SHARED) $(SONAME) $(LINK_NAME) pkgconfig/lipc.pc)
+	rm -f $(foreach file,lipcConfig lipcConfigVersion lipcTargets,$(DESTDIR)$(PACKAGE)/$(file).cmake)
+	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(notdir $(MANUALS)) $(addsuffix .3,$(call ALIASES,$(MANUALS))))
 
 clean: ## remove everything that was built here
 	rm -rf $(BUILD)

@@ -153,15 +153,26 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 		"BUILD=" + filepath.Join(root, "build")}
 	mustRun(t, repository(t), nil, maker(), append(arguments, "install")...)
 	files := filesIn(t, filepath.Join(root, "stage"))
+	manuals := 0
+	for _, file := range files {
+		if strings.HasPrefix(file, "opt/ipc/share/man/man3/lipc") {
+			manuals++
+		}
+	}
 	for _, file := range []string{"include/lipc.h", "include/lipc_unix.h", "include/lipc_windows.h", "lib/liblipc.a",
-		"lib/pkgconfig/lipc.pc"} {
+		"lib/pkgconfig/lipc.pc", "lib/cmake/lipc/lipcConfig.cmake", "lib/cmake/lipc/lipcConfigVersion.cmake",
+		"lib/cmake/lipc/lipcTargets.cmake", "share/man/man3/lipc.3"} {
 		require.Contains(t, files, "opt/ipc/"+file)
 	}
-	require.Len(t, files, 8) // and the shared library under three names
+	require.Len(t, files, 8+3+manuals) // and the shared library under three names
 	pc, err := os.ReadFile(filepath.Join(root, "stage/opt/ipc/lib/pkgconfig/lipc.pc"))
 	require.NoError(t, err)
 	require.Contains(t, string(pc), "prefix=/opt/ipc\n")
 	require.NotContains(t, string(pc), root)
+	targets, err := os.ReadFile(filepath.Join(root, "stage/opt/ipc/lib/cmake/lipc/lipcTargets.cmake"))
+	require.NoError(t, err)
+	require.Contains(t, string(targets), `"${lipc_libraries}/../include"`)
+	require.NotContains(t, string(targets), "opt/ipc")
 	mustRun(t, repository(t), nil, maker(), append(arguments, "uninstall")...)
 	require.Empty(t, filesIn(t, filepath.Join(root, "stage")))
 }

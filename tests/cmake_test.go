@@ -1,0 +1,153 @@
+//go:build unix
+
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// buildConsumer builds the project in tests/cmake/consumer, and returns the folder of its programs.
+func buildConsumer(t *testing.T, options ...string) (dir string) {
+	t.Helper()
+	dir = leakcheck.Dir(t)
+	cmake(t, append([]string{"-S", filepath.Join(repository(t), "tests/cmake/consumer"), "-B", dir}, options...)...)
+	cmake(t, "--build", dir)
+	return dir
+}
+
+// cmake runs CMake with the compiler that "make test" was told to use.
+func cmake(t *testing.T, args ...string) string {
+	t.Helper()
+	return mustRun(t, repository(t), []string{"CC=" + compiler(), "CMAKE_BUILD_PARALLEL_LEVEL=2"}, "cmake", args...)
+}
+
+// requireWorkingConsumer runs what buildConsumer built, and checks which of the programs have the library within.
+func requireWorkingConsumer(t *testing.T, dir string, sharedByDefault bool) {
+	t.Helper()
+	for program, shared := range map[string]bool{"with-lipc": sharedByDefault, "with-lipc_static": false,
+		"with-lipc_shared": true} {
+		path := filepath.Join(dir, program)
+		require.Equal(t, "works\n", mustRun(t, dir, nil, path))
+		content, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, shared, strings.Contains(string(content), "liblipc.so.0.1") ||
+			strings.Contains(string(content), "liblipc.0.1.dylib"), program)
+	}
+}
+
+func TestFindPackageFindsWhatMakeInstalledAndMoved(t *testing.T) {
+	leakcheck.Start(t)
+	need(t, "cmake")
+	root := leakcheck.Dir(t)
+	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+filepath.Join(root, "first"),
+		"BUILD="+filepath.Join(root, "build"))
+	place := filepath.Join(root, "second")
+	require.NoError(t, os.Rename(filepath.Join(root, "first"), place))
+	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place), false)
+	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place, "-DLIPC_WANTED=0.1",
+		"-DBUILD_SHARED_LIBS=ON"), true)
+
+	for wanted, found := range map[string]bool{"0.1.0;EXACT": true, "0.1...0.3": true, "0.0...<0.1.0": false,
+		"0.1.999": false, "0.2": false, "0.0": false, "1.0": false} {
+		_, err := run(t, root, []string{"CC=" + compiler()}, "cmake", "-S",
+			filepath.Join(repository(t), "tests/cmake/consumer"), "-B", leakcheck.Dir(t), "-DCMAKE_PREFIX_PATH="+place,
+			"-DLIPC_WANTED="+wanted)
+		require.Equal(t, found, err == nil, wanted)
+	}
+}
+
+func TestCMakeInstallsWhatMakeInstalls(t *testing.T) {
+	leakcheck.Start(t)
+	need(t, "cmake")
+	need(t, "pkg-config")
+	root := leakcheck.Dir(t)
+	byMake, first, place := filepath.Join(root, "make"), filepath.Join(root, "first"), filepath.Join(root, "second")
+	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+byMake, "BUILD="+filepath.Join(root, "build"))
+	cmake(t, "-S", ".", "-B", filepath.Join(root, "cmake"), "-DCMAKE_INSTALL_LIBDIR=lib", "-DCMAKE_BUILD_TYPE=Release")
+	cmake(t, "--build", filepath.Join(root, "cmake"))
+	cmake(t, "--install", filepath.Join(root, "cmake"), "--prefix", first)
+	require.NoError(t, os.Rename(first, place))
+	require.ElementsMatch(t, append(filesIn(t, byMake), "lib/cmake/lipc/lipcTargets-release.cmake"), filesIn(t, place))
+	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place), false)
+
+	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(place, "lib/pkgconfig")}
+	for form, flag := range map[string]string{"shared": "-Wl,-rpath," + filepath.Join(place, "lib"),
+		"static": filepath.Join(place, "lib/liblipc.a")} {
+		args := []string{"--cflags", "--libs", "lipc"}
+		if form == "static" {
+			args = []string{"--cflags", "lipc"}
+		}
+		flags := strings.Fields(mustRun(t, root, env, "pkg-config", args...))
+		program := filepath.Join(root, form)
+		mustRun(t, repository(t), nil, compiler(), append(append([]string{"tests/cmake/consumer/main.c"}, flags...), flag,
+			"-lpthread", "-o", program)...)
+		require.Equal(t, "works\n", mustRun(t, root, nil, program))
+	}
+}
+
+func TestFetchContentBuildsOnlyWhatTheProjectLinks(t *testing.T) {
+	leakcheck.Start(t)
+	need(t, "cmake")
+	dir := buildConsumer(t, "-DLIPC_SOURCE="+repository(t), "-DCMAKE_INSTALL_PREFIX="+filepath.Join(leakcheck.Dir(t), "p"))
+	requireWorkingConsumer(t, dir, false)
+	cmake(t, "--install", dir)
+	installed, err := os.ReadFile(filepath.Join(dir, "install_manifest.txt"))
+	require.NoError(t, err)
+	require.Empty(t, installed) // the project has no rules for it, and gets none
+
+	// Of a parent that links nothing nothing is built.
+	parent := leakcheck.Dir(t)
+	require.NoError(t, os.WriteFile(filepath.Join(parent, "CMakeLists.txt"),
+		[]byte("cmake_minimum_required(VERSION 3.16)\nproject(parent C)\nadd_subdirectory("+repository(t)+" lipc)\n"), 0o600))
+	cmake(t, "-S", parent, "-B", filepath.Join(parent, "build"))
+	cmake(t, "--build", filepath.Join(parent, "build"))
+	for _, file := range filesIn(t, filepath.Join(parent, "build")) {
+		require.NotContains(t, filepath.Base(file), "liblipc")
+	}
+}
+
+func TestCMakeProjectsCrossCompileForWindows(t *testing.T) {
+	leakcheck.Start(t)
+	need(t, "cmake")
+	const windowsCC = "x86_64-w64-mingw32-gcc"
+	need(t, windowsCC)
+	root := leakcheck.Dir(t)
+	target := []string{"-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_C_COMPILER=" + windowsCC}
+	build, place := filepath.Join(root, "build"), filepath.Join(root, "place")
+	cmake(t, append([]string{"-S", ".", "-B", build}, target...)...)
+	cmake(t, "--build", build)
+	cmake(t, "--install", build, "--prefix", place)
+	requireExports(t, mustRun(t, root, nil, "x86_64-w64-mingw32-nm", "-g", "--defined-only",
+		filepath.Join(place, "lib/liblipc.a")), "lipc.h", "lipc_windows.h")
+	exports := mustRun(t, root, nil, "x86_64-w64-mingw32-objdump", "-p", filepath.Join(place, "bin/lipc.dll"))
+	requireExports(t, ordinals(t, exports), "lipc.h", "lipc_windows.h")
+
+	var dirs []string
+	for _, option := range []string{"-DCMAKE_FIND_ROOT_PATH=" + place, "-DLIPC_SOURCE=" + repository(t)} {
+		dir := buildConsumer(t, append(target, option)...)
+		for _, program := range []string{"with-lipc.exe", "with-lipc_static.exe", "with-lipc_shared.exe"} {
+			require.FileExists(t, filepath.Join(dir, program))
+		}
+		dirs = append(dirs, dir)
+	}
+	// They run in the prefix that "make test-windows" makes, if it has.
+	prefix := filepath.Join(repository(t), "build/wine")
+	wine, err := exec.LookPath("/usr/lib/wine/wine64")
+	if _, prefixErr := os.Stat(prefix); err != nil || prefixErr != nil {
+		t.Log("built, not run: there is no build/wine, which tests/windows/run makes, or no wine64")
+		return
+	}
+	for _, dir := range dirs {
+		for _, program := range []string{"with-lipc.exe", "with-lipc_static.exe", "with-lipc_shared.exe"} {
+			require.Equal(t, "works\r\n", mustRun(t, dir, []string{"WINEPREFIX=" + prefix, "WINEDEBUG=-all"}, wine,
+				filepath.Join(dir, program)))
+		}
+	}
+}
