@@ -7,6 +7,22 @@
 
 #ifdef _WIN32
 #include "windows/error.c"
+#else
+#include "unix/error.c"
+#endif
+
+#ifdef __clang_analyzer__ /* does not look into every call, and would go on as if an error were a success */
+static int lipc__negative(int r) {
+    if (r >= 0)
+        __builtin_unreachable();
+    return r;
+}
+#define lipc__error(code, os) lipc__negative(lipc__error(code, os))
+#define lipc__fault(code) lipc__negative(lipc__fault(code))
+#define lipc__error_from(os) lipc__negative(lipc__error_from(os))
+#endif
+
+#ifdef _WIN32
 #include "windows/wait.c"
 #include "windows/name.c"
 #include "windows/security.c"
@@ -22,7 +38,6 @@
 #include "windows/async.c"
 #include "windows/constant.c"
 #else
-#include "unix/error.c"
 #include "unix/wait.c"
 #include "unix/name.c"
 #include "unix/handle.c"

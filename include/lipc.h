@@ -101,7 +101,7 @@ LIPC_API const char *lipc_constant_name(size_t index);
     X(LIPC_EOTHER, 255, "system error")
 
 enum lipc_error {
-#define LIPC_ERROR_ENUM(code, number, text) code = number,
+#define LIPC_ERROR_ENUM(code, number, text) code = (number),
     LIPC_ERRORS(LIPC_ERROR_ENUM)
 #undef LIPC_ERROR_ENUM
 };

@@ -183,6 +183,7 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     if (o.handle_capacity > 0 || o.credentials != NULL || o.pidfd != NULL)
         own.size = sizeof room;
     lipc__address address;
+    address.header.sa_family = AF_UNSPEC;
     m.msg_name = o.peer != NULL ? &address : NULL;
     m.msg_namelen = o.peer != NULL ? sizeof address : 0;
     m.msg_control = control->size > 0 ? control->data : NULL;

@@ -93,8 +93,8 @@ static int lipc__locate(lipc_listener *l, const lipc__address *address, socklen_
     const char *leaf = slash == NULL ? path : slash + 1;
     if (*leaf == '\0')
         return lipc__fault(LIPC_ENAME);
-    snprintf(l->leaf, sizeof l->leaf, "%s", leaf);
-    snprintf(l->lock_leaf, sizeof l->lock_leaf, "%s%s", leaf, LIPC__LOCK_SUFFIX);
+    (void)snprintf(l->leaf, sizeof l->leaf, "%s", leaf);
+    (void)snprintf(l->lock_leaf, sizeof l->lock_leaf, "%s%s", leaf, LIPC__LOCK_SUFFIX);
     if (slash != NULL)
         slash[slash == path] = '\0'; /* the root keeps its slash */
     const char *directory = slash == NULL ? "." : path;
@@ -227,6 +227,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
     for (;;) {
         lipc__address address;
         socklen_t length = sizeof address;
+        address.header.sa_family = AF_UNSPEC;
         int fd = SYS(accept4(l->fd, &address.header, &length, LIPC__SOCKET_FLAGS));
         if (fd < 0) {
             int r = errno == ECONNABORTED ? 0 : lipc__retry(l->fd, POLLIN, &deadline);

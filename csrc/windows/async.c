@@ -69,7 +69,7 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
         return lipc__fault(LIPC_EMSGSIZE);
     if (size == 0 && what == LIPC__READS)
         return lipc__fault(LIPC_EINVAL);
-    async->spared = size == 0 && what == LIPC__RECEIVES;
+    async->spared = (char)(size == 0 && what == LIPC__RECEIVES);
     if (async->spared) { /* see lipc__receive() */
         data = &async->spare;
         size = 1;

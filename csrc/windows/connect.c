@@ -142,8 +142,8 @@ static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, H
     uint64_t random[2];
     if (!SYS_TRUE(SystemFunction036(random, sizeof random)))
         return lipc__error_from(GetLastError());
-    swprintf(server->path.text, LIPC__PIPE_PATH_LIMIT, L"\\\\.\\pipe\\" LIPC__UNNAMED L"%016llx%016llx",
-             (unsigned long long)random[0], (unsigned long long)random[1]);
+    (void)swprintf(server->path.text, LIPC__PIPE_PATH_LIMIT, L"\\\\.\\pipe\\" LIPC__WIDE(LIPC__UNNAMED) L"%016llx%016llx",
+                   (unsigned long long)random[0], (unsigned long long)random[1]);
     client->path = server->path;
     int r = lipc__instance_create(server, true, ret_server);
     if (r < 0)

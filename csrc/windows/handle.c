@@ -108,6 +108,8 @@ int lipc_set_inherit(lipc_handle handle, int on) {
 
 /* What pairs and unnamed pipes are called, so that they can be told from what has a name. */
 #define LIPC__UNNAMED "lipc.unnamed."
+#define LIPC__WIDE(text) LIPC__WIDE_(text) /* not all compilers join wide and narrow literals */
+#define LIPC__WIDE_(text) L##text
 
 /* The name of the pipe if the handle is of the end that is wanted (PIPE_SERVER_END or PIPE_CLIENT_END). */
 static int lipc__name_of_end(HANDLE handle, DWORD end, lipc_name *ret_name) {

@@ -41,7 +41,7 @@ static bool lipc__on_wine(void) {
  * be asked what it is, GetNamedPipeHandleState. */
 static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
     wchar_t path[sizeof shape->path.text / sizeof *shape->path.text + 1];
-    swprintf(path, sizeof path / sizeof *path, L"\\??\\%ls", shape->path.text + 4); /* in place of \\.\ */
+    (void)swprintf(path, sizeof path / sizeof *path, L"\\??\\%ls", shape->path.text + 4); /* in place of \\.\ */
     UNICODE_STRING name;
     RtlInitUnicodeString(&name, path);
     OBJECT_ATTRIBUTES attributes;

@@ -39,8 +39,8 @@ static int lipc__descriptor_of(uint32_t mode, const char *sddl, PSECURITY_DESCRI
         int r = lipc__process_sid(GetCurrentProcess(), sid, sizeof sid);
         if (r < 0)
             return r;
-        snprintf(text, sizeof text, "D:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)%s", sid,
-                 mode & 0002 ? "(A;;" LIPC__OTHERS_ACCESS ";;;AU)" : "");
+        (void)snprintf(text, sizeof text, "D:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)%s", sid,
+                       mode & 0002 ? "(A;;" LIPC__OTHERS_ACCESS ";;;AU)" : "");
         sddl = text;
     }
     if (SYS_TRUE(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, ret_descriptor, NULL)))
