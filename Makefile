@@ -83,7 +83,7 @@ test-windows: ## build the tests for Windows with mingw-w64, and run them under 
 bench: ## compare speed with package net
 	cd bench && $(GO) run . $(BENCHFLAGS)
 
-lint: ## check formatting, go vet, compiler warnings and the headers as C99, C11 and C++17
+lint: ## check formatting, go vet, the headers in C and C++, compiler warnings, static analysis, manual pages
 	GO=$(GO) CC=$(CC) tests/lint
 
 install: all ## install the C library, headers, manual pages, and what pkg-config and CMake look for (PREFIX, DESTDIR)

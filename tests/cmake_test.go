@@ -4,7 +4,6 @@ package tests
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -110,44 +109,5 @@ func TestFetchContentBuildsOnlyWhatTheProjectLinks(t *testing.T) {
 	cmake(t, "--build", filepath.Join(parent, "build"))
 	for _, file := range filesIn(t, filepath.Join(parent, "build")) {
 		require.NotContains(t, filepath.Base(file), "liblipc")
-	}
-}
-
-func TestCMakeProjectsCrossCompileForWindows(t *testing.T) {
-	leakcheck.Start(t)
-	need(t, "cmake")
-	const windowsCC = "x86_64-w64-mingw32-gcc"
-	need(t, windowsCC)
-	root := leakcheck.Dir(t)
-	target := []string{"-DCMAKE_SYSTEM_NAME=Windows", "-DCMAKE_C_COMPILER=" + windowsCC}
-	build, place := filepath.Join(root, "build"), filepath.Join(root, "place")
-	cmake(t, append([]string{"-S", ".", "-B", build}, target...)...)
-	cmake(t, "--build", build)
-	cmake(t, "--install", build, "--prefix", place)
-	requireExports(t, mustRun(t, root, nil, "x86_64-w64-mingw32-nm", "-g", "--defined-only",
-		filepath.Join(place, "lib/liblipc.a")), "lipc.h", "lipc_windows.h")
-	exports := mustRun(t, root, nil, "x86_64-w64-mingw32-objdump", "-p", filepath.Join(place, "bin/lipc.dll"))
-	requireExports(t, ordinals(t, exports), "lipc.h", "lipc_windows.h")
-
-	var dirs []string
-	for _, option := range []string{"-DCMAKE_FIND_ROOT_PATH=" + place, "-DLIPC_SOURCE=" + repository(t)} {
-		dir := buildConsumer(t, append(target, option)...)
-		for _, program := range []string{"with-lipc.exe", "with-lipc_static.exe", "with-lipc_shared.exe"} {
-			require.FileExists(t, filepath.Join(dir, program))
-		}
-		dirs = append(dirs, dir)
-	}
-	// They run in the prefix that "make test-windows" makes, if it has.
-	prefix := filepath.Join(repository(t), "build/wine")
-	wine, err := exec.LookPath("/usr/lib/wine/wine64")
-	if _, prefixErr := os.Stat(prefix); err != nil || prefixErr != nil {
-		t.Log("built, not run: there is no build/wine, which tests/windows/run makes, or no wine64")
-		return
-	}
-	for _, dir := range dirs {
-		for _, program := range []string{"with-lipc.exe", "with-lipc_static.exe", "with-lipc_shared.exe"} {
-			require.Equal(t, "works\r\n", mustRun(t, dir, []string{"WINEPREFIX=" + prefix, "WINEDEBUG=-all"}, wine,
-				filepath.Join(dir, program)))
-		}
 	}
 }
