@@ -49,7 +49,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' -e 's|@SONAME@|$(SONAME)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test test-windows bench lint install uninstall clean help
+.PHONY: all demo test test-windows bench docs lint install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -82,6 +82,11 @@ test-windows: ## build the tests for Windows with mingw-w64, and run them under 
 
 bench: ## compare speed with package net
 	cd bench && $(GO) run . $(BENCHFLAGS)
+
+docs: ## render the reference from the headers, by Doxygen, to build/docs/html
+	mkdir -p $(BUILD)/docs
+	LIPC_VERSION=$(VERSION) LIPC_DOCS=$(BUILD)/docs doxygen docs/Doxyfile
+	@echo "$(BUILD)/docs/html/index.html"
 
 lint: ## check formatting, go vet, the headers in C and C++, compiler warnings, static analysis, manual pages
 	GO=$(GO) CC=$(CC) tests/lint

@@ -22,11 +22,17 @@
  *  - timeout_ms is in milliseconds. 0 does not wait: what cannot be done at once is LIPC_EAGAIN. A
  *    negative value waits for ever. When a positive time has run out the result is LIPC_ETIMEDOUT. Time
  *    is taken from a monotonic clock. Interrupted waits (EINTR) are resumed with the time that is left.
+ *  - A call that has no timeout_ms does not wait. One that has waits until it is done, the peer is gone, or the time is
+ *    up. On Unix lipc_shutdown() from another thread ends a wait to read or write, too (not one in lipc_accept()); on
+ *    Windows lipc_async_cancel() of all operations does. A signal ends none: a program that must be able to stop waits
+ *    for a moment at a time, or in poll(2) and its kin for the handle and a wake-up, and then calls with 0.
  *  - The library keeps no global state, starts no thread, installs no signal handler, and allocates
- *    memory for listeners only (on Windows also while a message of several buffers, over 4 KiB together, is sent). All
- *    functions may be called from any thread; one handle may be read by
- *    one thread while another writes to it. Closing a handle that another thread uses is the caller's
- *    mistake, as it is with close(2).
+ *    memory for listeners only (on Windows also while a message of several buffers, over 4 KiB together, is sent).
+ *  - All functions may be called from any thread. One handle may be read by one thread while another writes to it; a
+ *    listener is for one thread at a time (on Unix several may accept). Closing what another thread uses is the
+ *    caller's mistake, as it is with close(2).
+ *  - What is passed by pointer is used for the call only, unless its comment says otherwise. Handles and listeners that
+ *    come back by ret_* are the caller's, to be closed with lipc_close() and lipc_listener_close().
  *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking, on Windows not inherited and for
  *    overlapped operation. (One that was received from another process is close-on-exec, and as blocking as it is
  *    there.)
@@ -44,6 +50,10 @@
 extern "C" {
 #endif
 
+/* ======================================== Version ============================================= */
+
+/* The version of these headers. Until 1.0 versions of one minor number can stand in for one another, from then on those
+ * of one major number: the soname says so. */
 #define LIPC_VERSION_MAJOR 0
 #define LIPC_VERSION_MINOR 1
 #define LIPC_VERSION_PATCH 0
@@ -100,6 +110,7 @@ LIPC_API const char *lipc_constant_name(size_t index);
     X(LIPC_ENOTFIFO, 24, "a file of that name exists and is no FIFO") \
     X(LIPC_EOTHER, 255, "system error")
 
+/* The portable codes of errors: LIPC_ERRORS expanded. */
 enum lipc_error {
 #define LIPC_ERROR_ENUM(code, number, text) code = (number),
     LIPC_ERRORS(LIPC_ERROR_ENUM)
@@ -127,28 +138,27 @@ LIPC_API const char *lipc_strerror(int64_t result);
 
 /* A name says where a listener, or a bound datagram socket, is found. There are two types:
  *
- *  LIPC_NAME_PATH        Unix: a socket file. Windows: a pipe path, \\.\pipe\x or \\host\pipe\x.
- *  LIPC_NAME_NAMESPACED  Linux: the abstract namespace, in its exact length (no padding), where each kind
- *                        of socket has names of its own. Windows: \\.\pipe\name. Other systems: a file in a
- *                        private directory of the user, $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that
- *                        variable is unset. The directory is made with mode 0700 by the first listener; one
- *                        that is not a directory, is another user's, or can be entered by others is
- *                        LIPC_EACCES. The variable is read whenever such a name is used, which is not safe
- *                        while another thread calls setenv(3).
+ *  - LIPC_NAME_PATH: Unix: a socket file. Windows: a pipe path, \\.\pipe\x or \\host\pipe\x.
+ *  - LIPC_NAME_NAMESPACED: Linux: the abstract namespace, in its exact length (no padding), where each kind of socket
+ *    has names of its own. Windows: \\.\pipe\name. Other systems: a file in a private directory of the user,
+ *    $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is unset. The directory is made with mode 0700 by the
+ *    first listener; one that is not a directory, is another user's, or can be entered by others is LIPC_EACCES. The
+ *    variable is read whenever such a name is used, which is not safe while another thread calls setenv(3).
  *
  * A name of type 0 and length 0 is no name: that of an unbound socket. */
 enum lipc_name_type {
-    LIPC_NAME_PATH = 1,
-    LIPC_NAME_NAMESPACED = 2
+    LIPC_NAME_PATH = 1,      /* a place in the file system, or a pipe path */
+    LIPC_NAME_NAMESPACED = 2 /* a name in the system's or the user's namespace */
 };
 
+/* The room for a name's text, in bytes, with its NUL. */
 enum { LIPC_NAME_CAPACITY = 1016 };
 
 /* A name by value. Make one with the functions below; text may be read, and is followed by a NUL. */
 typedef struct lipc_name {
     uint32_t type;   /* enum lipc_name_type, or 0 */
     uint32_t length; /* of text, in bytes */
-    char text[LIPC_NAME_CAPACITY];
+    char text[LIPC_NAME_CAPACITY]; /* UTF-8 on Windows, elsewhere bytes as the system takes them */
 } lipc_name;
 
 /* As a length: the text ends at its NUL. */
@@ -187,6 +197,7 @@ LIPC_API int lipc_name_limit(int type);
  * kqueue, completion ports and event loops. */
 typedef intptr_t lipc_handle;
 
+/* What is no handle, on any system. */
 #define LIPC_INVALID_HANDLE ((lipc_handle)-1)
 
 /* What a handle is: a kind of connection, a listener for one, or an end of a pipe. */
@@ -200,8 +211,8 @@ enum lipc_kind {
     LIPC_PIPE_WRITER = 64, /* the writing end */
     LIPC_PIPE_DUPLEX = LIPC_PIPE_READER | LIPC_PIPE_WRITER, /* open for both, as FreeBSD and OpenBSD have all pipes */
     LIPC_LISTENER = 16,   /* added to LIPC_STREAM or LIPC_MESSAGE: accepts such connections */
-    LIPC_STREAM_LISTENER = LIPC_STREAM | LIPC_LISTENER,
-    LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER
+    LIPC_STREAM_LISTENER = LIPC_STREAM | LIPC_LISTENER,   /* accepts streams */
+    LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER  /* accepts connections of messages */
 };
 
 /* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is gone
@@ -231,17 +242,19 @@ LIPC_API int lipc_close(lipc_handle handle);
 LIPC_API int lipc_local_name(lipc_handle handle, lipc_name *ret_name);
 LIPC_API int lipc_peer_name(lipc_handle handle, lipc_name *ret_name);
 
-/* The size of the system's send and receive buffers in bytes. Setting is a request: the system rounds and
- * limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
+/* A direction of a connection, or both: LIPC_READ | LIPC_WRITE. */
+enum lipc_direction {
+    LIPC_READ = 1, /* what this end reads */
+    LIPC_WRITE = 2 /* what this end writes */
+};
+
+/* The size of the system's send (LIPC_WRITE) or receive (LIPC_READ) buffer in bytes. Setting is a request: the system
+ * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
  * unix(7)). Getting returns what is in force. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
  * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
  * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
  * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it
  * listens, lipc_listen_windows; setting is LIPC_ENOTSUP. */
-enum lipc_direction {
-    LIPC_READ = 1,
-    LIPC_WRITE = 2
-};
 LIPC_API int lipc_set_buffer_size(lipc_handle handle, int direction, int size);
 LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
 
@@ -257,7 +270,7 @@ typedef struct lipc_listener lipc_listener;
  * LIPC_ENOTSUP. */
 struct lipc_listen_windows;
 typedef struct lipc_listen_options {
-    size_t size;
+    size_t size; /* of this struct */
     /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write
      * permission). Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced
      * names have no file: there lipc_accept() goes by the write bits for group (the peer has the group of
@@ -331,10 +344,10 @@ LIPC_API void lipc_listener_close(lipc_listener *listener);
 
 /* ====================================== Connecting ============================================ */
 
-/* See lipc_listen_options for how these grow. */
+/* What a connection is to be. See lipc_listen_options for how these grow. */
 struct lipc_connect_windows;
 typedef struct lipc_connect_options {
-    size_t size;
+    size_t size; /* of this struct */
     int kind; /* LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM, as the listener has it */
     const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
 } lipc_connect_options;
@@ -360,8 +373,8 @@ LIPC_API int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b);
 
 /* A piece of memory. On Unix it has the layout of struct iovec. */
 typedef struct lipc_buffer {
-    void *data;
-    size_t size;
+    void *data;  /* NULL only with size 0 */
+    size_t size; /* in bytes */
 } lipc_buffer;
 
 /* For connections of the kind LIPC_STREAM, and for pipes. (A pipe that came from elsewhere has to be adopted first:
@@ -455,13 +468,13 @@ typedef struct lipc_message {
     size_t size; /* of this struct */
     /* The payload, gathered from or scattered into so many buffers, at most IOV_MAX (1024 on all systems). */
     const lipc_buffer *buffers;
-    size_t buffer_count;
+    size_t buffer_count; /* how many there are */
     /* Handles. Sent: handle_count of them, lent for the call. Received: room for handle_capacity, of which handle_count
      * becomes the number that arrived; they are the caller's then, close-on-exec. NULL: none are wanted, or those that
      * control has room for are. */
     lipc_handle *handles;
-    size_t handle_count;
-    size_t handle_capacity;
+    size_t handle_count;    /* sent: how many there are; received: how many came */
+    size_t handle_capacity; /* received: how many there is room for */
     /* Credentials. Received: the sender's, as the kernel vouches for them, if lipc_set_pass_credentials() asked for
      * them before the message was sent (Linux: its real ids, not the effective ones); -1 where not known; also after
      * LIPC_ETRUNCATED and LIPC_EHANDLES. Sent: what the kernel is to vouch for, -1 standing for what is so; it refuses
@@ -540,9 +553,9 @@ LIPC_API int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret
 
 /* ========================================== Pipes ============================================= */
 
-/* See lipc_listen_options for how these grow. */
+/* What a pipe is to be. See lipc_listen_options for how these grow. */
 typedef struct lipc_pipe_options {
-    size_t size;
+    size_t size;     /* of this struct */
     int inherit;     /* LIPC_READ, LIPC_WRITE or both: the ends that child processes get, see lipc_set_inherit() */
     int buffer_size; /* in bytes, see lipc_set_buffer_size(); 0: the default, 64 KiB on Linux, pipe(7), and Windows */
     const char *sddl; /* Windows: its security descriptor; NULL: the user's alone. Elsewhere others are LIPC_ENOTSUP */

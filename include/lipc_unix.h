@@ -61,8 +61,8 @@ LIPC_API int lipc_peer_pidfd(lipc_handle handle, lipc_handle *ret_pidfd);
  * alignment. It is written with lipc_control_add*() and sent, or received and read with lipc_control_next(), both by
  * way of lipc_message. Nothing here allocates. */
 typedef struct lipc_control {
-    char *data;
-    size_t size;     /* of the buffer */
+    char *data;      /* the buffer */
+    size_t size;     /* of the buffer, in bytes */
     size_t length;   /* of what is in it */
     size_t position; /* of what lipc_control_next() reads next */
 } lipc_control;
@@ -72,8 +72,9 @@ typedef struct lipc_control {
  * LIPC_MESSAGE always come. */
 enum { LIPC_CONTROL_SIZE = 2048 };
 
+/* What a piece of control data is. */
 enum lipc_control_kind {
-    LIPC_CONTROL_OTHER = 0,
+    LIPC_CONTROL_OTHER = 0,       /* what lipc does not know: see level and type */
     LIPC_CONTROL_HANDLES = 1,     /* SCM_RIGHTS */
     LIPC_CONTROL_CREDENTIALS = 2, /* Linux: SCM_CREDENTIALS, FreeBSD: SCM_CREDS2, NetBSD: SCM_CREDS */
     LIPC_CONTROL_PIDFD = 3        /* Linux: SCM_PIDFD */
@@ -81,10 +82,11 @@ enum lipc_control_kind {
 
 /* A piece of control data: within the buffer, aligned only as the buffer is. */
 typedef struct lipc_control_item {
-    int kind; /* enum lipc_control_kind */
-    int level, type;
-    char *data;
-    size_t size;
+    int kind;    /* enum lipc_control_kind */
+    int level;   /* cmsg_level, such as SOL_SOCKET */
+    int type;    /* cmsg_type, such as SCM_RIGHTS */
+    char *data;  /* what follows the header */
+    size_t size; /* of data, in bytes */
 } lipc_control_item;
 
 /* Adds a piece behind what is there; handles (lent until the message is sent); credentials, -1 standing for what is so.
@@ -133,9 +135,9 @@ LIPC_API int lipc_fifo_open_writer(const char *path, int timeout_ms, lipc_handle
 
 /* A handle that a service manager passed to this process. */
 typedef struct lipc_activated {
-    lipc_handle handle;
-    int kind;       /* enum lipc_kind, or 0 for what is neither a local socket nor a pipe */
-    char name[256]; /* as in the service's description; "unknown" if it has none */
+    lipc_handle handle; /* the caller's */
+    int kind;           /* enum lipc_kind, or 0 for what is neither a local socket nor a pipe */
+    char name[256];     /* as in the service's description; "unknown" if it has none */
 } lipc_activated;
 
 /* The handles that a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS of them from 3 on, named by

@@ -19,7 +19,7 @@ extern "C" {
 
 /* Which way data goes. */
 enum lipc_pipe_direction {
-    LIPC_DIRECTION_DEFAULT = 0,          /* listening: LIPC_DUPLEX. Connecting: as the server has it */
+    LIPC_DIRECTION_DEFAULT = 0,          /* listening: LIPC_DIRECTION_DUPLEX. Connecting: as the server has it */
     LIPC_DIRECTION_DUPLEX = 1,           /* both */
     LIPC_DIRECTION_CLIENT_TO_SERVER = 2, /* the client only writes, the server only reads */
     LIPC_DIRECTION_SERVER_TO_CLIENT = 3  /* the client only reads, the server only writes */
@@ -27,7 +27,7 @@ enum lipc_pipe_direction {
 
 /* For lipc_listen_options.windows; see there for how these grow. CreateNamedPipe tells more of each. */
 typedef struct lipc_listen_windows {
-    size_t size;
+    size_t size;              /* of this struct */
     int direction;            /* enum lipc_pipe_direction */
     uint32_t instances;       /* how many connections there may be at a time, those that wait to be accepted included:
                                * 1 to 253; 0: no limit. Who connects beyond it waits */
@@ -52,7 +52,7 @@ enum lipc_impersonation {
 
 /* For lipc_connect_options.windows. */
 typedef struct lipc_connect_windows {
-    size_t size;
+    size_t size;       /* of this struct */
     int direction;     /* enum lipc_pipe_direction */
     int impersonation; /* enum lipc_impersonation */
     int write_through; /* FILE_FLAG_WRITE_THROUGH: a write to a server on another machine ends once it is there */
@@ -75,21 +75,23 @@ LIPC_API int lipc_disconnect(lipc_handle handle);
 
 /* The two processes of a connection, GetNamedPipeClientProcessId and its kin. */
 typedef struct lipc_pipe_ids {
-    uint32_t client_process;
-    uint32_t client_session;
-    uint32_t server_process;
-    uint32_t server_session;
+    uint32_t client_process; /* process id of who connected */
+    uint32_t client_session; /* its session, as Remote Desktop and fast user switching have them */
+    uint32_t server_process; /* process id of who listens */
+    uint32_t server_session; /* its session */
 } lipc_pipe_ids;
 
-/* Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+/* Tells the two processes of a connection, from either end. Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
 LIPC_API int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids);
+
+/* The room for any security identifier as text, in bytes, with its NUL. */
+enum { LIPC_SID_CAPACITY = 192 };
 
 /* The security identifier of the peer's user as text, "S-1-5-…", and a NUL. Returns its length, or LIPC_EMSGSIZE if
  * size bytes are too few: LIPC_SID_CAPACITY always do. A server asks for whom the client connected as, in whose name it
  * acts for that moment; where the client does not allow that (LIPC_IMPERSONATION_ANONYMOUS), LIPC_EACCES. For a client
  * it is the user of the server's process, LIPC_EACCES if this one may not ask. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
  * LIPC_ENOTCONN. */
-enum { LIPC_SID_CAPACITY = 192 };
 LIPC_API int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size);
 
 /* Lets the calling thread act as the client, as far as the client allows (lipc_connect_windows.impersonation), until
@@ -125,7 +127,8 @@ typedef struct lipc_async {
     lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port
                           * is told */
     int operation;       /* this and what follows is the library's */
-    char spared, spare;
+    char spared; /* the library's */
+    char spare;  /* the library's */
 } lipc_async;
 
 /* A completion port, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */
@@ -182,9 +185,9 @@ LIPC_API int lipc_event(lipc_handle *ret_event);
  * an event, a process. The caller's memory, zeroes before its first use. A thread of the system's pool waits for up to
  * 63 watches, RegisterWaitForSingleObject. */
 typedef struct lipc_watch {
-    uintptr_t system;
-    lipc_handle port;
-    uintptr_t key;
+    uintptr_t system; /* this and what follows is the library's */
+    lipc_handle port; /* which gets the completion */
+    uintptr_t key;    /* of the completion */
 } lipc_watch;
 
 /* Starts a watch; port gets a completion with this key and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */
