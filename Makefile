@@ -49,7 +49,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' -e 's|@SONAME@|$(SONAME)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test test-windows bench docs lint install uninstall clean help
+.PHONY: all demo test test-windows abi bench docs lint install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -87,6 +87,9 @@ docs: ## render the reference from the headers, by Doxygen, to build/docs/html
 	mkdir -p $(BUILD)/docs
 	LIPC_VERSION=$(VERSION) LIPC_DOCS=$(BUILD)/docs doxygen docs/Doxyfile
 	@echo "$(BUILD)/docs/html/index.html"
+
+abi: ## record the ABI of a new version, for the test that compares it; another version has to be set first
+	MAKE=$(MAKE) CC=$(CC) BUILD=$(BUILD) tests/abi/run record
 
 lint: ## check formatting, go vet, the headers in C and C++, compiler warnings, static analysis, manual pages
 	GO=$(GO) CC=$(CC) tests/lint

@@ -1,0 +1,104 @@
+//go:build unix
+
+package tests
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// needABI leaves out what compares the recorded ABI, where there is nothing to compare.
+func needABI(t *testing.T) {
+	t.Helper()
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("the ABI is recorded for Linux on x86-64 only: sizes differ, and libabigail reads ELF")
+	}
+	need(t, "abidw")
+}
+
+func TestABIIsTheRecordedOne(t *testing.T) {
+	leakcheck.Start(t)
+	needABI(t)
+	mustRun(t, repository(t), []string{"BUILD=" + leakcheck.Dir(t)}, "tests/abi/run")
+}
+
+// newCopyWithEdit copies what the library is built from, and replaces a text in its headers.
+func newCopyWithEdit(t *testing.T, from, to string) (root string) {
+	t.Helper()
+	root = leakcheck.Dir(t)
+	for _, folder := range []string{"include", "csrc", "cmake", "man", "tests/abi"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(repository(t), folder),
+			func(path string, entry fs.DirEntry, err error) error {
+				if err != nil || entry.IsDir() {
+					return err
+				}
+				relative, err := filepath.Rel(repository(t), path)
+				require.NoError(t, err)
+				require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, relative)), 0o755))
+				copyFile(t, path, filepath.Join(root, relative))
+				return nil
+			}))
+	}
+	copyFile(t, filepath.Join(repository(t), "Makefile"), filepath.Join(root, "Makefile"))
+	require.NoError(t, os.Chmod(filepath.Join(root, "tests/abi/run"), 0o755))
+	edit(t, root, from, to)
+	return root
+}
+
+// edit replaces a text wherever the headers and the core have it.
+func edit(t *testing.T, root, from, to string) {
+	t.Helper()
+	edited := false
+	for _, pattern := range []string{"include/*.h", "csrc/*.c", "csrc/*/*.c"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			if strings.Contains(string(text), from) {
+				require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), from, to)), 0o600))
+				edited = true
+			}
+		}
+	}
+	require.True(t, edited, from)
+}
+
+func TestABIThatChangesTakesAnotherVersion(t *testing.T) {
+	leakcheck.Start(t)
+	needABI(t)
+	for change, texts := range map[string][2]string{
+		"a field":     {"    int64_t reserved[5];", "    int64_t reserved[6];"},
+		"a parameter": {"lipc_duplicate(lipc_handle handle, ", "lipc_duplicate(int handle, "},
+		"a result":    {"int lipc_name_types(void)", "int64_t lipc_name_types(void)"},
+		"a constant":  {"LIPC_READ = 1,", "LIPC_READ = 3,"},
+		"an error":    {"X(LIPC_EEXIST, 23,", "X(LIPC_EEXIST, 26,"},
+		"a function":  {"LIPC_API int lipc_version(void);", "LIPC_API int lipc_version(void), lipc_newer(void);"},
+	} {
+		t.Run(change, func(t *testing.T) {
+			root := newCopyWithEdit(t, texts[0], texts[1])
+			if change == "a function" {
+				edit(t, root, "int lipc_version(void) {", "int lipc_newer(void) {\n    return 1;\n}\n\nint lipc_version(void) {")
+			}
+			output, err := run(t, root, nil, "tests/abi/run")
+			require.Error(t, err)
+			require.Contains(t, output, "is not that of 0.1.0 any more: set another version")
+			output, err = run(t, root, nil, maker(), "abi")
+			require.Error(t, err)
+			require.Contains(t, output, "set another version in include/lipc.h first")
+			edit(t, root, "#define LIPC_VERSION_MINOR 1", "#define LIPC_VERSION_MINOR 2")
+			output, err = run(t, root, nil, "tests/abi/run")
+			require.Error(t, err)
+			require.Contains(t, output, "the ABI of 0.2.0 is not recorded")
+			mustRun(t, root, nil, maker(), "abi")
+			mustRun(t, root, nil, "tests/abi/run")
+		})
+	}
+}
