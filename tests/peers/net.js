@@ -80,8 +80,13 @@ const roles = {
     server.listen(name, () => say('listening'));
   },
   'http client'() {
-    const request = http.request({ socketPath: name, method: 'POST', path: '/path', agent: false }, (response) => {
-      collect(response, (body) => say(`${response.statusCode} ${body}`));
+    // Kept alive, since Node ends a request with an empty write, and fails if the server has answered and closed by then.
+    const agent = new http.Agent({ keepAlive: true });
+    const request = http.request({ socketPath: name, method: 'POST', path: '/path', agent }, (response) => {
+      collect(response, (body) => {
+        say(`${response.statusCode} ${body}`);
+        agent.destroy();
+      });
     });
     request.end(megabyte);
   },
