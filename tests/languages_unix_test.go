@@ -106,7 +106,8 @@ func languagesEnvironment() []string {
 		library = filepath.Join(prefix, "lib/liblipc.dylib")
 	}
 	return []string{"LIPC_LIBRARY=" + library, "LD_LIBRARY_PATH=" + filepath.Join(prefix, "lib"),
-		"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"), "PYTHONDONTWRITEBYTECODE=1"}
+		"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"), "PYTHONDONTWRITEBYTECODE=1",
+		"CGO_CFLAGS=-O2 -g"} // all of them have the same core, however this test was built
 }
 
 // installForLanguages installs the library, once.
@@ -337,6 +338,22 @@ func TestWrapperInPython(t *testing.T) {
 	require.NoError(t, err)
 	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(repository(t), "examples/python"))
 	t.Log(mustRun(t, ".", env, "python3", "-W", "error", "python/wrapper_test.py"))
+}
+
+func TestWrapperInPythonFindsTheInstalledLibrary(t *testing.T) {
+	leakcheck.Start(t)
+	need(t, "python3")
+	prefix, err := installForLanguages()
+	require.NoError(t, err)
+	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(repository(t), "examples/python"))
+	program := []string{"-c", "import lipc; a, b = lipc.pair(); a.write(b'works'); print(b.read(5).decode())"}
+	if onLinux {
+		output := mustRun(t, ".", append(env, "LIPC_LIBRARY=", "LD_LIBRARY_PATH="+prefix+"/lib"), "python3", program...)
+		require.Equal(t, "works\n", output)
+	}
+	output, err := run(t, ".", append(env, "LIPC_LIBRARY=/no/such/library"), "python3", program...)
+	requireExitCode(t, 1, err)
+	require.Contains(t, output, "/no/such/library")
 }
 
 func TestWrapperInRust(t *testing.T) {
