@@ -338,6 +338,32 @@ static void check_pidfd(lipc_handle pidfd, pid_t process) {
     CHECK_OK(lipc_close(pidfd));
 }
 
+TEST(credentials_go_with_as_many_handles_as_fit) {
+    EACH_PAIR(kind, a, b) {
+        CHECK_OK(lipc_set_pass_credentials(b, true));
+        lipc_handle file = numbered_file(5), handles[LIPC_MESSAGE_HANDLES];
+        for (int i = 0; i < LIPC_MESSAGE_HANDLES; i++)
+            handles[i] = file;
+        lipc_credentials claim = {.pid = getpid(), .uid = geteuid(), .gid = getegid()}, credentials;
+        lipc_message message = {.size = sizeof message,
+                                .buffers = &(lipc_buffer){got, 1},
+                                .buffer_count = 1,
+                                .handles = handles,
+                                .handle_count = LIPC_MESSAGE_HANDLES,
+                                .credentials = &claim};
+        CHECK_INT(1, lipc_send_message(a, &message, WAIT));
+        CHECK_OK(lipc_close(file));
+        message.handle_count = 0;
+        message.handle_capacity = LIPC_MESSAGE_HANDLES;
+        message.credentials = &credentials;
+        CHECK_INT(1, lipc_receive_message(b, &message, WAIT));
+        check_credentials(credentials, getpid(), geteuid(), getegid());
+        CHECK_INT(LIPC_MESSAGE_HANDLES, message.handle_count);
+        check_number(handles[LIPC_MESSAGE_HANDLES - 1], 5);
+        close_all(handles, LIPC_MESSAGE_HANDLES);
+    }
+}
+
 TEST(a_pidfd_of_the_sender_tells_when_it_ends) {
     EACH_PAIR(kind, a, b) {
         if (!has_pidfds(b))
