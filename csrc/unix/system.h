@@ -8,6 +8,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* Linux: accept4, struct ucred */
 #endif
+/* On 32-bit systems with glibc stat(2) fails otherwise, with EOVERFLOW, on a socket whose inode number takes more than 32
+ * bits, or whose times lie after 2038. */
+#define _FILE_OFFSET_BITS 64
+#define _TIME_BITS 64
 #define _DARWIN_C_SOURCE 1
 #define _NETBSD_SOURCE 1
 #define _BSD_SOURCE 1

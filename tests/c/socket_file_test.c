@@ -153,6 +153,19 @@ static void stale_socket_of_another_user(void) {
     CHECK(chown(in_directory("s"), NOBODY, NOBODY) == 0);
 }
 
+/* Where time_t has 32 bits, stat(2) fails on such a file unless it is asked for 64. */
+TEST(a_stale_socket_dated_after_2038_is_reclaimed) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    make_stale("s");
+    struct timespec times[2] = {{.tv_sec = (time_t)4000000000u}, {.tv_sec = (time_t)4000000000u}};
+    CHECK(utimensat(AT_FDCWD, in_directory("s"), times, 0) == 0);
+    struct stat st;
+    CHECK(stat(in_directory("s"), &st) == 0);
+    CHECK_INT(4000000000u, st.st_mtime);
+    lipc_listener_close(listen_on(&name));
+    CHECK(!exists("s"));
+}
+
 typedef struct in_the_way {
     void (*make)(void);
     const char *name;

@@ -10,6 +10,8 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
 #endif
+#define _FILE_OFFSET_BITS 64 /* as in csrc/unix/system.h */
+#define _TIME_BITS 64
 #define _DARWIN_C_SOURCE 1
 #define _NETBSD_SOURCE 1
 
