@@ -3,6 +3,7 @@ package tests
 import (
 	"context"
 	"io/fs"
+	"math"
 	"strings"
 	"syscall"
 	"testing"
@@ -80,7 +81,7 @@ func TestOptionsOutOfRangeAreNamed(t *testing.T) {
 	_, err := d.Dial(t.Context(), name)
 	require.ErrorIs(t, err, syscall.EINVAL)
 	require.ErrorContains(t, err, "Timeout")
-	l, err := (&ipc.ListenConfig{Backlog: 1 << 40}).Listen(t.Context(), name) // the system lowers it
+	l, err := (&ipc.ListenConfig{Backlog: math.MaxInt}).Listen(t.Context(), name) // the system lowers it
 	require.NoError(t, err)
 	require.NoError(t, l.Close())
 }

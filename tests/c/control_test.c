@@ -134,7 +134,8 @@ static room malformed(size_t length, size_t bytes) {
 }
 
 TEST(what_is_no_control_data_is_an_error_and_nothing_beyond_it_is_read) {
-    static const size_t lengths[] = {0, 1, sizeof(struct cmsghdr) - 1, 25, 26, 100, 1 << 20, SIZE_MAX};
+    static const size_t lengths[] = {0, 1, sizeof(struct cmsghdr) - 1, CMSG_LEN(9), CMSG_LEN(10), 100,
+                                     1 << 20, SIZE_MAX};
     for (size_t bytes = 0; bytes <= 64; bytes++)
         for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
             room r = malformed(lengths[i], bytes);
