@@ -175,7 +175,7 @@ func startActivated(t *testing.T, files []*os.File, variables ...string) *proces
 	return startWith(t, func(cmd *exec.Cmd) {
 		cmd.ExtraFiles = files
 		cmd.Env = append(cmd.Env, variables...)
-		cmd.Args = []string{"sh", "-c", `LISTEN_PID=$$ exec "$0"`, cmd.Path}
+		cmd.Args = append([]string{"sh", "-c", `LISTEN_PID=$$ exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
 		cmd.Path = "/bin/sh"
 	}, "activated")
 }

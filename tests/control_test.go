@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"os"
 	"slices"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -152,6 +153,10 @@ func TestControlDataOfOtherTypesComesAsItIs(t *testing.T) {
 		return // SO_TIMESTAMP is not the same elsewhere
 	}
 	f := numbered(t, 1)[0]
+	stamps := 1
+	if strconv.IntSize == 32 {
+		stamps = 2 // recvmsg(3) adds one with 64 bits of seconds, of a type of its own
+	}
 	eachKind(t, func(t *testing.T, k kind) {
 		if k.name == "stream" {
 			return // has no time stamps
@@ -165,8 +170,11 @@ func TestControlDataOfOtherTypesComesAsItIs(t *testing.T) {
 		requireTimeStamp := func(level, typ int, data []byte) {
 			require.Equal(t, syscall.SOL_SOCKET, level)
 			require.Equal(t, syscall.SCM_TIMESTAMP, typ)
-			seconds := binary.NativeEndian.Uint64(data)
-			require.WithinDuration(t, time.Now(), time.Unix(int64(seconds), 0), time.Hour)
+			seconds := int64(binary.NativeEndian.Uint32(data))
+			if strconv.IntSize == 64 {
+				seconds = int64(binary.NativeEndian.Uint64(data))
+			}
+			require.WithinDuration(t, time.Now(), time.Unix(seconds, 0), time.Hour)
 		}
 		m := ipc.Message{Buffers: [][]byte{make([]byte, 10)}, MaxFiles: 1}
 		for range 2 {
@@ -174,7 +182,7 @@ func TestControlDataOfOtherTypesComesAsItIs(t *testing.T) {
 			require.NoError(t, err)
 			_, err = b.ReceiveMessage(&m)
 			require.NoError(t, err)
-			require.Len(t, m.Control, 1, "nothing of what has a field of its own")
+			require.Len(t, m.Control, stamps, "nothing of what has a field of its own")
 			requireTimeStamp(m.Control[0].Level, m.Control[0].Type, m.Control[0].Data)
 			requireNumbered(t, m.Files, 1)
 		}
@@ -253,9 +261,9 @@ func TestControlReaderWithoutRoomMissesNothingThatItCouldTake(t *testing.T) {
 	f := numbered(t, 1)[0]
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
-		for _, room := range []int{0, 24} { // none, and for one descriptor
+		for _, room := range []int{0, syscall.CmsgSpace(4)} { // none, and for one descriptor
 			if k.name == "message" {
-				room += 32 // for the credentials that always come
+				room += syscall.CmsgSpace(12) // for the credentials that always come
 			}
 			r := ipc.NewControlReader(make([]byte, room))
 			_, err := a.SendFiles([]byte("plain"))

@@ -72,6 +72,9 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
+	if emulator := os.Getenv("LIPC_TEST_EMULATOR"); emulator != "" { // what this process runs on, too: see tests/systems
+		program, args = emulator, append([]string{program}, args...)
+	}
 	cmd := exec.Command(program, args...)
 	cmd.Env = append(os.Environ(), roleVariable+"="+role)
 	if os.Getenv("GORACE") == "" {
