@@ -64,6 +64,7 @@ class WrapperTest(unittest.TestCase):
                 lipc.connect(name)
         a, b = self.streams()
         b.close()
+        self.assertTrue(b.closed)
         with self.assertRaises(BrokenPipeError):
             a.write(b"x")
         with self.assertRaises(ValueError):
@@ -225,7 +226,7 @@ class WrapperTest(unittest.TestCase):
                 with piece[1] as files:
                     received.append((len(piece[0]), len(files)))
 
-        thread = threading.Thread(target=receive)
+        thread = threading.Timer(0.25, receive)  # when a piece of the wait is over, and a part has been sent
         thread.start()
         with open(os.devnull) as file:
             a.send_files(bytes(4 << 20), [file])
