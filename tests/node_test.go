@@ -139,26 +139,6 @@ func TestNodeConnects(t *testing.T) {
 	n.end()
 }
 
-func TestNodeEndsItsHalfFirst(t *testing.T) {
-	leakcheck.Start(t)
-	if !halfCloses {
-		return // a pipe ends both ways at once
-	}
-	name := newPath(t)
-	l := listen(t, name)
-	n := startNode(t, "half", name)
-	c, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
-	got, err := io.ReadAll(c)
-	require.NoError(t, err)
-	_, err = c.Write(got)
-	require.NoError(t, err)
-	require.NoError(t, c.Close())
-	n.expect("connected", "same")
-	n.end()
-}
-
 func TestNodeTalksHTTP(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)

@@ -194,3 +194,20 @@ func TestSocatSendsAndReceivesDatagrams(t *testing.T) {
 	requireDatagram(t, c, "there and back", theirs)
 	require.Eventually(t, gone, patience, tick)
 }
+
+func TestNodeEndsItsHalfFirst(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	n := startNode(t, "half", name)
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	_, err = c.Write(got)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	n.expect("connected", "same")
+	n.end()
+}
