@@ -24,8 +24,8 @@
  *    is taken from a monotonic clock. Interrupted waits (EINTR) are resumed with the time that is left.
  *  - A call that has no timeout_ms does not wait. One that has waits until it is done, the peer is gone, or the time is
  *    up. On Unix lipc_shutdown() from another thread ends a wait to read or write, too (not one in lipc_accept()); on
- *    Windows lipc_async_cancel() of all operations does (LIPC_EOTHER). A signal ends none: a program that must be able to stop waits
- *    for a moment at a time, or in poll(2) and its kin for the handle and a wake-up, and then calls with 0.
+ *    Windows lipc_async_cancel() of all operations does (LIPC_EOTHER). A signal ends none: a program that must be able to
+ *    stop waits for a moment at a time, or in poll(2) and its kin for the handle and a wake-up, and then calls with 0.
  *  - The library keeps no global state, starts no thread, installs no signal handler, and allocates
  *    memory for listeners only (on Windows also while a message of several buffers, over 4 KiB together, is sent).
  *  - All functions may be called from any thread. One handle may be read by one thread while another writes to it; a
