@@ -49,7 +49,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' -e 's|@SONAME@|$(SONAME)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test test-windows abi bench docs lint install uninstall clean help
+.PHONY: all demo test test-windows test-systems abi bench docs lint install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -79,6 +79,9 @@ test: ## run all tests that this machine can run, and say what was left out
 
 test-windows: ## build the tests for Windows with mingw-w64, and run them under Wine
 	GO=$(GO) tests/windows/run
+
+test-systems: ## compile for the other systems, and run the tests on musl, 386, arm64 and s390x
+	GO=$(GO) tests/systems/run
 
 bench: ## compare speed with package net
 	cd bench && $(GO) run . $(BENCHFLAGS)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -39,9 +40,9 @@ var languages = []language{
 		program := filepath.Join(prefix, "opener-go")
 		return []string{program}, build("go", "build", "-o", program, "./examples/opener")
 	}},
-	{"C", []string{compiler()}, func(prefix string) ([]string, error) { // on the static library
+	{"C", []string{project.Compiler()}, func(prefix string) ([]string, error) { // on the static library
 		program := filepath.Join(prefix, "opener-c")
-		return []string{program}, build(compiler(), "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O2",
+		return []string{program}, build(project.Compiler(), "-std=c11", "-Wall", "-Wextra", "-pedantic", "-Werror", "-O2",
 			"-I"+prefix+"/include", "examples/c/opener.c", prefix+"/lib/liblipc.a", "-lpthread", "-o", program)
 	}},
 	{"C++", []string{compilerOfCpp()}, func(prefix string) ([]string, error) { // on the shared library
@@ -115,7 +116,7 @@ var installForLanguages = sync.OnceValues(func() (prefix string, err error) {
 	if prefix, err = filepath.Abs("../" + languagesPrefix); err != nil {
 		return "", err
 	}
-	return prefix, build(maker(), "install", "PREFIX="+prefix)
+	return prefix, build(project.Make(), "install", "PREFIX="+prefix)
 })
 
 // openers has what program() returned.
@@ -125,7 +126,7 @@ var openers sync.Map // name of the language to func() ([]string, error)
 func (l language) opener(t *testing.T) []string {
 	t.Helper()
 	for _, program := range l.needs {
-		need(t, program)
+		project.Need(t, program)
 	}
 	prefix, err := installForLanguages()
 	require.NoError(t, err)
@@ -146,7 +147,7 @@ func eachLanguage(t *testing.T, test func(t *testing.T, opener []string)) {
 // ask runs a reader.
 func ask(t *testing.T, opener []string, name ipc.Name, file string) (string, error) {
 	t.Helper()
-	return run(t, ".", languagesEnvironment(), opener[0], append(opener[1:len(opener):len(opener)], "read", name.String(), file)...)
+	return project.Run(t, ".", languagesEnvironment(), opener[0], append(opener[1:len(opener):len(opener)], "read", name.String(), file)...)
 }
 
 // serveFiles runs a server of the files in dir. The function that it returns ends it with a signal, after which nothing
@@ -238,7 +239,7 @@ func TestOpenersSayWhatIsWrongAtTheStart(t *testing.T) {
 			{"/no/such/s", "serve /no/such/s /"},
 		} {
 			arguments := append(slices.Clone(opener[1:]), strings.Fields(test.arguments)...)
-			output, err := run(t, ".", languagesEnvironment(), opener[0], arguments...)
+			output, err := project.Run(t, ".", languagesEnvironment(), opener[0], arguments...)
 			requireExitCode(t, 1, err)
 			require.Regexp(t, `^opener: .*\n$`, output)
 			require.Contains(t, output, test.want)
@@ -315,7 +316,7 @@ func requireRefused(t *testing.T, c *ipc.Conn) {
 
 func TestWrapperInCpp(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, compilerOfCpp())
+	project.Need(t, compilerOfCpp())
 	prefix, err := installForLanguages()
 	require.NoError(t, err)
 	program := filepath.Join(prefix, "wrapper-test")
@@ -328,39 +329,39 @@ func TestWrapperInCpp(t *testing.T) {
 		t.Log("without sanitizers:", err)
 		require.NoError(t, build(compilerOfCpp(), flags...))
 	}
-	t.Log(mustRun(t, ".", nil, program, leakcheck.Dir(t)))
+	t.Log(project.MustRun(t, ".", nil, program, leakcheck.Dir(t)))
 }
 
 func TestWrapperInPython(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "python3")
+	project.Need(t, "python3")
 	_, err := installForLanguages()
 	require.NoError(t, err)
-	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(repository(t), "examples/python"))
-	t.Log(mustRun(t, ".", env, "python3", "-W", "error", "python/wrapper_test.py"))
+	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(project.Root(t), "examples/python"))
+	t.Log(project.MustRun(t, ".", env, "python3", "-W", "error", "python/wrapper_test.py"))
 }
 
 func TestWrapperInPythonFindsTheInstalledLibrary(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "python3")
+	project.Need(t, "python3")
 	prefix, err := installForLanguages()
 	require.NoError(t, err)
-	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(repository(t), "examples/python"))
+	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(project.Root(t), "examples/python"))
 	program := []string{"-c", "import lipc; a, b = lipc.pair(); a.write(b'works'); print(b.read(5).decode())"}
 	if onLinux {
-		output := mustRun(t, ".", append(env, "LIPC_LIBRARY=", "LD_LIBRARY_PATH="+prefix+"/lib"), "python3", program...)
+		output := project.MustRun(t, ".", append(env, "LIPC_LIBRARY=", "LD_LIBRARY_PATH="+prefix+"/lib"), "python3", program...)
 		require.Equal(t, "works\n", output)
 	}
-	output, err := run(t, ".", append(env, "LIPC_LIBRARY=/no/such/library"), "python3", program...)
+	output, err := project.Run(t, ".", append(env, "LIPC_LIBRARY=/no/such/library"), "python3", program...)
 	requireExitCode(t, 1, err)
 	require.Contains(t, output, "/no/such/library")
 }
 
 func TestWrapperInRust(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "cargo")
-	need(t, "pkg-config")
+	project.Need(t, "cargo")
+	project.Need(t, "pkg-config")
 	prefix, err := installForLanguages()
 	require.NoError(t, err)
-	t.Log(mustRun(t, repository(t), languagesEnvironment(), "cargo", rust(prefix, "test")...))
+	t.Log(project.MustRun(t, project.Root(t), languagesEnvironment(), "cargo", rust(prefix, "test")...))
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,10 +33,7 @@ type node struct {
 func startNode(t *testing.T, role string, name ipc.Name) *node {
 	t.Helper()
 	program := cmp.Or(os.Getenv("NODE_PROGRAM"), "node")
-	if _, err := exec.LookPath(program); err != nil {
-		require.Empty(t, os.Getenv("CI"), "%s is not installed", program)
-		t.Skipf("%s is not installed", program)
-	}
+	project.Need(t, program)
 	var n *node
 	for range 4 {
 		n = &node{t: t, cmd: exec.Command(program, "peers/net.js", role, name.String())}

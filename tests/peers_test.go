@@ -13,13 +13,14 @@ import (
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
 // startPeer runs a program of somebody else's, and returns its output. It must end by itself, and well.
 func startPeer(t *testing.T, program string, args ...string) *bufio.Scanner {
 	t.Helper()
-	need(t, program)
+	project.Need(t, program)
 	cmd := exec.Command(program, args...)
 	cmd.Stderr = os.Stderr
 	stdout, err := cmd.StdoutPipe()

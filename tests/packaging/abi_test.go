@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,13 +20,13 @@ func needABI(t *testing.T) {
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
 		t.Skip("the ABI is recorded for Linux on x86-64 only: sizes differ, and libabigail reads ELF")
 	}
-	need(t, "abidw")
+	project.Need(t, "abidw")
 }
 
 func TestABIIsTheRecordedOne(t *testing.T) {
 	leakcheck.Start(t)
 	needABI(t)
-	mustRun(t, repository(t), []string{"BUILD=" + leakcheck.Dir(t)}, "tests/abi/run")
+	project.MustRun(t, project.Root(t), []string{"BUILD=" + leakcheck.Dir(t)}, "tests/abi/run")
 }
 
 // newCopyWithEdit copies what the library is built from, and replaces a text in it.
@@ -33,9 +34,9 @@ func newCopyWithEdit(t *testing.T, from, to string) (root string) {
 	t.Helper()
 	root = leakcheck.Dir(t)
 	for _, folder := range []string{"include", "csrc", "tests/abi"} {
-		require.NoError(t, os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository(t), folder))))
+		require.NoError(t, os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(project.Root(t), folder))))
 	}
-	require.NoError(t, os.Symlink(filepath.Join(repository(t), "Makefile"), filepath.Join(root, "Makefile")))
+	require.NoError(t, os.Symlink(filepath.Join(project.Root(t), "Makefile"), filepath.Join(root, "Makefile")))
 	edit(t, root, from, to)
 	return root
 }
@@ -75,7 +76,7 @@ func TestABIThatChangesTakesAnotherVersion(t *testing.T) {
 			if change == "a function" {
 				edit(t, root, "int lipc_version(void) {", "int lipc_newer(void) {\n    return 1;\n}\n\nint lipc_version(void) {")
 			}
-			output, err := run(t, root, nil, "tests/abi/run")
+			output, err := project.Run(t, root, nil, "tests/abi/run")
 			require.Error(t, err)
 			require.Contains(t, output, "is not that of 0.1.0 any more: set another version")
 		})
@@ -86,13 +87,13 @@ func TestABIIsRecordedOnlyForAnotherVersion(t *testing.T) {
 	leakcheck.Start(t)
 	needABI(t)
 	root := newCopyWithEdit(t, "    int64_t reserved[5];", "    int64_t reserved[6];")
-	output, err := run(t, root, nil, maker(), "abi")
+	output, err := project.Run(t, root, nil, project.Make(), "abi")
 	require.Error(t, err)
 	require.Contains(t, output, "set another version in include/lipc.h first")
 	edit(t, root, "#define LIPC_VERSION_MINOR 1", "#define LIPC_VERSION_MINOR 2")
-	output, err = run(t, root, nil, "tests/abi/run")
+	output, err = project.Run(t, root, nil, "tests/abi/run")
 	require.Error(t, err)
 	require.Contains(t, output, "the ABI of 0.2.0 is not recorded")
-	mustRun(t, root, nil, maker(), "abi")
-	mustRun(t, root, nil, "tests/abi/run")
+	project.MustRun(t, root, nil, project.Make(), "abi")
+	project.MustRun(t, root, nil, "tests/abi/run")
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -16,7 +17,7 @@ import (
 func buildConsumer(t *testing.T, options ...string) (dir string) {
 	t.Helper()
 	dir = leakcheck.Dir(t)
-	cmake(t, append([]string{"-S", filepath.Join(repository(t), "tests/cmake/consumer"), "-B", dir}, options...)...)
+	cmake(t, append([]string{"-S", filepath.Join(project.Root(t), "tests/cmake/consumer"), "-B", dir}, options...)...)
 	cmake(t, "--build", dir)
 	return dir
 }
@@ -24,7 +25,7 @@ func buildConsumer(t *testing.T, options ...string) (dir string) {
 // cmake runs CMake with the compiler that "make test" was told to use.
 func cmake(t *testing.T, args ...string) string {
 	t.Helper()
-	return mustRun(t, repository(t), []string{"CC=" + compiler(), "CMAKE_BUILD_PARALLEL_LEVEL=2"}, "cmake", args...)
+	return project.MustRun(t, project.Root(t), []string{"CC=" + project.Compiler(), "CMAKE_BUILD_PARALLEL_LEVEL=2"}, "cmake", args...)
 }
 
 // requireWorkingConsumer runs what buildConsumer built, and checks which of the programs have the library within.
@@ -33,7 +34,7 @@ func requireWorkingConsumer(t *testing.T, dir string, sharedByDefault bool) {
 	for program, shared := range map[string]bool{"with-lipc": sharedByDefault, "with-lipc_static": false,
 		"with-lipc_shared": true} {
 		path := filepath.Join(dir, program)
-		require.Equal(t, "works\n", mustRun(t, dir, nil, path))
+		require.Equal(t, "works\n", project.MustRun(t, dir, nil, path))
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Equal(t, shared, strings.Contains(string(content), "liblipc.so.0.1") ||
@@ -43,9 +44,9 @@ func requireWorkingConsumer(t *testing.T, dir string, sharedByDefault bool) {
 
 func TestFindPackageFindsWhatMakeInstalledAndMoved(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "cmake")
+	project.Need(t, "cmake")
 	root := leakcheck.Dir(t)
-	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+filepath.Join(root, "first"),
+	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+filepath.Join(root, "first"),
 		"BUILD="+filepath.Join(root, "build"))
 	place := filepath.Join(root, "second")
 	require.NoError(t, os.Rename(filepath.Join(root, "first"), place))
@@ -55,8 +56,8 @@ func TestFindPackageFindsWhatMakeInstalledAndMoved(t *testing.T) {
 
 	for wanted, found := range map[string]bool{"0.1.0;EXACT": true, "0.1...0.3": true, "0.0...<0.1.0": false,
 		"0.1.999": false, "0.2": false, "0.0": false, "1.0": false} {
-		_, err := run(t, root, []string{"CC=" + compiler()}, "cmake", "-S",
-			filepath.Join(repository(t), "tests/cmake/consumer"), "-B", leakcheck.Dir(t), "-DCMAKE_PREFIX_PATH="+place,
+		_, err := project.Run(t, root, []string{"CC=" + project.Compiler()}, "cmake", "-S",
+			filepath.Join(project.Root(t), "tests/cmake/consumer"), "-B", leakcheck.Dir(t), "-DCMAKE_PREFIX_PATH="+place,
 			"-DLIPC_WANTED="+wanted)
 		require.Equal(t, found, err == nil, wanted)
 	}
@@ -64,16 +65,16 @@ func TestFindPackageFindsWhatMakeInstalledAndMoved(t *testing.T) {
 
 func TestCMakeInstallsWhatMakeInstalls(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "cmake")
-	need(t, "pkg-config")
+	project.Need(t, "cmake")
+	project.Need(t, "pkg-config")
 	root := leakcheck.Dir(t)
 	byMake, first, place := filepath.Join(root, "make"), filepath.Join(root, "first"), filepath.Join(root, "second")
-	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+byMake, "BUILD="+filepath.Join(root, "build"))
+	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+byMake, "BUILD="+filepath.Join(root, "build"))
 	cmake(t, "-S", ".", "-B", filepath.Join(root, "cmake"), "-DCMAKE_INSTALL_LIBDIR=lib", "-DCMAKE_BUILD_TYPE=Release")
 	cmake(t, "--build", filepath.Join(root, "cmake"))
 	cmake(t, "--install", filepath.Join(root, "cmake"), "--prefix", first)
 	require.NoError(t, os.Rename(first, place))
-	require.ElementsMatch(t, append(filesIn(t, byMake), "lib/cmake/lipc/lipcTargets-release.cmake"), filesIn(t, place))
+	require.ElementsMatch(t, append(project.FilesIn(t, byMake), "lib/cmake/lipc/lipcTargets-release.cmake"), project.FilesIn(t, place))
 	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place), false)
 
 	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(place, "lib/pkgconfig")}
@@ -83,18 +84,18 @@ func TestCMakeInstallsWhatMakeInstalls(t *testing.T) {
 		if form == "static" {
 			args = []string{"--cflags", "lipc"}
 		}
-		flags := strings.Fields(mustRun(t, root, env, "pkg-config", args...))
+		flags := strings.Fields(project.MustRun(t, root, env, "pkg-config", args...))
 		program := filepath.Join(root, form)
-		mustRun(t, repository(t), nil, compiler(), append(append([]string{"tests/cmake/consumer/main.c"}, flags...), flag,
+		project.MustRun(t, project.Root(t), nil, project.Compiler(), append(append([]string{"tests/cmake/consumer/main.c"}, flags...), flag,
 			"-lpthread", "-o", program)...)
-		require.Equal(t, "works\n", mustRun(t, root, nil, program))
+		require.Equal(t, "works\n", project.MustRun(t, root, nil, program))
 	}
 }
 
 func TestFetchContentBuildsOnlyWhatTheProjectLinks(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "cmake")
-	dir := buildConsumer(t, "-DLIPC_SOURCE="+repository(t), "-DCMAKE_INSTALL_PREFIX="+filepath.Join(leakcheck.Dir(t), "p"))
+	project.Need(t, "cmake")
+	dir := buildConsumer(t, "-DLIPC_SOURCE="+project.Root(t), "-DCMAKE_INSTALL_PREFIX="+filepath.Join(leakcheck.Dir(t), "p"))
 	requireWorkingConsumer(t, dir, false)
 	cmake(t, "--install", dir)
 	installed, err := os.ReadFile(filepath.Join(dir, "install_manifest.txt"))
@@ -104,10 +105,10 @@ func TestFetchContentBuildsOnlyWhatTheProjectLinks(t *testing.T) {
 	// Of a parent that links nothing nothing is built.
 	parent := leakcheck.Dir(t)
 	require.NoError(t, os.WriteFile(filepath.Join(parent, "CMakeLists.txt"),
-		[]byte("cmake_minimum_required(VERSION 3.16)\nproject(parent C)\nadd_subdirectory("+repository(t)+" lipc)\n"), 0o600))
+		[]byte("cmake_minimum_required(VERSION 3.16)\nproject(parent C)\nadd_subdirectory("+project.Root(t)+" lipc)\n"), 0o600))
 	cmake(t, "-S", parent, "-B", filepath.Join(parent, "build"))
 	cmake(t, "--build", filepath.Join(parent, "build"))
-	for _, file := range filesIn(t, filepath.Join(parent, "build")) {
+	for _, file := range project.FilesIn(t, filepath.Join(parent, "build")) {
 		require.NotContains(t, filepath.Base(file), "liblipc")
 	}
 }

@@ -9,14 +9,15 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
 func TestReferenceHasAPageForEveryFunctionAndConstant(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "doxygen")
+	project.Need(t, "doxygen")
 	dir := leakcheck.Dir(t)
-	mustRun(t, repository(t), nil, maker(), "docs", "BUILD="+dir) // which fails on anything without documentation
+	project.MustRun(t, project.Root(t), nil, project.Make(), "docs", "BUILD="+dir) // which fails on anything without documentation
 	tags, err := os.ReadFile(filepath.Join(dir, "docs/lipc.tag"))
 	require.NoError(t, err)
 	documented := map[string]bool{}
@@ -32,7 +33,7 @@ func TestReferenceHasAPageForEveryFunctionAndConstant(t *testing.T) {
 	constant := regexp.MustCompile(`(?m)^ +X?\(?(LIPC_[A-Z_0-9]+)(?: =|, \d)|^enum \{ (LIPC_\w+)` +
 		`|^#define (LIPC_(?:VERSION|STRLEN|INVALID)\w*)`)
 	for _, header := range []string{"lipc.h", "lipc_unix.h", "lipc_windows.h"} {
-		text, err := os.ReadFile(filepath.Join(repository(t), "include", header))
+		text, err := os.ReadFile(filepath.Join(project.Root(t), "include", header))
 		require.NoError(t, err)
 		constants := constant.FindAllSubmatch(text, -1)
 		require.NotEmpty(t, constants)

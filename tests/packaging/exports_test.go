@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,7 +22,7 @@ import (
 func declared(t *testing.T, headers ...string) (names []string) {
 	t.Helper()
 	for _, header := range headers {
-		text, err := os.ReadFile(filepath.Join(repository(t), "include", header))
+		text, err := os.ReadFile(filepath.Join(project.Root(t), "include", header))
 		require.NoError(t, err)
 		found := regexp.MustCompile(`(?m)^LIPC_API\s[^;(]*?\b(\w+)\(`).FindAllSubmatch(text, -1)
 		require.NotEmpty(t, found, header)
@@ -98,7 +99,7 @@ func definedInObject(t *testing.T, path string) (names []string) {
 func TestLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
 	leakcheck.Start(t)
 	dir := leakcheck.Dir(t)
-	mustRun(t, repository(t), nil, maker(), "BUILD="+dir)
+	project.MustRun(t, project.Root(t), nil, project.Make(), "BUILD="+dir)
 	pattern := "liblipc.so.*"
 	if runtime.GOOS == "darwin" {
 		pattern = "liblipc.*.dylib"
@@ -108,23 +109,23 @@ func TestLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
 	require.Len(t, shared, 1)
 	requireExports(t, definedInShared(t, shared[0]), "lipc.h", "lipc_unix.h")
 
-	members := strings.Fields(mustRun(t, dir, nil, "ar", "t", "liblipc.a"))
+	members := strings.Fields(project.MustRun(t, dir, nil, "ar", "t", "liblipc.a"))
 	if runtime.GOOS != "darwin" { // whose archives have their index as a member
 		require.Equal(t, []string{"lipc.o"}, members)
 	}
 	require.NoError(t, os.Remove(filepath.Join(dir, "lipc.o")))
-	mustRun(t, dir, nil, "ar", "x", "liblipc.a", "lipc.o")
+	project.MustRun(t, dir, nil, "ar", "x", "liblipc.a", "lipc.o")
 	requireExports(t, definedInObject(t, filepath.Join(dir, "lipc.o")), "lipc.h", "lipc_unix.h")
 }
 
 func TestWindowsLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
 	leakcheck.Start(t)
 	const prefix = "x86_64-w64-mingw32-"
-	need(t, prefix+"gcc")
+	project.Need(t, prefix+"gcc")
 	dir := leakcheck.Dir(t)
 	object, library := filepath.Join(dir, "lipc.o"), filepath.Join(dir, "lipc.dll")
-	mustRun(t, repository(t), nil, prefix+"gcc", "-std=c11", "-Iinclude", "-c", "csrc/all.c", "-o", object)
-	mustRun(t, repository(t), nil, prefix+"gcc", "-std=c11", "-Iinclude", "-DLIPC_BUILD_SHARED", "-shared", "csrc/all.c",
+	project.MustRun(t, project.Root(t), nil, prefix+"gcc", "-std=c11", "-Iinclude", "-c", "csrc/all.c", "-o", object)
+	project.MustRun(t, project.Root(t), nil, prefix+"gcc", "-std=c11", "-Iinclude", "-DLIPC_BUILD_SHARED", "-shared", "csrc/all.c",
 		"-lntdll", "-ladvapi32", "-o", library)
 
 	const external = 2 // IMAGE_SYM_CLASS_EXTERNAL
@@ -140,7 +141,7 @@ func TestWindowsLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T)
 	requireExports(t, symbols, "lipc.h", "lipc_windows.h")
 
 	var exports []string
-	dump := mustRun(t, dir, nil, prefix+"objdump", "-p", library)
+	dump := project.MustRun(t, dir, nil, prefix+"objdump", "-p", library)
 	_, table, found := strings.Cut(dump, "[Ordinal/Name Pointer] Table")
 	require.True(t, found, dump)
 	for _, line := range strings.Split(table, "\n")[1:] {

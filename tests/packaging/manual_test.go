@@ -10,13 +10,14 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
 // manuals returns the manual pages by their names.
 func manuals(t *testing.T) map[string]string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(repository(t), "man/*.3"))
+	files, err := filepath.Glob(filepath.Join(project.Root(t), "man/*.3"))
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	pages := map[string]string{}
@@ -31,7 +32,7 @@ func manuals(t *testing.T) map[string]string {
 // readHeader returns a header with each run of spaces as one.
 func readHeader(t *testing.T, name string) string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join(repository(t), "include", name))
+	text, err := os.ReadFile(filepath.Join(project.Root(t), "include", name))
 	require.NoError(t, err)
 	return strings.Join(strings.Fields(string(text)), " ")
 }
@@ -83,15 +84,15 @@ func TestProgramInTheManualPageCompilesAndRuns(t *testing.T) {
 	dir := leakcheck.Dir(t)
 	file := filepath.Join(dir, "program.c")
 	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(program, `\e`, `\`)), 0o600))
-	mustRun(t, repository(t), nil, compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
+	project.MustRun(t, project.Root(t), nil, project.Compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
 		"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
-	require.Equal(t, "hello\n", mustRun(t, dir, nil, "./program"))
+	require.Equal(t, "hello\n", project.MustRun(t, dir, nil, "./program"))
 }
 
 func TestManualPagesAreInstalledUnderTheNamesOfTheirFunctions(t *testing.T) {
 	leakcheck.Start(t)
 	root := leakcheck.Dir(t)
-	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+root, "BUILD="+filepath.Join(root, "build"))
+	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+root, "BUILD="+filepath.Join(root, "build"))
 	installed := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(root, "share/man/man3", name+".3"))
 		require.NoError(t, err)

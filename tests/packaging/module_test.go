@@ -1,13 +1,12 @@
 //go:build unix
 
-package tests
+// Package packaging tests what is built, installed and documented: none of it depends on how the Go package is compiled,
+// so it is apart from the tests that are run in several builds.
+package packaging
 
 import (
-	"cmp"
 	"debug/elf"
-	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -15,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -40,32 +40,6 @@ func main() {
 }
 `
 
-// repository is the root of this repository.
-func repository(t *testing.T) string {
-	t.Helper()
-	root, err := filepath.Abs("..")
-	require.NoError(t, err)
-	return root
-}
-
-// run runs a program in a directory, with more environment, and returns what it printed.
-func run(t *testing.T, dir string, env []string, program string, args ...string) (string, error) {
-	t.Helper()
-	cmd := exec.Command(program, args...)
-	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "GOFLAGS=", "GOWORK=off"), env...)
-	output, err := cmd.CombinedOutput()
-	return string(output), err
-}
-
-// mustRun is run for what has to succeed.
-func mustRun(t *testing.T, dir string, env []string, program string, args ...string) string {
-	t.Helper()
-	output, err := run(t, dir, env, program, args...)
-	require.NoError(t, err, "%s %s\n%s", program, strings.Join(args, " "), output)
-	return output
-}
-
 // newModule makes a module that requires the one in root, with source as its program.
 func newModule(t *testing.T, root, source string) (dir string) {
 	t.Helper()
@@ -76,42 +50,33 @@ func newModule(t *testing.T, root, source string) (dir string) {
 	return dir
 }
 
-// need reports whether a program is there; in CI it must be.
-func need(t *testing.T, program string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err != nil {
-		require.Empty(t, os.Getenv("CI"), "%s is not installed", program)
-		t.Skipf("%s is not installed", program)
-	}
-}
-
 func TestModuleBuildsAgainstTheBundledSources(t *testing.T) {
 	leakcheck.Start(t)
-	dir := newModule(t, repository(t), consumer)
-	require.Equal(t, "works\n", mustRun(t, dir, nil, "go", "run", "."))
+	dir := newModule(t, project.Root(t), consumer)
+	require.Equal(t, "works\n", project.MustRun(t, dir, nil, "go", "run", "."))
 }
 
 func TestVendoredModuleBuilds(t *testing.T) {
 	leakcheck.Start(t)
-	dir := newModule(t, repository(t), consumer)
-	mustRun(t, dir, nil, "go", "mod", "vendor")
+	dir := newModule(t, project.Root(t), consumer)
+	project.MustRun(t, dir, nil, "go", "mod", "vendor")
 	require.FileExists(t, filepath.Join(dir, "vendor/github.com/lipc/ipc/csrc/unix/stream.c"))
-	require.Equal(t, "works\n", mustRun(t, dir, nil, "go", "run", "-mod=vendor", "."))
+	require.Equal(t, "works\n", project.MustRun(t, dir, nil, "go", "run", "-mod=vendor", "."))
 }
 
 func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 	leakcheck.Start(t)
-	need(t, "pkg-config")
+	project.Need(t, "pkg-config")
 	// Go's build cache does not notice when pkg-config changes its answer, so the place is always the same, and known to
 	// the cache through a macro that nothing uses.
-	prefix := filepath.Join(repository(t), "build/tests/installed")
+	prefix := filepath.Join(project.Root(t), "build/tests/installed")
 	require.NoError(t, os.RemoveAll(prefix))
-	mustRun(t, repository(t), nil, maker(), "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
-	dir := newModule(t, repository(t), consumer)
+	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
+	dir := newModule(t, project.Root(t), consumer)
 	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"),
 		"LD_LIBRARY_PATH=" + filepath.Join(prefix, "lib"), "CGO_CFLAGS=-O2 -g -DINSTALLED_AT=" + prefix}
-	mustRun(t, dir, env, "go", "build", "-tags", "liblipc", "-o", "program", ".")
-	require.Equal(t, "works\n", mustRun(t, dir, env, "./program"))
+	project.MustRun(t, dir, env, "go", "build", "-tags", "liblipc", "-o", "program", ".")
+	require.Equal(t, "works\n", project.MustRun(t, dir, env, "./program"))
 	if runtime.GOOS != "darwin" {
 		program, err := elf.Open(filepath.Join(dir, "program"))
 		require.NoError(t, err)
@@ -124,26 +89,14 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 	// So does a C program, the README's.
 	file := filepath.Join(dir, "program.c")
 	require.NoError(t, os.WriteFile(file, []byte(programsInREADME(t, "c", "int main(")[0]), 0o600))
-	flags := strings.Fields(mustRun(t, dir, env, "pkg-config", "--cflags", "--libs", "lipc"))
-	mustRun(t, dir, env, compiler(), append(append([]string{file}, flags...), "-o", "program-in-c")...)
-	require.Equal(t, "hello\n", mustRun(t, dir, env, "./program-in-c"))
+	flags := strings.Fields(project.MustRun(t, dir, env, "pkg-config", "--cflags", "--libs", "lipc"))
+	project.MustRun(t, dir, env, project.Compiler(), append(append([]string{file}, flags...), "-o", "program-in-c")...)
+	require.Equal(t, "hello\n", project.MustRun(t, dir, env, "./program-in-c"))
 
 	// And what was installed can be removed again.
-	mustRun(t, repository(t), nil, maker(), "uninstall", "PREFIX="+prefix)
+	project.MustRun(t, project.Root(t), nil, project.Make(), "uninstall", "PREFIX="+prefix)
 	require.NoError(t, os.RemoveAll(filepath.Join(prefix, "build")))
-	require.Empty(t, filesIn(t, prefix))
-}
-
-// filesIn lists what is below a directory, folders left out.
-func filesIn(t *testing.T, dir string) (files []string) {
-	t.Helper()
-	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && !entry.IsDir() {
-			files = append(files, strings.TrimPrefix(path, dir+"/"))
-		}
-		return err
-	}))
-	return files
+	require.Empty(t, project.FilesIn(t, prefix))
 }
 
 func TestInstallKeepsToDESTDIR(t *testing.T) {
@@ -151,8 +104,8 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 	root := leakcheck.Dir(t)
 	arguments := []string{"PREFIX=/opt/ipc", "DESTDIR=" + filepath.Join(root, "stage"),
 		"BUILD=" + filepath.Join(root, "build")}
-	mustRun(t, repository(t), nil, maker(), append(arguments, "install")...)
-	files := filesIn(t, filepath.Join(root, "stage"))
+	project.MustRun(t, project.Root(t), nil, project.Make(), append(arguments, "install")...)
+	files := project.FilesIn(t, filepath.Join(root, "stage"))
 	manuals := 0
 	for _, file := range files {
 		if strings.HasPrefix(file, "opt/ipc/share/man/man3/lipc") {
@@ -173,43 +126,36 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(targets), `"${lipc_libraries}/../include"`)
 	require.NotContains(t, string(targets), "opt/ipc")
-	mustRun(t, repository(t), nil, maker(), append(arguments, "uninstall")...)
-	require.Empty(t, filesIn(t, filepath.Join(root, "stage")))
+	project.MustRun(t, project.Root(t), nil, project.Make(), append(arguments, "uninstall")...)
+	require.Empty(t, project.FilesIn(t, filepath.Join(root, "stage")))
 }
-
-// maker and compiler are the programs that "make test" was told to use.
-func maker() string    { return cmp.Or(os.Getenv("MAKE"), "make") }
-func compiler() string { return cmp.Or(os.Getenv("CC"), "cc") }
 
 func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
 	leakcheck.Start(t)
 	root := filepath.Join(leakcheck.Dir(t), "copy")
-	for _, pattern := range []string{"*.go", "*.[ch]", "go.mod", "go.sum", "csrc/*", "csrc/*/*", "include/*"} {
-		files, err := filepath.Glob(filepath.Join(repository(t), pattern))
+	for _, folder := range []string{"csrc", "include"} {
+		require.NoError(t, os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(project.Root(t), folder))))
+	}
+	for _, pattern := range []string{"*.go", "*.[ch]", "go.mod", "go.sum"} {
+		files, err := filepath.Glob(filepath.Join(project.Root(t), pattern))
 		require.NoError(t, err)
 		for _, file := range files {
-			if info, err := os.Stat(file); err != nil || info.IsDir() {
-				continue
-			}
-			relative, err := filepath.Rel(repository(t), file)
-			require.NoError(t, err)
-			require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(root, relative)), 0o755))
-			copyFile(t, file, filepath.Join(root, relative))
+			require.NoError(t, os.Symlink(file, filepath.Join(root, filepath.Base(file))))
 		}
 	}
 	dir := newModule(t, root, consumer)
-	mustRun(t, dir, nil, "go", "build", ".")
+	project.MustRun(t, dir, nil, "go", "build", ".")
 	edited := filepath.Join(root, "csrc/unix/stream.c")
 	require.NoError(t, os.WriteFile(edited, []byte("#error edited\n"), 0o600))
-	output, err := run(t, dir, nil, "go", "build", ".")
+	output, err := project.Run(t, dir, nil, "go", "build", ".")
 	require.Error(t, err)
 	require.Contains(t, output, "edited")
 }
 
 func TestWithoutCgoOneLineSaysWhatToDo(t *testing.T) {
 	leakcheck.Start(t)
-	dir := newModule(t, repository(t), consumer)
-	output, err := run(t, dir, []string{"CGO_ENABLED=0"}, "go", "build", ".")
+	dir := newModule(t, project.Root(t), consumer)
+	output, err := project.Run(t, dir, []string{"CGO_ENABLED=0"}, "go", "build", ".")
 	require.Error(t, err)
 	lines := strings.Split(strings.TrimSpace(output), "\n")
 	require.Len(t, lines, 2, "%s", output) // the first names the package
@@ -219,7 +165,7 @@ func TestWithoutCgoOneLineSaysWhatToDo(t *testing.T) {
 // programsInREADME returns the README's programs in a language, which have the mark of a whole program.
 func programsInREADME(t *testing.T, language, mark string) (programs []string) {
 	t.Helper()
-	readme, err := os.ReadFile(filepath.Join(repository(t), "README.md"))
+	readme, err := os.ReadFile(filepath.Join(project.Root(t), "README.md"))
 	require.NoError(t, err)
 	for _, block := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(string(readme), -1) {
 		if strings.Contains(block[1], mark) {
@@ -233,9 +179,9 @@ func programsInREADME(t *testing.T, language, mark string) (programs []string) {
 func TestProgramsInTheREADMECompileAndRun(t *testing.T) {
 	leakcheck.Start(t)
 	for _, source := range programsInREADME(t, "go", "package main") {
-		dir := newModule(t, repository(t), source)
-		mustRun(t, dir, nil, "go", "vet", ".")
-		require.Regexp(t, `^hello, process \d+\n$`, mustRun(t, dir, nil, "go", "run", "."))
+		dir := newModule(t, project.Root(t), source)
+		project.MustRun(t, dir, nil, "go", "vet", ".")
+		require.Regexp(t, `^hello, process \d+\n$`, project.MustRun(t, dir, nil, "go", "run", "."))
 	}
 	for _, source := range programsInREADME(t, "c", "int main(") {
 		require.Equal(t, "hello\n", runInC(t, source))
@@ -248,7 +194,7 @@ func runInC(t *testing.T, source string) string {
 	dir := leakcheck.Dir(t)
 	file := filepath.Join(dir, "program.c")
 	require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
-	mustRun(t, repository(t), nil, compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
+	project.MustRun(t, project.Root(t), nil, project.Compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
 		"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
-	return mustRun(t, dir, nil, "./program")
+	return project.MustRun(t, dir, nil, "./program")
 }

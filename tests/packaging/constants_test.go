@@ -1,6 +1,6 @@
 //go:build unix
 
-package tests
+package packaging
 
 import (
 	"fmt"
@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
 )
 
@@ -27,7 +28,7 @@ var (
 func constantsOf(t *testing.T, headers ...string) (constants []string) {
 	t.Helper()
 	for _, header := range headers {
-		source, err := os.ReadFile(filepath.Join("..", "include", header))
+		source, err := os.ReadFile(filepath.Join(project.Root(t), "include", header))
 		require.NoError(t, err)
 		text := comments.ReplaceAllString(string(source), "")
 		for _, pattern := range []*regexp.Regexp{enumerator, macro, listed} {
@@ -65,7 +66,7 @@ int main(void) {
 	program.WriteString("    printf(\"%u constants\\n\", count);\n    return 0;\n}\n")
 	require.Equal(t, fmt.Sprintf("%d constants\n", len(constants)), runInC(t, program.String()))
 
-	windows, err := os.ReadFile("../csrc/windows/constant.c") // which the tests in C run there
+	windows, err := os.ReadFile(filepath.Join(project.Root(t), "csrc/windows/constant.c")) // which the tests in C run there
 	require.NoError(t, err)
 	constants = constantsOf(t, "lipc_windows.h")
 	for _, c := range constants {
