@@ -234,17 +234,10 @@ func (f framing) frame(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// next reads a message. The end is io.EOF; a last line needs no line break.
+// next reads a message. The end is io.EOF.
 func (f framing) next(r *bufio.Reader) ([]byte, error) {
 	if !f.binary {
-		line, err := r.ReadBytes('\n')
-		if err == io.EOF && len(line) > 0 {
-			return line, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		return line[:len(line)-1], nil
+		return f.line(r)
 	}
 	var length [lengthSize]byte
 	if _, err := io.ReadFull(r, length[:]); err == io.ErrUnexpectedEOF {
@@ -263,6 +256,25 @@ func (f framing) next(r *bufio.Reader) ([]byte, error) {
 		return nil, err
 	}
 	return message, nil
+}
+
+// line reads one without its line break, which the last one need not have.
+func (framing) line(r *bufio.Reader) ([]byte, error) {
+	var line []byte
+	for {
+		piece, err := r.ReadSlice('\n')
+		line = append(line, piece...)
+		switch {
+		case len(line) > messageLimit+1:
+			return nil, fmt.Errorf("a line of more than %d bytes", messageLimit)
+		case err == nil:
+			return line[:len(line)-1], nil
+		case err == io.EOF && len(line) > 0:
+			return line, nil
+		case err != bufio.ErrBufferFull:
+			return nil, err
+		}
+	}
 }
 
 // messageLimit is more than any system takes: the largest is Windows' 1 GiB.

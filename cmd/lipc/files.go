@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
 
 	"github.com/lipc/ipc"
 )
@@ -47,7 +48,9 @@ type outbox struct {
 
 // send offers a file, and returns when it has been received, and how many bytes that were. Each answer goes to report.
 func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64, error) {
-	if err := pass(out.c, o, f); err != nil {
+	if err := pass(out.c, o, f); errors.Is(err, syscall.EPIPE) {
+		return 0, errNoReceiver
+	} else if err != nil {
 		return 0, err
 	}
 	for {
@@ -60,7 +63,7 @@ func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64
 			return 0, errNoReceiver
 		}
 		if a.Error != "" {
-			return a.Received, &refusedError{a.Error}
+			return a.Received, &skippedError{fmt.Errorf("the receiver says: %s", printable(a.Error))}
 		}
 		if a.Done {
 			return a.Received, nil
@@ -69,10 +72,8 @@ func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64
 	}
 }
 
-// A refusedError is the receiver's word on why it did not take a file. Others may be taken.
-type refusedError struct{ text string }
-
-func (e *refusedError) Error() string { return "the receiver says: " + e.text }
+// A skippedError is why one file was not passed. Others may be.
+type skippedError struct{ error }
 
 // newOffer describes a file that is open.
 func newOffer(f *os.File, name string) (offer, error) {
@@ -112,18 +113,22 @@ func (in inbox) next() (offer, *os.File, error) {
 		return offer{}, nil, err
 	}
 	m := ipc.Message{Buffers: [][]byte{make([]byte, offerLimit)}, MaxFiles: 1}
-	for len(line) == 0 || line[len(line)-1] != '\n' {
+	for end := -1; end < 0; {
 		n, err := in.c.ReceiveMessage(&m)
 		files = append(files, m.Files...)
 		m.Files = nil
-		if err == io.EOF && len(line) > 0 {
-			return fail(errNoSender(io.ErrUnexpectedEOF))
-		}
-		if err != nil {
-			return fail(err)
-		}
 		line = append(line, m.Buffers[0][:n]...)
-		if len(line) > offerLimit || len(files) > 1 || bytes.IndexByte(line, '\n') < len(line)-1 && bytes.IndexByte(line, '\n') >= 0 {
+		end = bytes.IndexByte(line, '\n')
+		switch {
+		case err == io.EOF && len(line) == 0, errors.Is(err, net.ErrClosed):
+			return fail(err)
+		case err == io.EOF:
+			return fail(errNoSender(io.ErrUnexpectedEOF))
+		case err != nil:
+			return fail(errNoSender(err))
+		case end < 0 && len(line) >= offerLimit:
+			return fail(errNoSender(fmt.Errorf("an offer of more than %d bytes", offerLimit)))
+		case end >= 0 && end < len(line)-1:
 			return fail(errNoSender(errors.New("it does not wait for answers")))
 		}
 	}

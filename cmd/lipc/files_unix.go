@@ -3,7 +3,7 @@
 package main
 
 import (
-	"errors"
+	"fmt"
 	"os"
 
 	"github.com/lipc/ipc"
@@ -22,7 +22,7 @@ func pass(c *ipc.Conn, o offer, f *os.File) error {
 // passed returns the file that an offer is about, of those that came with it.
 func passed(_ *ipc.Conn, _ offer, files []*os.File) (*os.File, error) {
 	if len(files) != 1 {
-		return nil, errors.New("no file came with its offer")
+		return nil, fmt.Errorf("%d files came with an offer, not one", len(files))
 	}
 	return files[0], nil
 }

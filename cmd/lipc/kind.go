@@ -26,7 +26,8 @@ func (k *kind) define(options *flag.FlagSet) {
 func (k *kind) defineBinary(options *flag.FlagSet) {
 	k.define(options)
 	options.BoolVar(&k.binary, "binary", false,
-		"with -message or -datagram: in place of a line each is preceded by its length,\nas 4 bytes, the most significant first")
+		"with -message or -datagram: in place of a line each is preceded by its length,\n"+
+			"as 4 bytes, the most significant first")
 }
 
 func (k *kind) check() error {
@@ -46,7 +47,8 @@ type dialer struct {
 
 func (d *dialer) define(options *flag.FlagSet) {
 	options.DurationVar(&d.timeout, "timeout", 0,
-		"how long to try until somebody listens and accepts, as in 500ms or 1m\n(by default nobody there is an error at once, and a busy listener is waited for)")
+		"how long to try until somebody listens and accepts, as in 500ms or 1m\n"+
+			"(by default nobody there is an error at once, and a busy listener is waited for)")
 }
 
 // again is how long to wait before another attempt at a name that nobody listens on.
@@ -54,31 +56,60 @@ const again = 10 * time.Millisecond
 
 // dial connects to a name.
 func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (channel, error) {
+	return d.attempt(ctx, func(ctx context.Context) (channel, error) { return dialOnce(ctx, k, name) })
+}
+
+// dialFrom connects a datagram socket to a name. It is bound to a name of its own, so that it can be answered.
+func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (channel, error) {
+	bound, err := new(permission).listenDatagram(ctx, k, own)
+	if err != nil {
+		return nil, err
+	}
+	c, err := d.attempt(ctx, func(context.Context) (channel, error) {
+		return bound, bound.carrier.(*ipc.DatagramConn).Connect(name)
+	})
+	if err != nil {
+		return nil, errors.Join(err, bound.Close())
+	}
+	return c, nil
+}
+
+// attempt dials, again and again as long as the options say.
+func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (channel, error)) (channel, error) {
 	if d.timeout < 0 {
 		return nil, usageError{fmt.Sprintf("-timeout %v is negative", d.timeout)}
 	}
-	end := time.Now().Add(d.timeout)
+	within := ctx
+	if d.timeout > 0 {
+		var cancel context.CancelFunc
+		within, cancel = context.WithTimeout(ctx, d.timeout)
+		defer cancel()
+	}
 	for {
-		within := ctx
-		if d.timeout > 0 {
-			var cancel context.CancelFunc
-			within, cancel = context.WithDeadline(ctx, end)
-			defer cancel()
+		c, err := dial(within)
+		switch {
+		case err == nil:
+			return c, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case errors.Is(err, context.DeadlineExceeded):
+			return nil, fmt.Errorf("%w: who listens there is busy", err)
+		case !absent(err):
+			return nil, err
 		}
-		c, err := dialOnce(within, k, name)
-		absent := errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
-		if err == nil || !absent {
-			return c, interruption(ctx, err)
-		}
-		if time.Now().Add(again).After(end) {
+		if end, limited := within.Deadline(); !limited || time.Until(end) < again {
 			return nil, fmt.Errorf("%w: nobody listens there", err)
 		}
 		select {
 		case <-time.After(again):
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
 		}
 	}
+}
+
+// absent reports whether an error of dialling means that nobody listens.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
@@ -108,7 +139,8 @@ func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
 type permission struct{ mode fs.FileMode }
 
 func (p *permission) define(options *flag.FlagSet) {
-	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal digits: 0660 lets in the group,\n0666 everybody (default 0600: this user alone, and root)")
+	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal digits: 0660 lets in the\n"+
+		"group, 0666 everybody (default 0600: this user alone, and root)")
 }
 
 func (p *permission) String() string { return "" }

@@ -8,7 +8,9 @@ import (
 	"os"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 )
 
 var listCommand = command{
@@ -59,7 +61,7 @@ func (l *listOptions) run() error {
 		if e.pid > 0 {
 			pid = strconv.Itoa(e.pid)
 			if path, err := executable(e.pid); err == nil {
-				program = path
+				program = printable(path)
 			}
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\n", e.kind, cmp.Or(e.user, "-"), pid, printable(e.name), program)
@@ -67,11 +69,11 @@ func (l *listOptions) run() error {
 	return outputError(table.Flush())
 }
 
-// printable is a name on one line of a terminal.
-func printable(name string) string {
-	quoted := strconv.Quote(name)
-	if quoted[1:len(quoted)-1] == name {
-		return name
+// printable is a text of others' on one line of a terminal: as it is, or quoted where it could be taken for something else.
+func printable(text string) string {
+	odd := func(r rune) bool { return !strconv.IsPrint(r) }
+	if strings.ContainsFunc(text, odd) || !utf8.ValidString(text) || strings.HasPrefix(text, `"`) {
+		return strconv.Quote(text)
 	}
-	return quoted
+	return text
 }

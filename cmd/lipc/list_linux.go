@@ -108,8 +108,9 @@ func openFiles() (sockets map[string]int, fifos []entry) {
 				}
 				continue
 			}
-			if info, err := os.Stat(path); err != nil || info.Mode()&os.ModeNamedPipe == 0 || !filepath.IsAbs(target) || seen[target] {
-				continue
+			info, err := os.Stat(path)
+			if err != nil || info.Mode()&os.ModeNamedPipe == 0 || !filepath.IsAbs(target) || seen[target] {
+				continue // an unnamed pipe is no absolute path
 			}
 			seen[target] = true
 			e := entry{kind: "fifo", name: target, pid: pid}

@@ -15,5 +15,6 @@ type listOptions struct{}
 func (*listOptions) define(*flag.FlagSet) {}
 
 func (*listOptions) entries() ([]entry, error) {
-	return nil, fmt.Errorf("list: %w on %s: see lsof -U, sockstat -ul, fstat or netstat -f unix", errors.ErrUnsupported, runtime.GOOS)
+	return nil, fmt.Errorf("list: %w on %s: see lsof -U, sockstat -ul, fstat or netstat -f unix",
+		errors.ErrUnsupported, runtime.GOOS)
 }

@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"os"
 	"time"
 
 	"github.com/lipc/ipc"
+	"golang.org/x/sys/windows"
 )
 
 // listOptions are the options of the command list.
@@ -24,17 +26,27 @@ const ownerTimeout = 50 * time.Millisecond
 
 // entries reads the directory of pipes.
 func (l *listOptions) entries() ([]entry, error) {
-	files, err := os.ReadDir(pipes)
+	pattern, err := windows.UTF16PtrFromString(pipes + "*")
 	if err != nil {
 		return nil, err
 	}
 	var entries []entry
-	for _, file := range files {
-		e := entry{kind: "pipe", name: pipes + file.Name()}
+	var found windows.Win32finddata
+	search, err := windows.FindFirstFile(pattern, &found)
+	if err != nil {
+		return nil, &os.PathError{Op: "list", Path: pipes, Err: err}
+	}
+	defer windows.FindClose(search)
+	for err == nil {
+		e := entry{kind: "pipe", name: pipes + windows.UTF16ToString(found.FileName[:])}
 		if l.owners {
 			e.user, e.pid = owner(e.name)
 		}
 		entries = append(entries, e)
+		err = windows.FindNextFile(search, &found)
+	}
+	if !errors.Is(err, windows.ERROR_NO_MORE_FILES) {
+		return nil, &os.PathError{Op: "list", Path: pipes, Err: err}
 	}
 	return entries, nil
 }

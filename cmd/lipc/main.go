@@ -63,8 +63,8 @@ Examples, each with two terminals:
   Pass an open file to another process. It gets the open file itself, so that it need not be able to open it:
     lipc receive-files @inbox -- wc -c       lipc send-files @inbox report.pdf
     (runs "wc -c" with the open file as its standard input)
-    lipc receive-files @inbox -dir Inbox     sudo lipc send-files @inbox secret.txt
-    (keeps a copy of each file in the folder Inbox)
+    lipc receive-files @inbox -dir .         sudo lipc send-files @inbox secret.txt
+    (keeps a copy of each file in this folder)
 
   Give everybody who connects a program of their own:
     lipc serve /tmp/date.sock -- date        lipc connect /tmp/date.sock
@@ -74,8 +74,8 @@ Examples, each with two terminals:
     lipc listen @echo -echo                  lipc ping @echo
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nobody listens on NAME; 4 NAME is in use; 5 no connection in time;
-128 + N ended by signal N (130: Ctrl-C; 141: whoever read the output is gone). listen -keep, listen -echo, serve,
-receive-files -keep and listen -datagram run until they are interrupted, and that is 0 then.
+128 + N ended by signal N (130: Ctrl-C; 141: whoever read the output is gone). What runs until it is interrupted ends
+with 0 then: serve, listen with -keep, -echo or -datagram, connect -from, receive-files -keep.
 `
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -85,7 +85,11 @@ func start(arguments []string) int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	stops := make(chan os.Signal, 1)
-	signal.Notify(stops, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) { // as nohup, and shells for what runs in the background, have it
+			signal.Notify(stops, s)
+		}
+	}
 	go func() {
 		cancel(interruptedError{(<-stops).(syscall.Signal)})
 		signal.Stop(stops) // a second one ends the process at once
@@ -169,7 +173,8 @@ func (c *command) usage() string { return strings.TrimSpace(c.name + " " + c.arg
 
 func (c *command) printHelp(w io.Writer, options *flag.FlagSet) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "Usage: lipc %s\n\n%s\n\nOptions, which may stand before and behind the arguments:\n", c.usage(), strings.Trim(c.details, "\n"))
+	fmt.Fprintf(&text, "Usage: lipc %s\n\n%s\n\n", c.usage(), strings.Trim(c.details, "\n"))
+	text.WriteString("Options, which may stand before and behind the arguments:\n")
 	options.SetOutput(&text)
 	options.PrintDefaults()
 	_, err := io.WriteString(w, text.String())
@@ -204,7 +209,7 @@ func outputError(err error) error {
 func exitCode(err error) (code int, silent bool) {
 	var interrupted interruptedError
 	var network *net.OpError
-	dialling := errors.As(err, &network) && network.Op == "dial"
+	dialling := errors.As(err, &network) && (network.Op == "dial" || network.Op == "connect")
 	switch {
 	case err == nil:
 		return 0, true

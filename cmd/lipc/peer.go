@@ -37,11 +37,20 @@ func (p *peering) run(ctx context.Context, arguments, _ []string) error {
 	if err != nil {
 		return err
 	}
-	what, c, err := p.dialAny(ctx, name)
+	c, err := p.dialAny(ctx, name)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
+	what := "bytes"
+	if m, ok := c.(*messages); ok {
+		if _, ok := m.carrier.(*ipc.DatagramConn); ok {
+			return fmt.Errorf("%s is a datagram socket, which connects to nobody: \"lipc list\" may know more", name)
+		}
+		what = "messages"
+	} else if carriesMessages(c) {
+		what = "messages"
+	}
 	peer, err := c.peer()
 	if err != nil {
 		return err
@@ -51,20 +60,19 @@ func (p *peering) run(ctx context.Context, arguments, _ []string) error {
 }
 
 // dialAny connects to a listener of whatever kind.
-func (p *peering) dialAny(ctx context.Context, name ipc.Name) (what string, c channel, err error) {
-	if c, err = p.dial(ctx, kind{}, name); err == nil {
-		return "bytes", c, nil
-	}
-	// A socket of another kind; in Linux's abstract namespace each kind has names of its own.
-	if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {
-		if c, err := (&dialer{}).dial(ctx, kind{message: true}, name); err == nil {
-			return "messages", c, nil
+func (p *peering) dialAny(ctx context.Context, name ipc.Name) (channel, error) {
+	return p.attempt(ctx, func(ctx context.Context) (channel, error) {
+		c, err := dialOnce(ctx, kind{}, name)
+		// A socket of another kind; in Linux's abstract namespace each kind has names of its own.
+		if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {
+			for _, k := range []kind{{message: true}, {datagram: true}} {
+				if other, err := dialOnce(ctx, k, name); err == nil {
+					return other, nil
+				}
+			}
 		}
-		if c, err := (&dialer{}).dial(ctx, kind{datagram: true}, name); err == nil {
-			return "", nil, errors.Join(errors.New("a datagram socket, which connects to nobody: \"lipc list\" may know more"), c.Close())
-		}
-	}
-	return "", nil, err
+		return c, err
+	})
 }
 
 // describe tells what is known, a line each.
@@ -77,7 +85,7 @@ func describe(what string, peer ipc.Credentials) string {
 	if peer.PID >= 0 {
 		line("process", "%d", peer.PID)
 		if path, err := executable(peer.PID); err == nil {
-			line("executable", "%s", path)
+			line("executable", "%s", printable(path))
 		} else {
 			line("executable", "not told: %v", err)
 		}

@@ -20,8 +20,8 @@ var pingCommand = command{
 	about: "measure round trips to a \"lipc listen NAME -echo\"",
 	details: `
 Sends a piece, waits until all of it has come back, and so on; then tells how long that took: the percentiles of all round
-trips. Interrupted, it tells of those that there were. The first hundred are not counted. Any server that sends back what
-it gets will do.
+trips. Interrupted, it tells of those that there were. Without -interval a hundred go before that are not counted. Any
+server that sends back what it gets will do.
 
   lipc listen @echo -echo &
   lipc ping @echo
@@ -87,15 +87,7 @@ func (p *pinging) connect(ctx context.Context, name ipc.Name) (channel, error) {
 	if !p.datagram {
 		return p.dial(ctx, p.kind, name)
 	}
-	own := ipc.Namespaced(fmt.Sprintf("lipc-ping-%d", os.Getpid()))
-	c, err := new(permission).listenDatagram(ctx, p.kind, own)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.carrier.(*ipc.DatagramConn).Connect(name); err != nil {
-		return nil, errors.Join(err, c.Close())
-	}
-	return c, nil
+	return p.dialFrom(ctx, p.kind, ipc.Namespaced(fmt.Sprintf("lipc-ping-%d", os.Getpid())), name)
 }
 
 // measure makes the round trips, and returns how long those took that count.
@@ -106,7 +98,11 @@ func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, erro
 	defer late.Stop()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	var took []time.Duration
-	for i := range notCounted + p.count {
+	warmUp := notCounted
+	if p.interval > 0 {
+		warmUp = 0
+	}
+	for i := range warmUp + p.count {
 		var number [8]byte
 		binary.LittleEndian.PutUint64(number[:], uint64(i))
 		copy(sent, number[:])
@@ -122,11 +118,12 @@ func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, erro
 		if err != nil {
 			return took, fmt.Errorf("no answer: %w", err)
 		}
-		if i >= notCounted {
-			took = append(took, time.Since(began))
-		}
+		trip := time.Since(began)
 		if !bytes.Equal(sent, got) {
 			return took, errors.New("something else came back than was sent: the peer is no echo server")
+		}
+		if i >= warmUp {
+			took = append(took, trip)
 		}
 		if p.interval > 0 {
 			late.Stop()

@@ -38,6 +38,7 @@ func newProgress(name string, total int64, quiet, always bool) *progress {
 	if quiet {
 		p.w = nil
 	}
+	p.update(0)
 	return p
 }
 

@@ -30,7 +30,8 @@ in its turn, which finds in its environment:
   LIPC_PEER_PID, _UID, _GID, _SID     who passed it, as the kernel vouches for it, as far as the system tells
 
 Ends with the sender, unless there is -keep. A file that exists is not replaced, unless there is -force; what is not
-complete is removed. The exit code is 1 if any file could not be received.
+complete is removed. A file that has been passed is received to its end, even if the sender ends before. The exit code
+is 1 if any file could not be received.
 
   lipc receive-files @inbox -dir Inbox
   lipc receive-files @inbox -- sha256sum
@@ -53,7 +54,6 @@ type receiving struct {
 
 	name    ipc.Name
 	program []string
-	root    *os.Root // of dir
 }
 
 func (r *receiving) define(options *flag.FlagSet) {
@@ -75,11 +75,10 @@ func (r *receiving) run(ctx context.Context, arguments, program []string) (err e
 		if program[0], err = exec.LookPath(program[0]); err != nil {
 			return err
 		}
-	} else {
-		if r.root, err = os.OpenRoot(r.dir); err != nil {
-			return err
-		}
-		defer r.root.Close()
+	} else if info, err := os.Stat(r.dir); err != nil {
+		return err
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is no folder", r.dir)
 	}
 	a, err := r.listen(ctx, kind{}, r.name)
 	if err != nil {
@@ -193,50 +192,68 @@ const copiedAtOnce = 8 << 20
 
 // keepCopy copies a file into the folder. It has another name until it is complete, and is removed if it does not get
 // so far.
-func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report func(int64)) (int64, error) {
-	if _, err := r.root.Lstat(o.Name); err == nil && !r.force {
+func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report func(int64)) (received int64, err error) {
+	path := filepath.Join(r.dir, o.Name)
+	if _, err := os.Lstat(path); err == nil && !r.force {
 		return 0, fmt.Errorf("%w: -force replaces it", fs.ErrExist)
-	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return 0, err
 	}
-	part := o.Name + ".part"
-	copied, err := r.root.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, o.Mode.Perm()|0o200)
+	part := path + ".part"
+	w, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, o.Mode.Perm())
 	if errors.Is(err, fs.ErrExist) {
-		return 0, fmt.Errorf("%s is in the way: %w", part, err)
+		return 0, fmt.Errorf("it is in the way: %w", err)
 	}
 	if err != nil {
 		return 0, err
 	}
-	var received int64
-	ended := make(chan error, 1)
-	go func() { ended <- copyAll(copied, f, &received, report) }()
-	select {
-	case err = <-ended:
-		err = errors.Join(err, copied.Close())
-	case <-ctx.Done(): // a read of a pipe may never end
-		copied.Close()
-		return 0, errors.Join(context.Cause(ctx), r.root.Remove(part))
-	}
-	if err == nil {
-		err = r.root.Rename(part, o.Name)
+	received, err = copyAll(ctx, w, f, report)
+	if err = errors.Join(err, w.Close()); err == nil {
+		err = os.Rename(part, path)
 	}
 	if err != nil {
-		return received, errors.Join(err, r.root.Remove(part))
+		return received, errors.Join(err, os.Remove(part))
 	}
 	return received, nil
 }
 
 // copyAll copies until the end, by the kernel where it can, and reports how far it has come.
-func copyAll(w io.Writer, f *os.File, received *int64, report func(int64)) error {
+func copyAll(ctx context.Context, w io.Writer, f *os.File, report func(int64)) (received int64, err error) {
+	type piece struct {
+		size int64
+		err  error
+	}
+	interrupted := ctx.Done()
+	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+		interrupted = nil // the next piece comes soon, and then nothing is being written: Windows removes no file that is
+	}
+	pieces := make(chan piece)
+	ended := make(chan struct{})
+	defer close(ended)
+	go func() {
+		for p := (piece{}); p.err == nil; {
+			p.size, p.err = io.CopyN(w, f, copiedAtOnce)
+			select {
+			case pieces <- p:
+			case <-ended:
+				return
+			}
+		}
+	}()
 	for {
-		n, err := io.CopyN(w, f, copiedAtOnce)
-		*received += n
-		if err == io.EOF {
-			return nil
+		select {
+		case p := <-pieces:
+			received += p.size
+			if p.err == io.EOF {
+				return received, nil
+			}
+			if p.err != nil {
+				return received, p.err
+			}
+			if ctx.Err() != nil {
+				return received, context.Cause(ctx)
+			}
+			report(received)
+		case <-interrupted:
+			return received, context.Cause(ctx)
 		}
-		if err != nil {
-			return err
-		}
-		report(*received)
 	}
 }

@@ -72,29 +72,28 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	out := &outbox{c, json.NewDecoder(c)}
 	var failed error
 	for _, path := range paths {
-		err := s.send(out, path)
-		if err == nil {
-			continue
-		}
-		if ctx.Err() != nil {
+		err := s.send(ctx, out, path)
+		switch {
+		case err == nil:
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
-		}
-		if errors.Is(err, errNoReceiver) || errors.Is(err, errOutputClosed) {
+		case !errors.As(err, new(*skippedError)):
 			return err
+		default:
+			fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
+			failed = errors.New("not all files were passed")
 		}
-		fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
-		failed = errors.New("not all files were passed")
 	}
 	return failed
 }
 
 // send passes one file.
-func (s *sending) send(out *outbox, path string) error {
+func (s *sending) send(ctx context.Context, out *outbox, path string) error {
 	f, name := os.Stdin, "stdin"
 	if path != "-" {
 		var err error
-		if f, err = os.Open(path); err != nil {
-			return err
+		if f, err = open(ctx, path); err != nil {
+			return &skippedError{err}
 		}
 		defer f.Close()
 		name = filepath.Base(path)
@@ -104,7 +103,7 @@ func (s *sending) send(out *outbox, path string) error {
 	}
 	o, err := newOffer(f, name)
 	if err != nil {
-		return err
+		return &skippedError{err}
 	}
 	bar := newProgress(name, o.Size, s.quiet, s.progress)
 	received, err := out.send(o, f, bar.update)
@@ -115,9 +114,26 @@ func (s *sending) send(out *outbox, path string) error {
 	switch {
 	case s.quiet:
 	case received > 0 || o.Size == 0:
-		_, err = fmt.Printf("%s: passed, %d bytes\n", name, received)
+		_, err = fmt.Printf("%s: passed, %d bytes\n", printable(name), received)
 	default: // a program has it, and how much that reads is its own business
-		_, err = fmt.Printf("%s: passed\n", name)
+		_, err = fmt.Printf("%s: passed\n", printable(name))
 	}
 	return outputError(err)
+}
+
+// open is os.Open, which waits for a writer if the file is a FIFO, until the command is interrupted.
+func open(ctx context.Context, path string) (*os.File, error) {
+	var f *os.File
+	var err error
+	opened := make(chan struct{})
+	go func() {
+		f, err = os.Open(path)
+		close(opened)
+	}()
+	select {
+	case <-opened:
+		return f, err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }

@@ -34,6 +34,9 @@ func gone(c channel) bool {
 	return err != nil || state[0].Revents&unix.POLLHUP != 0
 }
 
+// carriesMessages reports whether what was dialled as a stream is one of messages: a socket cannot be.
+func carriesMessages(channel) bool { return false }
+
 // passesConnections: a program can be given a connection itself.
 const passesConnections = true
 
@@ -49,8 +52,9 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 		return err
 	}
 	// Programs expect that reading waits. The mode is shared with c, which is used no more.
-	var blocking error
-	if err := errors.Join(raw.Control(func(fd uintptr) { blocking = syscall.SetNonblock(int(fd), false) }), blocking); err != nil {
+	var refused error
+	err = raw.Control(func(fd uintptr) { refused = syscall.SetNonblock(int(fd), false) })
+	if err = errors.Join(err, refused); err != nil {
 		return err
 	}
 	cmd.Stdin, cmd.Stdout = f, f
@@ -61,14 +65,15 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 	return errors.Join(cmd.Wait(), err)
 }
 
-// cutOff reports whether a program ended since its client was gone.
+// cutOff reports whether a program ended since its client was gone, or a shell says so of what it ran.
 func cutOff(err error) bool {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
 		return false
 	}
 	status, ok := exit.Sys().(syscall.WaitStatus)
-	return ok && status.Signaled() && status.Signal() == syscall.SIGPIPE
+	return ok && (status.Signaled() && status.Signal() == syscall.SIGPIPE ||
+		status.ExitStatus() == 128+int(syscall.SIGPIPE))
 }
 
 // stop asks a process to end.

@@ -17,6 +17,19 @@ func brokenPipe(err error) bool {
 // gone reports whether the peer has closed its end. A pipe has no halves: who sends no more is gone.
 func gone(channel) bool { return true }
 
+// carriesMessages reports whether what was dialled as a stream is one of messages: any pipe can be dialled so.
+func carriesMessages(c channel) bool {
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return false
+	}
+	var flags uint32
+	err = raw.Control(func(handle uintptr) {
+		_ = windows.GetNamedPipeInfo(windows.Handle(handle), &flags, nil, nil, nil)
+	})
+	return err == nil && flags&windows.PIPE_TYPE_MESSAGE != 0
+}
+
 // passesConnections: the handle of a connection is for overlapped operation, which programs do not expect.
 const passesConnections = false
 

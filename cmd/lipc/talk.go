@@ -87,6 +87,9 @@ func (l *listening) run(ctx context.Context, arguments, _ []string) error {
 	if err == nil && l.echo && (l.keep || l.hold || l.count != 0) {
 		err = usageError{"-echo goes with none of -keep, -hold and -count"}
 	}
+	if err == nil && l.datagram && (l.keep || l.hold) {
+		err = usageError{"-datagram goes with neither -keep nor -hold: there are no connections"}
+	}
 	if err != nil {
 		return err
 	}
@@ -111,7 +114,8 @@ func (l *listening) run(ctx context.Context, arguments, _ []string) error {
 				return errors.Join(err, c.Close())
 			}
 		}
-		err = l.join(ctx, c)
+		limit(c, l.count)
+		err = join(ctx, c, joint{send: !l.keep, receive: true, hold: l.hold})
 		if !l.keep {
 			return err
 		}
@@ -122,11 +126,6 @@ func (l *listening) run(ctx context.Context, arguments, _ []string) error {
 			fmt.Fprintf(os.Stderr, "lipc: %v\n", err)
 		}
 	}
-}
-
-func (l *listening) join(ctx context.Context, c channel) error {
-	limit(c, l.count)
-	return join(ctx, c, joint{send: !l.keep, receive: true, hold: l.hold})
 }
 
 // unlessKept turns the interruption of what runs until then into success.
@@ -166,7 +165,8 @@ func (l *listening) datagrams(ctx context.Context, name ipc.Name) error {
 		defer context.AfterFunc(ctx, func() { c.Close() })()
 		return c.echo()
 	}
-	return unlessKept(true, l.join(ctx, c))
+	limit(c, l.count)
+	return unlessKept(true, join(ctx, c, joint{receive: true}))
 }
 
 // connecting is the command connect.
@@ -214,15 +214,12 @@ func (c *connecting) conversation(ctx context.Context, name ipc.Name) error {
 	if err != nil {
 		return err
 	}
-	bound, err := new(permission).listenDatagram(ctx, c.kind, from)
+	ch, err := c.dialFrom(ctx, c.kind, from, name)
 	if err != nil {
 		return err
 	}
-	if err := bound.carrier.(*ipc.DatagramConn).Connect(name); err != nil {
-		return errors.Join(err, bound.Close())
-	}
-	limit(bound, c.count)
-	return unlessKept(true, join(ctx, bound, joint{send: true, receive: true, hold: true}))
+	limit(ch, c.count)
+	return unlessKept(true, join(ctx, ch, joint{send: true, receive: true, hold: true}))
 }
 
 func checkCount(count int, k kind) error {
