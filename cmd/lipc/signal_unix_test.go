@@ -1,0 +1,125 @@
+//go:build unix
+
+package main
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// interrupts: tests can interrupt a process.
+const interrupts = true
+
+var signals = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+
+func TestSignalsLeaveNothingOfWhatWaits(t *testing.T) {
+	leakcheck.Start(t)
+	files := folder(t)
+	for _, signal := range signals {
+		for _, c := range []struct {
+			code    int
+			options []string
+		}{
+			{128 + int(signal), words("listen")},
+			{128 + int(signal), words("listen", "-message")},
+			{128 + int(signal), words("receive-files", "-dir", files)},
+			{0, words("listen", "-keep")},
+			{0, words("listen", "-echo")},
+			{0, words("listen", "-datagram")},
+			{0, words("listen", "-datagram", "-echo")},
+			{0, words("receive-files", "-keep", "-dir", files)},
+			{0, words("serve", "--", "date")},
+		} {
+			name := newName(t)
+			p := begin(t, words(c.options[0], name, c.options[1:])...)
+			awaitListener(t, name)
+			require.NoError(t, p.cmd.Process.Signal(signal))
+			p.ends(c.code)
+			require.Empty(t, p.said.String(), c.options)
+			requireNothingLeft(t, name)
+		}
+	}
+}
+
+func TestSignalsLeaveNothingOfWhatIsConnected(t *testing.T) {
+	leakcheck.Start(t)
+	for _, signal := range signals {
+		name := newName(t)
+		listener, client := begin(t, "listen", name), begin(t, "connect", name, soon)
+		client.line("hello")
+		listener.expect("hello")
+		require.NoError(t, listener.cmd.Process.Signal(signal))
+		listener.ends(128 + int(signal))
+		client.ends(0)
+		require.Empty(t, listener.said.String()+client.said.String())
+		requireNothingLeft(t, name)
+	}
+}
+
+func TestSignalEndsWhoeverWaitsForAListener(t *testing.T) {
+	leakcheck.Start(t)
+	for pause := time.Millisecond; ; pause *= 2 { // nothing tells from outside when it has begun to wait
+		p := begin(t, "connect", newName(t), soon)
+		time.Sleep(pause)
+		p.interrupt()
+		code := p.code()
+		if code == 130 {
+			return
+		}
+		require.Equal(t, -1, code, "%s", p.said) // by the signal itself
+		require.Less(t, pause, patience)
+	}
+}
+
+func TestIgnoredSignalsStayIgnored(t *testing.T) {
+	leakcheck.Start(t)
+	name := newName(t)
+	p := beginWith(t, func(cmd *exec.Cmd) {
+		cmd.Args = append([]string{"sh", "-c", `trap "" HUP INT; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+		cmd.Path = "/bin/sh"
+	}, "listen", name)
+	c := dial(t, name)
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGHUP))
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGINT))
+	_, err := io.WriteString(c, "still there\n")
+	require.NoError(t, err)
+	p.expect("still there")
+	require.NoError(t, c.Close())
+	p.ends(0)
+}
+
+func TestModeIsThatOfTheSocketFile(t *testing.T) {
+	leakcheck.Start(t)
+	for options, mode := range map[string]os.FileMode{"": 0o600, "-mode=0660": 0o660, "-mode=666": 0o666} {
+		for _, command := range [][]string{{"listen"}, {"listen", "-datagram"}, {"receive-files", "-dir=" + folder(t)}} {
+			name := newName(t)
+			line := words(command, name)
+			if options != "" {
+				line = append(line, options)
+			}
+			p := begin(t, line...)
+			awaitListener(t, name)
+			info, err := os.Stat(name)
+			require.NoError(t, err)
+			require.Equal(t, mode, info.Mode().Perm())
+			require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+			p.code()
+		}
+	}
+}
+
+func TestFileThatIsNoSocketIsNotReplaced(t *testing.T) {
+	leakcheck.Start(t)
+	path := write(t, folder(t), "file", "content")
+	fails(t, 4, "no socket is in the way", "listen", path)
+	requireFile(t, "content", path)
+	requireFiles(t, filepath.Dir(path), "file")
+}

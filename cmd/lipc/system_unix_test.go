@@ -1,0 +1,79 @@
+//go:build unix
+
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// newName returns a name that nobody else uses. Nothing may be left of it.
+func newName(t *testing.T) string {
+	t.Helper()
+	return filepath.Join(leakcheck.Dir(t), "s")
+}
+
+func startsAtTimes(error) bool { return false }
+
+// awaitListener waits until somebody listens on a path.
+func awaitListener(t *testing.T, name string) {
+	t.Helper()
+	require.Eventually(t, func() bool {
+		table, err := os.ReadFile("/proc/net/unix")
+		require.NoError(t, err)
+		for line := range strings.Lines(string(table)) {
+			if e, _, ok := parseSocket(strings.TrimSuffix(line, "\n")); ok && e.name == name {
+				return true
+			}
+		}
+		return false
+	}, patience, tick)
+}
+
+// requireNothingLeft wants a listener to have removed its files.
+func requireNothingLeft(t *testing.T, name string) {
+	t.Helper()
+	requireFiles(t, filepath.Dir(name))
+}
+
+// interrupt is Ctrl-C, for the process alone.
+func (p *process) interrupt() {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Signal(os.Interrupt))
+}
+
+// anotherUser completes a command to run as nobody, which takes root. In CI that must be there.
+func anotherUser(t *testing.T) func(*exec.Cmd) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		require.Empty(t, os.Getenv("CI"), "this test needs root, to become another user")
+		t.Skip("needs root, to become another user")
+	}
+	path := filepath.Join(leakcheck.Dir(t), "program") // nobody may not be able to read the program where it is
+	require.NoError(t, os.Chmod(filepath.Dir(path), 0o755))
+	return func(cmd *exec.Cmd) {
+		content, err := os.ReadFile(cmd.Path)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(path, content, 0o755))
+		cmd.Path = path
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	}
+}
+
+// needs finds a program, which CI must have.
+func needs(t *testing.T, program string) string {
+	t.Helper()
+	path, err := exec.LookPath(program)
+	if err != nil {
+		require.Empty(t, os.Getenv("CI"), "this test needs %s", program)
+		t.Skip("needs " + program)
+	}
+	return path
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+// newName returns a name that nobody else uses.
+func newName(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf(`\\.\pipe\lipc-%d-%d`, os.Getpid(), nameNumber.Add(1))
+}
+
+// onWine reports whether Wine stands in for Windows.
+var onWine = windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
+
+// startsAtTimes reports whether a process that did not start is worth another attempt: on Wine 8 one of a thousand fails
+// with ERROR_INTERNAL_ERROR.
+func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERROR_INTERNAL_ERROR) }
+
+// requireNothingLeft wants nobody to listen.
+func requireNothingLeft(t *testing.T, name string) {
+	t.Helper()
+	_, err := dialOnce(t.Context(), kind{}, parse(t, name))
+	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// interrupts: a process that has no console of its own cannot be interrupted as Ctrl-C does it, but only ended.
+const interrupts = false
+
+func (p *process) interrupt() { panic("not here") }
