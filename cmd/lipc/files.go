@@ -46,6 +46,8 @@ type outbox struct {
 	answers *json.Decoder
 }
 
+func newOutbox(c *ipc.Conn) *outbox { return &outbox{c, json.NewDecoder(c)} }
+
 // send offers a file, and returns when it has been received, and how many bytes that were. Each answer goes to report.
 func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64, error) {
 	if err := pass(out.c, o, f); errors.Is(err, syscall.EPIPE) {

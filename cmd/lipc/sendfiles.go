@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -69,7 +68,7 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	c := ch.(stream).Conn
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	out := &outbox{c, json.NewDecoder(c)}
+	out := newOutbox(c)
 	var failed error
 	for _, path := range paths {
 		err := s.send(ctx, out, path)

@@ -3,10 +3,14 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -107,9 +111,10 @@ func TestModeIsThatOfTheSocketFile(t *testing.T) {
 			}
 			p := begin(t, line...)
 			awaitListener(t, name)
-			info, err := os.Stat(name)
-			require.NoError(t, err)
-			require.Equal(t, mode, info.Mode().Perm())
+			require.Eventually(t, func() bool { // it is narrower at first, by the umask
+				info, err := os.Stat(name)
+				return err == nil && info.Mode().Perm() == mode
+			}, patience, tick, "%s: not %o", line, mode)
 			require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 			p.code()
 		}
@@ -122,4 +127,35 @@ func TestFileThatIsNoSocketIsNotReplaced(t *testing.T) {
 	fails(t, 4, "no socket is in the way", "listen", path)
 	requireFile(t, "content", path)
 	requireFiles(t, filepath.Dir(path), "file")
+}
+
+func TestProgramsEndWhenTheServerIsInterrupted(t *testing.T) {
+	leakcheck.Start(t)
+	for program, asked := range map[string]bool{"program:wait": true, "program:stubborn": false} {
+		name := newName(t)
+		server := begin(t, words("serve", name, "--", self(t, program))...)
+		answer, err := bufio.NewReader(dial(t, name)).ReadString('\n')
+		require.NoError(t, err)
+		pid, err := strconv.Atoi(strings.TrimSpace(answer))
+		require.NoError(t, err)
+		server.interrupt()
+		server.ends(0)
+		require.ErrorIs(t, syscall.Kill(pid, 0), syscall.ESRCH, "asked: %v", asked)
+		requireNothingLeft(t, name)
+	}
+}
+
+func TestServedProgramMayWaitInRead(t *testing.T) {
+	leakcheck.Start(t)
+	for _, message := range []string{"-message=false", "-message"} {
+		name := newName(t)
+		begin(t, "serve", name, message, "--", needs(t, "python3"), "-c",
+			`import os; print(os.get_blocking(0), os.get_blocking(1))`)
+		c, err := (&dialer{timeout: patience}).dial(t.Context(), kind{message: message == "-message"}, parse(t, name))
+		require.NoError(t, err)
+		var answer bytes.Buffer
+		require.NoError(t, c.receive(&answer))
+		require.Equal(t, "True True\n", strings.TrimSuffix(answer.String(), "\n")+"\n")
+		require.NoError(t, c.Close())
+	}
 }

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -76,4 +77,12 @@ func needs(t *testing.T, program string) string {
 		t.Skip("needs " + program)
 	}
 	return path
+}
+
+// descriptors returns how many a process has.
+func descriptors(t *testing.T, p *process) int {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
+	require.NoError(t, err)
+	return len(entries)
 }

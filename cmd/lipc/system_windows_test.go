@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
@@ -34,3 +35,17 @@ func requireNothingLeft(t *testing.T, name string) {
 const interrupts = false
 
 func (p *process) interrupt() { panic("not here") }
+
+var getProcessHandleCount = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetProcessHandleCount")
+
+// descriptors returns how many handles a process has; Wine 8 says 0.
+func descriptors(t *testing.T, p *process) int {
+	t.Helper()
+	handle, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(p.cmd.Process.Pid))
+	require.NoError(t, err)
+	defer windows.CloseHandle(handle)
+	var count uint32
+	ok, _, err := getProcessHandleCount.Call(uintptr(handle), uintptr(unsafe.Pointer(&count)))
+	require.NotZero(t, ok, "%v", err)
+	return int(count)
+}

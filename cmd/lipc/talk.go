@@ -19,8 +19,8 @@ var listenCommand = command{
 Waits for a connection, sends it what comes from standard input, and writes what it sends to standard output, until
 both have ended. Nobody else can connect meanwhile. With -keep it waits for the next one then, and sends nothing.
 
-When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes: there
-the connection is closed then, except if standard input was empty, or with -hold.
+When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
+there the connection is closed then, except if standard input was empty, or with -hold.
 
 With -datagram it prints what anybody sends, until interrupted.
 
@@ -41,8 +41,8 @@ var connectCommand = command{
 	details: `
 Connects, sends what comes from standard input, and writes what the peer sends to standard output, until both have ended.
 
-When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes: there
-the connection is closed then, except if standard input was empty, or with -hold.
+When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
+there the connection is closed then, except if standard input was empty, or with -hold.
 
 With -datagram it sends what comes from standard input, and ends. With -from it is bound to a name of its own, so that
 it can be answered: it prints the answers, and goes on until interrupted, or until -count answers came.
