@@ -27,10 +27,13 @@ type offer struct {
 
 // An answer tells how far the receiver is.
 type answer struct {
-	Received int64  `json:"received"` // bytes so far
+	Received int64  `json:"received"` // bytes so far, or notCounted
 	Done     bool   `json:"done,omitempty"`
 	Error    string `json:"error,omitempty"` // why it could not be received
 }
+
+// notCounted is how many bytes were received where a program does that.
+const notCounted = -1
 
 // offerLimit is the size of an offer, in bytes, beyond which it is none.
 const offerLimit = 64 << 10

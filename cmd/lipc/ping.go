@@ -51,8 +51,8 @@ func (p *pinging) define(options *flag.FlagSet) {
 	options.DurationVar(&p.patience, "patience", 5*time.Second, "how long to wait for an answer")
 }
 
-// notCounted round trips come first, while caches and clocks warm up.
-const notCounted = 100
+// uncounted is how many round trips come first, while caches and clocks warm up.
+const uncounted = 100
 
 func (p *pinging) run(ctx context.Context, arguments, _ []string) error {
 	name, err := oneName(arguments)
@@ -98,7 +98,7 @@ func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, erro
 	defer late.Stop()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	var took []time.Duration
-	warmUp := notCounted
+	warmUp := uncounted
 	if p.interval > 0 {
 		warmUp = 0
 	}

@@ -22,8 +22,8 @@ var receiveFilesCommand = command{
 	program: true,
 	details: `
 Waits for a "lipc send-files NAME", and receives the files that it passes: they come open. With -dir each is copied into
-the folder D, under its own name, and its name and size are printed. With "-- CMD" each becomes the standard input of CMD
-in its turn, which finds in its environment:
+the folder D, under its own name, and its name and size are printed. With "-- CMD" each becomes the standard input of
+CMD in its turn, which finds in its environment:
 
   LIPC_FILE_NAME                      its name
   LIPC_FILE_SIZE                      its size in bytes, if it is known
@@ -146,7 +146,7 @@ func (r *receiving) take(ctx context.Context, in inbox, o offer, f *os.File) (in
 		return 0, err
 	}
 	if r.program != nil {
-		return 0, r.runWith(ctx, in, o, f)
+		return notCounted, r.runWith(ctx, in, o, f)
 	}
 	bar := newProgress(o.Name, o.Size, r.quiet, r.progress)
 	received, err := r.keepCopy(ctx, o, f, func(received int64) {

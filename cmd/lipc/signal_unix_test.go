@@ -150,7 +150,7 @@ func TestServedProgramMayWaitInRead(t *testing.T) {
 	for _, message := range []string{"-message=false", "-message"} {
 		name := newName(t)
 		begin(t, "serve", name, message, "--", needs(t, "python3"), "-c",
-			`import os; print(os.get_blocking(0), os.get_blocking(1))`)
+			`import os; os.write(1, b"%r %r" % (os.get_blocking(0), os.get_blocking(1)))`)
 		c, err := (&dialer{timeout: patience}).dial(t.Context(), kind{message: message == "-message"}, parse(t, name))
 		require.NoError(t, err)
 		var answer bytes.Buffer

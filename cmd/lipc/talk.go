@@ -39,7 +39,8 @@ var connectCommand = command{
 	name: "connect", arguments: "NAME",
 	about: "connect standard input and output to who listens",
 	details: `
-Connects, sends what comes from standard input, and writes what the peer sends to standard output, until both have ended.
+Connects, sends what comes from standard input, and writes what the peer sends to standard output, until both have
+ended.
 
 When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
 there the connection is closed then, except if standard input was empty, or with -hold.
