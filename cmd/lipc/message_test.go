@@ -250,6 +250,9 @@ func TestLinesOfInputAreReadToTheirEnd(t *testing.T) {
 		listener := begin(t, words("listen", name, kindOptions(pair), "-count=2")...)
 		require.NoError(t, listener.in.Close())
 		long := strings.Repeat("0123456789", 14_000) // more than is read at a time
+		if pair.datagram && runtime.GOOS != "linux" {
+			long = long[:2000] // net.local.dgram.maxdgram on macOS is 2048
+		}
 		require.Empty(t, passes(t, long+"\nshort", words("connect", name, kindOptions(pair), soon)...))
 		require.Equal(t, long+"\nshort\n", listener.rest())
 		listener.ends(0)

@@ -17,9 +17,9 @@ var peerCommand = command{
 	name: "peer", arguments: "NAME",
 	about: "tell who listens on NAME: process, user, executable",
 	details: `
-Connects to NAME, asks the kernel who listens there, and closes the connection again, which the listener sees. (It is the
-process that began to listen; its id may mean another process once it has ended.) What the system does not tell is left
-out. A name of any kind will do; datagram sockets have no peer to tell of.
+Connects to NAME, asks the kernel who listens there, and closes the connection again, which the listener sees. (It is
+the process that began to listen; its id may mean another process once it has ended.) What the system does not tell is
+left out. A name of any kind will do; datagram sockets have no peer to tell of.
 
   lipc peer /run/docker.sock`,
 	define: func(options *flag.FlagSet) run {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestPingTellsPercentiles(t *testing.T) {
 		{kind{message: true}, 1}, {kind{message: true}, 64 << 10},
 		{kind{datagram: true}, 1}, {kind{datagram: true}, 64 << 10},
 	} {
-		if c.message && !hasMessages || c.datagram && !hasDatagrams {
+		if c.message && !hasMessages || c.datagram && (!hasDatagrams || c.size > 2000 && runtime.GOOS != "linux") {
 			continue
 		}
 		name := newName(t)

@@ -19,9 +19,9 @@ var pingCommand = command{
 	name: "ping", arguments: "NAME",
 	about: "measure round trips to a \"lipc listen NAME -echo\"",
 	details: `
-Sends a piece, waits until all of it has come back, and so on; then tells how long that took: the percentiles of all round
-trips. Interrupted, it tells of those that there were. Without -interval a hundred go before that are not counted. Any
-server that sends back what it gets will do.
+Sends a piece, waits until all of it has come back, and so on; then tells how long that took: the percentiles of all
+round trips. Interrupted, it tells of those that there were. Without -interval a hundred go before that are not counted.
+Any server that sends back what it gets will do.
 
   lipc listen @echo -echo &
   lipc ping @echo

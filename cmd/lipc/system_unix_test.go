@@ -3,11 +3,9 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 
@@ -22,21 +20,6 @@ func newName(t *testing.T) string {
 }
 
 func startsAtTimes(error) bool { return false }
-
-// awaitListener waits until somebody listens on a path.
-func awaitListener(t *testing.T, name string) {
-	t.Helper()
-	require.Eventually(t, func() bool {
-		table, err := os.ReadFile("/proc/net/unix")
-		require.NoError(t, err)
-		for line := range strings.Lines(string(table)) {
-			if e, _, ok := parseSocket(strings.TrimSuffix(line, "\n")); ok && e.name == name {
-				return true
-			}
-		}
-		return false
-	}, patience, tick)
-}
 
 // requireNothingLeft wants a listener to have removed its files.
 func requireNothingLeft(t *testing.T, name string) {
@@ -77,12 +60,4 @@ func needs(t *testing.T, program string) string {
 		t.Skip("needs " + program)
 	}
 	return path
-}
-
-// descriptors returns how many a process has.
-func descriptors(t *testing.T, p *process) int {
-	t.Helper()
-	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid))
-	require.NoError(t, err)
-	return len(entries)
 }
