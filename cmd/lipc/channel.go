@@ -29,8 +29,8 @@ type channel interface {
 // A stream is a channel of bytes.
 type stream struct{ *ipc.Conn }
 
-// pieceSize is how many bytes of a stream are moved at a time: what Linux keeps on the way to a local socket by default,
-// net.core.wmem_default, is about 208 KiB.
+// pieceSize is how many bytes of a stream are moved at a time: what Linux keeps on the way to a local socket by
+// default, net.core.wmem_default, is about 208 KiB.
 const pieceSize = 128 << 10
 
 func (s stream) receive(w io.Writer) error {
@@ -66,8 +66,8 @@ func (s stream) exchange(sent, got []byte) error {
 	return err
 }
 
-// onTheWay is how many bytes may be on their way without anybody reading them: 64 KiB on Windows, 8 KiB on macOS and the
-// BSDs (net.local.stream.sendspace), more on Linux.
+// onTheWay is how many bytes may be on their way without anybody reading them: 64 KiB on Windows, 8 KiB on macOS and
+// the BSDs (net.local.stream.sendspace), more on Linux.
 const onTheWay = 8 << 10
 
 func (s stream) peer() (ipc.Credentials, error) { return s.PeerCredentials() }

@@ -14,8 +14,8 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// What send-files and receive-files say to each other: for each file the sender sends an offer, a line of JSON, with the
-// open file, and waits for answers, lines of JSON too, of which the last says that all is done, or what went wrong.
+// What send-files and receive-files say to each other: for each file the sender sends an offer, a line of JSON, with
+// the open file, and waits for answers, lines of JSON too, of which the last says that all is done, or what went wrong.
 
 // An offer announces a file.
 type offer struct {

@@ -18,8 +18,8 @@ func pass(c *ipc.Conn, o offer, f *os.File) error {
 	return err
 }
 
-// passed fetches the file that an offer is about. The receiver does so, since a number that the sender claims to have put
-// into this process could be any handle here.
+// passed fetches the file that an offer is about. The receiver does so, since a number that the sender claims to have
+// put into this process could be any handle here.
 func passed(c *ipc.Conn, o offer, _ []*os.File) (*os.File, error) {
 	return c.TakeFile(uintptr(o.Handle))
 }

@@ -25,7 +25,8 @@ func TestNamesThatLeaveTheFolderAreRefused(t *testing.T) {
 	defer f.Close()
 	out := newOutbox(dial(t, x.name))
 	for _, name := range []string{
-		"", ".", "..", "../file", "/etc/passwd", "a/b", "a/", `..\file`, "a\nb", "\x1b[2J", "a\x00b", strings.Repeat("x", 300),
+		"", ".", "..", "../file", "/etc/passwd", "a/b", "a/", `..\file`, "a\nb", "\x1b[2J", "a\x00b",
+		strings.Repeat("x", 300),
 	} {
 		_, err := out.send(offer{Name: name, Size: 6, Mode: 0o644}, f, func(int64) {})
 		require.ErrorAs(t, err, new(*skippedError), name)

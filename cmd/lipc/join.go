@@ -21,7 +21,8 @@ type joint struct {
 const goneInterval = 100 * time.Millisecond
 
 // join joins a channel to standard input and output until both directions have ended, and closes it. If what the peer
-// sends ends since it is gone, there is no need to wait for standard input.
+// sends ends since it is gone, there is no need to wait for standard input; nor where a person types that, who would have
+// to end it by hand after each transfer.
 func join(ctx context.Context, c channel, j joint) error {
 	defer c.Close()
 	input := &counted{file: os.Stdin}
@@ -63,6 +64,9 @@ func join(ctx context.Context, c channel, j joint) error {
 			}
 			if m, ok := c.(*messages); ok && m.most > 0 {
 				return lost // as many as were asked for
+			}
+			if terminal(os.Stdin) {
+				return lost
 			}
 		case <-look.C:
 			if received == nil && j.receive && gone(c) {

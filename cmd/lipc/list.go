@@ -69,7 +69,8 @@ func (l *listOptions) run() error {
 	return outputError(table.Flush())
 }
 
-// printable is a text of others' on one line of a terminal: as it is, or quoted where it could be taken for something else.
+// printable is a text of others' on one line of a terminal: as it is, or quoted where it could be taken for something
+// else.
 func printable(text string) string {
 	odd := func(r rune) bool { return !strconv.IsPrint(r) }
 	if strings.ContainsFunc(text, odd) || !utf8.ValidString(text) || strings.HasPrefix(text, `"`) {

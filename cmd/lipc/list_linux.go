@@ -86,8 +86,8 @@ func ownerOf(e entry) string {
 	return id
 }
 
-// openFiles looks at the open files of all processes, as far as it may: it returns who has which socket, by its inode, and
-// the FIFOs that have a name.
+// openFiles looks at the open files of all processes, as far as it may: it returns who has which socket, by its inode,
+// and the FIFOs that have a name.
 func openFiles() (sockets map[string]int, fifos []entry) {
 	sockets = map[string]int{}
 	folders, _ := filepath.Glob("/proc/[0-9]*/fd")

@@ -1,5 +1,5 @@
-// Lipc is the netcat of local sockets: it listens, connects, serves programs, passes open files, and tells who is there.
-// "lipc --help" is its manual.
+// Lipc is the netcat of local sockets: it listens, connects, serves programs, passes open files, and tells who is
+// there. "lipc --help" is its manual.
 package main
 
 import (
@@ -34,8 +34,8 @@ type command struct {
 type run func(ctx context.Context, arguments, program []string) error
 
 func commands() []*command {
-	return []*command{&listenCommand, &connectCommand, &serveCommand, &sendFilesCommand, &receiveFilesCommand, &peerCommand,
-		&listCommand, &pingCommand}
+	return []*command{&listenCommand, &connectCommand, &serveCommand, &sendFilesCommand, &receiveFilesCommand,
+		&peerCommand, &listCommand, &pingCommand}
 }
 
 const head = `lipc talks over local sockets: Unix domain sockets, on Windows named pipes.

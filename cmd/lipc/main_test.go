@@ -97,8 +97,8 @@ func tryBegin(t *testing.T, complete func(*exec.Cmd), arguments []string) (*proc
 	require.NoError(t, err)
 	p := &process{t: t, cmd: exec.Command(program, arguments...), said: &saying{}}
 	p.cmd.Env = append(os.Environ(), commandVariable+"=1")
-	if os.Getenv("GORACE") == "" {
-		p.cmd.Env = append(p.cmd.Env, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
+	if os.Getenv("GORACE") == "" { // with the race detector it takes a second to end otherwise
+		p.cmd.Env = append(p.cmd.Env, "GORACE=atexit_sleep_ms=0")
 	}
 	p.cmd.WaitDelay = patience
 	stdin, in, err := os.Pipe()
@@ -297,7 +297,8 @@ func parse(t *testing.T, text string) ipc.Name {
 // slower reports whether less of what takes long must do: under the race detector, and on Wine.
 func slower() bool {
 	info, ok := debug.ReadBuildInfo()
-	return runtime.GOOS == "windows" || ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
+	raceDetector := debug.BuildSetting{Key: "-race", Value: "true"}
+	return runtime.GOOS == "windows" || ok && slices.Contains(info.Settings, raceDetector)
 }
 
 // folder returns a folder of the test's own, for files.

@@ -66,8 +66,12 @@ func (p *peering) dialAny(ctx context.Context, name ipc.Name) (channel, error) {
 		// A socket of another kind; in Linux's abstract namespace each kind has names of its own.
 		if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {
 			for _, k := range []kind{{message: true}, {datagram: true}} {
-				if other, err := dialOnce(ctx, k, name); err == nil {
+				other, otherErr := dialOnce(ctx, k, name)
+				if otherErr == nil {
 					return other, nil
+				}
+				if absent(otherErr) { // of that kind, and about to listen
+					err = otherErr
 				}
 			}
 		}

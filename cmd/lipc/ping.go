@@ -143,7 +143,8 @@ func (p *pinging) report(name ipc.Name, took []time.Duration) string {
 	at := func(permille int) string {
 		return micro(took[(len(took)*permille+999)/1000-1])
 	}
-	return fmt.Sprintf("%s: %d round trips of %d bytes\nminimum %s, median %s, 90 %% %s, 99 %% %s, 99.9 %% %s, maximum %s\n",
+	return fmt.Sprintf("%s: %d round trips of %d bytes\n"+
+		"minimum %s, median %s, 90 %% %s, 99 %% %s, 99.9 %% %s, maximum %s\n",
 		name, len(took), p.size, micro(took[0]), at(500), at(900), at(990), at(999), micro(took[len(took)-1]))
 }
 

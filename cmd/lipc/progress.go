@@ -29,7 +29,7 @@ const (
 func newProgress(name string, total int64, quiet, always bool) *progress {
 	p := &progress{name: name, total: total, began: time.Now()}
 	p.due = p.began
-	if info, err := os.Stderr.Stat(); always || err == nil && info.Mode()&os.ModeCharDevice != 0 {
+	if always || terminal(os.Stderr) {
 		p.w = os.Stderr
 	}
 	if !always {

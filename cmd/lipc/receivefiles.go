@@ -223,7 +223,7 @@ func copyAll(ctx context.Context, w io.Writer, f *os.File, report func(int64)) (
 	}
 	interrupted := ctx.Done()
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		interrupted = nil // the next piece comes soon, and then nothing is being written: Windows removes no file that is
+		interrupted = nil // the next piece comes soon; Windows removes no file that is being written
 	}
 	pieces := make(chan piece)
 	ended := make(chan struct{})

@@ -37,6 +37,12 @@ func gone(c channel) bool {
 // carriesMessages reports whether what was dialled as a stream is one of messages: a socket cannot be.
 func carriesMessages(channel) bool { return false }
 
+// terminal reports whether a file is a terminal: only those have a size in rows and columns.
+func terminal(f *os.File) bool {
+	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
+	return err == nil
+}
+
 // passesConnections: a program can be given a connection itself.
 const passesConnections = true
 

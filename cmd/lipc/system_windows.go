@@ -30,6 +30,12 @@ func carriesMessages(c channel) bool {
 	return err == nil && flags&windows.PIPE_TYPE_MESSAGE != 0
 }
 
+// terminal reports whether a file is a console.
+func terminal(f *os.File) bool {
+	var mode uint32
+	return windows.GetConsoleMode(windows.Handle(f.Fd()), &mode) == nil
+}
+
 // passesConnections: the handle of a connection is for overlapped operation, which programs do not expect.
 const passesConnections = false
 

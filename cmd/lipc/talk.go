@@ -20,7 +20,8 @@ Waits for a connection, sends it what comes from standard input, and writes what
 both have ended. Nobody else can connect meanwhile. With -keep it waits for the next one then, and sends nothing.
 
 When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
-there the connection is closed then, except if standard input was empty, or with -hold.
+there the connection is closed then, except if standard input was empty, or with -hold. When the peer has ended, and
+standard input is a terminal, that is not waited for.
 
 With -datagram it prints what anybody sends, until interrupted.
 
@@ -43,7 +44,8 @@ Connects, sends what comes from standard input, and writes what the peer sends t
 ended.
 
 When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
-there the connection is closed then, except if standard input was empty, or with -hold.
+there the connection is closed then, except if standard input was empty, or with -hold. When the peer has ended, and
+standard input is a terminal, that is not waited for.
 
 With -datagram it sends what comes from standard input, and ends. With -from it is bound to a name of its own, so that
 it can be answered: it prints the answers, and goes on until interrupted, or until -count answers came.
