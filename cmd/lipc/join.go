@@ -69,7 +69,8 @@ func join(ctx context.Context, c channel, j joint) error {
 				return lost
 			}
 		case <-look.C:
-			if received == nil && j.receive && gone(c) {
+			idle := sent == nil || input.waits.Load() // otherwise sending is about to fail
+			if received == nil && j.receive && idle && gone(c) {
 				return lost
 			}
 		case <-ctx.Done():
@@ -93,13 +94,15 @@ func endSending(c channel, any bool) (done bool, err error) {
 	}
 }
 
-// counted is a file of which it is known whether anything came from it.
+// counted is a file of which it is known whether anything came from it, and whether somebody waits for more.
 type counted struct {
-	file *os.File
-	any  atomic.Bool
+	file       *os.File
+	any, waits atomic.Bool
 }
 
 func (c *counted) Read(b []byte) (int, error) {
+	c.waits.Store(true)
+	defer c.waits.Store(false)
 	n, err := c.file.Read(b)
 	if n > 0 {
 		c.any.Store(true)

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
@@ -15,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,6 +31,11 @@ const commandVariable = "LIPC_TEST_COMMAND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(commandVariable) == "" {
+		for _, s := range []os.Signal{os.Interrupt, syscall.SIGHUP} {
+			if signal.Ignored(s) { // as for what a shell runs in the background, and the processes would inherit it
+				signal.Notify(make(chan os.Signal, 1), s)
+			}
+		}
 		os.Exit(m.Run())
 	}
 	if len(os.Args) > 1 && programs[os.Args[1]] != nil {
