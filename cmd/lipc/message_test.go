@@ -125,6 +125,8 @@ func TestMessageThatIsTooLongIsNamed(t *testing.T) {
 	require.Equal(t, 1, r.code, r.said)
 	require.Contains(t, r.said, "message 2, of 8388608 bytes: ")
 	listener.expect("short")
+	begin(t, "listen", name+"2", "-message", "-echo")
+	fails(t, 1, "1048576 bytes, at most ", "ping", name+"2", "-message", "-size=1048576", soon)
 }
 
 func TestCountEndsTheCommand(t *testing.T) {

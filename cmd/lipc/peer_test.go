@@ -82,7 +82,7 @@ func TestPingTellsOfWhoIsNoEchoServer(t *testing.T) {
 				_, _ = c.Write(make([]byte, 64))
 			}
 		}},
-		{"no answer: ", func(c io.ReadWriteCloser) {
+		{"the peer ended the connection", func(c io.ReadWriteCloser) {
 			_, _ = io.ReadFull(c, make([]byte, 64))
 			c.Close()
 		}},

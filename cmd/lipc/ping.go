@@ -8,6 +8,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"time"
@@ -115,8 +116,11 @@ func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, erro
 		if err != nil && !late.Stop() {
 			return took, fmt.Errorf("no answer within %v", p.patience)
 		}
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return took, errors.New("the peer ended the connection, in place of an answer")
+		}
 		if err != nil {
-			return took, fmt.Errorf("no answer: %w", err)
+			return took, err
 		}
 		trip := time.Since(began)
 		if !bytes.Equal(sent, got) {
