@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"os/exec"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -124,4 +126,24 @@ func TestNodeTalksToListen(t *testing.T) {
 	require.Equal(t, "good day\n", node.rest())
 	listener.ends(0)
 	node.ends(0)
+}
+
+// TestExampleOfTheHelpPassesAnOpenFile types what "lipc --help" shows.
+func TestExampleOfTheHelpPassesAnOpenFile(t *testing.T) {
+	leakcheck.Start(t)
+	_, text, found := strings.Cut(passes(t, "", "--help"), "Pass an open file to another process.")
+	require.True(t, found)
+	example := regexp.MustCompile(`\n    lipc (receive-files \S.*\S) {3,}lipc (send-files .*)\n`).FindStringSubmatch(text)
+	require.NotNil(t, example, text)
+	name := newName(t)
+	typed := func(line string) []string { return strings.Fields(strings.ReplaceAll(line, "@inbox", name)) }
+	receiver := begin(t, typed(example[1])...)
+	awaitListener(t, name) // as a person types the second line after the first
+	sent := runWith(t, "", func(cmd *exec.Cmd) {
+		cmd.Dir = folder(t)
+		write(t, cmd.Dir, "report.pdf", "eleven here")
+	}, typed(example[2])...)
+	require.Equal(t, result{0, "report.pdf: passed\n", ""}, sent)
+	require.Equal(t, "11", strings.TrimSpace(receiver.rest()))
+	receiver.ends(0)
 }
