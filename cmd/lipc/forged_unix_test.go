@@ -174,7 +174,8 @@ func TestFullDiskLeavesNoPartOfAFile(t *testing.T) {
 	x := transfer{name: newName(t), from: folder(t), to: folder(t)}
 	// A limit on the size of files stands for a full disk; sh ignores SIGXFSZ, so that writing fails.
 	x.receiver = beginWith(t, func(cmd *exec.Cmd) {
-		cmd.Args = append([]string{"sh", "-c", `trap "" XFSZ; ulimit -f 100; exec "$0" "$@"`, cmd.Path}, cmd.Args[1:]...)
+		script := `trap "" XFSZ; ulimit -f 100; exec "$0" "$@"`
+		cmd.Args = words("sh", "-c", script, cmd.Path, cmd.Args[1:])
 		cmd.Path = "/bin/sh"
 	}, "receive-files", x.name, "-dir", x.to)
 	r := x.send(t, write(t, x.from, "large", strings.Repeat("x", 1<<20)), write(t, x.from, "small", "x"))

@@ -133,7 +133,8 @@ func TestInterruptedPingTellsOfWhatThereWas(t *testing.T) {
 func TestTextOfOthersIsPrintedOnOneLine(t *testing.T) {
 	for text, want := range map[string]string{
 		`\\.\pipe\x`: `\\.\pipe\x`, "/tmp/a b": "/tmp/a b", "@Grüße": "@Grüße", `say "x"`: `say "x"`,
-		"a\nb": `"a\nb"`, "\x1b[2J": `"\x1b[2J"`, "a\tb": `"a\tb"`, "\xff": `"\xff"`, "a\u202eb": `"a\u202eb"`, `"a"`: `"\"a\""`,
+		"a\nb": `"a\nb"`, "\x1b[2J": `"\x1b[2J"`, "a\tb": `"a\tb"`, "\xff": `"\xff"`,
+		"a\u202eb": `"a\u202eb"`, `"a"`: `"\"a\""`,
 	} {
 		require.Equal(t, want, printable(text))
 	}

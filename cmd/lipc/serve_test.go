@@ -52,8 +52,8 @@ func TestProgramFindsWhoConnected(t *testing.T) {
 		}
 		return fmt.Sprint(id)
 	}
-	require.Equal(t, fmt.Sprintf("LIPC_NAME=%s\nLIPC_PEER_PID=%d\nLIPC_PEER_UID=%s\nLIPC_PEER_GID=%s\nLIPC_PEER_SID=%s\n",
-		name, os.Getpid(), number(peer.UID), number(peer.GID), peer.SID), string(b))
+	want := "LIPC_NAME=%s\nLIPC_PEER_PID=%d\nLIPC_PEER_UID=%s\nLIPC_PEER_GID=%s\nLIPC_PEER_SID=%s\n"
+	require.Equal(t, fmt.Sprintf(want, name, os.Getpid(), number(peer.UID), number(peer.GID), peer.SID), string(b))
 }
 
 func TestFailureOfAProgramIsTold(t *testing.T) {

@@ -107,8 +107,9 @@ func TestIgnoredSignalsStayIgnored(t *testing.T) {
 
 func TestModeIsThatOfTheSocketFile(t *testing.T) {
 	leakcheck.Start(t)
+	files := folder(t)
 	for options, mode := range map[string]os.FileMode{"": 0o600, "-mode=0660": 0o660, "-mode=666": 0o666} {
-		for _, command := range [][]string{{"listen"}, {"listen", "-datagram"}, {"receive-files", "-dir=" + folder(t)}} {
+		for _, command := range [][]string{{"listen"}, {"listen", "-datagram"}, {"receive-files", "-dir=" + files}} {
 			name := newName(t)
 			line := words(command, name)
 			if options != "" {

@@ -20,8 +20,8 @@ func newName(t *testing.T) string {
 // onWine reports whether Wine stands in for Windows.
 var onWine = windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 
-// startsAtTimes reports whether a process that did not start is worth another attempt: on Wine 8 one of a thousand fails
-// with ERROR_INTERNAL_ERROR.
+// startsAtTimes reports whether a process that did not start is worth another attempt: on Wine 8 one of a thousand
+// fails with ERROR_INTERNAL_ERROR.
 func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERROR_INTERNAL_ERROR) }
 
 // requireNothingLeft wants nobody to listen.
