@@ -21,11 +21,11 @@ type joint struct {
 const goneInterval = 100 * time.Millisecond
 
 // join joins a channel to standard input and output until both directions have ended, and closes it. If what the peer
-// sends ends since it is gone, there is no need to wait for standard input; nor where a person types that, who would have
-// to end it by hand after each transfer.
+// sends ends since it is gone, there is no need to wait for standard input; nor where a person could type, who would have
+// to end that by hand after each transfer. (A peer that never had anything to send may still want to be told something.)
 func join(ctx context.Context, c channel, j joint) error {
 	defer c.Close()
-	input := &counted{file: os.Stdin}
+	input, output := &counted{file: os.Stdin}, &counted{file: os.Stdout}
 	sent, received := make(chan error, 1), make(chan error, 1)
 	if j.send {
 		go func() { sent <- c.send(input) }()
@@ -33,7 +33,7 @@ func join(ctx context.Context, c channel, j joint) error {
 		sent = nil
 	}
 	if j.receive {
-		go func() { received <- c.receive(os.Stdout) }()
+		go func() { received <- c.receive(output) }()
 	} else {
 		received = nil
 	}
@@ -65,7 +65,7 @@ func join(ctx context.Context, c channel, j joint) error {
 			if m, ok := c.(*messages); ok && m.most > 0 {
 				return lost // as many as were asked for
 			}
-			if terminal(os.Stdin) {
+			if output.any.Load() && terminal(os.Stdin) {
 				return lost
 			}
 		case <-look.C:
@@ -94,7 +94,7 @@ func endSending(c channel, any bool) (done bool, err error) {
 	}
 }
 
-// counted is a file of which it is known whether anything came from it, and whether somebody waits for more.
+// counted is a file of which it is known whether anything was moved, and whether somebody waits for more to read.
 type counted struct {
 	file       *os.File
 	any, waits atomic.Bool
@@ -108,4 +108,9 @@ func (c *counted) Read(b []byte) (int, error) {
 		c.any.Store(true)
 	}
 	return n, err
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.any.Store(true)
+	return c.file.Write(b)
 }

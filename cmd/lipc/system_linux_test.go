@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -62,6 +63,27 @@ func TestEndOfThePeerEndsWhoHasATerminal(t *testing.T) {
 	listener.ends(0)
 	_, err = c.Read(got)
 	require.ErrorIs(t, err, io.EOF)
+}
+
+func TestPersonTalksToWhoHasNothingToSay(t *testing.T) {
+	leakcheck.Start(t)
+	name := newName(t)
+	person, program := openTerminal(t)
+	l, err := ipc.Listen(ipc.Path(name))
+	require.NoError(t, err)
+	defer l.Close()
+	connected := beginWith(t, withInput(program), "connect", name)
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	require.NoError(t, c.CloseWrite())             // as a listener does whose standard input is empty
+	_, err = io.WriteString(person, "typed\n\x04") // Ctrl-D
+	require.NoError(t, err)
+	got, err := io.ReadAll(c)
+	require.NoError(t, err)
+	require.Equal(t, "typed\n", string(got))
+	require.NoError(t, c.Close())
+	connected.ends(0)
 }
 
 func TestProgressIsShownOnATerminal(t *testing.T) {
