@@ -1,5 +1,5 @@
-// Demo runs the other examples as processes of their own, and checks that they do what it says they do. It builds them
-// first, unless DEMO_PROGRAMS names a directory where they are.
+// Demo runs the other examples, and the command lipc, as processes of their own, and checks that they do what it says
+// they do. It builds them first, unless DEMO_PROGRAMS names a directory where they are.
 package main
 
 import (
@@ -45,7 +45,7 @@ func main() {
 }
 
 func (d *demo) run() error {
-	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.messages, d.datagrams, d.pipes, d.closing} {
+	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.command, d.messages, d.datagrams, d.pipes, d.closing} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -64,13 +64,13 @@ func (d *demo) build() error {
 		return nil
 	}
 	d.programs = d.dir
-	d.step("Build the example programs: those in Go on the package, one in C on the library.")
+	d.step("Build the programs: those in Go on the package, one in C on the library.")
 	inC := []string{cmp.Or(os.Getenv("CC"), "cc"), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c", "-o", d.program("say-in-c")}
 	if onWindows {
 		inC = append(inC, "-lntdll", "-ladvapi32")
 	}
 	for _, args := range [][]string{
-		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.dir + string(filepath.Separator), "./examples/..."},
+		{cmp.Or(os.Getenv("GO"), "go"), "build", "-o", d.dir + string(filepath.Separator), "./examples/...", "./cmd/lipc"},
 		inC,
 	} {
 		fmt.Println("   $", strings.Join(args, " "))
@@ -227,6 +227,43 @@ func (d *demo) file() error {
 		return err
 	}
 	return d.expectFailure("cannot open it", d.program("opener"), "read", socket, "../echo")
+}
+
+// command shows the same from a shell, between two processes of the command lipc.
+func (d *demo) command() error {
+	d.step("The command lipc passes an open file, too. Its receiver keeps a copy.")
+	socket, inbox := d.socket("inbox"), filepath.Join(d.dir, "inbox")
+	if err := os.Mkdir(inbox, 0o700); err != nil {
+		return err
+	}
+	args := []string{"receive-files", socket, "-dir", inbox, "-quiet"}
+	fmt.Println("   $", d.line("lipc", args), "&")
+	receiver := exec.Command(d.program("lipc"), args...)
+	receiver.Stderr = os.Stderr
+	if err := receiver.Start(); err != nil {
+		return err
+	}
+	defer receiver.Process.Kill() // if it does not end by itself
+	sent := filepath.Join(d.dir, "vault", "secret.txt")
+	if err := d.expect("secret.txt: passed, ", d.program("lipc"), "send-files", socket, sent, "-timeout", "10s"); err != nil {
+		return err
+	}
+	if err := receiver.Wait(); err != nil {
+		return fmt.Errorf("lipc receive-files: %w", err)
+	}
+	was, err := os.ReadFile(sent)
+	if err != nil {
+		return err
+	}
+	is, err := os.ReadFile(filepath.Join(inbox, "secret.txt"))
+	if err != nil {
+		return err
+	}
+	if string(was) != string(is) {
+		return fmt.Errorf("the copy holds %q, wanted %q", is, was)
+	}
+	fmt.Println("   the copy is the same")
+	return nil
 }
 
 func (d *demo) messages() error {
