@@ -139,7 +139,7 @@ func (in inbox) next() (offer, *os.File, error) {
 	}
 	var o offer
 	if err := json.Unmarshal(line, &o); err != nil {
-		return fail(errNoSender(err))
+		return fail(errNoSender(errors.New("it sent something else than an offer")))
 	}
 	f, err := passed(in.c, o, files)
 	if err != nil {

@@ -73,13 +73,13 @@ func TestSenderThatIsNoneIsTold(t *testing.T) {
 		files int
 		said  string
 	}{
-		{"GET / HTTP/1.0\r\n", 0, "invalid character"},
+		{"GET / HTTP/1.0\r\n", 0, "something else than an offer"},
 		{"no line break", 0, "unexpected EOF"},
 		{string(line), 0, "0 files came with an offer, not one"},
 		{string(line), 2, ""},
 		{string(line), 3, ""},
 		{string(line) + string(line), 1, "it does not wait for answers"},
-		{"[]\n", 1, "cannot unmarshal"},
+		{"[]\n", 1, "something else than an offer"},
 		{strings.Repeat("x", offerLimit+100), 1, "an offer of more than 65536 bytes"},
 	} {
 		x := newTransfer(t, "-keep")

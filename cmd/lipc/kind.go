@@ -19,15 +19,15 @@ type kind struct {
 }
 
 func (k *kind) define(options *flag.FlagSet) {
-	options.BoolVar(&k.message, "message", false, "messages in place of bytes: each line is one")
-	options.BoolVar(&k.datagram, "datagram", false, "datagrams in place of bytes: each line is one; not on Windows")
+	options.BoolVar(&k.message, "message", false, "messages in place of bytes")
+	options.BoolVar(&k.datagram, "datagram", false, "datagrams in place of bytes; not on Windows")
 }
 
 func (k *kind) defineBinary(options *flag.FlagSet) {
 	k.define(options)
 	options.BoolVar(&k.binary, "binary", false,
-		"with -message or -datagram: in place of a line each is preceded by its length,\n"+
-			"as 4 bytes, the most significant first")
+		"with -message or -datagram: each message is preceded by its length, as 4 bytes,\n"+
+			"the most significant first; otherwise each is a line")
 }
 
 func (k *kind) check() error {
@@ -40,14 +40,31 @@ func (k *kind) check() error {
 	return nil
 }
 
+// A duration is the value of an option. An error tells how it is written.
+type duration time.Duration
+
+func (d *duration) String() string { return time.Duration(*d).String() }
+
+func (d *duration) Set(text string) error {
+	value, err := time.ParseDuration(text)
+	if err == nil && value < 0 {
+		err = errors.New("it is negative")
+	}
+	if err != nil {
+		return errors.New("no duration such as 500ms, 10s or 1m")
+	}
+	*d = duration(value)
+	return nil
+}
+
 // A dialer connects, also to who is about to listen.
 type dialer struct {
 	timeout time.Duration
 }
 
 func (d *dialer) define(options *flag.FlagSet) {
-	options.DurationVar(&d.timeout, "timeout", 0,
-		"how long to try until somebody listens and accepts, as in 500ms or 1m\n"+
+	options.Var((*duration)(&d.timeout), "timeout",
+		"how `long` to try until somebody listens and accepts, as in 500ms or 1m\n"+
 			"(by default nobody there is an error at once, and a busy listener is waited for)")
 }
 
@@ -56,7 +73,34 @@ const again = 10 * time.Millisecond
 
 // dial connects to a name.
 func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (channel, error) {
-	return d.attempt(ctx, func(ctx context.Context) (channel, error) { return dialOnce(ctx, k, name) })
+	c, err := d.attempt(ctx, func(ctx context.Context) (channel, error) { return dialOnce(ctx, k, name) })
+	return c, k.explained(err)
+}
+
+// explained says in words what an error of dialling means.
+func (k kind) explained(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, syscall.EPROTOTYPE):
+		return fmt.Errorf("%w: what listens there is not for %s; the options -message and -datagram choose", err, k)
+	case absent(err):
+		return fmt.Errorf("%w: nobody listens there for %s", err, k)
+	default:
+		return err
+	}
+}
+
+// String is what a channel of this kind carries.
+func (k kind) String() string {
+	switch {
+	case k.message:
+		return "messages"
+	case k.datagram:
+		return "datagrams"
+	default:
+		return "bytes"
+	}
 }
 
 // dialFrom connects a datagram socket to a name. It is bound to a name of its own, so that it can be answered.
@@ -69,16 +113,13 @@ func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (chan
 		return bound, bound.carrier.(*ipc.DatagramConn).Connect(name)
 	})
 	if err != nil {
-		return nil, errors.Join(err, bound.Close())
+		return nil, errors.Join(k.explained(err), bound.Close())
 	}
 	return c, nil
 }
 
 // attempt dials, again and again as long as the options say.
 func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (channel, error)) (channel, error) {
-	if d.timeout < 0 {
-		return nil, usageError{fmt.Sprintf("-timeout %v is negative", d.timeout)}
-	}
 	within := ctx
 	if d.timeout > 0 {
 		var cancel context.CancelFunc
@@ -98,7 +139,7 @@ func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (channe
 			return nil, err
 		}
 		if end, limited := within.Deadline(); !limited || time.Until(end) < again {
-			return nil, fmt.Errorf("%w: nobody listens there", err)
+			return nil, err
 		}
 		select {
 		case <-time.After(again):

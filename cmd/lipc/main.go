@@ -12,6 +12,8 @@ import (
 	"net"
 	"os"
 	"os/signal"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"syscall"
@@ -45,14 +47,15 @@ Usage: lipc COMMAND [OPTION…] ARGUMENT…
 `
 
 const foot = `
-"lipc COMMAND --help" tells the options of a command, and more examples.
+"lipc COMMAND --help" tells the options of a command, and more examples; "lipc --version" the version.
 
 NAME is a path, or begins with "@":
   /tmp/x.sock    a socket file; on Windows \\.\pipe\x
   @x             a name without a file: in Linux's abstract namespace, on Windows \\.\pipe\x, elsewhere a file in a
                  directory of the user's own
 
-Whoever listens is reached by the same user alone (and by root), unless told otherwise with -mode.
+Whoever listens is reached by the same user alone (and by root), unless told otherwise with -mode. (On Linux others can
+connect to a name with "@", but are cut off before they can say or read anything.)
 
 Examples, each with two terminals:
 
@@ -113,6 +116,8 @@ func dispatch(ctx context.Context, arguments []string) error {
 	switch name {
 	case "-h", "-help", "--help":
 		return printHelp(os.Stdout)
+	case "version", "-version", "--version":
+		return printVersion(os.Stdout)
 	case "help":
 		if len(rest) == 0 {
 			return printHelp(os.Stdout)
@@ -169,14 +174,28 @@ func printHelp(w io.Writer) error {
 	return outputError(err)
 }
 
+// printVersion tells what go install or go build recorded.
+func printVersion(w io.Writer) error {
+	version := "(unknown)"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+	}
+	_, err := fmt.Fprintf(w, "lipc %s, %s, %s/%s\n", version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return outputError(err)
+}
+
 func (c *command) usage() string { return strings.TrimSpace(c.name + " " + c.arguments) }
 
 func (c *command) printHelp(w io.Writer, options *flag.FlagSet) error {
 	var text strings.Builder
-	fmt.Fprintf(&text, "Usage: lipc %s\n\n%s\n\n", c.usage(), strings.Trim(c.details, "\n"))
-	text.WriteString("Options, which may stand before and behind the arguments:\n")
-	options.SetOutput(&text)
-	options.PrintDefaults()
+	some := false
+	fmt.Fprintf(&text, "Usage: lipc %s\n\n%s\n", c.usage(), strings.Trim(c.details, "\n"))
+	options.VisitAll(func(*flag.Flag) { some = true })
+	if some {
+		text.WriteString("\nOptions, which may stand before and behind the arguments:\n")
+		options.SetOutput(&text)
+		options.PrintDefaults()
+	}
 	_, err := io.WriteString(w, text.String())
 	return outputError(err)
 }

@@ -48,8 +48,9 @@ func (p *pinging) define(options *flag.FlagSet) {
 	p.dialer.define(options)
 	options.IntVar(&p.size, "size", 64, "how many `bytes` to send at a time")
 	options.IntVar(&p.count, "count", 10_000, "how `many` round trips")
-	options.DurationVar(&p.interval, "interval", 0, "how long to wait in between")
-	options.DurationVar(&p.patience, "patience", 5*time.Second, "how long to wait for an answer")
+	options.Var((*duration)(&p.interval), "interval", "how `long` to wait in between (default 0s)")
+	p.patience = 5 * time.Second
+	options.Var((*duration)(&p.patience), "patience", "how `long` to wait for an answer")
 }
 
 // uncounted is how many round trips come first, while caches and clocks warm up.

@@ -22,8 +22,8 @@ var receiveFilesCommand = command{
 	program: true,
 	details: `
 Waits for a "lipc send-files NAME", and receives the files that it passes: they come open. With -dir each is copied into
-the folder D, under its own name, and its name and size are printed. With "-- CMD" each becomes the standard input of
-CMD in its turn, which finds in its environment:
+the folder D, under its own name and with its permissions (but for the umask), and its name and size are printed. With
+"-- CMD" each becomes the standard input of CMD in its turn, which finds in its environment:
 
   LIPC_FILE_NAME                      its name
   LIPC_FILE_SIZE                      its size in bytes, if it is known
@@ -69,7 +69,7 @@ func (r *receiving) run(ctx context.Context, arguments, program []string) (err e
 		return err
 	}
 	if (r.dir == "") == (len(program) == 0) {
-		return usageError{"either -dir D or -- CMD is needed: where do the files go?"}
+		return usageError{"where do the files go? Either -dir D or -- CMD says so, and not both"}
 	}
 	if r.program = program; len(program) > 0 {
 		if program[0], err = exec.LookPath(program[0]); err != nil {

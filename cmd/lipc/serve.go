@@ -57,10 +57,10 @@ func (s *serving) define(options *flag.FlagSet) {
 const killedAfter = 5 * time.Second
 
 func (s *serving) run(ctx context.Context, arguments, program []string) error {
-	name, err := oneName(arguments)
-	if err == nil && len(program) == 0 {
-		err = usageError{"which program? It stands behind \"--\": lipc serve NAME -- CMD"}
+	if len(program) == 0 {
+		return usageError{"which program? It stands behind \"--\": lipc serve NAME -- CMD"}
 	}
+	name, err := oneName(arguments)
 	if err == nil && s.most < 1 {
 		err = usageError{fmt.Sprintf("-max %d: at least 1", s.most)}
 	}
@@ -105,7 +105,6 @@ func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program [
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
 	cmd.Env = append(os.Environ(), environment(c, name)...)
 	cmd.Stderr = os.Stderr
-	cmd.Cancel = func() error { return stop(cmd.Process) }
 	cmd.WaitDelay = killedAfter
 	err := runJoined(cmd, c)
 	if err != nil && !cutOff(err) && ctx.Err() == nil && !s.quiet {

@@ -151,6 +151,20 @@ func TestProgramsEndWhenTheServerIsInterrupted(t *testing.T) {
 	}
 }
 
+func TestWhatAServedProgramStartedEndsWithIt(t *testing.T) {
+	leakcheck.Start(t)
+	name := newName(t)
+	server := begin(t, "serve", name, "--", needs(t, "sh"), "-c", `sleep 1000 & echo $!; wait`)
+	c := dial(t, name)
+	answers := bufio.NewReader(c)
+	_, err := answers.ReadString('\n')
+	require.NoError(t, err)
+	server.interrupt()
+	server.ends(0)
+	_, err = answers.ReadString('\n') // the sleeper has the connection, too
+	require.Equal(t, io.EOF, err)
+}
+
 func TestServedProgramMayWaitInRead(t *testing.T) {
 	leakcheck.Start(t)
 	for _, message := range []string{"-message=false", "-message"} {

@@ -64,11 +64,21 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 		return err
 	}
 	cmd.Stdin, cmd.Stdout = f, f
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it starts belongs to it
+	stopped := false
+	cmd.Cancel = func() error {
+		stopped = true
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+	}
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	err = errors.Join(f.Close(), c.Close()) // so that the peer learns of the end when the program ends
-	return errors.Join(cmd.Wait(), err)
+	err = errors.Join(cmd.Wait(), err)
+	if stopped {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of the group, if anything is
+	}
+	return err
 }
 
 // cutOff reports whether a program ended since its client was gone, or a shell says so of what it ran.

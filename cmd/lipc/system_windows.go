@@ -41,6 +41,7 @@ const passesConnections = false
 
 // runJoined runs a program with pipes from and to a channel as its standard input and output.
 func runJoined(cmd *exec.Cmd, c channel) error {
+	cmd.Cancel = func() error { return stop(cmd.Process) }
 	input, err := cmd.StdinPipe()
 	if err != nil {
 		return err

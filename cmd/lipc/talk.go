@@ -47,6 +47,8 @@ When standard input ends, the peer reads the end, and is still listened to. Wind
 there the connection is closed then, except if standard input was empty, or with -hold. When the peer has ended, and
 standard input is a terminal, that is not waited for.
 
+Exit code 0 says that everything was sent; whether the peer has read it, only the peer can say.
+
 With -datagram it sends what comes from standard input, and ends. With -from it is bound to a name of its own, so that
 it can be answered: it prints the answers, and goes on until interrupted, or until -count answers came.
 
