@@ -80,7 +80,8 @@ func DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	return new(Dialer).DialMessage(ctx, name)
 }
 
-// A MessageListener accepts connections of messages. It is to [MessageConn] what [Listener] is to [Conn].
+// A MessageListener accepts connections of messages. It is to [MessageConn] what [Listener] is to [Conn], except that it
+// is no [net.Listener], whose connections are streams: it has AcceptConn and Incoming, and no Accept.
 type MessageListener struct {
 	listener
 }

@@ -46,6 +46,7 @@ function document(opening, closing,    i, line) {
 
 BEGIN { lines = 0; reading = 0; pending = 0; run = 0; depth = 0; first = 1; group = "" }
 
+/^ \* SPDX-License-Identifier/ { next }
 { sub(/^LIPC_API /, "") }
 /^#if defined\(_WIN32\) && defined/ { skipping = 1 }
 skipping { if (/^#endif/) skipping = 0; next }

@@ -98,7 +98,7 @@ LIPC_API const char *lipc_constant_name(size_t index);
     X(LIPC_EMFILE, 12, "too many open handles") \
     X(LIPC_ENOMEM, 13, "out of memory or buffer space") \
     X(LIPC_EBADF, 14, "bad handle") \
-    X(LIPC_ENOTSOCK, 15, "the handle is not a local socket of the kind needed") \
+    X(LIPC_ENOTSOCK, 15, "not a local socket of the kind needed") \
     X(LIPC_ENOTCONN, 16, "not connected") \
     X(LIPC_EMSGSIZE, 17, "too large for the buffer or the system") \
     X(LIPC_EIO, 18, "input/output error") \
@@ -358,9 +358,9 @@ typedef struct lipc_connect_options {
  * too. On Windows that is a pipe whose instances are all taken, and the server may know who the client is, but not act
  * as it. A stream connects to a pipe of messages, too, and reads bytes.
  *
- * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or
- * on Linux a namespaced name that does not exist), LIPC_EAGAIN (timeout_ms is 0 and the backlog is full),
- * LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_ENOTSOCK (a socket of another kind), LIPC_EINVAL, LIPC_ENOTSUP,
+ * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or on Linux a
+ * namespaced name that does not exist, whether or not it does for another kind), LIPC_EAGAIN (timeout_ms is 0 and the
+ * backlog is full), LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_ENOTSOCK (a socket of another kind), LIPC_EINVAL, LIPC_ENOTSUP,
  * LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                           lipc_handle *ret_connection);
@@ -410,7 +410,8 @@ LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 
 /* ========================================= Messages =========================================== */
 
-/* For connections of the kind LIPC_MESSAGE, and LIPC_DATAGRAM. Each call moves whole messages. An empty message is a
+/* For connections of the kind LIPC_MESSAGE, and LIPC_DATAGRAM. Each call moves whole messages. (A stream is not guarded
+ * against, and does not keep them apart.) An empty message is a
  * message, and is never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on
  * Linux, for which the kernel gives the socket a name of its own choice, unix(7). */
 

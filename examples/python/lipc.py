@@ -10,7 +10,8 @@ that:
 
 - Names are strings: "@x" is namespaced, anything else is the path of a socket file.
 - Errors are exceptions derived from Error, which is an OSError, and also from the built-in one that means the same:
-  FileNotFoundError, ConnectionRefusedError, BrokenPipeError, TimeoutError, BlockingIOError and so on.
+  FileNotFoundError, ConnectionRefusedError, BrokenPipeError, TimeoutError, BlockingIOError and so on. The attribute
+  "code" has the name that lipc.h gives it, such as "LIPC_ETRUNCATED", for which there is no built-in one.
 - Timeouts are in seconds. None waits for ever. 0 does not wait, and what cannot be done at once is BlockingIOError.
   What can wait goes by the attribute "timeout" of its object. Signal handlers of Python run while the main thread
   waits, after a tenth of a second at the latest.
@@ -194,17 +195,17 @@ _built_in = {  # the portable code, the exception that means the same, and an er
 _classes = {code: type("Error", (Error, base), {"__doc__": Error.__doc__}) for code, (base, _) in _built_in.items()}
 
 
-def _error(result, what=None):
+def _error(result, doing, name):
     code = _library.lipc_error_name(result).decode()
     number = _library.lipc_error_os(result) or _built_in.get(code, (None, errno.EIO))[1]
-    error = _classes.get(code, Error)(number, _library.lipc_strerror(result).decode(), what)
+    error = _classes.get(code, Error)(number, f"{doing}: {_library.lipc_strerror(result).decode()}", name)
     error.code = code
     return error
 
 
-def _checked(result, what=None):
+def _checked(result, doing, name=None):
     if result < 0:
-        raise _error(result, what)
+        raise _error(result, doing, name)
     return result
 
 
@@ -250,13 +251,13 @@ class _Wait:
 def _parsed(name):
     text = os.fsencode(name)
     parsed = _Name()
-    _checked(_library.lipc_name_parse(text, len(text), ctypes.byref(parsed)), name)
+    _checked(_library.lipc_name_parse(text, len(text), ctypes.byref(parsed)), "name", name)
     return parsed
 
 
 def _text(name):
     buffer = ctypes.create_string_buffer(ctypes.sizeof(_Name))
-    length = _checked(_library.lipc_name_format(ctypes.byref(name), buffer, len(buffer)))
+    length = _checked(_library.lipc_name_format(ctypes.byref(name), buffer, len(buffer)), "formatting a name")
     return os.fsdecode(buffer.raw[:length])
 
 
@@ -367,6 +368,7 @@ class _Socket:
         self.timeout = timeout
 
     def fileno(self):
+        """The descriptor, which stays this connection's."""
         return self._owner.number()
 
     def detach(self):
@@ -375,11 +377,11 @@ class _Socket:
 
     def shutdown(self, direction):
         """Shuts down READ, WRITE, or both (READ | WRITE)."""
-        _checked(_library.lipc_shutdown(self.fileno(), direction))
+        _checked(_library.lipc_shutdown(self.fileno(), direction), "shutting down")
 
     def peer_credentials(self):
         found = _Credentials()
-        _checked(_library.lipc_peer_credentials(self.fileno(), ctypes.byref(found)))
+        _checked(_library.lipc_peer_credentials(self.fileno(), ctypes.byref(found)), "asking for credentials")
         return Credentials(*[None if number < 0 else number for number in (found.pid, found.uid, found.gid)])
 
     def local_name(self):
@@ -392,7 +394,7 @@ class _Socket:
 
     def _name(self, function):
         found = _Name()
-        _checked(function(self.fileno(), ctypes.byref(found)))
+        _checked(function(self.fileno(), ctypes.byref(found)), "asking for a name")
         return _text(found)
 
     def send_files(self, data, files):
@@ -410,7 +412,7 @@ class _Socket:
         )
         wait, handle = _Wait(self.timeout), self.fileno()
         send = _library.lipc_send_message
-        sent = _checked(wait.call(lambda time: send(handle, ctypes.byref(message), time)))
+        sent = _checked(wait.call(lambda time: send(handle, ctypes.byref(message), time)), "sending files")
         self._write_rest(wait, address + sent, size - sent)  # of a stream: the files have gone
         del keep
 
@@ -425,12 +427,12 @@ class _Socket:
         received = _Wait(self.timeout).call(lambda time: receive(handle, ctypes.byref(files._message), time))
         if _is(received, b"LIPC_EEND"):
             return None, files
-        return data.raw[: _checked(received)], files
+        return data.raw[: _checked(received, "receiving")], files
 
     def _write_rest(self, wait, address, size):
         handle, write = self._owner.number(), _library.lipc_write
         while size > 0:
-            written = _checked(wait.call(lambda time: write(handle, address, size, time)))
+            written = _checked(wait.call(lambda time: write(handle, address, size, time)), "writing")
             address, size = address + written, size - written
 
 
@@ -445,11 +447,13 @@ class Connection(_Socket, io.RawIOBase):
         return True
 
     def readinto(self, buffer):
+        """Reads what is there into a buffer, and returns how much; 0 is the end."""
         array, address, size = _writable(buffer)
         handle, read = self.fileno(), _library.lipc_read
-        return _checked(_Wait(self.timeout).call(lambda time: read(handle, address, size, time)))
+        return _checked(_Wait(self.timeout).call(lambda time: read(handle, address, size, time)), "reading")
 
     def write(self, data):
+        """Writes all of it, and returns its size."""
         keep, address, size = _memory(data)
         self._write_rest(_Wait(self.timeout), address, size)
         del keep
@@ -466,7 +470,7 @@ class MessageConnection(_Socket):
     def send(self, message):
         keep, address, size = _memory(message)
         handle, send = self.fileno(), _library.lipc_send
-        _checked(_Wait(self.timeout).call(lambda time: send(handle, address, size, time)))
+        _checked(_Wait(self.timeout).call(lambda time: send(handle, address, size, time)), "sending")
         del keep
 
     def receive(self, size):
@@ -474,13 +478,13 @@ class MessageConnection(_Socket):
         data = ctypes.create_string_buffer(max(size, 1))
         handle, receive = self.fileno(), _library.lipc_receive
         received = _Wait(self.timeout).call(lambda time: receive(handle, data, size, time))
-        return None if _is(received, b"LIPC_EEND") else data.raw[: _checked(received)]
+        return None if _is(received, b"LIPC_EEND") else data.raw[: _checked(received, "receiving")]
 
     def message_size(self):
         """The size of the next message, which stays; None at the end. Linux alone tells it."""
         handle, ask = self.fileno(), _library.lipc_message_size
         found = _Wait(self.timeout).call(lambda time: ask(handle, time))
-        return None if _is(found, b"LIPC_EEND") else _checked(found)
+        return None if _is(found, b"LIPC_EEND") else _checked(found, "asking for a message's size")
 
     def close(self):
         self._owner.close()
@@ -498,6 +502,7 @@ def _connect(connection, kind, name, timeout):
     reach = _library.lipc_connect
     _checked(
         _Wait(timeout).call(lambda time: reach(ctypes.byref(parsed), ctypes.byref(options), time, owner.reference())),
+        "connecting",
         name,
     )
     return connection(owner, timeout)
@@ -515,7 +520,7 @@ def connect_message(name, timeout=None):
 
 def _two(kind, make):
     a, b = _Owner(), _Owner()
-    _checked(make(a.reference(), b.reference()))
+    _checked(make(a.reference(), b.reference()), "making two ends")
     return kind(a), kind(b)
 
 
@@ -552,7 +557,9 @@ class Listener:
             kind=_STREAM if connection is Connection else _MESSAGE,
         )
         listen_ = _library.lipc_listen
-        _checked(listen_(ctypes.byref(parsed), ctypes.byref(options), ctypes.byref(self._listener)), name)
+        _checked(
+            listen_(ctypes.byref(parsed), ctypes.byref(options), ctypes.byref(self._listener)), "listening", name
+        )
 
     def _open(self):
         if not self._listener:
@@ -562,7 +569,7 @@ class Listener:
     def accept(self):
         """The next connection, without a timeout of its own."""
         owner, listener, accept = _Owner(), self._open(), _library.lipc_accept
-        _checked(_Wait(self.timeout).call(lambda time: accept(listener, time, None, owner.reference())))
+        _checked(_Wait(self.timeout).call(lambda time: accept(listener, time, None, owner.reference())), "accepting")
         return self._connection(owner)
 
     def fileno(self):

@@ -64,7 +64,6 @@ kinds! {
 }
 
 /// An error of the library.
-#[derive(Debug)]
 pub struct Error {
     result: i64,
     about: String,
@@ -94,6 +93,12 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = unsafe { CStr::from_ptr(sys::lipc_strerror(self.result)) }; // static
         write!(f, "{}: {}", self.about, text.to_string_lossy())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ({self}; system error {})", self.kind(), self.raw_os_error().unwrap_or(0))
     }
 }
 
