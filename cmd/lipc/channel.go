@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/lipc/ipc"
 )
@@ -177,7 +178,9 @@ func echoDatagrams(c *ipc.DatagramConn) error {
 			b = grow(b, size)
 			var peer ipc.Name
 			if size, peer, err = c.ReceiveFrom(b[:cap(b)]); err == nil && peer != (ipc.Name{}) {
-				_ = c.SendTo(b[:size], peer) // one who is gone, or refuses it, is no reason to stop
+				// One who is gone, refuses it or reads nothing is no reason to stop.
+				_ = c.SetWriteDeadline(time.Now().Add(echoPatience))
+				_ = c.SendTo(b[:size], peer)
 			}
 		}
 		if err == io.EOF || errors.Is(err, net.ErrClosed) {
@@ -188,6 +191,9 @@ func echoDatagrams(c *ipc.DatagramConn) error {
 		}
 	}
 }
+
+// echoPatience is how long there may be no room for the answer to a datagram.
+const echoPatience = 10 * time.Millisecond
 
 func grow(b []byte, size int) []byte {
 	if cap(b) < size {

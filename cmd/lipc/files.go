@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -46,10 +47,27 @@ func errNoSender(err error) error { return fmt.Errorf("the peer is no \"lipc sen
 // An outbox is the sender's side.
 type outbox struct {
 	c       *ipc.Conn
-	answers *json.Decoder
+	answers *bufio.Reader
 }
 
-func newOutbox(c *ipc.Conn) *outbox { return &outbox{c, json.NewDecoder(c)} }
+func newOutbox(c *ipc.Conn) *outbox { return &outbox{c, bufio.NewReaderSize(c, offerLimit)} }
+
+// next waits for an answer, of at most offerLimit bytes.
+func (out *outbox) next() (a answer, err error) {
+	line, err := out.answers.ReadSlice('\n')
+	if err != nil {
+		return answer{}, err
+	}
+	decoder := json.NewDecoder(bytes.NewReader(line))
+	decoder.DisallowUnknownFields() // an echo of the offer is no answer
+	if err := decoder.Decode(&a); err != nil {
+		return answer{}, err
+	}
+	if a.Received < notCounted {
+		return answer{}, errNoReceiver
+	}
+	return a, nil
+}
 
 // send offers a file, and returns when it has been received, and how many bytes that were. Each answer goes to report.
 func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64, error) {
@@ -59,8 +77,7 @@ func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64
 		return 0, err
 	}
 	for {
-		var a answer
-		err := out.answers.Decode(&a)
+		a, err := out.next()
 		if errors.Is(err, net.ErrClosed) {
 			return 0, err
 		}

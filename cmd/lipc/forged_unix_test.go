@@ -25,7 +25,7 @@ func TestNamesThatLeaveTheFolderAreRefused(t *testing.T) {
 	defer f.Close()
 	out := newOutbox(dial(t, x.name))
 	for _, name := range []string{
-		"", ".", "..", "../file", "/etc/passwd", "a/b", "a/", `..\file`, "a\nb", "\x1b[2J", "a\x00b",
+		"", ".", "..", "../file", "/etc/passwd", "a/b", "a/", `..\file`, "a\nb", "\x1b[2J", "a\x00b", "exe.\u202egpj",
 		strings.Repeat("x", 300),
 	} {
 		_, err := out.send(offer{Name: name, Size: 6, Mode: 0o644}, f, func(int64) {})
@@ -195,8 +195,11 @@ func TestReceiverNeedsNoRightsToTheFile(t *testing.T) {
 	inbox := folder(t)
 	require.NoError(t, os.Chown(inbox, 65534, 65534))
 	name := newNamespaced()
-	receiver := beginWith(t, asNobody, "receive-files", name, "-dir", inbox)
-	require.Equal(t, "secret: passed, 23 bytes\n", passes(t, "", "send-files", name, soon, secret))
+	receiver := beginWith(t, asNobody, "receive-files", name, "-dir", inbox, "-keep")
+	fails(t, 1, "of another user, ", "send-files", name, soon, secret) // as nobody might have taken the name
+	fails(t, 2, "-to nosuchuser: there is no such user", "send-files", name, soon, secret, "-to", "nosuchuser")
+	require.Equal(t, "secret: passed, 23 bytes\n", passes(t, "", "send-files", name, soon, secret, "-to", "65534"))
+	receiver.interrupt()
 	receiver.ends(0)
 	requireFile(t, "only root may open this", filepath.Join(inbox, "secret"))
 

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"io/fs"
+	"net"
 	"strconv"
 	"syscall"
 	"time"
@@ -210,9 +211,9 @@ func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (accepto
 			return acceptor{}, taken(err)
 		}
 		return acceptor{func(ctx context.Context) (channel, error) {
-			c, err := l.AcceptConn(ctx)
+			c, err := acceptPatiently(ctx, l.AcceptConn)
 			if err != nil {
-				return nil, interruption(ctx, err)
+				return nil, err
 			}
 			return &messages{carrier: c, framing: k.framing()}, nil
 		}, l.Close}, nil
@@ -222,12 +223,27 @@ func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (accepto
 		return acceptor{}, taken(err)
 	}
 	return acceptor{func(ctx context.Context) (channel, error) {
-		c, err := l.AcceptConn(ctx)
+		c, err := acceptPatiently(ctx, l.AcceptConn)
 		if err != nil {
-			return nil, interruption(ctx, err)
+			return nil, err
 		}
 		return stream{c}, nil
 	}, l.Close}, nil
+}
+
+// acceptPatiently accepts, and tries again every 5 to 1000 milliseconds, while the process has no descriptors left.
+func acceptPatiently[C any](ctx context.Context, once func(context.Context) (C, error)) (C, error) {
+	for pause := again / 2; ; pause = min(2*pause, time.Second) {
+		c, err := once(ctx)
+		var network *net.OpError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &network) || !network.Temporary() {
+			return c, interruption(ctx, err)
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+		}
+	}
 }
 
 // listenDatagram binds a socket to a name.

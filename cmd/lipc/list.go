@@ -72,9 +72,11 @@ func (l *listOptions) run() error {
 // printable is a text of others' on one line of a terminal: as it is, or quoted where it could be taken for something
 // else.
 func printable(text string) string {
-	odd := func(r rune) bool { return !strconv.IsPrint(r) }
 	if strings.ContainsFunc(text, odd) || !utf8.ValidString(text) || strings.HasPrefix(text, `"`) {
 		return strconv.Quote(text)
 	}
 	return text
 }
+
+// odd reports whether a character is not simply seen: control characters, and those that change the direction of text.
+func odd(r rune) bool { return !strconv.IsPrint(r) }

@@ -55,7 +55,8 @@ NAME is a path, or begins with "@":
                  directory of the user's own
 
 Whoever listens is reached by the same user alone (and by root), unless told otherwise with -mode. (On Linux others can
-connect to a name with "@", but are cut off before they can say or read anything.)
+connect to a name with "@", but are cut off before they can say or read anything; datagrams to such a name come from
+anybody.)
 
 Examples, each with two terminals:
 

@@ -54,6 +54,7 @@ func (p *progress) update(done int64) {
 
 // line is what is shown.
 func (p *progress) line(done int64, took time.Duration) string {
+	done = max(done, 0)
 	rate := size(int64(float64(done)/max(took.Seconds(), 1e-3))) + "/s"
 	if p.total <= 0 || done > p.total {
 		return fmt.Sprintf("%s  %s  %s", p.name, size(done), rate)

@@ -11,7 +11,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"unicode"
 
 	"github.com/lipc/ipc"
 )
@@ -157,14 +156,14 @@ func (r *receiving) take(ctx context.Context, in inbox, o offer, f *os.File) (in
 	if err != nil || r.quiet {
 		return received, err
 	}
-	_, err = fmt.Printf("%s: %d bytes\n", filepath.Join(r.dir, o.Name), received)
+	_, err = fmt.Printf("%s: %d bytes\n", printable(filepath.Join(r.dir, o.Name)), received)
 	return received, outputError(err)
 }
 
 // checkFileName refuses what is no name of a file, or would play tricks on who reads it.
 func checkFileName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) ||
-		strings.ContainsFunc(name, unicode.IsControl) || filepath.Base(name) != name {
+		strings.ContainsFunc(name, odd) || filepath.Base(name) != name {
 		return fmt.Errorf("%q is no name of a file in a folder", name)
 	}
 	return nil
@@ -172,8 +171,11 @@ func checkFileName(name string) error {
 
 // runWith runs the program with a file as its standard input.
 func (r *receiving) runWith(ctx context.Context, in inbox, o offer, f *os.File) error {
+	if err := makeBlocking(f); err != nil { // the sender's end of a FIFO is not
+		return err
+	}
 	cmd := exec.CommandContext(ctx, r.program[0], r.program[1:]...)
-	cmd.Env = append(os.Environ(), environment(stream{in.c}, r.name)...)
+	cmd.Env = environment(stream{in.c}, r.name)
 	cmd.Env = append(cmd.Env, "LIPC_FILE_NAME="+o.Name)
 	if o.Size >= 0 {
 		cmd.Env = append(cmd.Env, fmt.Sprintf("LIPC_FILE_SIZE=%d", o.Size))
@@ -198,6 +200,11 @@ func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report fu
 		return 0, fmt.Errorf("%w: -force replaces it", fs.ErrExist)
 	}
 	part := path + ".part"
+	if info, err := os.Lstat(part); err == nil && info.Mode().IsRegular() && r.force { // of one that was killed
+		if err := os.Remove(part); err != nil {
+			return 0, err
+		}
+	}
 	w, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_EXCL, o.Mode.Perm())
 	if errors.Is(err, fs.ErrExist) {
 		return 0, fmt.Errorf("it is in the way: %w", err)
@@ -207,12 +214,26 @@ func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report fu
 	}
 	received, err = copyAll(ctx, w, f, report)
 	if err = errors.Join(err, w.Close()); err == nil {
-		err = os.Rename(part, path)
+		err = r.publish(part, path)
 	}
 	if err != nil {
 		return received, errors.Join(err, os.Remove(part))
 	}
 	return received, nil
+}
+
+// publish gives a complete copy its name, which another file may have got meanwhile.
+func (r *receiving) publish(part, path string) error {
+	if !r.force {
+		err := os.Link(part, path)
+		if err == nil {
+			return os.Remove(part)
+		}
+		if _, taken := os.Lstat(path); taken == nil {
+			return fmt.Errorf("%w: -force replaces it", fs.ErrExist)
+		}
+	} // otherwise the file system has no links
+	return os.Rename(part, path)
 }
 
 // copyAll copies until the end, by the kernel where it can, and reports how far it has come.

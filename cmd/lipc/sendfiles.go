@@ -6,7 +6,12 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
+	"strconv"
+
+	"github.com/lipc/ipc"
 )
 
 var sendFilesCommand = command{
@@ -17,10 +22,13 @@ Opens each FILE, and passes it, open, to the process that runs "lipc receive-fil
 to be able to open it. Waits until it has been received, and prints its size. "-" is standard input, which may be a
 pipe.
 
+The receiver has to be a process of the same user, of root, or of the user who called sudo; another user is named with
+-to. The kernel tells who it is.
+
 A file that cannot be opened or received is told of, the others are passed, and the exit code is 1.
 
   lipc send-files @inbox report.pdf photo.jpg
-  sudo lipc send-files @inbox /etc/shadow          the receiver needs no rights of its own
+  sudo lipc send-files @inbox /var/log/syslog      the receiver needs no rights of its own
   tar c folder | lipc send-files @inbox -as folder.tar -`,
 	define: func(options *flag.FlagSet) run {
 		var s sending
@@ -32,6 +40,7 @@ A file that cannot be opened or received is told of, the others are passed, and 
 // sending is the command send-files.
 type sending struct {
 	dialer
+	to       string
 	as       string
 	quiet    bool
 	progress bool
@@ -39,6 +48,7 @@ type sending struct {
 
 func (s *sending) define(options *flag.FlagSet) {
 	s.dialer.define(options)
+	options.StringVar(&s.to, "to", "", "another `user` who may receive them, by name or id")
 	options.StringVar(&s.as, "as", "", "another `name` for the file, if it is a single one")
 	defineReports(options, &s.quiet, &s.progress)
 }
@@ -67,6 +77,9 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	}
 	c := ch.(stream).Conn
 	defer c.Close()
+	if err := s.admit(c); err != nil {
+		return err
+	}
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	out := newOutbox(c)
 	var failed error
@@ -84,6 +97,40 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 		}
 	}
 	return failed
+}
+
+// admit refuses a receiver of a user whom nobody named: anybody can take a name that is free.
+func (s *sending) admit(c *ipc.Conn) error {
+	peer, err := c.PeerCredentials()
+	if err != nil {
+		return err
+	}
+	id := peer.SID
+	if id == "" && peer.UID >= 0 {
+		id = strconv.Itoa(peer.UID)
+	}
+	self, err := user.Current()
+	if err != nil {
+		return err
+	}
+	admitted := []string{self.Uid, "0"}
+	if self.Uid == "0" {
+		admitted = append(admitted, os.Getenv("SUDO_UID"))
+	}
+	if s.to != "" {
+		named, err := user.Lookup(s.to)
+		if err != nil {
+			named, err = user.LookupId(s.to)
+		}
+		if err != nil {
+			return usageError{fmt.Sprintf("-to %s: there is no such user", s.to)}
+		}
+		admitted = append(admitted, named.Uid)
+	}
+	if id == "" || !slices.Contains(admitted, id) {
+		return fmt.Errorf("the receiver is process %d of another user, %s: -to names who may receive", peer.PID, userName(id))
+	}
+	return nil
 }
 
 // send passes one file.
@@ -104,7 +151,7 @@ func (s *sending) send(ctx context.Context, out *outbox, path string) error {
 	if err != nil {
 		return &skippedError{err}
 	}
-	bar := newProgress(name, o.Size, s.quiet, s.progress)
+	bar := newProgress(printable(name), o.Size, s.quiet, s.progress)
 	received, err := out.send(o, f, bar.update)
 	bar.end()
 	if err != nil {

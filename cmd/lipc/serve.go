@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -80,6 +81,8 @@ func (s *serving) run(ctx context.Context, arguments, program []string) error {
 	defer a.Close()
 	var running sync.WaitGroup
 	defer running.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	places := make(chan struct{}, s.most)
 	for {
 		select {
@@ -103,7 +106,7 @@ func (s *serving) run(ctx context.Context, arguments, program []string) error {
 func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program []string) {
 	defer c.Close()
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
-	cmd.Env = append(os.Environ(), environment(c, name)...)
+	cmd.Env = environment(c, name)
 	cmd.Stderr = os.Stderr
 	cmd.WaitDelay = killedAfter
 	err := runJoined(cmd, c)
@@ -112,9 +115,13 @@ func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program [
 	}
 }
 
-// environment says who is at the other end.
+// environment is this process's, and says who is at the other end.
 func environment(c channel, name ipc.Name) []string {
-	lines := []string{"LIPC_NAME=" + name.String()}
+	lines := slices.DeleteFunc(os.Environ(), func(line string) bool { // what nobody vouches for
+		return strings.HasPrefix(line, "LIPC_PEER_") || strings.HasPrefix(line, "LIPC_FILE_") ||
+			strings.HasPrefix(line, "LIPC_NAME=")
+	})
+	lines = append(lines, "LIPC_NAME="+name.String())
 	peer, err := c.peer()
 	if err != nil {
 		return lines

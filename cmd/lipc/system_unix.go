@@ -46,6 +46,17 @@ func terminal(f *os.File) bool {
 // passesConnections: a program can be given a connection itself.
 const passesConnections = true
 
+// makeBlocking makes reading wait, as programs expect it of their standard input.
+func makeBlocking(f *os.File) error {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var refused error
+	err = raw.Control(func(fd uintptr) { refused = syscall.SetNonblock(int(fd), false) })
+	return errors.Join(err, refused)
+}
+
 // runJoined runs a program with a channel as its standard input and output.
 func runJoined(cmd *exec.Cmd, c channel) error {
 	f, err := c.File()
@@ -53,14 +64,7 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 		return err
 	}
 	defer f.Close()
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	// Programs expect that reading waits. The mode is shared with c, which is used no more.
-	var refused error
-	err = raw.Control(func(fd uintptr) { refused = syscall.SetNonblock(int(fd), false) })
-	if err = errors.Join(err, refused); err != nil {
+	if err := makeBlocking(f); err != nil { // which c shares, but is used no more
 		return err
 	}
 	cmd.Stdin, cmd.Stdout = f, f

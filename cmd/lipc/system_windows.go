@@ -39,6 +39,9 @@ func terminal(f *os.File) bool {
 // passesConnections: the handle of a connection is for overlapped operation, which programs do not expect.
 const passesConnections = false
 
+// makeBlocking does nothing: files are here as the sender opened them.
+func makeBlocking(*os.File) error { return nil }
+
 // runJoined runs a program with pipes from and to a channel as its standard input and output.
 func runJoined(cmd *exec.Cmd, c channel) error {
 	cmd.Cancel = func() error { return stop(cmd.Process) }

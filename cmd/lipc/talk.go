@@ -145,6 +145,8 @@ func unlessKept(kept bool, err error) error {
 func (l *listening) echoAll(ctx context.Context, a acceptor) error {
 	var clients sync.WaitGroup
 	defer clients.Wait()
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	for {
 		c, err := a.accept(ctx)
 		if err != nil {
