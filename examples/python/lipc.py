@@ -167,6 +167,7 @@ _check_library()
 _INVALID = _constant("LIPC_INVALID_HANDLE")
 _STREAM = _constant("LIPC_STREAM")
 _MESSAGE = _constant("LIPC_MESSAGE")
+_MOST_FILES = _constant("LIPC_MESSAGE_HANDLES")
 READ = _constant("LIPC_READ")
 WRITE = _constant("LIPC_WRITE")
 
@@ -277,6 +278,12 @@ def _writable(buffer):
     return array, ctypes.addressof(array), memory.nbytes
 
 
+def _room(size):
+    if size < 0:
+        raise ValueError(f"a size is not negative: {size}")
+    return ctypes.create_string_buffer(max(size, 1))
+
+
 # ============================================== Handles ===========================================
 
 
@@ -311,8 +318,11 @@ class Files:
     """Files that were received, open until they are taken or closed."""
 
     def __init__(self, limit):
+        self._message = _Message(size=ctypes.sizeof(_Message))
+        if not 0 <= limit <= _MOST_FILES:
+            raise ValueError(f"a limit of {limit} files: it is from 0 to {_MOST_FILES}")
         self._handles = (_handle_type * max(limit, 1))(*[_INVALID] * max(limit, 1))
-        self._message = _Message(size=ctypes.sizeof(_Message), handles=self._handles, handle_capacity=limit)
+        self._message.handles, self._message.handle_capacity = self._handles, limit
 
     def __len__(self):
         return self._message.handle_count
@@ -402,6 +412,9 @@ class _Socket:
         stream. They stay the caller's."""
         keep, address, size = _memory(data)
         numbers = [file if isinstance(file, int) else file.fileno() for file in files]
+        for number in numbers:
+            if ctypes.c_int(number).value != number:
+                raise OverflowError(f"{number} does not fit a descriptor")
         buffer = _Buffer(address, size)
         message = _Message(
             size=ctypes.sizeof(_Message),
@@ -419,7 +432,7 @@ class _Socket:
     def receive_files(self, size, limit):
         """Receives a message of at most that size, or what is there of a stream up to the bytes that files came with,
         and at most so many files. Returns the data, or None at the end, and the Files."""
-        data, files = ctypes.create_string_buffer(max(size, 1)), Files(limit)
+        data, files = _room(size), Files(limit)
         buffer = _Buffer(ctypes.addressof(data), size)
         files._message.buffers = ctypes.pointer(buffer)
         files._message.buffer_count = 1
@@ -475,7 +488,7 @@ class MessageConnection(_Socket):
 
     def receive(self, size):
         """A message of at most that size; None at the end. One that does not fit is lost: LIPC_ETRUNCATED."""
-        data = ctypes.create_string_buffer(max(size, 1))
+        data = _room(size)
         handle, receive = self.fileno(), _library.lipc_receive
         received = _Wait(self.timeout).call(lambda time: receive(handle, data, size, time))
         return None if _is(received, b"LIPC_EEND") else data.raw[: _checked(received, "receiving")]

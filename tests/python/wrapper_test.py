@@ -217,6 +217,36 @@ class WrapperTest(unittest.TestCase):
                 a.send_files(b"", [file])
         self.assertEqual(before, descriptors())
 
+    def test_sizes_and_limits_that_cannot_be_are_refused(self):
+        unraisable = []
+        self.addCleanup(setattr, sys, "unraisablehook", sys.unraisablehook)
+        sys.unraisablehook = unraisable.append
+        a, b = self.streams()
+        with open(os.devnull) as file:
+            a.send_files(b"x", [file, file])
+            for limit in (-1, 254, 10**19):
+                with self.assertRaisesRegex(ValueError, f"limit of {limit} files"):
+                    b.receive_files(10, limit)
+            with self.assertRaisesRegex(ValueError, "not negative: -1"):
+                b.receive_files(-1, 2)
+            with self.assertRaises(TypeError):
+                b.receive_files(10, None)
+            for number in (2**31, 2**32 + file.fileno(), 2**64 + file.fileno(), 2**70, -(2**31) - 1):
+                with self.assertRaisesRegex(OverflowError, str(number)):
+                    a.send_files(b"y", [file, number])
+            data, files = b.receive_files(10, 253)
+            with files:
+                self.assertEqual((b"x", 2), (data, len(files)))
+        if sys.platform != "darwin":  # which has no SOCK_SEQPACKET
+            sender, receiver = lipc.message_pair()
+            with sender, receiver:
+                sender.send(b"message")
+                with self.assertRaisesRegex(ValueError, "not negative: -5"):
+                    receiver.receive(-5)
+                self.assertEqual(b"message", receiver.receive(10))
+        gc.collect()
+        self.assertEqual([], unraisable)
+
     def test_files_go_once_with_a_long_piece_of_a_stream(self):
         a, b = self.streams()
         received = []
