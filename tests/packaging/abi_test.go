@@ -97,3 +97,37 @@ func TestABIIsRecordedOnlyForAnotherVersion(t *testing.T) {
 	project.MustRun(t, root, nil, project.Make(), "abi")
 	project.MustRun(t, root, nil, "tests/abi/run")
 }
+
+func TestABIThatBreaksProgramsIsNotRecordedUnderTheSameSoname(t *testing.T) {
+	leakcheck.Start(t)
+	needABI(t)
+	for change, texts := range map[string][2]string{
+		"a field":            {"    int64_t reserved[5];", "    int64_t reserved[6];"},
+		"a parameter":        {"lipc_duplicate(lipc_handle handle, ", "lipc_duplicate(int handle, "},
+		"a constant":         {"LIPC_READ = 1,", "LIPC_READ = 3,"},
+		"a removed function": {"LIPC_API int lipc_version(void);", "int lipc_version(void);"},
+	} {
+		t.Run(change, func(t *testing.T) {
+			root := newCopyWithEdit(t, texts[0], texts[1])
+			edit(t, root, "#define LIPC_VERSION_PATCH 0", "#define LIPC_VERSION_PATCH 1")
+			output, err := project.Run(t, root, nil, project.Make(), "abi")
+			require.Error(t, err)
+			require.Contains(t, output, "programs built with 0.1.0 would break")
+			require.Contains(t, output, "set another minor version in include/lipc.h first")
+			require.DirExists(t, filepath.Join(root, "tests/abi/0.1.0"))
+			edit(t, root, "#define LIPC_VERSION_MINOR 1", "#define LIPC_VERSION_MINOR 2")
+			project.MustRun(t, root, nil, project.Make(), "abi")
+		})
+	}
+}
+
+func TestABIThatOnlyGrowsIsRecordedUnderTheSameSoname(t *testing.T) {
+	leakcheck.Start(t)
+	needABI(t)
+	root := newCopyWithEdit(t, "LIPC_API int lipc_version(void);", "LIPC_API int lipc_version(void), lipc_newer(void);")
+	edit(t, root, "int lipc_version(void) {", "int lipc_newer(void) {\n    return 1;\n}\n\nint lipc_version(void) {")
+	edit(t, root, `X(LIPC_EEXIST, 23,`, "X(LIPC_ENEWER, 26, \"newer\") \\\n    X(LIPC_EEXIST, 23,")
+	edit(t, root, "#define LIPC_VERSION_PATCH 0", "#define LIPC_VERSION_PATCH 1")
+	project.MustRun(t, root, nil, project.Make(), "abi")
+	project.MustRun(t, root, nil, "tests/abi/run")
+}
