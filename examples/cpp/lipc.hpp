@@ -340,9 +340,12 @@ public:
     }
 
     // Receives a message, or what is there of a stream up to the bytes that files came with, and at most so many files.
-    // More files are LIPC_EHANDLES; none are left open then. Nothing is the end.
+    // More files are LIPC_EHANDLES; none are left open then. Nothing is the end. To ask for more than
+    // LIPC_MESSAGE_HANDLES is LIPC_ETOOMANY.
     std::optional<received> receive_files(void *data, std::size_t size, std::size_t most,
                                           milliseconds timeout = forever) {
+        if (most > LIPC_MESSAGE_HANDLES)
+            throw error(error_category_type::result(LIPC_ETOOMANY), "receiving files");
         // All memory is there before files are, so that nothing is thrown while nobody owns them.
         std::vector<lipc_handle> raw(most);
         received result{0, std::vector<handle>(most)};
@@ -441,14 +444,14 @@ public:
 
     connection accept(milliseconds timeout = forever) {
         lipc_handle accepted;
-        detail::check(lipc_accept(listener_, detail::timeout(timeout), nullptr, &accepted), "accepting");
+        detail::check(lipc_accept(opened(), detail::timeout(timeout), nullptr, &accepted), "accepting");
         return connection(handle(accepted));
     }
 
     // accept() that tells by an empty result that nobody came in time.
     std::optional<connection> try_accept(milliseconds timeout) {
         lipc_handle accepted;
-        int r = lipc_accept(listener_, detail::timeout(timeout), nullptr, &accepted);
+        int r = lipc_accept(opened(), detail::timeout(timeout), nullptr, &accepted);
         if (lipc_error_code(r) == LIPC_ETIMEDOUT || lipc_error_code(r) == LIPC_EAGAIN)
             return std::nullopt;
         detail::check(r, "accepting");
@@ -457,13 +460,20 @@ public:
 
     lipc::name name() const {
         lipc_name found;
-        lipc_listener_name(listener_, &found);
+        lipc_listener_name(opened(), &found);
         return lipc::name(found);
     }
 
+    // Null once it is closed or moved from: then the functions above throw LIPC_EBADF.
     lipc_listener *native() const noexcept { return listener_; }
 
 private:
+    lipc_listener *opened() const {
+        if (listener_ == nullptr)
+            throw error(error_category_type::result(LIPC_EBADF), "using a closed listener");
+        return listener_;
+    }
+
     lipc_listener *listener_ = nullptr;
 };
 

@@ -143,6 +143,19 @@ void listener_removes_its_file_and_takes_its_mode() {
     REQUIRE(std::filesystem::is_empty(directory));
 }
 
+void closed_listeners_are_bad_handles() {
+    lipc::listener first(lipc::name::path(path()));
+    lipc::listener second(std::move(first));
+    second.close();
+    for (lipc::listener *closed : {&first, &second}) {
+        REQUIRE(closed->native() == nullptr);
+        REQUIRE(thrown([&] { closed->accept(0ms); }) == std::errc::bad_file_descriptor);
+        REQUIRE(thrown([&] { closed->try_accept(0ms); }) == lipc::code(LIPC_EBADF));
+        REQUIRE(thrown([&] { closed->name(); }) == lipc::code(LIPC_EBADF));
+        closed->close();
+    }
+}
+
 void messages_keep_their_boundaries() {
 #ifndef __APPLE__
     auto [a, b] = lipc::pair(LIPC_MESSAGE);
@@ -221,6 +234,11 @@ void files_arrive_once_and_belong_to_the_receiver() {
     REQUIRE(thrown([&] { sender.send_files("", {file.native()}); }) == std::errc::invalid_argument);
     REQUIRE(thrown([&] { sender.send_files("x", std::vector<lipc_handle>(300, file.native())); }) ==
             lipc::code(LIPC_ETOOMANY));
+    REQUIRE(thrown([&] { receiver.receive_files(data, sizeof data, LIPC_MESSAGE_HANDLES + 1, 0ms); }) ==
+            lipc::code(LIPC_ETOOMANY));
+    REQUIRE(thrown([&] { receiver.receive_files(data, sizeof data, SIZE_MAX, 0ms); }) == lipc::code(LIPC_ETOOMANY));
+    sender.send_files("x", {file.native()});
+    REQUIRE(receiver.receive_files(data, sizeof data, LIPC_MESSAGE_HANDLES, 1s)->files.size() == 1);
     REQUIRE(open_descriptors() == before);
     sender.close();
     REQUIRE(!receiver.receive_files(data, sizeof data, 1, 1s));
@@ -298,6 +316,7 @@ int main(int, char **argv) {
         TEST(timeouts_run_out),
         TEST(streams_carry_bytes_until_their_end),
         TEST(listener_removes_its_file_and_takes_its_mode),
+        TEST(closed_listeners_are_bad_handles),
         TEST(messages_keep_their_boundaries),
         TEST(pipes_go_one_way),
         TEST(handles_have_one_owner),
