@@ -43,6 +43,14 @@ UP       = $(subst / ,/,$(foreach part,$(subst /, ,$(call BELOW,$(LIBDIR))),../)
 CMAKE_HEADERS = $(if $(and $(call BELOW,$(LIBDIR)),$(call BELOW,$(INCLUDEDIR))),$${lipc_libraries}/$(UP)$(call \
                 BELOW,$(INCLUDEDIR)),$(INCLUDEDIR))
 
+# Make takes a space for the end of a name.
+EMPTY :=
+SPACE := $(EMPTY) $(EMPTY)
+ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
+  $(foreach folder,DESTDIR PREFIX LIBDIR INCLUDEDIR MANDIR,$(if $(findstring $(SPACE),$($(folder))),$(error \
+    $(folder) must not have a space in it: "$($(folder))")))
+endif
+
 # Fills a template in.
 FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
        -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|' -e 's|@SYSTEM_LIBRARIES@|-lpthread|' \
@@ -121,6 +129,7 @@ uninstall: ## remove what install put there
 	rm -f $(addprefix $(DESTDIR)$(INCLUDEDIR)/,$(notdir $(HEADERS)))
 	rm -f $(addprefix $(DESTDIR)$(LIBDIR)/,$(STATIC) $(SHARED) $(SONAME) $(LINK_NAME) pkgconfig/lipc.pc)
 	rm -f $(foreach file,lipcConfig lipcConfigVersion lipcTargets,$(DESTDIR)$(PACKAGE)/$(file).cmake)
+	rmdir $(DESTDIR)$(PACKAGE) 2>/dev/null || true
 	rm -f $(addprefix $(DESTDIR)$(MANDIR)/man3/,$(notdir $(MANUALS)) $(addsuffix .3,$(call ALIASES,$(MANUALS))))
 
 clean: ## remove everything that was built here

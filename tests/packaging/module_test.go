@@ -128,6 +128,23 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 	require.NotContains(t, string(targets), "opt/ipc")
 	project.MustRun(t, project.Root(t), nil, project.Make(), append(arguments, "uninstall")...)
 	require.Empty(t, project.FilesIn(t, filepath.Join(root, "stage")))
+	require.NoDirExists(t, filepath.Join(root, "stage/opt/ipc/lib/cmake/lipc"))
+}
+
+func TestInstallAndUninstallRefuseFoldersWithASpace(t *testing.T) {
+	leakcheck.Start(t)
+	root := leakcheck.Dir(t)
+	for _, target := range []string{"install", "uninstall"} {
+		for _, folder := range []string{"DESTDIR", "PREFIX", "LIBDIR", "INCLUDEDIR", "MANDIR"} {
+			for _, path := range []string{filepath.Join(root, "a b"), root + " "} {
+				output, err := project.Run(t, project.Root(t), nil, project.Make(), target, "BUILD="+filepath.Join(root, "build"),
+					"PREFIX="+filepath.Join(root, "prefix"), folder+"="+path)
+				require.Error(t, err)
+				require.Contains(t, output, folder+` must not have a space in it: "`+path+`"`)
+			}
+		}
+	}
+	require.Empty(t, project.FilesIn(t, root))
 }
 
 func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
