@@ -51,10 +51,14 @@ ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
     $(folder) must not have a space in it: "$($(folder))")))
 endif
 
+# The size of a pointer, which CMake compares; empty, and not compared, if the compiler does not tell.
+POINTER_SIZE = $(filter 4 8,$(shell echo __SIZEOF_POINTER__ | $(CC) $(CFLAGS) -x c -E -P - 2>/dev/null))
+
 # Fills a template in.
 FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
        -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|' -e 's|@SYSTEM_LIBRARIES@|-lpthread|' \
-       -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' -e 's|@SONAME@|$(SONAME)|'
+       -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' \
+       -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
 .PHONY: all demo test test-windows test-systems abi bench docs lint install uninstall clean help

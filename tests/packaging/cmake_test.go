@@ -5,6 +5,7 @@ package packaging
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -110,5 +111,33 @@ func TestFetchContentBuildsOnlyWhatTheProjectLinks(t *testing.T) {
 	cmake(t, "--build", filepath.Join(parent, "build"))
 	for _, file := range project.FilesIn(t, filepath.Join(parent, "build")) {
 		require.NotContains(t, filepath.Base(file), "liblipc")
+	}
+}
+
+func TestFindPackageFindsOnlyALibraryForAsManyBits(t *testing.T) {
+	leakcheck.Start(t)
+	project.Need(t, "cmake")
+	root := leakcheck.Dir(t)
+	byMake, byCMake := filepath.Join(root, "make"), filepath.Join(root, "cmake")
+	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+byMake,
+		"BUILD="+filepath.Join(root, "a"))
+	cmake(t, "-S", ".", "-B", filepath.Join(root, "b"))
+	cmake(t, "--build", filepath.Join(root, "b"))
+	cmake(t, "--install", filepath.Join(root, "b"), "--prefix", byCMake)
+
+	user := leakcheck.Dir(t)
+	require.NoError(t, os.WriteFile(filepath.Join(user, "CMakeLists.txt"), []byte("cmake_minimum_required(VERSION 3.16)\n"+
+		"project(user C)\nset(CMAKE_SIZEOF_VOID_P ${POINTER_SIZE})\nfind_package(lipc REQUIRED)\n"), 0o600))
+	for _, place := range []string{byMake, byCMake} {
+		for _, size := range []int{4, 8} {
+			output, err := project.Run(t, user, []string{"CC=" + project.Compiler()}, "cmake", "-S", user,
+				"-B", leakcheck.Dir(t), "-DCMAKE_PREFIX_PATH="+place, "-DPOINTER_SIZE="+strconv.Itoa(size))
+			if size*8 == strconv.IntSize {
+				require.NoError(t, err, output)
+			} else {
+				require.Error(t, err)
+				require.Contains(t, output, "version: 0.1.0 ("+strconv.Itoa(strconv.IntSize)+" bit)")
+			}
+		}
 	}
 }
