@@ -199,11 +199,14 @@ func TestReceiverNeedsNoRightsToTheFile(t *testing.T) {
 	fails(t, 1, "of another user, ", "send-files", name, soon, secret) // as nobody might have taken the name
 	fails(t, 2, "-to nosuchuser: there is no such user", "send-files", name, soon, secret, "-to", "nosuchuser")
 	require.Equal(t, "secret: passed, 23 bytes\n", passes(t, "", "send-files", name, soon, secret, "-to", "65534"))
+	sudo := func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "SUDO_UID=65534") }
+	r := runWith(t, "", sudo, "send-files", name, soon, secret, "-as", "by sudo")
+	require.Equal(t, result{0, "by sudo: passed, 23 bytes\n", ""}, r)
 	receiver.interrupt()
 	receiver.ends(0)
 	requireFile(t, "only root may open this", filepath.Join(inbox, "secret"))
 
-	r := runWith(t, "", asNobody, "send-files", name, secret) // which nobody could not have opened
+	r = runWith(t, "", asNobody, "send-files", name, secret) // which nobody could not have opened
 	require.Equal(t, 3, r.code)
 }
 
