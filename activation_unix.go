@@ -42,6 +42,7 @@ func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
 		return l, l.adoptHandle(f.handle, lc)
 	case kindDatagram:
 		c := newDatagramConn()
+		c.end.limitSpin(lc.Spin)
 		a.Datagrams[f.name] = append(a.Datagrams[f.name], c)
 		return c, adoptHandle(&c.conn, f.handle, f.kind)
 	default:
@@ -51,7 +52,8 @@ func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
 	}
 }
 
-func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) (err error) {
-	l.name, err = l.acceptor.adoptHandle(handle, lc)
+func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
+	name, err := l.acceptor.adoptHandle(handle, lc)
+	l.name, l.spin = &name, lc.Spin
 	return err
 }

@@ -82,7 +82,7 @@ func (c *conn) SendMessage(m *Message) (int, error) {
 	if addr.types == 0 {
 		addr = c.peer()
 	}
-	return n, opError("write", c.local, addr, err)
+	return n, opError("write", c.localName(), addr, err)
 }
 
 // ReceiveMessage receives a message, and returns the size of its payload. On a connection of bytes that is what is there,

@@ -31,12 +31,13 @@ func lend(files []*os.File, handles []coreHandle, send func() error) error {
 	return sent
 }
 
-// ancillary returns the direction's memory for what travels with a payload.
-func (d *direction) ancillary() *coreAncillary {
-	if d.extra == nil {
-		d.extra = new(coreAncillary)
+// needAncillary makes the direction's memory for what travels with a payload, unless it is there.
+func (d *direction) needAncillary() *coreAncillary {
+	d.needExtras()
+	if d.ancillary == nil {
+		d.ancillary = new(coreAncillary)
 	}
-	return d.extra
+	return d.ancillary
 }
 
 // set fills in what m sends.
@@ -81,7 +82,7 @@ func (e *endpoint) sendMessage(m *Message) (int, error) {
 	d := &e.out
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a := d.ancillary()
+	a := d.needAncillary()
 	if err := a.set(m); err != nil {
 		return 0, err
 	}
@@ -106,7 +107,7 @@ func (e *endpoint) receiveMessage(m *Message) (int, error) {
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	a := d.ancillary()
+	a := d.needAncillary()
 	a.c.handle_count = coreSize(min(m.MaxFiles, maxFiles))
 	d.pin(m.Buffers)
 	defer d.unpin()
@@ -150,6 +151,7 @@ func (e *endpoint) sendControl(b, control []byte) (int, error) {
 	d := &e.out
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.needExtras()
 	d.data, d.control = b, control
 	n, err := e.run(d, opSendControl)
 	d.data, d.control = nil, nil
@@ -160,6 +162,7 @@ func (e *endpoint) receiveControl(b, control []byte) (n, length int, err error) 
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.needExtras()
 	d.data, d.control, d.length = b, control, 0
 	n, err = e.run(d, opReceiveControl)
 	d.data, d.control = nil, nil
@@ -189,6 +192,7 @@ func (e *endpoint) peerPIDFD() (*os.File, error) {
 func (e *endpoint) sendTo(b []byte, peer Name) error {
 	d := &e.out
 	d.mu.Lock()
+	d.needExtras()
 	d.data, d.peer = b, peer
 	_, err := e.run(d, opSendTo)
 	d.data, d.peer = nil, Name{}
@@ -205,13 +209,17 @@ func (e *endpoint) receiveFrom(b []byte) (int, datagramPeer, error) {
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.arguments = arguments{data: b}
+	d.needExtras()
+	if d.from == nil {
+		d.from = new(coreName)
+	}
+	d.data = b
 	n, err := e.run(d, opReceiveFrom)
-	d.arguments = arguments{}
+	d.data = nil
 	if err != nil && !d.result.truncated() {
 		return n, datagramPeer{}, err
 	}
-	return n, d.peerNamed(&d.from), err
+	return n, d.peerNamed(d.from), err
 }
 
 // peerNamed returns who a datagram came from. It remembers some, so that hearing of them again allocates nothing.

@@ -27,20 +27,25 @@ var _ net.Conn = (*Conn)(nil)
 // conn is what all connections have in common.
 type conn struct {
 	end    endpoint
-	local  Name
+	local  *Name                // nil: none
 	remote atomic.Pointer[Name] // nil: none; a datagram socket's may change
 
 	addressed bool // what is sent has an address of its own: datagrams
 }
 
-func (c *conn) opError(op string, err error) error { return opError(op, c.local, c.peer(), err) }
+func (c *conn) opError(op string, err error) error { return opError(op, c.localName(), c.peer(), err) }
+
+// localName returns the name of this end, the zero Name if it has none.
+func (c *conn) localName() Name { return nameAt(c.local) }
 
 // peer returns the name of the peer, the zero Name if it has none.
-func (c *conn) peer() Name {
-	if name := c.remote.Load(); name != nil {
-		return *name
+func (c *conn) peer() Name { return nameAt(c.remote.Load()) }
+
+func nameAt(name *Name) Name {
+	if name == nil {
+		return Name{}
 	}
-	return Name{}
+	return *name
 }
 
 // setPeer notes the name of the peer.
@@ -104,7 +109,7 @@ func (c *conn) Close() error { return c.opError("close", c.end.close()) }
 
 // LocalAddr returns the [Name] that this end is bound to: the listener's for an accepted connection, usually none
 // (the zero Name) for a dialled one.
-func (c *conn) LocalAddr() net.Addr { return c.local }
+func (c *conn) LocalAddr() net.Addr { return c.localName() }
 
 // RemoteAddr returns the [Name] that the peer is bound to: the dialled one, and on an accepted connection usually
 // none (the zero Name).
@@ -135,6 +140,17 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
 }
 
+// SetSpin makes reads and writes poll for so long before they wait, at most a millisecond; zero, the default, is not at all.
+// [Dialer].Spin and [ListenConfig].Spin set it from the start.
+//
+// To wake a process takes the system several times as long as to move a small message, so who waits for an answer that comes
+// within microseconds has it several times sooner by asking again and again: 20 to 100 microseconds are of use, and best on
+// both sides. It costs a processor that is busy in that time, at every wait that is not over sooner. Therefore it learns:
+// after polling in vain it is left out at the next wait, then at the next 3, 7, and so on up to 255, until it is worth
+// while again; and of the processors that GOMAXPROCS allows one is never taken by polling, so that with one there is none.
+// Close, and a deadline that passes, take effect when the polling ends.
+func (c *conn) SetSpin(d time.Duration) error { return c.opError("set", c.end.setSpin(d)) }
+
 // PeerCredentials returns who the peer is. On Windows that is the process ID, and the user's SID: a client's as whom it
 // connected, empty if it does not let that be known (ImpersonationAnonymous); a server's that of its process, empty if this
 // one may not ask.
@@ -164,7 +180,7 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 func (c *conn) File() (*os.File, error) {
 	name := c.peer()
 	if name.types == 0 {
-		name = c.local
+		name = c.localName()
 	}
 	f, err := c.end.duplicate(name)
 	return f, c.opError("file", err)

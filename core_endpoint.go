@@ -50,6 +50,8 @@ static int ipc_pipe(int inherit, int buffer_size, const char *sddl, lipc_handle 
 	return lipc_pipe(&options, ret_read, ret_write);
 }
 
+#cgo noescape lipc_spin_again
+#cgo nocallback lipc_spin_again
 #cgo noescape ipc_send
 #cgo nocallback ipc_send
 #cgo noescape ipc_receive
@@ -190,6 +192,14 @@ func coreReceive(handle uintptr, b []byte) result {
 func corePeek(handle uintptr, b []byte) result {
 	return result(C.ipc_peek(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
 }
+
+// A coreSpin is how a direction polls before it waits.
+type coreSpin struct{ c C.lipc_spin }
+
+// again reports whether to make the call once more that had this result.
+func (s *coreSpin) again(r result) bool { return C.lipc_spin_again(&s.c, C.int64_t(r)) != 0 }
+
+func (s *coreSpin) limit(microseconds uint32) { s.c.limit_us = C.uint32_t(microseconds) }
 
 func corePipe(pc *PipeConfig) (read, write uintptr, r result) {
 	var hr, hw C.lipc_handle

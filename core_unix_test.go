@@ -66,6 +66,7 @@ func TestErrorsThatPassAreTemporary(t *testing.T) {
 
 func TestPeersThatAreRememberedAreLimited(t *testing.T) {
 	var d direction
+	d.needExtras()
 	var a coreAncillary
 	for i := range 1000 {
 		name := Path(fmt.Sprint(i))

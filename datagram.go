@@ -51,7 +51,7 @@ func (c *DatagramConn) Write(b []byte) (int, error) {
 // write to, or that is connected to another peer, [fs.ErrPermission].
 func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 	if err := c.end.sendTo(b, peer); err != nil {
-		return opError("write", c.local, peer, err)
+		return opError("write", c.localName(), peer, err)
 	}
 	return nil
 }
@@ -99,7 +99,7 @@ type datagramPeer struct {
 // Connect makes peer the one that Send and Write go to, and the only one that is received from; the zero Name undoes it.
 func (c *DatagramConn) Connect(peer Name) error {
 	if err := c.end.connectDatagram(peer); err != nil {
-		return opError("connect", c.local, peer, err)
+		return opError("connect", c.localName(), peer, err)
 	}
 	c.setPeer(peer)
 	return nil
@@ -114,7 +114,8 @@ func (c *DatagramConn) SetUnlinkOnClose(unlink bool) { c.end.setUnlinkOnClose(un
 // have no file, and nobody is kept from sending to them: [DatagramConn.SetPassCredentials] tells who did.
 func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
-	c.local = name
+	c.local = &name
+	c.end.limitSpin(lc.Spin)
 	err := ctx.Err()
 	if err == nil {
 		err = lc.check()

@@ -13,6 +13,7 @@ func (e *endpoint) listenDatagram(name Name, lc *ListenConfig) error {
 		coreListenerClose(core)
 		return err
 	}
+	e.bound = new(socketFile)
 	e.bound.own(core)
 	return nil
 }
@@ -33,4 +34,8 @@ func (e *endpoint) connectDatagram(peer Name) error {
 	return r.nameErr(peer)
 }
 
-func (e *endpoint) setUnlinkOnClose(unlink bool) { e.bound.setUnlinkOnClose(unlink) }
+func (e *endpoint) setUnlinkOnClose(unlink bool) {
+	if e.bound != nil {
+		e.bound.setUnlinkOnClose(unlink)
+	}
+}

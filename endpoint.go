@@ -12,7 +12,9 @@ import (
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -20,22 +22,30 @@ import (
 type direction struct {
 	mu        sync.Mutex // held for a whole operation
 	operation operation
+	spinLimit atomic.Uint32 // how long to poll before waiting, in microseconds
+	data      []byte        // what is left to transfer
+	done      int           // what was transferred: bytes, or messages of a batch
+	result    result        // of the last call
 
-	arguments
-	buffers []coreBuffer // what is left to transfer, for the vectored forms
-	done    int          // what was transferred: bytes, or messages of a batch
-	result  result       // of the last call
-
-	vector []coreBuffer // memory for buffers
-	pins   runtime.Pinner
-
+	*extras
 	systemDirection
 }
 
-// arguments are those of an operation.
-type arguments struct {
-	data     []byte   // what is left to transfer, or
-	messages [][]byte // for batches
+// extras are what only some operations need. They are made for the first of these, so that a connection which is only read
+// and written takes little memory.
+type extras struct {
+	messages [][]byte     // of a batch, in place of data
+	buffers  []coreBuffer // what is left to transfer, in place of data
+	vector   []coreBuffer // memory for buffers
+	spinner  coreSpin
+	systemExtras
+}
+
+// needExtras makes them, unless they are there.
+func (d *direction) needExtras() {
+	if d.extras == nil {
+		d.extras = new(extras)
+	}
 }
 
 // An operation is what a direction does.
@@ -92,13 +102,73 @@ func (d *direction) advance(n int) bool {
 	}
 }
 
+// maxSpin bounds how long Close and deadlines can be held up by who polls.
+const maxSpin = time.Millisecond
+
+func checkSpin(spin time.Duration) error {
+	if spin < 0 || spin > maxSpin {
+		return &optionError{fmt.Sprintf("Spin %v is not between 0 and %v", spin, maxSpin)}
+	}
+	return nil
+}
+
+// setSpin makes both directions poll for so long before they wait.
+func (e *endpoint) setSpin(spin time.Duration) error {
+	err := e.usable()
+	if err == nil {
+		err = checkSpin(spin)
+	}
+	if err == nil {
+		e.limitSpin(spin)
+	}
+	return err
+}
+
+func (e *endpoint) limitSpin(spin time.Duration) {
+	microseconds := uint32((spin + time.Microsecond - 1) / time.Microsecond)
+	e.in.spinLimit.Store(microseconds)
+	e.out.spinLimit.Store(microseconds)
+}
+
+// spinning is how many goroutines poll.
+var spinning atomic.Int32
+
+// spin makes a call that is busy again and again, for as long as that is worth while. One processor is always left for others.
+func (d *direction) spin(call func()) {
+	limit := d.spinLimit.Load()
+	if limit == 0 {
+		return
+	}
+	d.needExtras()
+	if int(spinning.Add(1)) < runtime.GOMAXPROCS(0) {
+		for d.spinner.limit(limit); d.spinner.again(d.result); {
+			call()
+		}
+	}
+	spinning.Add(-1)
+}
+
 // transfer makes an operation.
-func (e *endpoint) transfer(d *direction, operation operation, a arguments) (int, error) {
+func (e *endpoint) transfer(d *direction, operation operation, data []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.arguments = a
+	d.data = data
 	n, err := e.run(d, operation)
-	d.arguments = arguments{}
+	d.data = nil
+	return n, err
+}
+
+// transferBatch makes an operation on messages.
+func (e *endpoint) transferBatch(d *direction, operation operation, messages [][]byte) (int, error) {
+	if len(messages) == 0 {
+		return 0, e.usable()
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.needExtras()
+	d.messages = messages
+	n, err := e.run(d, operation)
+	d.messages = nil
 	return n, err
 }
 
@@ -113,6 +183,7 @@ func (e *endpoint) transferBuffers(d *direction, operation operation, buffers []
 }
 
 func (d *direction) pin(buffers [][]byte) {
+	d.needExtras()
 	d.vector = d.vector[:0]
 	for _, b := range buffers {
 		var data unsafe.Pointer
@@ -137,7 +208,7 @@ func (e *endpoint) read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.usable()
 	}
-	n, err := e.transfer(&e.in, opRead, arguments{data: b})
+	n, err := e.transfer(&e.in, opRead, b)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -164,7 +235,7 @@ func (e *endpoint) write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.usable()
 	}
-	return e.transfer(&e.out, opWrite, arguments{data: b})
+	return e.transfer(&e.out, opWrite, b)
 }
 
 func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) {
@@ -175,15 +246,12 @@ func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) {
 }
 
 func (e *endpoint) send(b []byte) error {
-	_, err := e.transfer(&e.out, opSend, arguments{data: b})
+	_, err := e.transfer(&e.out, opSend, b)
 	return e.explainSize(len(b), err)
 }
 
 func (e *endpoint) sendBatch(messages [][]byte) (int, error) {
-	if len(messages) == 0 {
-		return 0, e.usable()
-	}
-	n, err := e.transfer(&e.out, opSendBatch, arguments{messages: messages})
+	n, err := e.transferBatch(&e.out, opSendBatch, messages)
 	if n < len(messages) {
 		err = e.explainSize(len(messages[n]), err)
 	}
@@ -204,10 +272,10 @@ func (e *endpoint) explainSize(size int, err error) error {
 }
 
 func (e *endpoint) receive(b []byte) (int, error) {
-	return e.transfer(&e.in, opReceive, arguments{data: b})
+	return e.transfer(&e.in, opReceive, b)
 }
-func (e *endpoint) peek(b []byte) (int, error) { return e.transfer(&e.in, opPeek, arguments{data: b}) }
-func (e *endpoint) messageSize() (int, error)  { return e.transfer(&e.in, opMessageSize, arguments{}) }
+func (e *endpoint) peek(b []byte) (int, error) { return e.transfer(&e.in, opPeek, b) }
+func (e *endpoint) messageSize() (int, error)  { return e.transfer(&e.in, opMessageSize, nil) }
 
 func (e *endpoint) receiveAppend(b []byte) ([]byte, error) {
 	d := &e.in
@@ -220,8 +288,5 @@ func (e *endpoint) receiveAppend(b []byte) ([]byte, error) {
 }
 
 func (e *endpoint) receiveBatch(messages [][]byte) (int, error) {
-	if len(messages) == 0 {
-		return 0, e.usable()
-	}
-	return e.transfer(&e.in, opReceiveBatch, arguments{messages: messages})
+	return e.transferBatch(&e.in, opReceiveBatch, messages)
 }

@@ -21,22 +21,26 @@ type endpoint struct {
 	closed  atomic.Bool
 	given   atomic.Bool // to child processes: nothing is read or written here
 	in, out direction
-	bound   socketFile // of a datagram socket
+	bound   *socketFile // of a datagram socket
 }
 
 // systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
 type systemDirection struct {
-	attempt func(fd uintptr) bool
-	extra   *coreAncillary // what goes with buffers; made when it is first needed
-	control []byte         // what goes with data
-	length  int            // how much of control came
-	peer    Name           // who data goes to
-	pausing bool           // it has to wait, for what the poller does not tell
-
+	attempt  func(fd uintptr) bool
+	pausing  bool        // it has to wait, for what the poller does not tell
 	unpolled bool        // the poller never tells
 	shut     atomic.Bool // this side shut it down
+}
 
-	from  coreName // who data came from
+// systemExtras are what only some operations need on Unix.
+type systemExtras struct {
+	ancillary *coreAncillary // what goes with buffers
+	pins      runtime.Pinner // of buffers
+	control   []byte         // what goes with data
+	length    int            // how much of control came
+	peer      Name           // who data goes to
+
+	from  *coreName // who data came from
 	peers map[string]datagramPeer
 }
 
@@ -76,6 +80,9 @@ func (e *endpoint) known(err error) error {
 func (d *direction) call(fd uintptr) bool {
 	for {
 		d.result = d.step(fd)
+		if d.result.busy() && !d.received() {
+			d.spin(func() { d.result = d.step(fd) })
+		}
 		if d.shut.Load() && (d.result.busy() || d.result == 0 && runtime.GOOS != "linux") {
 			d.result = resultEnd // which no system tells who receives datagrams
 		}
@@ -89,7 +96,7 @@ func (d *direction) call(fd uintptr) bool {
 		}
 		if d.result < 0 {
 			d.pausing = d.result.busy() && (d.unpolled || d.addressed())
-			return !d.result.busy() || d.pausing || d.operation == opReceiveBatch && d.done > 0
+			return !d.result.busy() || d.pausing || d.received()
 		}
 		if d.advance(int(d.result)) {
 			return true
@@ -97,18 +104,21 @@ func (d *direction) call(fd uintptr) bool {
 	}
 }
 
+// received reports whether a batch has received something, and so does not wait for more.
+func (d *direction) received() bool { return d.operation == opReceiveBatch && d.done > 0 }
+
 // addressed reports whether data goes to a name, in which case the poller always takes the descriptor for writable.
 func (d *direction) addressed() bool {
-	return d.operation == opSendTo || d.operation == opSendMessage && bool(d.extra.c.with_peer)
+	return d.operation == opSendTo || d.operation == opSendMessage && bool(d.ancillary.c.with_peer)
 }
 
 // step makes one call into the core.
 func (d *direction) step(fd uintptr) result {
 	switch d.operation {
 	case opReceiveFrom:
-		return coreReceiveFrom(fd, d.data, &d.from)
+		return coreReceiveFrom(fd, d.data, d.from)
 	case opReceiveMessage:
-		return coreReceiveMessage(fd, d.buffers, d.extra)
+		return coreReceiveMessage(fd, d.buffers, d.ancillary)
 	case opReceiveControl:
 		n, length, r := coreReceiveControl(fd, d.data, d.control)
 		d.length = length
@@ -120,7 +130,7 @@ func (d *direction) step(fd uintptr) result {
 		return coreSendTo(fd, d.data, d.peer)
 	case opSendMessage:
 		if d.done == 0 { // what goes with the payload has gone with its first byte
-			return coreSendMessage(fd, d.buffers, d.extra)
+			return coreSendMessage(fd, d.buffers, d.ancillary)
 		}
 		return coreWriteBuffers(fd, d.buffers)
 	case opSendControl:
@@ -187,7 +197,7 @@ func (e *endpoint) run(d *direction, operation operation) (int, error) {
 			continue
 		}
 		// What ended a batch that has received something is left to the next receive, which finds it again.
-		received := d.operation == opReceiveBatch && d.done > 0 && !d.result.truncated()
+		received := d.received() && !d.result.truncated()
 		if err = e.known(err); err == nil && !received {
 			err = d.result.temporaryErr()
 		}
@@ -224,7 +234,9 @@ func (e *endpoint) close() error {
 	if e.closed.Swap(true) {
 		return net.ErrClosed
 	}
-	e.bound.close()
+	if e.bound != nil {
+		e.bound.close()
+	}
 	return e.file.Close()
 }
 

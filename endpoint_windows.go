@@ -49,11 +49,16 @@ func (h *held) release() {
 	coreClose(h.handle)
 }
 
+// systemExtras are what only some operations need on Windows.
+type systemExtras struct {
+	gathered []byte // small buffers, put together
+}
+
 // systemDirection is what a direction needs on Windows.
 type systemDirection struct {
-	core     *coreOperation
-	waiter   chan struct{} // is sent to when core may be over
-	gathered []byte        // small buffers, put together
+	core   *coreOperation
+	waiter chan struct{} // is sent to when core may be over
+	pins   runtime.Pinner
 
 	// Guarded by the endpoint's mutex:
 	underway  bool // core is
@@ -152,9 +157,11 @@ func (e *endpoint) perform(d *direction, start operationStart, data unsafe.Point
 		if err != nil || !r.busy() {
 			return r, err
 		}
-		for r.busy() {
-			<-d.waiter
-			r = coreAsyncFinish(e.held.handle, d.core)
+		if d.result = r; r.busy() {
+			d.spin(func() { d.result = coreAsyncFinish(e.held.handle, d.core) })
+		}
+		for r = d.result; r.busy(); r = coreAsyncFinish(e.held.handle, d.core) {
+			<-d.waiter // which may tell of an earlier operation, that polling found to be over
 		}
 		e.mu.Lock()
 		d.underway = false

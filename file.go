@@ -43,7 +43,9 @@ func adoptConn(c *conn, f *os.File, kind result) error {
 // adoptHandle makes c of a handle, which it takes over.
 func adoptHandle(c *conn, handle uintptr, kind result) error {
 	local, remote := coreNames(handle)
-	c.local = local
+	if local != (Name{}) {
+		c.local = &local
+	}
 	c.setPeer(remote)
 	return c.end.adopt(handle, kind)
 }

@@ -36,6 +36,7 @@ package ipc
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -44,6 +45,9 @@ type Dialer struct {
 	// Timeout is the most that a dial may take, after which it fails with [context.DeadlineExceeded]. Zero is no limit but
 	// the context's, and a negative one is [syscall.EINVAL].
 	Timeout time.Duration
+
+	// Spin is how long the connection polls before it waits, see [Conn.SetSpin]. Zero is not at all.
+	Spin time.Duration
 
 	// Sys holds what one system alone has. Nil is the default.
 	Sys *SysDial
@@ -77,7 +81,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 	if d.Timeout < 0 {
 		return &optionError{"negative Timeout"}
 	}
-	if err := d.Sys.check(); err != nil {
+	if err := errors.Join(checkSpin(d.Spin), d.Sys.check()); err != nil {
 		return err
 	}
 	if d.Timeout > 0 {
@@ -86,6 +90,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 		ctx = limited
 	}
 	c.setPeer(name)
+	c.end.limitSpin(d.Spin)
 	return retry(ctx, func() (busy bool, err error) { return c.end.connect(name, kind, d.Sys) })
 }
 

@@ -32,6 +32,10 @@ type ListenConfig struct {
 	// how many instances of the pipe wait for clients: 2 to 64, and 8 if it is zero.
 	Backlog int
 
+	// Spin is how long each connection that is accepted polls before it waits, see [Conn.SetSpin]; of
+	// [ListenConfig.ListenDatagram], the socket itself. Zero is not at all.
+	Spin time.Duration
+
 	// Sys holds what one system alone has. Nil is the default.
 	Sys *SysListen
 }
@@ -70,11 +74,12 @@ var _ net.Listener = (*Listener)(nil)
 // listener is what all listeners have in common.
 type listener struct {
 	acceptor acceptor
-	name     Name
+	name     *Name         // nil: none; connections share it
+	spin     time.Duration // of the connections
 }
 
 func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind result) error {
-	l.name = name
+	l.name, l.spin = &name, lc.Spin
 	err := ctx.Err()
 	if err == nil {
 		err = lc.check()
@@ -86,9 +91,12 @@ func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind
 }
 
 func (l *listener) adopt(f *os.File, lc *ListenConfig, kind result) error {
+	l.spin = lc.Spin
 	err := lc.check()
 	if err == nil {
-		l.name, err = l.acceptor.adopt(f, lc, kind)
+		var name Name
+		name, err = l.acceptor.adopt(f, lc, kind)
+		l.name = &name
 	}
 	return opError("file", Name{}, Name{}, err)
 }
@@ -100,7 +108,7 @@ func (lc *ListenConfig) check() error {
 	if lc.Backlog < 0 {
 		return &optionError{"negative Backlog"}
 	}
-	return lc.Sys.check()
+	return errors.Join(checkSpin(lc.Spin), lc.Sys.check())
 }
 
 // An optionError says which option is out of range.
@@ -109,15 +117,18 @@ type optionError struct{ reason string }
 func (e *optionError) Error() string { return e.reason }
 func (e *optionError) Unwrap() error { return errInvalid }
 
-func (l *listener) opError(op string, err error) error { return opError(op, Name{}, l.name, err) }
+func (l *listener) opError(op string, err error) error {
+	return opError(op, Name{}, nameAt(l.name), err)
+}
 
 func (l *listener) accept(ctx context.Context, c *conn) error {
 	if err := l.acceptor.accept(ctx, c); err != nil {
 		return l.opError("accept", err)
 	}
-	if c.local.types == 0 {
+	if c.local == nil {
 		c.local = l.name
 	}
+	c.end.limitSpin(l.spin)
 	return nil
 }
 
@@ -193,7 +204,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 }
 
 // Addr returns the [Name] that is listened on.
-func (l *listener) Addr() net.Addr { return l.name }
+func (l *listener) Addr() net.Addr { return nameAt(l.name) }
 
 // SetDeadline sets the time after which accepting fails with [os.ErrDeadlineExceeded]. The zero time is none.
 func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.setDeadline(t)) }
@@ -218,7 +229,7 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 // affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first,
 // [Listener.SetUnlinkOnClose] decides what becomes of the socket file. On Windows: [errors.ErrUnsupported].
 func (l *listener) File() (*os.File, error) {
-	f, err := l.acceptor.end.duplicate(l.name)
+	f, err := l.acceptor.end.duplicate(nameAt(l.name))
 	return f, l.opError("file", err)
 }
 
@@ -226,8 +237,8 @@ func (l *listener) File() (*os.File, error) {
 func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).FileListener(f) }
 
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
-// from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Mode
-// counts, and only where no file does it: for names of Linux's abstract namespace. On Windows: [errors.ErrUnsupported].
+// from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Spin
+// counts, and Mode where no file does it: for names of Linux's abstract namespace. On Windows: [errors.ErrUnsupported].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
 	if err := l.adopt(f, lc, kindStream); err != nil {

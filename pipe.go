@@ -91,6 +91,9 @@ func (p *pipeEnd) SetBuffer(bytes int) error {
 	return p.opError("set", p.end.setBufferSize(directionWrite, bytes))
 }
 
+// SetSpin makes this end poll for so long before it waits, see [Conn.SetSpin].
+func (p *pipeEnd) SetSpin(d time.Duration) error { return p.opError("set", p.end.setSpin(d)) }
+
 // SyscallConn returns access to the system's handle, see [syscall.Conn].
 func (p *pipeEnd) SyscallConn() (syscall.RawConn, error) {
 	raw, err := p.end.syscallConn()

@@ -4,6 +4,7 @@
 #include "error.c"
 #include "name.c"
 #include "deadline.c"
+#include "spin.c"
 
 #ifdef _WIN32
 #include "windows/error.c"

@@ -42,6 +42,7 @@ static const lipc__constant lipc__constants[] = {
     LIPC__CONSTANT(sizeof(lipc_message))
     LIPC__CONSTANT(sizeof(lipc_credentials))
     LIPC__CONSTANT(sizeof(lipc_pipe_options))
+    LIPC__CONSTANT(sizeof(lipc_spin))
     LIPC__SYSTEM_CONSTANTS(LIPC__CONSTANT)
 };
 enum { LIPC__CONSTANT_COUNT = sizeof lipc__constants / sizeof *lipc__constants };

@@ -14,7 +14,7 @@ static int lipc__time_left(lipc__deadline *deadline) {
         return lipc__fault(LIPC_EAGAIN);
     if (deadline->timeout_ms < 0)
         return -1;
-    int64_t now = lipc__now_ms();
+    int64_t now = lipc__now_us() / 1000;
     if (!deadline->started) {
         deadline->started = true;
         deadline->end_ms = now + deadline->timeout_ms;

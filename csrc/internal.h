@@ -28,8 +28,9 @@ static int lipc__options(void *ret_options, size_t known, const void *options);
 /* unix/error.c, windows/error.c: an error that the library found itself */
 static int lipc__fault(int code);
 
-/* unix/wait.c, windows/wait.c: what deadline.c needs of the system */
-static int64_t lipc__now_ms(void);
+/* unix/wait.c, windows/wait.c: what deadline.c and spin.c need of the system */
+static int64_t lipc__now_us(void); /* of a monotonic clock */
+static int lipc__processors(void);
 static void lipc__sleep_ms(int milliseconds);
 
 /* name.c; unix/name.c, windows/name.c */

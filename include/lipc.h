@@ -573,6 +573,35 @@ LIPC_API int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, 
  * but not by the other end. Errors: LIPC_EBADF. */
 LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
 
+/* ================================== Polling before waiting ==================================== */
+
+/* To wake a process takes the system several times as long as to move a small message. Who waits for an answer that comes
+ * within microseconds is quicker to ask for it again and again for a moment, at the price of a processor that is busy in
+ * that moment. This says for how long, and learns: polling in vain it leaves out at the next wait, then at the next 3, 7, and
+ * so on up to 255, until it is worth while again. With one processor it never polls (Linux: sched_getaffinity(2), looked
+ * at once). One for each handle and direction, by one thread at a time; start with zeroes and limit_us.
+ *
+ *     lipc_spin spin = {.limit_us = 50};
+ *     while (lipc_spin_again(&spin, n = lipc_read(server, data, size, 0)))
+ *         ;
+ *     if (lipc_error_code(n) == LIPC_EAGAIN)
+ *         n = lipc_read(server, data, size, 1000);
+ */
+typedef struct lipc_spin {
+    uint32_t limit_us;   /* how long to poll, in microseconds; 0: not at all. May be changed at any time. 20 to 100 is of use */
+    uint32_t skip;       /* the library's, as all that follows: how many waits pass without polling */
+    uint32_t penalty;    /* how many do after the next that is in vain */
+    uint32_t processors; /* how many there are; 0: not known yet */
+    int64_t end_us;      /* when polling ends; 0: it has not begun */
+    int64_t reserved[2]; /* 0 */
+} lipc_spin;
+
+/* Whether to make a call once more, at once: it had a timeout_ms of 0, its result was LIPC_EAGAIN, and polling goes on. It
+ * goes with every call that has a timeout_ms, and with lipc_async_finish(); what comes after the last LIPC_EAGAIN may be any
+ * way to wait, an event loop too. On Windows, where a call with a timeout_ms of 0 that finds nothing takes several
+ * system calls, lipc_async_finish() is the one to poll with: it takes none. */
+LIPC_API int lipc_spin_again(lipc_spin *spin, int64_t result);
+
 #ifdef __cplusplus
 }
 #endif

@@ -28,6 +28,8 @@ func waits(t *testing.T) map[string]wait {
 	l := listen(t, name)
 	reader, _ := pair(t)
 	vectorReader, _ := pair(t)
+	polling, _ := pair(t)
+	require.NoError(t, polling.SetSpin(time.Millisecond))
 	writer, _ := pair(t)
 	fill(t, writer)
 	vectorWriter, _ := pair(t)
@@ -37,6 +39,8 @@ func waits(t *testing.T) map[string]wait {
 			reader.SetReadDeadline, reader.Close},
 		"read ipc, vectored": {func() error { _, err := vectorReader.ReadBuffers([][]byte{make([]byte, 1)}); return err },
 			vectorReader.SetDeadline, vectorReader.Close},
+		"read ipc, polling": {func() error { _, err := polling.Read(make([]byte, 1)); return err },
+			polling.SetDeadline, polling.Close},
 		"write ipc": {func() error { _, err := writer.Write(make([]byte, 1<<20)); return err },
 			writer.SetWriteDeadline, writer.Close},
 		"write ipc, vectored": {func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },

@@ -1,9 +1,20 @@
 /* Waiting. One function decides what follows a failed call; every loop over a system call uses it. */
 
-static int64_t lipc__now_ms(void) {
+static int64_t lipc__now_us(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* How many processors this thread may run on; of what cannot be told, many. */
+static int lipc__processors(void) {
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+    cpu_set_t allowed;
+    return SYS(sched_getaffinity(0, sizeof allowed, &allowed)) < 0 ? INT_MAX : CPU_COUNT(&allowed);
+#else
+    long n = SYS(sysconf(_SC_NPROCESSORS_ONLN));
+    return n < 1 || n > INT_MAX ? INT_MAX : (int)n;
+#endif
 }
 
 static void lipc__sleep_ms(int milliseconds) {

@@ -1,10 +1,22 @@
 /* The clock, and sleeping. Waiting for an operation is in operation.c. */
 
-static int64_t lipc__now_ms(void) {
+static int64_t lipc__now_us(void) {
+    const LONGLONG second = 1000000;
     LARGE_INTEGER now, frequency;
     QueryPerformanceCounter(&now); /* neither fails from Windows XP on */
     QueryPerformanceFrequency(&frequency);
-    return now.QuadPart / frequency.QuadPart * 1000 + now.QuadPart % frequency.QuadPart * 1000 / frequency.QuadPart;
+    return now.QuadPart / frequency.QuadPart * second + now.QuadPart % frequency.QuadPart * second / frequency.QuadPart;
+}
+
+/* How many processors this process may run on; of what cannot be told, many. */
+static int lipc__processors(void) {
+    DWORD_PTR allowed, all, one = 1;
+    int n = 0;
+    if (!SYS_TRUE(GetProcessAffinityMask(GetCurrentProcess(), &allowed, &all)) || allowed == 0)
+        return INT_MAX; /* 0: the process has threads in several groups of processors */
+    for (; one != 0; one <<= 1)
+        n += (allowed & one) != 0;
+    return n;
 }
 
 /* Sleep() rounds up to the tick of the system's clock, 15.6 milliseconds by default. */

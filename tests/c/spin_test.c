@@ -1,0 +1,116 @@
+/* Polling before waiting. What a call says is made up here but for one test: the answer does not depend on which it was. */
+#include "test.h"
+
+#include <time.h>
+
+static const int64_t busy = -((int64_t)LIPC_EAGAIN << LIPC_ERROR_OS_BITS);
+
+/* A wait that is in vain: how often it polls. */
+static int vain(lipc_spin *spin) {
+    int polls = 0;
+    while (lipc_spin_again(spin, busy))
+        polls++;
+    return polls;
+}
+
+/* Waits in vain until one polls: how many did not. */
+static int skipped(lipc_spin *spin) {
+    int waits = 0;
+    while (vain(spin) == 0)
+        CHECK(++waits < 1000);
+    return waits;
+}
+
+#ifndef _WIN32
+TEST(a_wait_polls_for_as_long_as_it_is_told) {
+    lipc_spin spin = {.limit_us = 2000, .processors = 2};
+    struct timespec begin, end;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    CHECK(vain(&spin) > 0);
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    CHECK((end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000 >= 2000);
+}
+#endif
+
+TEST(without_a_limit_nothing_polls) {
+    lipc_spin spin = {0};
+    CHECK_INT(0, vain(&spin));
+}
+
+TEST(what_is_over_is_not_made_again) {
+    static const int64_t results[] = {0, 1, -((int64_t)LIPC_EPIPE << LIPC_ERROR_OS_BITS),
+                                      -((int64_t)LIPC_ETIMEDOUT << LIPC_ERROR_OS_BITS)};
+    for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
+        lipc_spin spin = {.limit_us = 1000000, .processors = 2};
+        CHECK_INT(0, lipc_spin_again(&spin, results[i]));
+        CHECK_INT(1, lipc_spin_again(&spin, busy));
+        CHECK_INT(0, lipc_spin_again(&spin, results[i]));
+    }
+}
+
+TEST(polling_in_vain_is_left_out_more_and_more_often) {
+    lipc_spin spin = {.limit_us = 1, .processors = 2};
+    static const int left_out[] = {0, 1, 3, 7, 15, 31, 63, 127, 255, 255, 255};
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+        CHECK_INT(left_out[i], skipped(&spin));
+}
+
+TEST(polling_that_was_worth_while_goes_on) {
+    lipc_spin spin = {.limit_us = 1, .processors = 2};
+    for (int i = 0; i < 5; i++)
+        skipped(&spin);
+    for (int polled = 0; polled < 2;) { /* a wait that is not over at once, but soon */
+        polled += lipc_spin_again(&spin, busy);
+        CHECK_INT(0, lipc_spin_again(&spin, 1));
+    }
+    CHECK_INT(0, skipped(&spin));
+    CHECK_INT(1, skipped(&spin));
+}
+
+TEST(calls_that_need_not_wait_change_nothing) {
+    lipc_spin spin = {.limit_us = 1, .processors = 2};
+    CHECK_INT(0, skipped(&spin));
+    for (int i = 0; i < 100; i++)
+        CHECK_INT(0, lipc_spin_again(&spin, 1));
+    CHECK_INT(1, skipped(&spin));
+}
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#include <sched.h>
+TEST(with_one_processor_nothing_polls) {
+    lipc_spin spin = {.limit_us = 1000};
+    cpu_set_t all, one;
+    CHECK(sched_getaffinity(0, sizeof all, &all) == 0);
+    CPU_ZERO(&one);
+    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&one) == 0; i++)
+        if (CPU_ISSET(i, &all))
+            CPU_SET(i, &one);
+    CHECK(sched_setaffinity(0, sizeof one, &one) == 0);
+    CHECK_INT(0, vain(&spin));
+    spin = (lipc_spin){.limit_us = 1000};
+    CHECK(sched_setaffinity(0, sizeof all, &all) == 0);
+    CHECK_INT(CPU_COUNT(&all) > 1, vain(&spin) > 0);
+}
+#endif
+
+TEST(a_call_is_polled_and_then_waited_for) {
+    lipc_handle a, b;
+    lipc_spin spin = {.limit_us = 20, .processors = 2};
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
+    for (int i = 0; i < 1000; i++) {
+        char sent[2] = {(char)i, (char)(i >> 8)}, got[2];
+        int64_t n;
+        if (i % 2 == 0) /* it is there; otherwise it is not */
+            CHECK_INT(2, lipc_write(a, sent, sizeof sent, -1));
+        while (lipc_spin_again(&spin, n = lipc_read(b, got, sizeof got, 0)))
+            ;
+        if (lipc_error_code(n) == LIPC_EAGAIN) {
+            CHECK_INT(2, lipc_write(a, sent, sizeof sent, -1));
+            n = lipc_read(b, got, sizeof got, -1);
+        }
+        CHECK_INT(2, n);
+        CHECK(memcmp(sent, got, sizeof sent) == 0);
+    }
+    lipc_close(a);
+    lipc_close(b);
+}
