@@ -45,6 +45,14 @@ static int64_t ipc_peek(lipc_handle handle, char *data, size_t size) {
 	return lipc_peek(handle, data, size, 0);
 }
 
+static int64_t ipc_pipe_read(lipc_handle handle, char *data, size_t size) {
+	return lipc_pipe_readv(handle, &(lipc_buffer){data, size}, 1, 0);
+}
+
+static int64_t ipc_pipe_write(lipc_handle handle, const char *data, size_t size) {
+	return lipc_pipe_writev(handle, &(lipc_buffer){(void *)(uintptr_t)data, size}, 1, 0);
+}
+
 static int ipc_pipe(int inherit, int buffer_size, const char *sddl, lipc_handle *ret_read, lipc_handle *ret_write) {
 	lipc_pipe_options options = {sizeof options, inherit, buffer_size, sddl};
 	return lipc_pipe(&options, ret_read, ret_write);
@@ -62,6 +70,10 @@ static int ipc_pipe(int inherit, int buffer_size, const char *sddl, lipc_handle 
 #cgo nocallback ipc_listen
 #cgo noescape ipc_connect
 #cgo nocallback ipc_connect
+#cgo noescape ipc_pipe_read
+#cgo nocallback ipc_pipe_read
+#cgo noescape ipc_pipe_write
+#cgo nocallback ipc_pipe_write
 #cgo noescape ipc_read
 #cgo nocallback ipc_read
 #cgo noescape ipc_write
@@ -171,6 +183,15 @@ func coreRead(handle uintptr, b []byte) result {
 
 func coreWrite(handle uintptr, b []byte) result {
 	return result(C.ipc_write(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
+}
+
+// corePipeRead and corePipeWrite are for pipes alone, and take fewer system calls for them.
+func corePipeRead(handle uintptr, b []byte) result {
+	return result(C.ipc_pipe_read(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
+}
+
+func corePipeWrite(handle uintptr, b []byte) result {
+	return result(C.ipc_pipe_write(C.lipc_handle(handle), (*C.char)(unsafe.Pointer(unsafe.SliceData(b))), C.size_t(len(b))))
 }
 
 func coreReadBuffers(handle uintptr, buffers []coreBuffer) result {

@@ -27,6 +27,7 @@ type endpoint struct {
 // systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
 type systemDirection struct {
 	attempt  func(fd uintptr) bool
+	pipe     bool        // this is an end of one
 	pausing  bool        // it has to wait, for what the poller does not tell
 	unpolled bool        // the poller never tells
 	shut     atomic.Bool // this side shut it down
@@ -43,6 +44,9 @@ type systemExtras struct {
 	from  *coreName // who data came from
 	peers map[string]datagramPeer
 }
+
+// isPipe notes that the descriptor to be opened is an end of a pipe.
+func (e *endpoint) isPipe() { e.in.pipe, e.out.pipe = true, true }
 
 // open takes a descriptor over. It fails, and closes the descriptor, if the poller does not take it (epoll_ctl(2):
 // fs.epoll.max_user_watches), which os.NewFile keeps to itself.
@@ -151,6 +155,9 @@ func (d *direction) step(fd uintptr) result {
 	case opMessageSize:
 		return coreMessageSize(fd)
 	case opWrite:
+		if d.pipe {
+			return corePipeWrite(fd, d.data)
+		}
 		return coreWrite(fd, d.data)
 	case opWriteBuffers:
 		return coreWriteBuffers(fd, d.buffers)
@@ -159,6 +166,9 @@ func (d *direction) step(fd uintptr) result {
 	case opSendBatch:
 		return coreSend(fd, d.messages[d.done])
 	default:
+		if d.pipe {
+			return corePipeRead(fd, d.data)
+		}
 		return coreRead(fd, d.data)
 	}
 }

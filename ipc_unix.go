@@ -44,10 +44,13 @@ const hasDatagrams = true
 const handleBits = 31
 
 // adopt takes over a descriptor that came from elsewhere.
-func (e *endpoint) adopt(handle uintptr, _ result) error {
+func (e *endpoint) adopt(handle uintptr, kind result) error {
 	if r := coreAdopt(handle); r < 0 {
 		coreClose(handle)
 		return r.err()
+	}
+	if kind.isPipe() {
+		e.isPipe()
 	}
 	return e.open(handle)
 }

@@ -31,6 +31,7 @@ func openPipe(r, w *endpoint, pc *PipeConfig) error {
 
 // openPipe is open for an end of a pipe, which the poller does not take if it is blocking.
 func (e *endpoint) openPipe(handle uintptr, blocking bool) error {
+	e.isPipe()
 	if !blocking {
 		return e.open(handle)
 	}
@@ -94,7 +95,7 @@ func (e *endpoint) openFIFOReader(ctx context.Context, path string) error {
 		return err
 	}
 	e.in.unpolled = runtime.GOOS == "darwin" // kqueue does not report that the last writer closed a FIFO, go.dev/issue/24164
-	return e.open(handle)
+	return e.openPipe(handle, false)
 }
 
 func (e *endpoint) openFIFOWriter(ctx context.Context, path string) error {
@@ -110,5 +111,5 @@ func (e *endpoint) openFIFOWriter(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return e.open(handle)
+	return e.openPipe(handle, false)
 }

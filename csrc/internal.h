@@ -21,6 +21,13 @@
 
 #define LIPC__STATIC_ASSERT(name, condition) typedef char lipc__assert_##name[(condition) ? 1 : -1]
 
+/* What follows when the first attempt of a call fails is kept out of the way: most calls end there. */
+#ifdef __GNUC__
+#define LIPC__UNLIKELY __attribute__((cold, noinline))
+#else
+#define LIPC__UNLIKELY
+#endif
+
 /* error.c */
 static int lipc__error(int code, int os);
 static int lipc__options(void *ret_options, size_t known, const void *options);

@@ -568,6 +568,11 @@ typedef struct lipc_pipe_options {
  * its kin. Errors: LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM, those of lipc_set_buffer_size(). */
 LIPC_API int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write);
 
+/* lipc_readv() and lipc_writev() of what is known to be a pipe. On Unix those find it out by a call for sockets that fails,
+ * each time, so these take one system call less. What is no pipe is not guarded against. */
+LIPC_API int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
+LIPC_API int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
+
 /* Makes a handle one that child processes get (on): not close-on-exec, and blocking, as programs expect it; or one of
  * ours again (off). On Windows only whether it is inherited changes. Blocking mode is shared by all who have this end,
  * but not by the other end. Errors: LIPC_EBADF. */

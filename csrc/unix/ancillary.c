@@ -56,17 +56,6 @@ static int lipc__control_of(const lipc_message *message, lipc_control *own, stru
     return r;
 }
 
-/* One attempt to send. On 64-bit systems musl's sendmsg(3) refuses more than 1024 bytes of control data, and
- * since 1.2.4 more than 1056, with ENOMEM, but the most handles take 1032, and with credentials 1064. Its msghdr and
- * cmsghdr are the kernel's as long as their padding is zero, and here it is. */
-static ssize_t lipc__sendmsg(int fd, const struct msghdr *m, int flags) {
-#if defined(__linux__) && !defined(__GLIBC__) && LONG_MAX > INT_MAX
-    return syscall(SYS_sendmsg, fd, m, flags);
-#else
-    return sendmsg(fd, m, flags);
-#endif
-}
-
 int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int fd = (int)handle;
@@ -97,12 +86,9 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
     if (type == SOCK_STREAM && size == 0) /* the system would send nothing, and say that all is well */
         return m.msg_controllen == 0 ? 0 : lipc__fault(LIPC_EINVAL);
     for (;;) {
-        ssize_t n = SYS(lipc__sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0)));
-        if (n >= 0 && (size_t)n < size) { /* of a stream: the rest goes alone */
-            lipc__cursor cursor = {o.buffers, o.buffer_count, 0};
-            lipc__cursor_advance(&cursor, (size_t)n);
-            return lipc__write_all(fd, &cursor, (size_t)n, lipc__send_some, &deadline);
-        }
+        ssize_t n = SYS(sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0)));
+        if (n >= 0 && (size_t)n < size) /* of a stream: the rest goes alone */
+            return lipc__write_all(fd, &(lipc__cursor){o.buffers, o.buffer_count, 0}, n, lipc__send_some, &deadline);
         if (n >= 0)
             return n;
         r = lipc__send_to_failed(fd, o.peer != NULL, &deadline);

@@ -27,16 +27,15 @@ static bool lipc__was_shut_down(int fd) {
 #endif
 }
 
-/* One attempt to receive into m, whose buffers have size bytes. Returns the size of what was stored, LIPC_EEND,
- * LIPC_ETRUNCATED; -1 with errno otherwise. ret_size, if not NULL, gets the size of the whole message, as far as the
- * system tells it. */
-static int64_t lipc__receive(int fd, struct msghdr *m, size_t size, int flags, size_t *ret_size) {
 #ifdef __linux__
-    flags |= MSG_TRUNC; /* the result is the size of the whole message, recv(2) */
+enum { LIPC__WHOLE = MSG_TRUNC }; /* the result is the size of the whole message, recv(2) */
+#else
+enum { LIPC__WHOLE = 0 };
 #endif
-    ssize_t n = lipc__recvmsg(fd, m, flags);
-    if (n < 0)
-        return -1;
+
+/* What was received into m, whose buffers have size bytes, by a call that returned n. Returns the size of what was stored,
+ * LIPC_EEND, or LIPC_ETRUNCATED. ret_size, if not NULL, gets the size of the whole message, as far as the system tells it. */
+static int64_t lipc__received(int fd, const struct msghdr *m, size_t size, ssize_t n, size_t *ret_size) {
     if (n == 0) {
         int type = lipc__option(fd, SO_TYPE);
         if (!lipc__is_message(type, m))
@@ -48,47 +47,72 @@ static int64_t lipc__receive(int fd, struct msghdr *m, size_t size, int flags, s
     return truncated ? lipc__fault(LIPC_ETRUNCATED) : n;
 }
 
-/* Receives or peeks, waiting as long as it takes. */
+/* Receives or peeks, waiting as long as it takes, after an attempt that returned n and left in m what it did; wanted is
+ * what m was before. */
+LIPC__UNLIKELY static int64_t lipc__receive_on(int fd, struct msghdr *m, const struct msghdr *wanted, size_t size, ssize_t n,
+                                               int flags, lipc__deadline *deadline, size_t *ret_size) {
+    bool ended = false; /* seen once: Linux looks for a message, then for the end, and both may come in between */
+    for (bool waited = false;; waited = true) {
+        bool busy = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+        if (n >= 0) {
+            int64_t r = lipc__received(fd, m, size, n, ret_size);
+            if (lipc_error_code(r) != LIPC_EEND || ended)
+                return r;
+            ended = true;
+        } else if (busy && waited && ended) {
+            return lipc__fault(LIPC_EEND);
+        } else if (busy && waited && lipc__was_shut_down(fd)) {
+            ended = true;
+        } else {
+            if (busy)
+                errno = EAGAIN;
+            int r = lipc__receive_failed(fd, deadline);
+            if (r != 0)
+                return r < 0 ? r : lipc__fault(LIPC_EEND);
+        }
+        *m = *wanted;
+        n = lipc__recvmsg(fd, m, flags | LIPC__WHOLE);
+    }
+}
+
+/* Whether a call that returned n received a message that is not empty, whole. */
+static bool lipc__is_plain(const struct msghdr *m, ssize_t n) {
+    return n > 0 && (m->msg_flags & MSG_TRUNC) == 0;
+}
+
 static int64_t lipc__receive_waiting(int fd, struct msghdr *m, size_t size, int flags, lipc__deadline *deadline,
                                      size_t *ret_size) {
     const struct msghdr wanted = *m;
-    bool ended = false; /* seen once: Linux looks for a message, then for the end, and both may come in between */
-    for (bool waited = false;; waited = true) {
-        *m = wanted;
-        int64_t n = lipc__receive(fd, m, size, flags, ret_size);
-        if (lipc_error_code(n) == LIPC_EEND && n != -1 && !ended) {
-            ended = true;
-            continue;
-        }
-        if (n != -1)
-            return n;
-        if (waited && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-            if (ended)
-                return lipc__fault(LIPC_EEND);
-            ended = lipc__was_shut_down(fd);
-            if (ended)
-                continue;
-            errno = EAGAIN;
-        }
-        int r = lipc__receive_failed(fd, deadline);
-        if (r != 0)
-            return r < 0 ? r : lipc__fault(LIPC_EEND);
-    }
+    ssize_t n = lipc__recvmsg(fd, m, flags | LIPC__WHOLE);
+    if (ret_size == NULL && lipc__is_plain(m, n))
+        return n;
+    return lipc__receive_on(fd, m, &wanted, size, n, flags, deadline, ret_size);
+}
+
+static struct msghdr lipc__message_into(struct iovec *iov) {
+    struct msghdr m;
+    memset(&m, 0, sizeof m);
+    m.msg_iov = iov;
+    m.msg_iovlen = 1;
+    return m;
 }
 
 /* The same into a single buffer. */
 static int64_t lipc__receive_into(lipc_handle handle, void *data, size_t size, int flags, lipc__deadline *deadline,
                                   size_t *ret_size) {
     struct iovec iov = {data, size};
-    struct msghdr m;
-    memset(&m, 0, sizeof m);
-    m.msg_iov = &iov;
-    m.msg_iovlen = 1;
+    struct msghdr m = lipc__message_into(&iov);
     return lipc__receive_waiting((int)handle, &m, size, flags, deadline, ret_size);
 }
 
 int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms) {
-    return lipc__receive_into(handle, data, size, 0, &(lipc__deadline){.timeout_ms = timeout_ms}, NULL);
+    struct iovec iov = {data, size};
+    struct msghdr m = lipc__message_into(&iov);
+    ssize_t n = lipc__recvmsg((int)handle, &m, LIPC__WHOLE);
+    if (lipc__is_plain(&m, n))
+        return n;
+    const struct msghdr wanted = lipc__message_into(&iov);
+    return lipc__receive_on((int)handle, &m, &wanted, size, n, 0, &(lipc__deadline){.timeout_ms = timeout_ms}, NULL);
 }
 
 int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms) {
@@ -129,20 +153,26 @@ static int lipc__send_to_failed(int fd, bool addressed, lipc__deadline *deadline
     return (int)lipc__send_failed(fd, 0, deadline);
 }
 
-/* Sends one message, waiting as long as it takes. */
-static int64_t lipc__send_waiting(int fd, const void *data, size_t size, lipc__deadline *deadline) {
-    for (;;) {
-        if (SYS(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR)) >= 0)
-            return (int64_t)size;
+static ssize_t lipc__send_once(int fd, const void *data, size_t size) {
+    return SYS(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR));
+}
+
+/* Sends one message, waiting as long as it takes, after an attempt that failed. */
+LIPC__UNLIKELY static int64_t lipc__send_on(int fd, const void *data, size_t size, lipc__deadline *deadline) {
+    do {
         int r = lipc__send_to_failed(fd, false, deadline);
         if (r < 0)
             return r;
-    }
+    } while (lipc__send_once(fd, data, size) < 0);
+    return (int64_t)size;
+}
+
+static int64_t lipc__send_waiting(int fd, const void *data, size_t size, lipc__deadline *deadline) {
+    return lipc__send_once(fd, data, size) >= 0 ? (int64_t)size : lipc__send_on(fd, data, size, deadline);
 }
 
 int64_t lipc_send(lipc_handle handle, const void *data, size_t size, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    return lipc__send_waiting((int)handle, data, size, &deadline);
+    return lipc__send_waiting((int)handle, data, size, &(lipc__deadline){.timeout_ms = timeout_ms});
 }
 
 int64_t lipc_send_batch(lipc_handle handle, const lipc_buffer *messages, size_t count, int timeout_ms) {

@@ -10,7 +10,11 @@ enum {
 };
 
 static size_t lipc__at_most(size_t size) {
+#ifdef __linux__
+    return size; /* it sees to that itself */
+#else
     return size < LIPC__MOST ? size : LIPC__MOST;
+#endif
 }
 
 /* A walk along the caller's buffers, which stay as they are. */
@@ -75,37 +79,69 @@ static ssize_t lipc__recvmsg(int fd, struct msghdr *m, int flags) {
 #endif
 }
 
-int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
+static ssize_t lipc__recv(int fd, void *data, size_t size) {
+    return SYS(recv(fd, data, lipc__at_most(size), MSG_DONTWAIT));
+}
+
+/* After a first attempt that failed. */
+LIPC__UNLIKELY static int64_t lipc__read_on(int fd, void *data, size_t size, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    while (size > 0) {
-        ssize_t n = SYS(recv((int)handle, data, lipc__at_most(size), MSG_DONTWAIT));
+    ssize_t n = -1;
+    while (n < 0) {
+        if (errno == ENOTSOCK)
+            return lipc__pipe_read(fd, &(struct iovec){data, lipc__at_most(size)}, 1, &deadline);
+        int r = lipc__receive_failed(fd, &deadline);
+        if (r != 0)
+            return r < 0 ? r : 0;
+        n = lipc__recv(fd, data, size);
+    }
+    return n;
+}
+
+int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
+    if (size == 0)
+        return 0;
+    ssize_t n = lipc__recv((int)handle, data, size);
+    return n >= 0 ? n : lipc__read_on((int)handle, data, size, timeout_ms);
+}
+
+/* After a first attempt that failed, or was not made. */
+LIPC__UNLIKELY static int64_t lipc__readv_on(int fd, const lipc_buffer *buffers, size_t count, bool failed, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc__cursor cursor = {buffers, count, 0};
+    struct iovec iov[LIPC__BATCH];
+    struct msghdr m = lipc__cursor_next(&cursor, iov);
+    for (; m.msg_iovlen > 0; failed = false) {
+        ssize_t n = failed ? -1 : lipc__recvmsg(fd, &m, 0);
         if (n >= 0)
             return n;
         if (errno == ENOTSOCK)
-            return lipc__pipe_read((int)handle, &(struct iovec){data, lipc__at_most(size)}, 1, &deadline);
-        int r = lipc__receive_failed((int)handle, &deadline);
+            return lipc__pipe_read(fd, iov, (int)m.msg_iovlen, &deadline);
+        int r = lipc__receive_failed(fd, &deadline);
         if (r != 0)
             return r < 0 ? r : 0;
     }
     return 0;
 }
 
+/* The caller's buffers as they are, for a first attempt. Returns whether there is anything in them, and not too much. */
+static bool lipc__whole(const lipc_buffer *buffers, size_t count, struct msghdr *ret_message, size_t *ret_size) {
+    size_t size = 0;
+    for (size_t i = 0; i < count; i++)
+        size += buffers[i].size;
+    memset(ret_message, 0, sizeof *ret_message);
+    ret_message->msg_iov = (struct iovec *)(uintptr_t)buffers;
+    ret_message->msg_iovlen = count;
+    *ret_size = size;
+    return size > 0 && size <= LIPC__MOST && count <= LIPC__BATCH;
+}
+
 int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    lipc__cursor cursor = {buffers, count, 0};
-    struct iovec iov[LIPC__BATCH];
-    struct msghdr m = lipc__cursor_next(&cursor, iov);
-    while (m.msg_iovlen > 0) {
-        ssize_t n = lipc__recvmsg((int)handle, &m, 0);
-        if (n >= 0)
-            return n;
-        if (errno == ENOTSOCK)
-            return lipc__pipe_read((int)handle, iov, (int)m.msg_iovlen, &deadline);
-        int r = lipc__receive_failed((int)handle, &deadline);
-        if (r != 0)
-            return r < 0 ? r : 0;
-    }
-    return 0;
+    struct msghdr m;
+    size_t size;
+    bool whole = lipc__whole(buffers, count, &m, &size);
+    ssize_t n = whole ? lipc__recvmsg((int)handle, &m, 0) : -1;
+    return n >= 0 ? n : lipc__readv_on((int)handle, buffers, count, whole, timeout_ms);
 }
 
 /* What follows a failed send: 0 to try again; else what the caller returns, of which done bytes are sent. */
@@ -121,44 +157,54 @@ static int64_t lipc__send_failed(int fd, size_t done, lipc__deadline *deadline) 
     return r < 0 && done > 0 ? (int64_t)done : r;
 }
 
-/* Writes what the cursor has left, after done bytes, by calls of write. Returns how much was written in all. */
-static int64_t lipc__write_all(int fd, lipc__cursor *cursor, size_t done, ssize_t (*write)(int, const struct msghdr *),
+/* Writes what the cursor has, by calls of write, of which the last wrote what n says. Returns how much was written in all. */
+static int64_t lipc__write_all(int fd, lipc__cursor *cursor, ssize_t n, ssize_t (*write)(int, const struct msghdr *),
                                lipc__deadline *deadline) {
     struct iovec iov[LIPC__BATCH];
-    for (;;) {
-        struct msghdr m = lipc__cursor_next(cursor, iov);
-        if (m.msg_iovlen == 0)
-            return (int64_t)done;
-        ssize_t n = write(fd, &m);
+    for (size_t done = 0;;) {
         if (n >= 0) {
             done += (size_t)n;
             lipc__cursor_advance(cursor, (size_t)n);
+        } else {
+            int64_t r = lipc__send_failed(fd, done, deadline);
+            if (r != 0)
+                return r;
+        }
+        struct msghdr m = lipc__cursor_next(cursor, iov);
+        if (m.msg_iovlen == 0)
+            return (int64_t)done;
+        n = write(fd, &m);
+    }
+}
+
+static ssize_t lipc__send_bytes(int fd, const void *data, size_t size) {
+    return SYS(send(fd, data, lipc__at_most(size), MSG_DONTWAIT | MSG_NOSIGNAL));
+}
+
+/* After a first attempt that did not write all, but what n says. */
+LIPC__UNLIKELY static int64_t lipc__write_on(int fd, const char *data, size_t size, ssize_t n, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    for (size_t done = 0;; n = lipc__send_bytes(fd, data + done, size - done)) {
+        if (n >= 0) {
+            done += (size_t)n;
+            if (done == size)
+                return (int64_t)done;
             continue;
         }
-        int64_t r = lipc__send_failed(fd, done, deadline);
+        if (errno == ENOTSOCK) /* a pipe: an iovec holds no pointer to const */
+            return lipc__write_all(fd, &(lipc__cursor){&(lipc_buffer){(void *)(uintptr_t)data, size}, 1, 0}, 0,
+                                   lipc__pipe_write, &deadline);
+        int64_t r = lipc__send_failed(fd, done, &deadline);
         if (r != 0)
             return r;
     }
 }
 
 int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    size_t done = 0;
-    while (done < size) {
-        ssize_t n = SYS(send((int)handle, (const char *)data + done, lipc__at_most(size - done),
-                             MSG_DONTWAIT | MSG_NOSIGNAL));
-        if (n >= 0) {
-            done += (size_t)n;
-            continue;
-        }
-        if (errno == ENOTSOCK) /* a pipe: an iovec holds no pointer to const */
-            return lipc__write_all((int)handle, &(lipc__cursor){&(lipc_buffer){(void *)(uintptr_t)data, size}, 1, 0}, 0,
-                                   lipc__pipe_write, &deadline);
-        int64_t r = lipc__send_failed((int)handle, done, &deadline);
-        if (r != 0)
-            return r;
-    }
-    return (int64_t)done;
+    if (size == 0)
+        return 0;
+    ssize_t n = lipc__send_bytes((int)handle, data, size);
+    return n == (ssize_t)size ? n : lipc__write_on((int)handle, data, size, n, timeout_ms);
 }
 
 static ssize_t lipc__send_some(int fd, const struct msghdr *m) {
@@ -166,10 +212,41 @@ static ssize_t lipc__send_some(int fd, const struct msghdr *m) {
     return n < 0 && errno == ENOTSOCK ? lipc__pipe_write(fd, m) : n;
 }
 
-int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+/* After a first attempt, by calls of write, that wrote what n says. */
+LIPC__UNLIKELY static int64_t lipc__writev_on(int fd, const lipc_buffer *buffers, size_t count, ssize_t n,
+                                              ssize_t (*write)(int, const struct msghdr *), int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    lipc__cursor cursor = {buffers, count, 0};
-    return lipc__write_all((int)handle, &cursor, 0, lipc__send_some, &deadline);
+    return lipc__write_all(fd, &(lipc__cursor){buffers, count, 0}, n, write, &deadline);
+}
+
+int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    struct msghdr m;
+    size_t size;
+    ssize_t n = 0;
+    if (lipc__whole(buffers, count, &m, &size))
+        n = lipc__send_some((int)handle, &m);
+    if (n > 0 && (size_t)n == size)
+        return n;
+    return lipc__writev_on((int)handle, buffers, count, n, lipc__send_some, timeout_ms);
+}
+
+int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    struct msghdr m;
+    size_t size;
+    if (!lipc__whole(buffers, count, &m, &size))
+        return lipc_readv(handle, buffers, count, timeout_ms);
+    return lipc__pipe_read((int)handle, m.msg_iov, (int)m.msg_iovlen, &(lipc__deadline){.timeout_ms = timeout_ms});
+}
+
+int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    struct msghdr m;
+    size_t size;
+    ssize_t n = 0;
+    if (lipc__whole(buffers, count, &m, &size))
+        n = lipc__pipe_write((int)handle, &m);
+    if (n > 0 && (size_t)n == size)
+        return n;
+    return lipc__writev_on((int)handle, buffers, count, n, lipc__pipe_write, timeout_ms);
 }
 
 int lipc_shutdown(lipc_handle handle, int direction) {

@@ -91,6 +91,14 @@ int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count
     return done > 0 ? (int64_t)done : r;
 }
 
+int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    return lipc_readv(handle, buffers, count, timeout_ms);
+}
+
+int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    return lipc_writev(handle, buffers, count, timeout_ms);
+}
+
 int lipc_shutdown(lipc_handle handle, int direction) {
     DWORD flags;
     if (direction < LIPC_READ || direction > (LIPC_READ | LIPC_WRITE))
