@@ -1,0 +1,220 @@
+// Package contender is what the Go programs that the benchmark compares have in common: how they talk to its driver, and
+// the loops that are measured. A contender says how it listens and dials, in a table of variants that it hands to [Main];
+// everything else is the same code for all of them.
+//
+// The driver starts a server and a client process:
+//
+//	PROGRAM server VARIANT WORK SIZE COUNT ADDRESS
+//	PROGRAM client VARIANT WORK SIZE COUNT ADDRESS
+//
+// ADDRESS is the path of a file that does not exist, in a folder of its own. Both print the line "ready" once they are. The
+// server prints for every line on its standard input how many heap allocations it has made so far, and serves until its
+// input ends. The client makes a round for every line that it reads, which says how many milliseconds that is to take, and
+// prints "OPERATIONS NANOSECONDS ALLOCATIONS".
+//
+// An error is a line on standard error and exit status 1. If the variant does not do that work the status is 2.
+package contender
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+)
+
+// A Conn is a connection. Of one that transfers messages, Write sends one, and Read receives one. The end is [io.EOF].
+type Conn = io.ReadWriteCloser
+
+// A Lender is a [Conn] whose library hands out memory of its own, so that nothing need be copied out of it.
+type Lender interface {
+	Lend(size int) ([]byte, error) // waits for so many bytes, or a message of that size
+	Release()                      // what was lent is not used any more
+}
+
+// A FileConn is a [Conn] that transfers open files.
+type FileConn interface {
+	Conn
+	SendFile(b []byte, f *os.File) error
+	ReceiveFile(b []byte) error // receives len(b) bytes with one file, and closes that
+}
+
+// A Listener makes the server's ends. When it is closed, Accept returns an error.
+type Listener interface {
+	Accept() (Conn, error)
+	Close() error
+}
+
+// A Variant is one way to communicate, of a library that may have several.
+type Variant struct {
+	Works  []string // those that it does
+	Listen func(address string) (Listener, error)
+	Dialer func(address string) (Dial, error) // what need not be done for every connection is done here
+}
+
+// A Dial connects to the server.
+type Dial func() (Conn, error)
+
+// Works of those that have connections, and of those that have a single peer.
+var (
+	Connecting = []string{"roundtrip", "stream", "connect", "idle", "busy"}
+	Passing    = append(slices.Clip(Connecting), "files")
+	Single     = []string{"roundtrip", "stream"}
+	Buffered   = []string{"buffered"}
+)
+
+// A job is what the driver asks for.
+type job struct {
+	Variant
+	work        string
+	size, count int
+	address     string
+}
+
+// Main is the whole of a contender. It does not return.
+func Main(variants map[string]Variant) {
+	if len(os.Args) != 7 || os.Args[1] != "server" && os.Args[1] != "client" {
+		fail(errors.New("usage: server|client VARIANT WORK SIZE COUNT ADDRESS"))
+	}
+	v, work := variants[os.Args[2]], os.Args[3]
+	if !slices.Contains(v.Works, work) {
+		fmt.Fprintf(os.Stderr, "%s: there is no work %q of a variant %q\n", os.Args[0], work, os.Args[2])
+		os.Exit(2)
+	}
+	j := &job{Variant: v, work: work, size: number(os.Args[4]), count: number(os.Args[5]), address: os.Args[6]}
+	if os.Args[1] == "server" {
+		j.serve()
+	} else {
+		j.measure()
+	}
+	os.Exit(0)
+}
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	if err == nil && n < 1 {
+		err = fmt.Errorf("%s is not a positive number", s)
+	}
+	check(err)
+	return n
+}
+
+func check(err error) {
+	if err != nil {
+		fail(err)
+	}
+}
+
+func fail(err error) {
+	fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
+	os.Exit(1)
+}
+
+// ending is set when the server's input has ended, and errors are what closing leads to.
+var ending atomic.Bool
+
+func (j *job) serve() {
+	l, err := j.Listen(j.address)
+	check(err)
+	go j.accept(l)
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Println(allocations())
+	}
+	ending.Store(true)
+	check(l.Close())
+}
+
+func (j *job) accept(l Listener) {
+	for {
+		c, err := l.Accept()
+		if ending.Load() {
+			return
+		}
+		check(err)
+		if j.work == "connect" {
+			check(c.Close())
+			continue
+		}
+		go func() {
+			if err := j.answer(c); !errors.Is(err, io.EOF) && !ending.Load() {
+				fail(err)
+			}
+			if _, closes := l.(*sole); !closes {
+				c.Close()
+			}
+		}()
+	}
+}
+
+func (j *job) answer(c Conn) error {
+	switch j.work {
+	case "stream":
+		return drain(newEnd(c, j.size), j.size)
+	case "buffered":
+		return drain(newEnd(c, bufferSize), j.size)
+	case "files":
+		return receiveFiles(c.(FileConn))
+	}
+	return echo(newEnd(c, j.size))
+}
+
+func (j *job) measure() {
+	dial, err := j.Dialer(j.address)
+	check(err)
+	var round func(time.Duration) int
+	switch j.work {
+	case "idle":
+		ends := dialAll(dial, j.count, j.size)
+		defer closeAll(ends)
+		round = func(time.Duration) int { return 0 }
+	case "busy":
+		ends := dialAll(dial, j.count, j.size)
+		defer closeAll(ends)
+		round = newCrowd(ends).round
+	case "connect":
+		round = newConnector(dial).round
+	default:
+		c, err := dial()
+		check(err)
+		defer c.Close()
+		round = j.operator(c).round
+	}
+	round(0) // What is made once, and a first look at the clock.
+	fmt.Println("ready")
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		milliseconds := number(lines.Text())
+		if j.work == "idle" {
+			fmt.Println(0, 0, 0)
+			continue
+		}
+		before, begin := allocations(), time.Now()
+		operations := round(time.Duration(milliseconds) * time.Millisecond)
+		elapsed := time.Since(begin)
+		fmt.Println(operations, elapsed.Nanoseconds(), allocations()-before)
+	}
+}
+
+// operator returns what makes the operations of the works on one connection.
+func (j *job) operator(c Conn) *operator {
+	switch j.work {
+	case "stream":
+		return newSender(c, nil, j.size)
+	case "buffered":
+		return newSender(c, bufio.NewWriterSize(c, bufferSize), j.size)
+	case "files":
+		return newFileSender(c.(FileConn))
+	}
+	return newAsker(newEnd(c, j.size))
+}
+
+func allocations() uint64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.Mallocs
+}

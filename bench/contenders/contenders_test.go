@@ -1,0 +1,184 @@
+//go:build linux
+
+// Package contenders has nothing but a test: that each Go contender does what it is asked, in all its variants and works.
+package contenders
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc/bench/contender"
+)
+
+// The contenders' variants, and their works.
+var programs = map[string]map[string][]string{
+	"ipc": {"unix": contender.Passing, "message": contender.Passing, "bufio": contender.Buffered,
+		"datagram": contender.Single, "pipe": contender.Single},
+	"net": {"unix": contender.Passing, "unixpacket": contender.Passing, "bufio": contender.Buffered,
+		"tcp": contender.Connecting, "unixgram": contender.Single, "pipe": contender.Single},
+	"mdlayher":  {"seqpacket": contender.Passing},
+	"golangipc": {"message": contender.Single},
+	"shmipc":    {"stream": {"roundtrip", "stream", "idle", "busy"}},
+}
+
+// sizes are those of the units. What is odd does not divide a buffer's size.
+var sizes = map[string][]int{
+	"roundtrip": {1, 64, 64 << 10}, "stream": {1, 64, 64 << 10}, "buffered": {1, 77, 64 << 10}, "connect": {1},
+	"files": {1}, "idle": {64}, "busy": {64},
+}
+
+const (
+	count        = 8
+	rounds       = 2
+	milliseconds = 10
+)
+
+func TestEachContenderDoesItsWorks(t *testing.T) {
+	bin := build(t)
+	for program, variants := range programs {
+		for variant, works := range variants {
+			for _, work := range works {
+				for _, size := range sizes[work] {
+					t.Run(fmt.Sprint(program, "/", variant, "/", work, "/", size), func(t *testing.T) {
+						test(t, filepath.Join(bin, program), variant, work, size)
+					})
+				}
+			}
+		}
+	}
+}
+
+func TestWorkThatAContenderDoesNotDoIsExitStatus2(t *testing.T) {
+	bin := build(t)
+	for program := range programs {
+		for _, role := range []string{"server", "client"} {
+			err := exec.Command(filepath.Join(bin, program), role, "none", "roundtrip", "1", "1", "address").Run()
+			if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 2 {
+				t.Errorf("%s %s of an unknown variant: want exit status 2, got %v", program, role, err)
+			}
+		}
+	}
+}
+
+// build builds all contenders, and returns the folder where they are.
+func build(t *testing.T) string {
+	dir := t.TempDir()
+	if out, err := exec.Command("go", "build", "-o", dir, "./...").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return dir
+}
+
+func test(t *testing.T, program, variant, work string, size int) {
+	dir := t.TempDir()
+	arguments := []string{variant, work, strconv.Itoa(size), strconv.Itoa(count), filepath.Join(dir, "address")}
+	var serverEnds, clientEnds []*os.File
+	if variant == "pipe" {
+		serverEnds, clientEnds = pipes(t)
+	}
+	server := start(t, program, append([]string{"server"}, arguments...), serverEnds)
+	client := start(t, program, append([]string{"client"}, arguments...), clientEnds)
+	for range rounds {
+		client.ask(t, milliseconds)
+		var operations, nanoseconds, allocations int
+		client.answer(t, &operations, &nanoseconds, &allocations)
+		if work == "idle" {
+			continue
+		}
+		if operations < 1 || nanoseconds < milliseconds*1e6 {
+			t.Errorf("%d operations in %d ns", operations, nanoseconds)
+		}
+		data := work != "connect" && work != "files"
+		if filepath.Base(program) == "ipc" && data && float64(allocations) >= max(10, 0.01*float64(operations)) {
+			t.Errorf("%d allocations in %d operations", allocations, operations)
+		}
+	}
+	server.ask(t, 0)
+	var allocations int
+	server.answer(t, &allocations)
+	client.stop(t)
+	server.stop(t)
+	left, err := os.ReadDir(dir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+}
+
+// pipes returns the ends of two pipes, one each way.
+func pipes(t *testing.T) (server, client []*os.File) {
+	fromClient, toServer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fromServer, toClient, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return []*os.File{fromClient, toClient}, []*os.File{fromServer, toServer}
+}
+
+type process struct {
+	cmd    *exec.Cmd
+	stdin  io.WriteCloser
+	stdout *bufio.Reader
+}
+
+// start runs a process until it is ready. The files become its own.
+func start(t *testing.T, program string, arguments []string, files []*os.File) *process {
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, program, arguments...)
+	cmd.Stderr = t.Output()
+	cmd.ExtraFiles = files
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		f.Close()
+	}
+	p := &process{cmd, stdin, bufio.NewReader(stdout)}
+	if line, err := p.stdout.ReadString('\n'); line != "ready\n" {
+		t.Fatalf("%v: want ready, got %q, %v", cmd.Args, line, err)
+	}
+	return p
+}
+
+func (p *process) ask(t *testing.T, n int) {
+	if _, err := fmt.Fprintln(p.stdin, n); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *process) answer(t *testing.T, numbers ...any) {
+	line, err := p.stdout.ReadString('\n')
+	if err != nil {
+		t.Fatalf("%v: %v", p.cmd.Args, err)
+	}
+	if _, err := fmt.Sscanln(line, numbers...); err != nil {
+		t.Fatalf("%v: want %d numbers, got %q", p.cmd.Args, len(numbers), line)
+	}
+}
+
+func (p *process) stop(t *testing.T) {
+	p.stdin.Close()
+	if err := p.cmd.Wait(); err != nil {
+		t.Errorf("%v: %v", p.cmd.Args, err)
+	}
+}

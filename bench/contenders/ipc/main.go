@@ -1,0 +1,179 @@
+//go:build unix
+
+// Ipc is the contender of package ipc.
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/bench/contender"
+)
+
+var variants = map[string]contender.Variant{
+	"unix":     stream(contender.Passing, &ipc.ListenConfig{}, &ipc.Dialer{}),
+	"bufio":    stream(contender.Buffered, &ipc.ListenConfig{}, &ipc.Dialer{}),
+	"message":  message(contender.Passing, &ipc.ListenConfig{}, &ipc.Dialer{}),
+	"datagram": {Works: contender.Single, Listen: listenDatagram, Dialer: dialerDatagram},
+	"pipe":     {Works: contender.Single, Listen: listenPipe, Dialer: dialerPipe},
+}
+
+func main() { contender.Main(variants) }
+
+var background = context.Background()
+
+func stream(works []string, lc *ipc.ListenConfig, d *ipc.Dialer) contender.Variant {
+	listen := func(address string) (contender.Listener, error) {
+		l, err := lc.Listen(background, ipc.Path(address))
+		if err != nil {
+			return nil, err
+		}
+		accept := func() (*streamConn, error) {
+			c, err := l.AcceptConn(background)
+			return &streamConn{Conn: c}, err
+		}
+		return contender.ListenerOf[*streamConn]{AcceptConn: accept, CloseAll: l.Close}, nil
+	}
+	dialer := func(address string) (contender.Dial, error) {
+		name := ipc.Path(address)
+		return func() (contender.Conn, error) {
+			c, err := d.Dial(background, name)
+			return &streamConn{Conn: c}, err
+		}, nil
+	}
+	return contender.Variant{Works: works, Listen: listen, Dialer: dialer}
+}
+
+// A streamConn is a connection of bytes, and the file that it receives.
+type streamConn struct {
+	*ipc.Conn
+	files [1]*os.File
+}
+
+func (c *streamConn) SendFile(b []byte, f *os.File) error {
+	_, err := c.SendFiles(b, f)
+	return err
+}
+
+func (c *streamConn) ReceiveFile(b []byte) error {
+	_, n, err := c.ReceiveFiles(b, c.files[:])
+	return closed(n, c.files[0], err)
+}
+
+// closed closes the file that was received, if one was.
+func closed(n int, f *os.File, err error) error {
+	if err == nil && n != 1 {
+		err = errors.New("a byte came without a file")
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
+func message(works []string, lc *ipc.ListenConfig, d *ipc.Dialer) contender.Variant {
+	listen := func(address string) (contender.Listener, error) {
+		l, err := lc.ListenMessage(background, ipc.Path(address))
+		if err != nil {
+			return nil, err
+		}
+		accept := func() (*messageConn, error) {
+			c, err := l.AcceptConn(background)
+			return &messageConn{MessageConn: c}, err
+		}
+		return contender.ListenerOf[*messageConn]{AcceptConn: accept, CloseAll: l.Close}, nil
+	}
+	dialer := func(address string) (contender.Dial, error) {
+		name := ipc.Path(address)
+		return func() (contender.Conn, error) {
+			c, err := d.DialMessage(background, name)
+			return &messageConn{MessageConn: c}, err
+		}, nil
+	}
+	return contender.Variant{Works: works, Listen: listen, Dialer: dialer}
+}
+
+// A messageConn is a connection of messages, and the file that it receives.
+type messageConn struct {
+	*ipc.MessageConn
+	files [1]*os.File
+}
+
+func (c *messageConn) Read(b []byte) (int, error)  { return c.Receive(b) }
+func (c *messageConn) Write(b []byte) (int, error) { return len(b), c.Send(b) }
+
+func (c *messageConn) SendFile(b []byte, f *os.File) error {
+	_, err := c.SendFiles(b, f)
+	return err
+}
+
+func (c *messageConn) ReceiveFile(b []byte) error {
+	_, n, err := c.ReceiveFiles(b, c.files[:])
+	return closed(n, c.files[0], err)
+}
+
+// A datagramConn answers to who sent last.
+type datagramConn struct {
+	*ipc.DatagramConn
+	peer ipc.Name
+}
+
+func (c *datagramConn) Read(b []byte) (n int, err error) {
+	n, c.peer, err = c.ReceiveFrom(b)
+	return n, err
+}
+
+func (c *datagramConn) Write(b []byte) (int, error) { return len(b), c.SendTo(b, c.peer) }
+
+func listenDatagram(address string) (contender.Listener, error) {
+	c, err := ipc.ListenDatagram(ipc.Path(address))
+	if err != nil {
+		return nil, err
+	}
+	return contender.Sole(&datagramConn{DatagramConn: c}), nil
+}
+
+// dialerDatagram returns sockets that have a name, so that they can be answered, and are connected to the server.
+func dialerDatagram(address string) (contender.Dial, error) {
+	return func() (contender.Conn, error) {
+		c, err := ipc.ListenDatagram(ipc.Path(address + ".client"))
+		if err != nil {
+			return nil, err
+		}
+		return c, c.Connect(ipc.Path(address))
+	}, nil
+}
+
+// A pipeConn is a pipe each way.
+type pipeConn struct {
+	*ipc.PipeReader
+	w *ipc.PipeWriter
+}
+
+func (c pipeConn) Write(b []byte) (int, error) { return c.w.Write(b) }
+func (c pipeConn) Close() error                { return errors.Join(c.PipeReader.Close(), c.w.Close()) }
+
+// newPipeConn returns the pipes that the process was started with.
+func newPipeConn() (contender.Conn, error) {
+	reading, writing := os.NewFile(3, "reading end"), os.NewFile(4, "writing end")
+	defer reading.Close() // The ends are duplicates.
+	defer writing.Close()
+	r, err := ipc.FilePipeReader(reading)
+	if err != nil {
+		return nil, err
+	}
+	w, err := ipc.FilePipeWriter(writing)
+	return pipeConn{r, w}, err
+}
+
+func listenPipe(string) (contender.Listener, error) {
+	c, err := newPipeConn()
+	if err != nil {
+		return nil, err
+	}
+	return contender.Sole(c), nil
+}
+
+func dialerPipe(string) (contender.Dial, error) { return newPipeConn, nil }
