@@ -53,8 +53,8 @@ type Listener interface {
 // A Variant is one way to communicate, of a library that may have several.
 type Variant struct {
 	Works  []string // those that it does
-	Listen func(address string) (Listener, error)
-	Dialer func(address string) (Dial, error) // what need not be done for every connection is done here
+	Listen func(Job) (Listener, error)
+	Dialer func(Job) (Dial, error) // what need not be done for every connection is done here
 }
 
 // A Dial connects to the server.
@@ -68,12 +68,11 @@ var (
 	Buffered   = []string{"buffered"}
 )
 
-// A job is what the driver asks for.
-type job struct {
-	Variant
-	work        string
-	size, count int
-	address     string
+// A Job is what the driver asks for.
+type Job struct {
+	Work        string
+	Size, Count int
+	Address     string
 }
 
 // Main is the whole of a contender. It does not return.
@@ -86,11 +85,11 @@ func Main(variants map[string]Variant) {
 		fmt.Fprintf(os.Stderr, "%s: there is no work %q of a variant %q\n", os.Args[0], work, os.Args[2])
 		os.Exit(2)
 	}
-	j := &job{Variant: v, work: work, size: number(os.Args[4]), count: number(os.Args[5]), address: os.Args[6]}
+	j := Job{work, number(os.Args[4]), number(os.Args[5]), os.Args[6]}
 	if os.Args[1] == "server" {
-		j.serve()
+		j.serve(v)
 	} else {
-		j.measure()
+		j.measure(v)
 	}
 	os.Exit(0)
 }
@@ -118,8 +117,8 @@ func fail(err error) {
 // ending is set when the server's input has ended, and errors are what closing leads to.
 var ending atomic.Bool
 
-func (j *job) serve() {
-	l, err := j.Listen(j.address)
+func (j Job) serve(v Variant) {
+	l, err := v.Listen(j)
 	check(err)
 	go j.accept(l)
 	fmt.Println("ready")
@@ -130,14 +129,14 @@ func (j *job) serve() {
 	check(l.Close())
 }
 
-func (j *job) accept(l Listener) {
+func (j Job) accept(l Listener) {
 	for {
 		c, err := l.Accept()
 		if ending.Load() {
 			return
 		}
 		check(err)
-		if j.work == "connect" {
+		if j.Work == "connect" {
 			check(c.Close())
 			continue
 		}
@@ -152,29 +151,29 @@ func (j *job) accept(l Listener) {
 	}
 }
 
-func (j *job) answer(c Conn) error {
-	switch j.work {
+func (j Job) answer(c Conn) error {
+	switch j.Work {
 	case "stream":
-		return drain(newEnd(c, j.size), j.size)
+		return drain(newEnd(c, j.Size), j.Size)
 	case "buffered":
-		return drain(newEnd(c, bufferSize), j.size)
+		return drain(newEnd(c, bufferSize), j.Size)
 	case "files":
 		return receiveFiles(c.(FileConn))
 	}
-	return echo(newEnd(c, j.size))
+	return echo(newEnd(c, j.Size))
 }
 
-func (j *job) measure() {
-	dial, err := j.Dialer(j.address)
+func (j Job) measure(v Variant) {
+	dial, err := v.Dialer(j)
 	check(err)
 	var round func(time.Duration) int
-	switch j.work {
+	switch j.Work {
 	case "idle":
-		ends := dialAll(dial, j.count, j.size)
+		ends := dialAll(dial, j.Count, j.Size)
 		defer closeAll(ends)
 		round = func(time.Duration) int { return 0 }
 	case "busy":
-		ends := dialAll(dial, j.count, j.size)
+		ends := dialAll(dial, j.Count, j.Size)
 		defer closeAll(ends)
 		round = newCrowd(ends).round
 	case "connect":
@@ -189,7 +188,7 @@ func (j *job) measure() {
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		milliseconds := number(lines.Text())
-		if j.work == "idle" {
+		if j.Work == "idle" {
 			fmt.Println(0, 0, 0)
 			continue
 		}
@@ -201,16 +200,16 @@ func (j *job) measure() {
 }
 
 // operator returns what makes the operations of the works on one connection.
-func (j *job) operator(c Conn) *operator {
-	switch j.work {
+func (j Job) operator(c Conn) *operator {
+	switch j.Work {
 	case "stream":
-		return newSender(c, nil, j.size)
+		return newSender(c, nil, j.Size)
 	case "buffered":
-		return newSender(c, bufio.NewWriterSize(c, bufferSize), j.size)
+		return newSender(c, bufio.NewWriterSize(c, bufferSize), j.Size)
 	case "files":
 		return newFileSender(c.(FileConn))
 	}
-	return newAsker(newEnd(c, j.size))
+	return newAsker(newEnd(c, j.Size))
 }
 
 func allocations() uint64 {

@@ -90,8 +90,8 @@ func (c *conn) Close() error {
 	return nil
 }
 
-func listen(address string) (contender.Listener, error) {
-	name, err := name(address)
+func listen(j contender.Job) (contender.Listener, error) {
+	name, err := name(j.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,8 @@ func listen(address string) (contender.Listener, error) {
 	return contender.Sole(&conn{peer: s}), nil
 }
 
-func dialer(address string) (contender.Dial, error) {
-	name, err := name(address)
+func dialer(j contender.Job) (contender.Dial, error) {
+	name, err := name(j.Address)
 	if err != nil {
 		return nil, err
 	}

@@ -25,8 +25,8 @@ func main() { contender.Main(variants) }
 var background = context.Background()
 
 func stream(works []string, lc *ipc.ListenConfig, d *ipc.Dialer) contender.Variant {
-	listen := func(address string) (contender.Listener, error) {
-		l, err := lc.Listen(background, ipc.Path(address))
+	listen := func(j contender.Job) (contender.Listener, error) {
+		l, err := lc.Listen(background, ipc.Path(j.Address))
 		if err != nil {
 			return nil, err
 		}
@@ -36,8 +36,8 @@ func stream(works []string, lc *ipc.ListenConfig, d *ipc.Dialer) contender.Varia
 		}
 		return contender.ListenerOf[*streamConn]{AcceptConn: accept, CloseAll: l.Close}, nil
 	}
-	dialer := func(address string) (contender.Dial, error) {
-		name := ipc.Path(address)
+	dialer := func(j contender.Job) (contender.Dial, error) {
+		name := ipc.Path(j.Address)
 		return func() (contender.Conn, error) {
 			c, err := d.Dial(background, name)
 			return &streamConn{Conn: c}, err
@@ -74,8 +74,8 @@ func closed(n int, f *os.File, err error) error {
 }
 
 func message(works []string, lc *ipc.ListenConfig, d *ipc.Dialer) contender.Variant {
-	listen := func(address string) (contender.Listener, error) {
-		l, err := lc.ListenMessage(background, ipc.Path(address))
+	listen := func(j contender.Job) (contender.Listener, error) {
+		l, err := lc.ListenMessage(background, ipc.Path(j.Address))
 		if err != nil {
 			return nil, err
 		}
@@ -85,8 +85,8 @@ func message(works []string, lc *ipc.ListenConfig, d *ipc.Dialer) contender.Vari
 		}
 		return contender.ListenerOf[*messageConn]{AcceptConn: accept, CloseAll: l.Close}, nil
 	}
-	dialer := func(address string) (contender.Dial, error) {
-		name := ipc.Path(address)
+	dialer := func(j contender.Job) (contender.Dial, error) {
+		name := ipc.Path(j.Address)
 		return func() (contender.Conn, error) {
 			c, err := d.DialMessage(background, name)
 			return &messageConn{MessageConn: c}, err
@@ -127,8 +127,8 @@ func (c *datagramConn) Read(b []byte) (n int, err error) {
 
 func (c *datagramConn) Write(b []byte) (int, error) { return len(b), c.SendTo(b, c.peer) }
 
-func listenDatagram(address string) (contender.Listener, error) {
-	c, err := ipc.ListenDatagram(ipc.Path(address))
+func listenDatagram(j contender.Job) (contender.Listener, error) {
+	c, err := ipc.ListenDatagram(ipc.Path(j.Address))
 	if err != nil {
 		return nil, err
 	}
@@ -136,13 +136,13 @@ func listenDatagram(address string) (contender.Listener, error) {
 }
 
 // dialerDatagram returns sockets that have a name, so that they can be answered, and are connected to the server.
-func dialerDatagram(address string) (contender.Dial, error) {
+func dialerDatagram(j contender.Job) (contender.Dial, error) {
 	return func() (contender.Conn, error) {
-		c, err := ipc.ListenDatagram(ipc.Path(address + ".client"))
+		c, err := ipc.ListenDatagram(ipc.Path(j.Address + ".client"))
 		if err != nil {
 			return nil, err
 		}
-		return c, c.Connect(ipc.Path(address))
+		return c, c.Connect(ipc.Path(j.Address))
 	}, nil
 }
 
@@ -168,7 +168,7 @@ func newPipeConn() (contender.Conn, error) {
 	return pipeConn{r, w}, err
 }
 
-func listenPipe(string) (contender.Listener, error) {
+func listenPipe(contender.Job) (contender.Listener, error) {
 	c, err := newPipeConn()
 	if err != nil {
 		return nil, err
@@ -176,4 +176,4 @@ func listenPipe(string) (contender.Listener, error) {
 	return contender.Sole(c), nil
 }
 
-func dialerPipe(string) (contender.Dial, error) { return newPipeConn, nil }
+func dialerPipe(contender.Job) (contender.Dial, error) { return newPipeConn, nil }

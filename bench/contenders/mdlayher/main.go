@@ -25,12 +25,12 @@ func newSocket() (*socket.Conn, error) {
 	return socket.Socket(unix.AF_UNIX, unix.SOCK_SEQPACKET, 0, "seqpacket", nil)
 }
 
-func listen(address string) (contender.Listener, error) {
+func listen(j contender.Job) (contender.Listener, error) {
 	l, err := newSocket()
 	if err != nil {
 		return nil, err
 	}
-	if err := l.Bind(&unix.SockaddrUnix{Name: address}); err != nil {
+	if err := l.Bind(&unix.SockaddrUnix{Name: j.Address}); err != nil {
 		return nil, err
 	}
 	if err := l.Listen(unix.SOMAXCONN); err != nil {
@@ -40,12 +40,12 @@ func listen(address string) (contender.Listener, error) {
 		c, _, err := l.Accept(background, 0)
 		return &conn{Conn: c}, err
 	}
-	stop := func() error { return errors.Join(l.Close(), os.Remove(address)) }
+	stop := func() error { return errors.Join(l.Close(), os.Remove(j.Address)) }
 	return contender.ListenerOf[*conn]{AcceptConn: accept, CloseAll: stop}, nil
 }
 
-func dialer(address string) (contender.Dial, error) {
-	peer := &unix.SockaddrUnix{Name: address}
+func dialer(j contender.Job) (contender.Dial, error) {
+	peer := &unix.SockaddrUnix{Name: j.Address}
 	return func() (contender.Conn, error) {
 		c, err := newSocket()
 		if err != nil {

@@ -24,9 +24,9 @@ func main() {
 	})
 }
 
-func listen(network string) func(address string) (contender.Listener, error) {
-	return func(address string) (contender.Listener, error) {
-		l, err := net.ListenUnix(network, &net.UnixAddr{Name: address, Net: network})
+func listen(network string) func(j contender.Job) (contender.Listener, error) {
+	return func(j contender.Job) (contender.Listener, error) {
+		l, err := net.ListenUnix(network, &net.UnixAddr{Name: j.Address, Net: network})
 		if err != nil {
 			return nil, err
 		}
@@ -38,9 +38,9 @@ func listen(network string) func(address string) (contender.Listener, error) {
 	}
 }
 
-func dialer(network string) func(address string) (contender.Dial, error) {
-	return func(address string) (contender.Dial, error) {
-		peer := &net.UnixAddr{Name: address, Net: network}
+func dialer(network string) func(j contender.Job) (contender.Dial, error) {
+	return func(j contender.Job) (contender.Dial, error) {
+		peer := &net.UnixAddr{Name: j.Address, Net: network}
 		return func() (contender.Conn, error) {
 			c, err := net.DialUnix(network, nil, peer)
 			return newConn(c), err
@@ -84,21 +84,21 @@ func (c *conn) ReceiveFile(b []byte) error {
 }
 
 // listenTCP writes the port that the system chose to the file address.
-func listenTCP(address string) (contender.Listener, error) {
+func listenTCP(j contender.Job) (contender.Listener, error) {
 	l, err := net.ListenTCP("tcp", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		return nil, err
 	}
 	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	if err := os.WriteFile(address, []byte(port), 0o600); err != nil {
+	if err := os.WriteFile(j.Address, []byte(port), 0o600); err != nil {
 		return nil, err
 	}
-	stop := func() error { return errors.Join(l.Close(), os.Remove(address)) }
+	stop := func() error { return errors.Join(l.Close(), os.Remove(j.Address)) }
 	return contender.ListenerOf[*net.TCPConn]{AcceptConn: l.AcceptTCP, CloseAll: stop}, nil
 }
 
-func dialerTCP(address string) (contender.Dial, error) {
-	text, err := os.ReadFile(address)
+func dialerTCP(j contender.Job) (contender.Dial, error) {
+	text, err := os.ReadFile(j.Address)
 	if err != nil {
 		return nil, err
 	}
@@ -124,8 +124,8 @@ func (c *datagramConn) Close() error {
 	return errors.Join(c.UnixConn.Close(), os.Remove(c.LocalAddr().String()))
 }
 
-func listenDatagram(address string) (contender.Listener, error) {
-	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: address, Net: "unixgram"})
+func listenDatagram(j contender.Job) (contender.Listener, error) {
+	c, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: j.Address, Net: "unixgram"})
 	if err != nil {
 		return nil, err
 	}
@@ -139,9 +139,9 @@ func (c clientConn) Close() error {
 	return errors.Join(c.UnixConn.Close(), os.Remove(c.LocalAddr().String()))
 }
 
-func dialerDatagram(address string) (contender.Dial, error) {
-	own := &net.UnixAddr{Name: address + ".client", Net: "unixgram"}
-	peer := &net.UnixAddr{Name: address, Net: "unixgram"}
+func dialerDatagram(j contender.Job) (contender.Dial, error) {
+	own := &net.UnixAddr{Name: j.Address + ".client", Net: "unixgram"}
+	peer := &net.UnixAddr{Name: j.Address, Net: "unixgram"}
 	return func() (contender.Conn, error) {
 		c, err := net.DialUnix("unixgram", own, peer)
 		return clientConn{c}, err
@@ -165,7 +165,7 @@ func newPipeConn() (contender.Conn, error) {
 	return pipeConn{os.NewFile(3, "reading end"), os.NewFile(4, "writing end")}, nil
 }
 
-func listenPipe(string) (contender.Listener, error) {
+func listenPipe(contender.Job) (contender.Listener, error) {
 	c, err := newPipeConn()
 	if err != nil {
 		return nil, err
@@ -173,4 +173,4 @@ func listenPipe(string) (contender.Listener, error) {
 	return contender.Sole(c), nil
 }
 
-func dialerPipe(string) (contender.Dial, error) { return newPipeConn, nil }
+func dialerPipe(contender.Job) (contender.Dial, error) { return newPipeConn, nil }

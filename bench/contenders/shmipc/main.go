@@ -2,6 +2,10 @@
 
 // Shmipc is the contender of github.com/cloudwego/shmipc-go, whose connections are streams in the memory that a session of two
 // processes shares: here, as in its examples, a memfd of the default size.
+//
+// It does not stream: nothing stops a sender that is faster than the receiver, so that the memory is soon full, and from then
+// on that stream goes through a socket. It does not connect either: the other process does not learn of a stream before the
+// first message, and a session is no counterpart to a connection.
 package main
 
 import (
@@ -18,12 +22,15 @@ func main() {
 	const silent = 5 // The library would print to standard output. Its errors are returned, too.
 	shmipc.SetLogLevel(silent)
 	contender.Main(map[string]contender.Variant{
-		"stream": {Works: []string{"roundtrip", "stream", "idle", "busy"}, Listen: listen, Dialer: dialer},
+		"stream": {Works: []string{"roundtrip", "idle", "busy"}, Listen: listen, Dialer: dialer},
 	})
 }
 
 // A conn is a stream, whose memory is lent and not copied when it is read.
-type conn struct{ *shmipc.Stream }
+type conn struct {
+	*shmipc.Stream
+	reuse bool // what was read for what is written next
+}
 
 func (c conn) Write(b []byte) (int, error) {
 	n, err := c.BufferWriter().WriteBytes(b)
@@ -41,7 +48,14 @@ func (c conn) Lend(size int) ([]byte, error) {
 	return b, err
 }
 
-func (c conn) Release() { c.BufferReader().ReleasePreviousRead() }
+// Release does, on both sides, what the library's own benchmark does.
+func (c conn) Release() {
+	if c.reuse {
+		c.ReleaseReadAndReuse()
+	} else {
+		c.BufferReader().ReleasePreviousRead()
+	}
+}
 
 // A listener accepts the streams of one session after the other.
 type listener struct {
@@ -49,8 +63,8 @@ type listener struct {
 	session *shmipc.Session
 }
 
-func listen(address string) (contender.Listener, error) {
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: address, Net: "unix"})
+func listen(j contender.Job) (contender.Listener, error) {
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: j.Address, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
@@ -70,20 +84,21 @@ func (l *listener) Accept() (contender.Conn, error) {
 		}
 		stream, err := l.session.AcceptStream()
 		if err == nil {
-			return conn{stream}, nil
+			return conn{Stream: stream}, nil
 		}
 		l.session = nil // Its client is gone.
 	}
 }
 
-func dialer(address string) (contender.Dial, error) {
+func dialer(j contender.Job) (contender.Dial, error) {
 	config := shmipc.DefaultSessionManagerConfig()
-	config.Network, config.Address = "unix", address
+	config.Network, config.Address = "unix", j.Address
 	config.MemMapType = shmipc.MemMapTypeMemFd
 	config.InitializeTimeout = 100 * time.Second // as in the examples
+	reuse := j.Work != "idle"                    // which would keep 8 KiB for each connection, and use the memory up
 	sessions, err := shmipc.NewSessionManager(config)
 	return func() (contender.Conn, error) {
 		stream, err := sessions.GetStream()
-		return conn{stream}, err
+		return conn{stream, reuse}, err
 	}, err
 }
