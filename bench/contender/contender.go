@@ -55,6 +55,8 @@ type Variant struct {
 	Works  []string // those that it does
 	Listen func(Job) (Listener, error)
 	Dialer func(Job) (Dial, error) // what need not be done for every connection is done here
+
+	// An error of them that is [errors.ErrUnsupported] says that this job, of the works, cannot be done.
 }
 
 // A Dial connects to the server.
@@ -111,6 +113,9 @@ func check(err error) {
 
 func fail(err error) {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
+	if errors.Is(err, errors.ErrUnsupported) {
+		os.Exit(2)
+	}
 	os.Exit(1)
 }
 
@@ -166,22 +171,21 @@ func (j Job) answer(c Conn) error {
 func (j Job) measure(v Variant) {
 	dial, err := v.Dialer(j)
 	check(err)
+	var ends []*end
 	var round func(time.Duration) int
 	switch j.Work {
 	case "idle":
-		ends := dialAll(dial, j.Count, j.Size)
-		defer closeAll(ends)
+		ends = dialAll(dial, j.Count, j.Size)
 		round = func(time.Duration) int { return 0 }
 	case "busy":
-		ends := dialAll(dial, j.Count, j.Size)
-		defer closeAll(ends)
+		ends = dialAll(dial, j.Count, j.Size)
 		round = newCrowd(ends).round
 	case "connect":
 		round = newConnector(dial).round
 	default:
 		c, err := dial()
 		check(err)
-		defer c.Close()
+		ends = []*end{{Conn: c}}
 		round = j.operator(c).round
 	}
 	round(0) // What is made once, and a first look at the clock.
@@ -196,6 +200,9 @@ func (j Job) measure(v Variant) {
 		operations := round(time.Duration(milliseconds) * time.Millisecond)
 		elapsed := time.Since(begin)
 		fmt.Println(operations, elapsed.Nanoseconds(), allocations()-before)
+	}
+	for _, e := range ends {
+		check(e.Close())
 	}
 }
 

@@ -270,12 +270,6 @@ func dialAll(dial Dial, count, size int) []*end {
 	return ends
 }
 
-func closeAll(ends []*end) {
-	for _, e := range ends {
-		e.Close()
-	}
-}
-
 // A crowd makes round trips on many connections at once, with a goroutine for each, which lasts.
 type crowd struct {
 	starts []chan time.Duration

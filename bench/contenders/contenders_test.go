@@ -27,7 +27,7 @@ var programs = map[string]map[string][]string{
 		"tcp": contender.Connecting, "unixgram": contender.Single, "pipe": contender.Single},
 	"mdlayher":  {"seqpacket": contender.Passing},
 	"golangipc": {"message": contender.Single},
-	"shmipc":    {"stream": {"roundtrip", "idle", "busy"}},
+	"shmipc":    {"stream": {"roundtrip", "stream", "idle", "busy"}},
 }
 
 // sizes are those of the units. What is odd does not divide a buffer's size.
@@ -48,6 +48,9 @@ func TestEachContenderDoesItsWorks(t *testing.T) {
 		for variant, works := range variants {
 			for _, work := range works {
 				for _, size := range sizes[work] {
+					if program == "shmipc" && work == "stream" && size > 64 {
+						continue // which it leaves out
+					}
 					t.Run(fmt.Sprint(program, "/", variant, "/", work, "/", size), func(t *testing.T) {
 						test(t, filepath.Join(bin, program), variant, work, size)
 					})
@@ -59,11 +62,16 @@ func TestEachContenderDoesItsWorks(t *testing.T) {
 
 func TestWorkThatAContenderDoesNotDoIsExitStatus2(t *testing.T) {
 	bin := build(t)
-	for program := range programs {
+	for _, tt := range []struct{ program, variant, work, size string }{
+		{"ipc", "none", "roundtrip", "1"}, {"ipc", "bufio", "stream", "1"}, {"ipc", "datagram", "files", "1"},
+		{"net", "tcp", "files", "1"}, {"net", "pipe", "connect", "1"}, {"golangipc", "message", "busy", "1"},
+		{"shmipc", "stream", "connect", "1"}, {"shmipc", "stream", "stream", "65536"},
+	} {
 		for _, role := range []string{"server", "client"} {
-			err := exec.Command(filepath.Join(bin, program), role, "none", "roundtrip", "1", "1", "address").Run()
-			if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 2 {
-				t.Errorf("%s %s of an unknown variant: want exit status 2, got %v", program, role, err)
+			cmd := exec.Command(filepath.Join(bin, tt.program), role, tt.variant, tt.work, tt.size, "1", "address")
+			out, err := cmd.CombinedOutput()
+			if exit := new(exec.ExitError); !errors.As(err, &exit) || exit.ExitCode() != 2 || len(out) == 0 {
+				t.Errorf("%v: want exit status 2 and a reason, got %v, %q", cmd.Args, err, out)
 			}
 		}
 	}

@@ -1,15 +1,15 @@
 //go:build linux && (amd64 || arm64)
 
 // Shmipc is the contender of github.com/cloudwego/shmipc-go, whose connections are streams in the memory that a session of two
-// processes shares: here, as in its examples, a memfd of the default size.
+// processes shares: here, as in its examples, a memfd of the default size, which is cut to fit the units.
 //
-// It does not stream: nothing stops a sender that is faster than the receiver, so that the memory is soon full, and from then
-// on that stream goes through a socket. It does not connect either: the other process does not learn of a stream before the
-// first message, and a session is no counterpart to a connection.
+// It does not connect: the other process does not learn of a stream before the first message, and a session is no counterpart
+// to a connection.
 package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"time"
@@ -22,14 +22,14 @@ func main() {
 	const silent = 5 // The library would print to standard output. Its errors are returned, too.
 	shmipc.SetLogLevel(silent)
 	contender.Main(map[string]contender.Variant{
-		"stream": {Works: []string{"roundtrip", "idle", "busy"}, Listen: listen, Dialer: dialer},
+		"stream": {Works: []string{"roundtrip", "stream", "idle", "busy"}, Listen: listen, Dialer: dialer},
 	})
 }
 
 // A conn is a stream, whose memory is lent and not copied when it is read.
 type conn struct {
 	*shmipc.Stream
-	reuse bool // what was read for what is written next
+	client bool
 }
 
 func (c conn) Write(b []byte) (int, error) {
@@ -50,25 +50,54 @@ func (c conn) Lend(size int) ([]byte, error) {
 
 // Release does, on both sides, what the library's own benchmark does.
 func (c conn) Release() {
-	if c.reuse {
+	if c.client {
 		c.ReleaseReadAndReuse()
 	} else {
 		c.BufferReader().ReleasePreviousRead()
 	}
 }
 
+func (c conn) Close() error {
+	_, stability, _ := c.Session().GetMetrics()
+	if stability.FallbackWriteCount+stability.FallbackReadCount > 0 {
+		return errors.New("the shared memory was full, so that a part went through a socket")
+	}
+	return c.Stream.Close()
+}
+
+// configure returns the configuration, in which memory is cut to fit the units, as in the library's own benchmark. What slows a
+// sender down that is faster than the receiver is that the queue is full. If the memory is full before, that stream goes on
+// through a socket, for good, and then it is not shared memory that is measured: only small units stream.
+func configure(j contender.Job) (*shmipc.SessionManagerConfig, error) {
+	c := shmipc.DefaultSessionManagerConfig()
+	c.Network, c.Address = "unix", j.Address
+	c.MemMapType, c.InitializeTimeout = shmipc.MemMapTypeMemFd, 100*time.Second // as in the examples
+	likely := uint32(j.Size+3)&^3 + 256
+	c.BufferSliceSizes = []*shmipc.SizePercentPair{{Size: likely, Percent: 70}, {Size: 16 << 10, Percent: 20},
+		{Size: 64 << 10, Percent: 10}}
+	if j.Work == "stream" && c.ShareMemoryBufferCap/likely < 8*c.QueueCap {
+		return nil, fmt.Errorf("a stream of %d bytes at a time, in the shared memory alone: %w", j.Size, errors.ErrUnsupported)
+	}
+	return c, nil
+}
+
 // A listener accepts the streams of one session after the other.
 type listener struct {
 	*net.UnixListener
+	config  *shmipc.Config
 	session *shmipc.Session
 }
 
 func listen(j contender.Job) (contender.Listener, error) {
+	config, err := configure(j)
+	if err != nil {
+		return nil, err
+	}
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: j.Address, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
-	return &listener{UnixListener: l}, nil
+	return &listener{UnixListener: l, config: config.Config}, nil
 }
 
 func (l *listener) Accept() (contender.Conn, error) {
@@ -78,7 +107,7 @@ func (l *listener) Accept() (contender.Conn, error) {
 			if err != nil {
 				return nil, err
 			}
-			if l.session, err = shmipc.Server(c, shmipc.DefaultConfig()); err != nil {
+			if l.session, err = shmipc.Server(c, l.config); err != nil {
 				return nil, err
 			}
 		}
@@ -91,14 +120,13 @@ func (l *listener) Accept() (contender.Conn, error) {
 }
 
 func dialer(j contender.Job) (contender.Dial, error) {
-	config := shmipc.DefaultSessionManagerConfig()
-	config.Network, config.Address = "unix", j.Address
-	config.MemMapType = shmipc.MemMapTypeMemFd
-	config.InitializeTimeout = 100 * time.Second // as in the examples
-	reuse := j.Work != "idle"                    // which would keep 8 KiB for each connection, and use the memory up
+	config, err := configure(j)
+	if err != nil {
+		return nil, err
+	}
 	sessions, err := shmipc.NewSessionManager(config)
 	return func() (contender.Conn, error) {
 		stream, err := sessions.GetStream()
-		return conn{stream, reuse}, err
+		return conn{stream, true}, err
 	}, err
 }
