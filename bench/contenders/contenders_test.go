@@ -21,8 +21,8 @@ import (
 
 // The contenders' variants, and their works.
 var programs = map[string]map[string][]string{
-	"ipc": {"unix": contender.Passing, "message": contender.Passing, "bufio": contender.Buffered,
-		"datagram": contender.Single, "pipe": contender.Single},
+	"ipc": {"unix": contender.Passing, "spin": contender.Passing, "message": contender.Passing,
+		"messagespin": contender.Passing, "bufio": contender.Buffered, "datagram": contender.Single, "pipe": contender.Single},
 	"net": {"unix": contender.Passing, "unixpacket": contender.Passing, "bufio": contender.Buffered,
 		"tcp": contender.Connecting, "unixgram": contender.Single, "pipe": contender.Single},
 	"mdlayher":  {"seqpacket": contender.Passing},

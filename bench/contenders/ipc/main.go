@@ -7,20 +7,28 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/bench/contender"
 )
 
-var variants = map[string]contender.Variant{
-	"unix":     stream(contender.Passing, &ipc.ListenConfig{}, &ipc.Dialer{}),
-	"bufio":    stream(contender.Buffered, &ipc.ListenConfig{}, &ipc.Dialer{}),
-	"message":  message(contender.Passing, &ipc.ListenConfig{}, &ipc.Dialer{}),
-	"datagram": {Works: contender.Single, Listen: listenDatagram, Dialer: dialerDatagram},
-	"pipe":     {Works: contender.Single, Listen: listenPipe, Dialer: dialerPipe},
-}
+// spin is for how long a connection of the spinning variants polls before it waits.
+const spin = 50 * time.Microsecond
 
-func main() { contender.Main(variants) }
+func main() {
+	listen, dial := &ipc.ListenConfig{}, &ipc.Dialer{}
+	listenSpinning, dialSpinning := &ipc.ListenConfig{Spin: spin}, &ipc.Dialer{Spin: spin}
+	contender.Main(map[string]contender.Variant{
+		"unix":        stream(contender.Passing, listen, dial),
+		"spin":        stream(contender.Passing, listenSpinning, dialSpinning),
+		"bufio":       stream(contender.Buffered, listen, dial),
+		"message":     message(contender.Passing, listen, dial),
+		"messagespin": message(contender.Passing, listenSpinning, dialSpinning),
+		"datagram":    {Works: contender.Single, Listen: listenDatagram, Dialer: dialerDatagram},
+		"pipe":        {Works: contender.Single, Listen: listenPipe, Dialer: dialerPipe},
+	})
+}
 
 var background = context.Background()
 
