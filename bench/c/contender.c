@@ -1,0 +1,581 @@
+#include "contender.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    BUFFER = 64 << 10, /* for BUFFERED, on both sides */
+    LARGE = 64 << 10,  /* units of this size take so long that every one is worth a look at the clock */
+    EVENTS = 64        /* that one call of epoll_wait(2) brings */
+};
+
+struct task task;
+
+static const char *program;
+static const char *beside_address;
+static const transport *t; /* of the variant */
+static intptr_t connection; /* the one, or that of the client */
+static char *unit; /* task.size zeroes, but for the last byte */
+
+/* ========================================= Errors ============================================= */
+
+static _Noreturn void die(int status, const char *format, va_list arguments) {
+    char text[512];
+    vsnprintf(text, sizeof text, format, arguments);
+    fprintf(stderr, "%s: %s\n", program, text);
+    _Exit(status);
+}
+
+void fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    die(1, format, arguments);
+}
+
+void unsupported(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    die(2, format, arguments);
+}
+
+void *allocate(size_t size) {
+    void *memory = calloc(1, size);
+    if (memory == NULL)
+        fail("out of memory");
+    return memory;
+}
+
+/* ========================================== Clock ============================================= */
+
+static uint64_t now(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
+}
+
+bool time_is_up(uint64_t operations, uint64_t end) {
+    return (operations % 16 == 0 || task.size >= LARGE) && now() >= end;
+}
+
+/* ========================================== Units ============================================= */
+
+static void write_all(const char *data, size_t size) {
+    while (size > 0) {
+        int64_t n = t->write(connection, data, size);
+        data += n;
+        size -= (size_t)n;
+    }
+}
+
+static void send_unit(char last) {
+    if (t->send != NULL) {
+        t->send(connection, last);
+        return;
+    }
+    unit[task.size - 1] = last;
+    write_all(unit, task.size);
+}
+
+/* Whether there was one. */
+static bool receive_unit(char *ret_last) {
+    if (t->receive != NULL) {
+        t->receive(connection, ret_last);
+        return true;
+    }
+    for (size_t size = 0; size < task.size;) {
+        int64_t n = t->read(connection, unit + size, task.size - size);
+        if (n == END && size == 0)
+            return false;
+        if (n == END || (t->messages && (size_t)n != task.size))
+            fail("the peer sent %zu bytes in place of %zu", size + (size_t)n, task.size);
+        size += (size_t)n;
+    }
+    *ret_last = unit[task.size - 1];
+    return true;
+}
+
+/* The server's word that it has received everything. */
+static void send_answer(void) {
+    write_all("", 1);
+}
+
+static void receive_answer(void) {
+    char answer;
+    if (t->read(connection, &answer, 1) != 1)
+        fail("the server ended the connection");
+}
+
+/* ========================================= Servers ============================================ */
+
+static void serve_round_trips(void) {
+    char last;
+    while (receive_unit(&last))
+        send_unit(last);
+}
+
+static void serve_messages(void) {
+    char last;
+    while (receive_unit(&last)) {
+        if (last == 1)
+            send_answer();
+    }
+}
+
+/* Of bytes, only the last of what was read can be the last of a round. */
+static void serve_bytes(size_t size) {
+    char *buffer = allocate(size);
+    size_t position = 0; /* within a unit */
+    for (;;) {
+        int64_t n = t->read(connection, buffer, size);
+        if (n == END)
+            return;
+        position += (size_t)n;
+        if (position == task.size)
+            position = 0;
+        else if (position > task.size)
+            position %= task.size;
+        if (position == 0 && buffer[n - 1] == 1)
+            send_answer();
+    }
+}
+
+static void serve_files(void) {
+    char byte;
+    while (t->receive_file(connection, &byte) != END) {
+        if (byte == 1)
+            send_answer();
+    }
+}
+
+/* One end of one of many connections, which receives units and sends them. */
+typedef struct party {
+    intptr_t connection;
+    size_t position; /* in the unit that is being received or sent */
+    bool sending;
+    bool watches_for_room;
+    char unit[];
+} party;
+
+static int events; /* from epoll_create1(2) */
+
+static void watch(int operation, intptr_t descriptor, uint32_t wanted, party *p) {
+    struct epoll_event event = {.events = wanted, .data.ptr = p};
+    if (epoll_ctl(events, operation, (int)descriptor, &event) < 0)
+        fail("epoll_ctl: %s", strerror(errno));
+}
+
+static int wait_for_events(struct epoll_event *ready_events) {
+    int n = epoll_wait(events, ready_events, EVENTS, -1);
+    if (n < 0 && errno != EINTR)
+        fail("epoll_wait: %s", strerror(errno));
+    return n;
+}
+
+static party *open_party(intptr_t descriptor) {
+    party *p = allocate(sizeof *p + task.size);
+    p->connection = descriptor;
+    watch(EPOLL_CTL_ADD, descriptor, EPOLLIN, p);
+    return p;
+}
+
+/* Reads what is there. Returns END, WAIT when more has to come, or 1 when the unit is complete. */
+static int receive_more(party *p) {
+    int64_t n = t->read(p->connection, p->unit + p->position, task.size - p->position);
+    if (n == END || n == WAIT)
+        return (int)n;
+    p->position += (size_t)n;
+    if (p->position < task.size)
+        return WAIT;
+    p->position = 0;
+    return 1;
+}
+
+/* Sends what there is room for, and watches for room if there was not enough. */
+static void send_more(party *p) {
+    p->sending = true;
+    int64_t n = t->write(p->connection, p->unit + p->position, task.size - p->position);
+    if (n != WAIT)
+        p->position += (size_t)n;
+    if (p->position == task.size) {
+        p->position = 0;
+        p->sending = false;
+    }
+    if (p->sending != p->watches_for_room) {
+        watch(EPOLL_CTL_MOD, p->connection, p->sending ? EPOLLOUT : EPOLLIN, p);
+        p->watches_for_room = p->sending;
+    }
+}
+
+static void serve_party(party *p) {
+    int received = p->sending ? 1 : receive_more(p);
+    if (received == 1)
+        send_more(p);
+    if (received == END) {
+        t->close(p->connection);
+        free(p);
+    }
+}
+
+static void accept_all(void) {
+    for (intptr_t c = t->accept(); c != WAIT; c = t->accept())
+        open_party(c);
+}
+
+static void serve_events(intptr_t listener) {
+    watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+    for (;;) {
+        struct epoll_event brought[EVENTS];
+        int n = wait_for_events(brought);
+        for (int i = 0; i < n; i++) {
+            if (brought[i].data.ptr == NULL)
+                accept_all();
+            else
+                serve_party(brought[i].data.ptr);
+        }
+    }
+}
+
+static void serve_connection(void) {
+    connection = t->accept();
+    switch (task.work) {
+    case ROUNDTRIP:
+        serve_round_trips();
+        break;
+    case FILES:
+        serve_files();
+        break;
+    case CONNECT:
+        break;
+    default:
+        if (t->messages)
+            serve_messages();
+        else
+            serve_bytes(task.work == BUFFERED ? BUFFER : task.size);
+    }
+    t->close(connection);
+}
+
+static void serve(void) {
+    intptr_t listener = t->listen();
+    ready();
+    if (task.events)
+        serve_events(listener);
+    for (;;)
+        serve_connection();
+}
+
+/* ========================================= Clients ============================================ */
+
+static uint64_t round_trips(uint64_t end) {
+    uint64_t operations = 0;
+    do {
+        char last;
+        send_unit(0);
+        if (!receive_unit(&last))
+            fail("the server ended the connection");
+        operations++;
+    } while (!time_is_up(operations, end));
+    return operations;
+}
+
+static uint64_t stream(uint64_t end) {
+    uint64_t operations = 0;
+    do {
+        send_unit(0);
+        operations++;
+    } while (!time_is_up(operations, end));
+    send_unit(1);
+    receive_answer();
+    return operations + 1;
+}
+
+static struct {
+    char data[BUFFER];
+    size_t size;
+} buffer;
+
+static void flush(void) {
+    write_all(buffer.data, buffer.size);
+    buffer.size = 0;
+}
+
+static void send_buffered(char last) {
+    unit[task.size - 1] = last;
+    const char *rest = unit;
+    size_t size = task.size;
+    while (size > BUFFER - buffer.size) {
+        if (buffer.size == 0) { /* more than the buffer holds gains nothing by it */
+            write_all(rest, size);
+            return;
+        }
+        size_t room = BUFFER - buffer.size;
+        memcpy(buffer.data + buffer.size, rest, room);
+        buffer.size = BUFFER;
+        flush();
+        rest += room;
+        size -= room;
+    }
+    memcpy(buffer.data + buffer.size, rest, size);
+    buffer.size += size;
+}
+
+static uint64_t buffered(uint64_t end) {
+    uint64_t operations = 0;
+    do {
+        send_buffered(0);
+        operations++;
+    } while (!time_is_up(operations, end));
+    send_buffered(1);
+    flush();
+    receive_answer();
+    return operations + 1;
+}
+
+static uint64_t connections(uint64_t end) {
+    uint64_t operations = 0;
+    do {
+        char byte;
+        intptr_t c = t->connect();
+        if (t->read(c, &byte, 1) != END)
+            fail("the server sent something");
+        t->close(c);
+        operations++;
+    } while (!time_is_up(operations, end));
+    return operations;
+}
+
+static int null_device;
+
+static uint64_t files(uint64_t end) {
+    uint64_t operations = 0;
+    do {
+        t->send_file(connection, 0, null_device);
+        operations++;
+    } while (!time_is_up(operations, end));
+    t->send_file(connection, 1, null_device);
+    receive_answer();
+    return operations + 1;
+}
+
+/* The connections stay open until the process ends. */
+static void open_idle(void) {
+    for (size_t i = 0; i < task.count; i++) {
+        char last;
+        connection = t->connect();
+        send_unit(0);
+        if (!receive_unit(&last))
+            fail("the server ended the connection");
+    }
+}
+
+static party **parties;
+
+static void open_busy(void) {
+    parties = allocate(task.count * sizeof *parties);
+    for (size_t i = 0; i < task.count; i++)
+        parties[i] = open_party(t->connect());
+}
+
+static uint64_t busy(uint64_t end) {
+    uint64_t operations = 0;
+    bool over = false;
+    for (size_t i = 0; i < task.count; i++)
+        send_more(parties[i]);
+    for (size_t left = task.count; left > 0;) {
+        struct epoll_event brought[EVENTS];
+        int n = wait_for_events(brought);
+        for (int i = 0; i < n; i++) {
+            party *p = brought[i].data.ptr;
+            int received = p->sending ? WAIT : receive_more(p);
+            if (received == END)
+                fail("the server ended a connection");
+            if (received == 1) {
+                operations++;
+                over = over || time_is_up(operations, end);
+                left -= over;
+            }
+            if (p->sending || (received == 1 && !over))
+                send_more(p);
+        }
+    }
+    return operations;
+}
+
+static void open_client(void) {
+    switch (task.work) {
+    case CONNECT:
+        return;
+    case IDLE:
+        open_idle();
+        return;
+    case BUSY:
+        open_busy();
+        return;
+    case FILES:
+        null_device = open("/dev/null", O_RDWR | O_CLOEXEC);
+        if (null_device < 0)
+            fail("/dev/null: %s", strerror(errno));
+        break;
+    default:
+        break;
+    }
+    connection = t->connect();
+}
+
+static uint64_t one_round(uint64_t end) {
+    switch (task.work) {
+    case ROUNDTRIP:
+        return round_trips(end);
+    case STREAM:
+        return stream(end);
+    case BUFFERED:
+        return buffered(end);
+    case CONNECT:
+        return connections(end);
+    case FILES:
+        return files(end);
+    case BUSY:
+        return busy(end);
+    default:
+        return 0;
+    }
+}
+
+/* ========================================= Protocol =========================================== */
+
+static void say(const char *line) {
+    if (puts(line) < 0 || fflush(stdout) != 0)
+        fail("standard output: %s", strerror(errno));
+}
+
+static void remove_files(void) {
+    unlink(task.address);
+    if (beside_address != NULL) {
+        char path[PATH_MAX];
+        snprintf(path, sizeof path, "%s%s", task.address, beside_address);
+        unlink(path);
+    }
+}
+
+/* Nobody counts what a C program allocates. */
+static void *answer_driver(void *unused) {
+    (void)unused;
+    char lines[256];
+    ssize_t n;
+    while ((n = read(STDIN_FILENO, lines, sizeof lines)) > 0) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (lines[i] == '\n')
+                say("-1");
+        }
+    }
+    remove_files();
+    _Exit(0);
+}
+
+void ready(void) {
+    say("ready");
+    pthread_t thread;
+    int r = pthread_create(&thread, NULL, answer_driver, NULL);
+    if (r != 0)
+        fail("pthread_create: %s", strerror(r));
+}
+
+static uint64_t number(const char *text, const char *what) {
+    char *rest;
+    errno = 0;
+    unsigned long long value = strtoull(text, &rest, 10);
+    if (errno != 0 || rest == text || (*rest != '\0' && *rest != '\n') || value > INT_MAX || *text == '-')
+        fail("%s is no number that makes sense: %s", what, text);
+    return value;
+}
+
+static void run_rounds(uint64_t (*run)(uint64_t end)) {
+    if (task.work != IDLE)
+        run(0); /* what is not counted */
+    say("ready");
+    char line[64];
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        uint64_t milliseconds = number(line, "the length of a round"), operations = 0, elapsed = 0;
+        if (task.work == IDLE) {
+            say("0 0 0");
+            continue;
+        }
+        uint64_t begin = now();
+        operations = run(begin + milliseconds * 1000000);
+        elapsed = now() - begin;
+        snprintf(line, sizeof line, "%llu %llu -1", (unsigned long long)operations, (unsigned long long)elapsed);
+        say(line);
+    }
+}
+
+static enum work parse_work(const char *name) {
+    static const struct {
+        const char *name;
+        enum work work;
+    } works[] = {
+        {"roundtrip", ROUNDTRIP}, {"stream", STREAM}, {"buffered", BUFFERED}, {"connect", CONNECT},
+        {"files", FILES},         {"idle", IDLE},     {"busy", BUSY},
+    };
+    for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
+        if (strcmp(name, works[i].name) == 0)
+            return works[i].work;
+    }
+    unsupported("no such work: %s", name);
+}
+
+static const variant *find_variant(const variant *variants, size_t count, const char *name) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, variants[i].name) == 0)
+            return &variants[i];
+    }
+    unsupported("no such variant: %s", name);
+}
+
+static void raise_limit_of_files(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        fail("getrlimit: %s", strerror(errno));
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        fail("setrlimit: %s", strerror(errno));
+}
+
+int contend(int argc, char **argv, const variant *variants, size_t count, const char *beside) {
+    program = argc > 0 ? argv[0] : "?";
+    if (argc != 7 || (strcmp(argv[1], "server") != 0 && strcmp(argv[1], "client") != 0))
+        fail("usage: %s server|client VARIANT WORK SIZE COUNT ADDRESS", program);
+    bool server = strcmp(argv[1], "server") == 0;
+    task.variant = find_variant(variants, count, argv[2]);
+    task.work = parse_work(argv[3]);
+    task.size = number(argv[4], "SIZE");
+    task.count = number(argv[5], "COUNT");
+    task.address = argv[6];
+    task.events = task.work == BUSY || (task.work == IDLE && server);
+    if (!(task.variant->works & task.work))
+        unsupported("the variant %s does no %s", argv[2], argv[3]);
+    if (task.size == 0 || task.count == 0)
+        fail("SIZE and COUNT must be over 0");
+    beside_address = beside;
+    raise_limit_of_files();
+    t = task.variant->transport;
+    unit = allocate(task.size);
+    if (t != NULL && task.events && (events = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        fail("epoll_create1: %s", strerror(errno));
+    if (server) {
+        t != NULL ? serve() : task.variant->serve();
+    } else {
+        t != NULL ? open_client() : task.variant->connect();
+        run_rounds(t != NULL ? one_round : task.variant->round);
+    }
+    return 0;
+}
