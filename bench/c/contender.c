@@ -505,14 +505,14 @@ static void run_rounds(uint64_t (*run)(uint64_t end)) {
     say("ready");
     char line[64];
     while (fgets(line, sizeof line, stdin) != NULL) {
-        uint64_t milliseconds = number(line, "the length of a round"), operations = 0, elapsed = 0;
+        uint64_t milliseconds = number(line, "the length of a round");
         if (task.work == IDLE) {
             say("0 0 0");
             continue;
         }
         uint64_t begin = now();
-        operations = run(begin + milliseconds * 1000000);
-        elapsed = now() - begin;
+        uint64_t operations = run(begin + milliseconds * 1000000);
+        uint64_t elapsed = now() - begin;
         snprintf(line, sizeof line, "%llu %llu -1", (unsigned long long)operations, (unsigned long long)elapsed);
         say(line);
     }

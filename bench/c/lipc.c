@@ -45,8 +45,13 @@ static const lipc_name *name(void) {
 }
 
 static void check_size(lipc_handle handle) {
-    if (task.variant->transport->messages && task.size > (size_t)checked("lipc_message_limit", lipc_message_limit(handle)))
+    if (!task.variant->transport->messages)
+        return;
+    int64_t limit = checked("lipc_message_limit", lipc_message_limit(handle));
+    if (task.size > (size_t)limit) {
+        lipc_listener_close(listener); /* which a client has not */
         unsupported("a message of %zu bytes is more than the system takes", task.size);
+    }
 }
 
 static intptr_t listen_on_name(void) {
