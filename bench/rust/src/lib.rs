@@ -1,0 +1,166 @@
+//! What the contenders in Rust have in common: the protocol between them and the benchmark's driver.
+//!
+//!     PROGRAM server|client VARIANT WORK SIZE COUNT ADDRESS
+
+use std::env;
+use std::error::Error;
+use std::fmt::Display;
+use std::fs;
+use std::io::{self, Write};
+use std::iter;
+use std::path::PathBuf;
+use std::process;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rlimit::Resource;
+
+/// Of the buffers of the work `buffered`, in bytes.
+pub const BUFFER_SIZE: usize = 64 << 10;
+/// What the last byte of the last unit of a round is; that of all others is 0.
+pub const LAST: u8 = 1;
+/// How many operations there are from one look at the clock to the next.
+const INTERVAL: u64 = 16;
+/// From this size on the clock is looked at after each operation.
+const LARGE: usize = 64 << 10;
+
+/// What a process is to do, from its arguments.
+pub struct Job {
+    pub role: String,
+    pub variant: String,
+    pub work: String,
+    pub size: usize,
+    pub count: usize,
+    pub address: PathBuf,
+}
+
+impl Job {
+    /// Reads the arguments, and raises the soft limit of open files to the hard one.
+    pub fn from_args() -> Job {
+        let job = check(Job::parse(env::args().skip(1).collect()));
+        check(Resource::NOFILE.get_hard().and_then(|hard| Resource::NOFILE.set(hard, hard)));
+        job
+    }
+
+    fn parse(arguments: Vec<String>) -> Result<Job, Box<dyn Error>> {
+        let [role, variant, work, size, count, address] = <[String; 6]>::try_from(arguments)
+            .map_err(|_| "the arguments are not server|client VARIANT WORK SIZE COUNT ADDRESS")?;
+        if role != "server" && role != "client" {
+            return Err(format!("the role is neither server nor client: {role}").into());
+        }
+        let size = size.parse().map_err(|error| format!("SIZE: {error}"))?;
+        let count = count.parse().map_err(|error| format!("COUNT: {error}"))?;
+        if size == 0 && !matches!(&work[..], "connect" | "files") {
+            return Err("SIZE is 0".into());
+        }
+        Ok(Job { role, variant, work, size, count, address: address.into() })
+    }
+
+    /// Ends the process because the program does not have this variant or work.
+    pub fn missing(&self) -> ! {
+        eprintln!("{}: there is no {} of {}", program(), self.work, self.variant);
+        process::exit(2)
+    }
+
+    /// The server's: says that clients can connect, and from now on answers the driver, until that ends the process.
+    pub fn serving(&self) {
+        say("ready");
+        let address = self.address.clone();
+        thread::spawn(move || {
+            for line in io::stdin().lines() {
+                check(line);
+                say("-1");
+            }
+            check(fs::remove_file(address));
+            process::exit(0)
+        });
+    }
+
+    /// The client's: the rounds that the driver asks for, after one to warm up. Between them the thread waits.
+    pub fn rounds(&self) -> impl Iterator<Item = Round> {
+        let interval = if self.size >= LARGE { 1 } else { INTERVAL };
+        let asked = io::stdin().lines().map(move |line| {
+            let length = Duration::from_millis(check(check(line).parse()));
+            Round { begin: Instant::now(), length, interval, operations: 0, counts: true }
+        });
+        iter::once_with(Round::warm_up).chain(asked)
+    }
+
+    /// The client's: does nothing until the driver ends it.
+    pub fn idle(&self) {
+        say("ready");
+        for line in io::stdin().lines() {
+            check(line);
+            say("0 0 0");
+        }
+    }
+}
+
+/// A round of operations. A copy has the same time to its end and counts its own.
+#[derive(Clone, Copy)]
+pub struct Round {
+    begin: Instant,
+    length: Duration,
+    interval: u64,
+    operations: u64,
+    counts: bool,
+}
+
+impl Round {
+    fn warm_up() -> Round {
+        Round { begin: Instant::now(), length: Duration::ZERO, interval: INTERVAL, operations: 0, counts: false }
+    }
+
+    /// Whether there is time for another operation, which is then counted.
+    pub fn goes_on(&mut self) -> bool {
+        let looks = self.operations > 0 && self.operations % self.interval == 0;
+        if looks && self.begin.elapsed() >= self.length {
+            return false;
+        }
+        self.operations += 1;
+        true
+    }
+
+    pub fn operations(&self) -> u64 {
+        self.operations
+    }
+
+    /// Counts operations that were made without `goes_on`.
+    pub fn add(&mut self, operations: u64) {
+        self.operations += operations;
+    }
+
+    /// Takes the time, and tells the driver.
+    pub fn report(self) {
+        let elapsed = self.begin.elapsed();
+        if self.counts {
+            say(&format!("{} {} -1", self.operations, elapsed.as_nanos()));
+        } else {
+            say("ready");
+        }
+    }
+}
+
+/// Takes the result of serving a connection, which goes on until the client has closed it.
+pub fn check_served(result: io::Result<()>) {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+        other => check(other),
+    }
+}
+
+/// Ends the process with an error, if it is one.
+pub fn check<T, E: Display>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| {
+        eprintln!("{}: {error}", env::args().collect::<Vec<_>>().join(" "));
+        process::exit(1)
+    })
+}
+
+fn program() -> String {
+    env::args().next().unwrap_or_default()
+}
+
+fn say(line: &str) {
+    check(writeln!(io::stdout(), "{line}"));
+}
