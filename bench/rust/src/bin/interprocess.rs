@@ -1,4 +1,5 @@
-//! The crate interprocess: its local sockets, blocking (variant `sync`) and in tasks (variant `tokio`).
+//! The crate interprocess: its local sockets, blocking (variant `sync`) and in tasks, on the runtime that its examples
+//! have (variant `tokio`) or, where there is one connection, on one of a single thread (`tokio-current-thread`).
 //!
 //! It has no way to pass open files, thus no work `files`.
 
@@ -11,7 +12,8 @@ fn main() {
     let job = Job::from_args();
     check(match &job.variant[..] {
         "sync" => blocking::run(&job),
-        "tokio" => tasks::run(&job),
+        "tokio" => tasks::on_threads(&job),
+        "tokio-current-thread" if !matches!(&job.work[..], "idle" | "busy") => tasks::on_one_thread(&job),
         _ => job.missing(),
     })
 }
@@ -90,8 +92,8 @@ mod blocking {
             if length == 0 {
                 return Ok(());
             }
-            total += length;
-            if total % size == 0 && bytes[length - 1] == LAST {
+            total = (total + length) % size;
+            if total == 0 && bytes[length - 1] == LAST {
                 writer.write_all(&[LAST])?;
             }
         }
@@ -212,29 +214,27 @@ mod tasks {
     use crate::name;
 
     #[tokio::main]
-    pub async fn run(job: &Job) -> io::Result<()> {
+    pub async fn on_threads(job: &Job) -> io::Result<()> {
+        run(job).await
+    }
+
+    #[tokio::main(flavor = "current_thread")]
+    pub async fn on_one_thread(job: &Job) -> io::Result<()> {
+        run(job).await
+    }
+
+    async fn run(job: &Job) -> io::Result<()> {
         let size = job.size;
         match (&job.role[..], &job.work[..]) {
             ("server", "roundtrip" | "idle" | "busy") => serve(job, |connection| echo(connection, size)).await,
-            ("server", "stream") => {
-                serve(job, |connection| async move { drain(&connection, &connection, size).await }).await
-            }
+            ("server", "stream") => serve(job, |connection| drain(connection, size)).await,
             ("server", "buffered") => {
-                serve(job, |connection| async move {
-                    drain(BufReader::with_capacity(BUFFER_SIZE, &connection), &connection, size).await
-                })
-                .await
+                serve(job, |connection| drain(BufReader::with_capacity(BUFFER_SIZE, connection), size)).await
             }
             ("server", "connect") => accept_and_close(job).await,
             ("client", "roundtrip") => round_trips(job).await,
-            ("client", "stream") => {
-                let connection = connect(job).await?;
-                stream(job, &connection, &connection).await
-            }
-            ("client", "buffered") => {
-                let connection = connect(job).await?;
-                stream(job, BufWriter::with_capacity(BUFFER_SIZE, &connection), &connection).await
-            }
+            ("client", "stream") => stream(job, connect(job).await?).await,
+            ("client", "buffered") => stream(job, BufWriter::with_capacity(BUFFER_SIZE, connect(job).await?)).await,
             ("client", "connect") => connect_and_close(job).await,
             ("client", "idle") => idle(job).await,
             ("client", "busy") => busy(job).await,
@@ -275,21 +275,17 @@ mod tasks {
         }
     }
 
-    async fn drain(
-        mut reader: impl AsyncRead + Unpin,
-        mut writer: impl AsyncWrite + Unpin,
-        size: usize,
-    ) -> io::Result<()> {
+    async fn drain(mut connection: impl AsyncRead + AsyncWrite + Unpin, size: usize) -> io::Result<()> {
         let mut bytes = vec![0; size];
         let mut total = 0;
         loop {
-            let length = reader.read(&mut bytes).await?;
+            let length = connection.read(&mut bytes).await?;
             if length == 0 {
                 return Ok(());
             }
-            total += length;
-            if total % size == 0 && bytes[length - 1] == LAST {
-                writer.write_all(&[LAST]).await?;
+            total = (total + length) % size;
+            if total == 0 && bytes[length - 1] == LAST {
+                connection.write_all(&[LAST]).await?;
             }
         }
     }
@@ -316,22 +312,18 @@ mod tasks {
         Ok(())
     }
 
-    async fn stream(
-        job: &Job,
-        mut writer: impl AsyncWrite + Unpin,
-        mut reader: impl AsyncRead + Unpin,
-    ) -> io::Result<()> {
+    async fn stream(job: &Job, mut connection: impl AsyncRead + AsyncWrite + Unpin) -> io::Result<()> {
         let unit = vec![0; job.size];
         let mut last_unit = unit.clone();
         last_unit[job.size - 1] = LAST;
         for mut round in job.rounds() {
             while round.goes_on() {
-                writer.write_all(&unit).await?;
+                connection.write_all(&unit).await?;
             }
-            writer.write_all(&last_unit).await?;
-            writer.flush().await?;
+            connection.write_all(&last_unit).await?;
+            connection.flush().await?;
             round.add(1);
-            reader.read_exact(&mut [0]).await?;
+            connection.read_exact(&mut [0]).await?;
             round.report();
         }
         Ok(())

@@ -18,7 +18,7 @@ fn main() {
     }
     check(match &job.work[..] {
         "idle" | "busy" => on_threads(&job),
-        _ => on_one_thread(&job),
+        _ => on_one_thread(&job), // with one connection there is nothing to share among threads, and waking them costs
     })
 }
 
