@@ -95,8 +95,8 @@ test-windows: ## build the tests for Windows with mingw-w64, and run them under 
 test-systems: ## compile for the other systems, and run the tests on musl, 386, arm64 and s390x
 	GO=$(GO) tests/systems/run
 
-bench: ## compare speed with package net
-	cd bench && $(GO) run . $(BENCHFLAGS)
+bench: ## compare speed with what else there is for local IPC, in Go, C and Rust; Linux alone
+	cd bench && GO=$(GO) CC=$(CC) $(GO) run . $(BENCHFLAGS)
 
 docs: ## render the reference from the headers, by Doxygen, to build/docs/html
 	mkdir -p $(BUILD)/docs

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"regexp"
+	"slices"
+)
+
+// The two groups: each has a reference of its own in package ipc.
+const (
+	streams  = "streams"
+	messages = "messages"
+)
+
+// A contender is a program with one of its variants.
+type contender struct {
+	Name    string // as printed
+	Program string // a name in programs
+	Variant string
+	Group   string
+
+	// Sizes says that a contender of messages takes any size, and is compared with streams, too.
+	Sizes bool
+	// Buffered says that it takes part in the work "buffered", and in that alone.
+	Buffered bool
+}
+
+// id is what a contender is called by in targets and results.
+func (c *contender) id() string { return c.Program + " " + c.Variant }
+
+// Contenders are all of them. A work that a program does not have it refuses itself; that is no failure.
+var contenders = []contender{
+	{Name: "ipc", Program: "ipc", Variant: "unix", Group: streams},
+	{Name: "ipc, Spin 50µs", Program: "ipc", Variant: "spin", Group: streams},
+	{Name: "ipc, bufio", Program: "ipc", Variant: "bufio", Group: streams, Buffered: true},
+	{Name: "ipc.Pipe", Program: "ipc", Variant: "pipe", Group: streams},
+	{Name: "net", Program: "net", Variant: "unix", Group: streams},
+	{Name: "net, TCP", Program: "net", Variant: "tcp", Group: streams},
+	{Name: "net, bufio", Program: "net", Variant: "bufio", Group: streams, Buffered: true},
+	{Name: "os.Pipe", Program: "net", Variant: "pipe", Group: streams},
+	{Name: "C, system calls", Program: "floor", Variant: "unix", Group: streams},
+	{Name: "C, polling", Program: "floor", Variant: "spin", Group: streams},
+	{Name: "C, pipe", Program: "floor", Variant: "pipe", Group: streams},
+	{Name: "lipc in C", Program: "lipc", Variant: "unix", Group: streams},
+	{Name: "lipc in C, spinning", Program: "lipc", Variant: "spin", Group: streams},
+	{Name: "libuv", Program: "libuv", Variant: "unix", Group: streams},
+	{Name: "interprocess", Program: "interprocess", Variant: "sync", Group: streams},
+	{Name: "interprocess, Tokio", Program: "interprocess", Variant: "tokio", Group: streams},
+	{Name: "shmipc", Program: "shmipc", Variant: "stream", Group: streams},
+
+	{Name: "ipc, messages", Program: "ipc", Variant: "message", Group: messages},
+	{Name: "ipc, messages, Spin 50µs", Program: "ipc", Variant: "messagespin", Group: messages},
+	{Name: "ipc, datagrams", Program: "ipc", Variant: "datagram", Group: messages},
+	{Name: "net, unixpacket", Program: "net", Variant: "unixpacket", Group: messages},
+	{Name: "net, unixgram", Program: "net", Variant: "unixgram", Group: messages},
+	{Name: "mdlayher/socket", Program: "mdlayher", Variant: "seqpacket", Group: messages},
+	{Name: "C, system calls", Program: "floor", Variant: "seqpacket", Group: messages},
+	{Name: "lipc in C, pipe", Program: "lipc", Variant: "pipe", Group: streams},
+	{Name: "lipc in C, messages", Program: "lipc", Variant: "message", Group: messages},
+	{Name: "tokio-seqpacket", Program: "tokio-seqpacket", Variant: "seqpacket", Group: messages},
+	{Name: "nng", Program: "nng", Variant: "pair", Group: messages, Sizes: true},
+	{Name: "nng, request", Program: "nng", Variant: "req", Group: messages, Sizes: true},
+	{Name: "ZeroMQ", Program: "zeromq", Variant: "pair", Group: messages, Sizes: true},
+	{Name: "ZeroMQ, router", Program: "zeromq", Variant: "router", Group: messages, Sizes: true},
+	{Name: "golang-ipc", Program: "golang-ipc", Variant: "message", Group: messages, Sizes: true},
+}
+
+// choose returns the contenders that a regular expression matches.
+func choose(filter *regexp.Regexp) []contender {
+	return slices.DeleteFunc(slices.Clone(contenders), func(c contender) bool {
+		return !filter.MatchString(c.Name) && !filter.MatchString(c.id())
+	})
+}
+
+// without returns the contenders whose program is there.
+func without(all []contender, gone []missing) []contender {
+	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool {
+		return slices.ContainsFunc(gone, func(m missing) bool { return m.Program == c.Program })
+	})
+}

@@ -1,0 +1,372 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// measure does all works that were chosen, prints each and adds it to the results.
+func measure(ctx context.Context, o *options, all []contender, r *results) error {
+	for _, w := range works {
+		if !o.works.MatchString(w.Name) {
+			continue
+		}
+		rows, err := measureOne(ctx, o, w, w.contenders(all), r)
+		if err != nil {
+			return err
+		}
+		if len(rows) == 0 {
+			continue
+		}
+		out := outcome{w, w.reference(), rows}
+		out.compare()
+		printOutcome(&out)
+		r.Works = append(r.Works, out)
+	}
+	return nil
+}
+
+func measureOne(ctx context.Context, o *options, w work, contenders []contender, r *results) ([]row, error) {
+	dir, err := os.MkdirTemp("", "lipc")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	m := &measurement{ctx: ctx, work: w, options: o, dir: dir, results: r}
+	var rows []row
+	if w.Kind == "idle" {
+		rows = m.idle(contenders)
+	} else {
+		rows = m.rounds(contenders)
+	}
+	return rows, context.Cause(ctx)
+}
+
+// A measurement is of one work.
+type measurement struct {
+	work
+	ctx     context.Context
+	options *options
+	dir     string
+	results *results
+	started int // how many pairs were, which gives each an address of its own
+}
+
+// A pair is a contender's server and client.
+type pair struct {
+	contender
+	server, client *process
+	kill           context.CancelFunc
+	samples        []sample
+}
+
+// fail records that a contender failed; after an interrupt all do, which is nothing to record.
+func (m *measurement) fail(c *contender, err error) {
+	if m.ctx.Err() == nil && !errors.Is(err, errLeftOut) {
+		f := failure{m.Name, c.Name, err.Error()}
+		m.results.Failed = append(m.results.Failed, f)
+		fmt.Println("\nfailed:", f)
+	}
+}
+
+// start starts a pair. Failing, it leaves nothing behind.
+func (m *measurement) start(c contender, count int) (*pair, error) {
+	m.started++
+	dir := filepath.Join(m.dir, strconv.Itoa(m.started))
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return nil, err
+	}
+	address := filepath.Join(dir, "s")
+	if len(address) > 80 {
+		return nil, fmt.Errorf("the folder for temporary files has too long a name for a socket's address: %s", m.dir)
+	}
+	serverEnds, clientEnds, err := pipes()
+	if err != nil {
+		return nil, err
+	}
+	defer closeAll(serverEnds)
+	defer closeAll(clientEnds)
+	p := &pair{contender: c}
+	ctx, kill := context.WithCancel(m.ctx)
+	p.kill = kill
+	path := filepath.Join(buildDir, programs[c.Program].path)
+	args := []string{c.Variant, m.Kind, strconv.Itoa(m.Size), strconv.Itoa(count), address}
+	if p.server, err = start(ctx, "server", serverEnds, path, args...); err != nil {
+		kill()
+		return nil, err
+	}
+	if err := p.server.ready(); err != nil {
+		return nil, p.abandon(err)
+	}
+	if p.client, err = start(ctx, "client", clientEnds, path, args...); err != nil {
+		return nil, p.abandon(err)
+	}
+	if err := p.client.ready(); err != nil {
+		return nil, p.abandon(err)
+	}
+	return p, nil
+}
+
+// pipes makes two, one each way, and returns what each side reads from and writes to. They block, as pipes are born.
+func pipes() (server, client []*os.File, err error) {
+	var there, back [2]int
+	if err := unix.Pipe2(there[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, fmt.Errorf("pipe: %w", err)
+	}
+	if err := unix.Pipe2(back[:], unix.O_CLOEXEC); err != nil {
+		unix.Close(there[0])
+		unix.Close(there[1])
+		return nil, nil, fmt.Errorf("pipe: %w", err)
+	}
+	file := func(descriptor int) *os.File { return os.NewFile(uintptr(descriptor), "pipe") }
+	return []*os.File{file(there[0]), file(back[1])}, []*os.File{file(back[0]), file(there[1])}, nil
+}
+
+func closeAll(files []*os.File) {
+	for _, f := range files {
+		f.Close()
+	}
+}
+
+// abandon kills both processes, and returns err with what they said.
+func (p *pair) abandon(err error) error {
+	p.kill()
+	for _, q := range []*process{p.server, p.client} {
+		if q == nil {
+			continue
+		}
+		q.wait()
+		if said := reason(q.stderr.String()); said != "" && err != errLeftOut {
+			err = fmt.Errorf("%w; the %s said: %s", err, q.role, said)
+		}
+	}
+	return err
+}
+
+// end ends both processes in good order.
+func (p *pair) end() error {
+	if err := cmp.Or(p.client.end(), p.server.end()); err != nil {
+		return p.abandon(err)
+	}
+	p.kill() // which only frees the context
+	return nil
+}
+
+// rounds makes all rounds with all contenders.
+func (m *measurement) rounds(contenders []contender) []row {
+	var pairs []*pair
+	for _, c := range contenders {
+		p, err := m.start(c, m.Count)
+		if err == nil {
+			if err = p.pause(); err != nil {
+				err = p.abandon(err)
+			}
+		}
+		if err != nil {
+			m.fail(&c, err)
+			continue
+		}
+		pairs = append(pairs, p)
+	}
+	for round := range 1 + m.options.Rounds {
+		rand.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+		pairs = slices.DeleteFunc(pairs, func(p *pair) bool {
+			s, err := p.round(m.options.length())
+			if err != nil {
+				m.fail(&p.contender, p.abandon(err))
+			} else if round > 0 { // the first one is to warm up
+				p.samples = append(p.samples, s)
+			}
+			return err != nil
+		})
+	}
+	var rows []row
+	for _, p := range pairs {
+		if err := cmp.Or(p.proceed(), p.end()); err != nil {
+			m.fail(&p.contender, err)
+		} else {
+			rows = append(rows, p.row())
+		}
+	}
+	return rows
+}
+
+// pause stops both processes.
+func (p *pair) pause() error { return cmp.Or(p.client.pause(), p.server.pause()) }
+
+func (p *pair) proceed() error { return cmp.Or(p.server.proceed(), p.client.proceed()) }
+
+// round makes one round, with the processes paused before and after.
+func (p *pair) round(length time.Duration) (sample, error) {
+	if err := p.proceed(); err != nil {
+		return sample{}, err
+	}
+	before, err := p.spent()
+	if err != nil {
+		return sample{}, err
+	}
+	asked, err := p.spent() // to know what it costs to ask
+	if err != nil {
+		return sample{}, err
+	}
+	line, err := p.client.ask(strconv.FormatInt(length.Milliseconds(), 10), answerLimit+10*length)
+	if err != nil {
+		return sample{}, err
+	}
+	after, err := p.spent()
+	if err != nil {
+		return sample{}, err
+	}
+	r, err := parseReport(line)
+	if err != nil {
+		return sample{}, err
+	}
+	return r.sample(after.less(asked).less(asked.less(before))), p.pause()
+}
+
+// spent asks what both processes have taken so far.
+func (p *pair) spent() (spent, error) {
+	line, err := p.server.ask("", answerLimit)
+	if err != nil {
+		return spent{}, err
+	}
+	allocations, err := parseAllocations(line)
+	if err != nil {
+		return spent{}, err
+	}
+	server, err := p.server.cpu()
+	if err != nil {
+		return spent{}, err
+	}
+	client, err := p.client.cpu()
+	return spent{server + client, allocations}, err
+}
+
+// row sums the rounds up.
+func (p *pair) row() row {
+	r := row{ID: p.id(), Name: p.Name}
+	var cpu, allocations []float64
+	for _, s := range p.samples {
+		r.Rounds = append(r.Rounds, s.nanoseconds)
+		cpu = append(cpu, s.cpu)
+		if s.allocations >= 0 {
+			allocations = append(allocations, s.allocations)
+		}
+	}
+	time := summarize(r.Rounds)
+	r.Time = &time
+	r.CPU = summarize(cpu).Median
+	if len(allocations) > 0 {
+		median := summarize(allocations).Median
+		r.Allocations = &median
+	}
+	return r
+}
+
+// idle measures what idle connections take, for one contender after the other.
+func (m *measurement) idle(contenders []contender) []row {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Max < uint64(m.Count)+100 {
+		m.fail(&contender{Name: "all"}, fmt.Errorf("a process may have %d open files here (ulimit -Hn)", limit.Max))
+		return nil
+	}
+	var rows []row
+	for _, c := range contenders {
+		figures, err := m.idleOf(c)
+		if err != nil {
+			m.fail(&c, err)
+			continue
+		}
+		rows = append(rows, row{ID: c.id(), Name: c.Name, Idle: figures})
+	}
+	return rows
+}
+
+// idleOf takes the median of three times.
+func (m *measurement) idleOf(c contender) (*idle, error) {
+	var server, client [3][]float64 // Pss, private, threads
+	add := func(to *[3][]float64, u usage) {
+		for i, value := range []float64{u.Pss, u.Private, u.Threads} {
+			to[i] = append(to[i], value)
+		}
+	}
+	for range 3 {
+		one, err := m.idleWith(c, 1)
+		if err != nil {
+			return nil, err
+		}
+		many, err := m.idleWith(c, m.Count)
+		if err != nil {
+			return nil, err
+		}
+		add(&server, many.Server.less(one.Server, m.Count-1))
+		add(&client, many.Client.less(one.Client, m.Count-1))
+	}
+	median := func(of [3][]float64) usage {
+		return usage{summarize(of[0]).Median, summarize(of[1]).Median, summarize(of[2]).Median}
+	}
+	return &idle{median(server), median(client)}, nil
+}
+
+// less is what each of the further connections has taken.
+func (u usage) less(one usage, connections int) usage {
+	return usage{(u.Pss - one.Pss) / float64(connections), (u.Private - one.Private) / float64(connections),
+		u.Threads - one.Threads}
+}
+
+// idleWith returns what both processes take with so many connections.
+func (m *measurement) idleWith(c contender, count int) (idle, error) {
+	p, err := m.start(c, count)
+	if err != nil {
+		return idle{}, err
+	}
+	server, err := p.server.usage()
+	if err != nil {
+		return idle{}, p.abandon(err)
+	}
+	client, err := p.client.usage()
+	if err != nil {
+		return idle{}, p.abandon(err)
+	}
+	return idle{server, client}, p.end()
+}
+
+// usage returns what the process takes now.
+func (p *process) usage() (usage, error) {
+	folder := "/proc/" + strconv.Itoa(p.cmd.Process.Pid)
+	memory, err := os.ReadFile(folder + "/smaps_rollup")
+	if err != nil {
+		return usage{}, err
+	}
+	status, err := os.ReadFile(folder + "/status")
+	if err != nil {
+		return usage{}, err
+	}
+	return usage{
+		Pss:     1024 * field(memory, "Pss:"),
+		Private: 1024 * (field(memory, "Private_Clean:") + field(memory, "Private_Dirty:")),
+		Threads: field(status, "Threads:"),
+	}, nil
+}
+
+// field returns the number after a name that begins a line, or 0.
+func field(text []byte, name string) float64 {
+	for line := range strings.Lines(string(text)) {
+		if words := strings.Fields(line); len(words) > 1 && words[0] == name {
+			number, _ := strconv.ParseFloat(words[1], 64)
+			return number
+		}
+	}
+	return 0
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// How long a process may take for an answer, beyond what it was asked to do, and for getting ready and ending.
+const (
+	answerLimit = 10 * time.Second
+	readyLimit  = 30 * time.Second
+	endLimit    = 10 * time.Second
+)
+
+// errLeftOut is that of a contender that does not have the work.
+var errLeftOut = errors.New("the contender does not have this work")
+
+// A process is a contender's server or client. It answers lines by lines.
+type process struct {
+	role   string
+	cmd    *exec.Cmd
+	input  io.WriteCloser
+	output chan string // closed when the process has ended; err and stderr can be read then
+	stderr bytes.Buffer
+	err    error
+}
+
+// start starts a process that is killed when ctx is done. Its descriptors from 3 on are files.
+func start(ctx context.Context, role string, files []*os.File, path string, args ...string) (*process, error) {
+	p := &process{role: role, output: make(chan string)}
+	p.cmd = exec.CommandContext(ctx, path, append([]string{role}, args...)...)
+	p.cmd.ExtraFiles = files
+	p.cmd.Stderr = &p.stderr
+	p.cmd.WaitDelay = time.Second
+	// In a group of its own it does not get the terminal's interrupts; and if this process is killed, the kernel sends
+	// SIGHUP and SIGCONT to the group in which someone is stopped, so that nothing is left behind.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	stdout, err := p.cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if p.input, err = p.cmd.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if err := p.cmd.Start(); err != nil {
+		return nil, err
+	}
+	go func() {
+		for lines := bufio.NewScanner(stdout); lines.Scan(); {
+			p.output <- lines.Text()
+		}
+		p.err = p.cmd.Wait()
+		close(p.output)
+	}()
+	return p, nil
+}
+
+// line returns the next line of output.
+func (p *process) line(limit time.Duration) (string, error) {
+	select {
+	case line, ok := <-p.output:
+		if !ok {
+			return "", fmt.Errorf("the %s ended early", p.role)
+		}
+		return line, nil
+	case <-time.After(limit):
+		return "", fmt.Errorf("the %s did not answer within %v", p.role, limit)
+	}
+}
+
+// ask sends a line and returns the answer.
+func (p *process) ask(line string, limit time.Duration) (string, error) {
+	if _, err := io.WriteString(p.input, line+"\n"); err != nil {
+		return "", fmt.Errorf("the %s ended early", p.role)
+	}
+	return p.line(limit)
+}
+
+// ready waits until the process is. A process that does not have the work ends with exit status 2, as Go's do that panic.
+func (p *process) ready() error {
+	line, err := p.line(readyLimit)
+	switch {
+	case err == nil && line != "ready":
+		return fmt.Errorf("the %s said %q in place of ready", p.role, line)
+	case err != nil && p.ended() && p.cmd.ProcessState.ExitCode() == 2 && !strings.Contains(p.stderr.String(), "goroutine "):
+		return errLeftOut
+	}
+	return err
+}
+
+// ended says whether the process has, and all of its output was taken.
+func (p *process) ended() bool {
+	select {
+	case _, ok := <-p.output:
+		return !ok
+	default:
+		return false
+	}
+}
+
+// pause stops the process, and waits until it stands still.
+func (p *process) pause() error {
+	if err := p.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+		return fmt.Errorf("the %s ended early", p.role)
+	}
+	for {
+		err := unix.Waitid(unix.P_PID, p.cmd.Process.Pid, nil, unix.WSTOPPED, nil)
+		if err == unix.ECHILD {
+			return fmt.Errorf("the %s ended early", p.role)
+		}
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// proceed lets a paused process go on.
+func (p *process) proceed() error {
+	if err := p.cmd.Process.Signal(unix.SIGCONT); err != nil {
+		return fmt.Errorf("the %s ended early", p.role)
+	}
+	return nil
+}
+
+// end closes the input, upon which the process has to end.
+func (p *process) end() error {
+	p.input.Close()
+	if line, err := p.line(endLimit); err == nil {
+		return fmt.Errorf("the %s said %q at its end", p.role, line)
+	} else if !p.ended() {
+		return fmt.Errorf("the %s did not end within %v", p.role, endLimit)
+	}
+	if p.err != nil {
+		return fmt.Errorf("the %s: %w", p.role, p.err)
+	}
+	return nil
+}
+
+// wait waits until the process has ended, which it must be about to.
+func (p *process) wait() {
+	for range p.output {
+	}
+}
+
+// cpu returns the processor time that the process has taken.
+func (p *process) cpu() (time.Duration, error) {
+	const cpuTime = 2 // CPUCLOCK_SCHED of a whole process
+	var t unix.Timespec
+	err := unix.ClockGettime(int32(^p.cmd.Process.Pid<<3|cpuTime), &t)
+	return time.Duration(t.Nano()), err
+}

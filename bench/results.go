@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Results are everything that was measured, as it is written to a file.
+type results struct {
+	Machine machine   `json:"machine"`
+	Options options   `json:"options"`
+	Works   []outcome `json:"works"`
+	Missing []missing `json:"missing"`
+	Failed  []failure `json:"failed"`
+	Targets []verdict `json:"targets"`
+}
+
+// An outcome is what came out of a work.
+type outcome struct {
+	work
+	Reference string `json:"reference"` // the id of the contender that ratios are to
+	Rows      []row  `json:"rows"`      // sorted by ratio
+}
+
+// A row is one contender's part of an outcome.
+type row struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+
+	// Of all works but "idle": the time of an operation in nanoseconds, in each round and summed up; the processor time of
+	// both processes, and their allocations, which not all can tell.
+	Rounds      []float64 `json:"rounds,omitempty"`
+	Time        *figure   `json:"time,omitempty"`
+	CPU         float64   `json:"cpu,omitempty"`
+	Allocations *float64  `json:"allocations,omitempty"`
+
+	Idle *idle `json:"idle,omitempty"`
+
+	// Ratio is to the reference: of the time, or of the memory of an idle server.
+	Ratio *figure `json:"ratio,omitempty"`
+}
+
+// Idle is what an idle connection takes: what there is with many connections, less what there is with one.
+type idle struct {
+	Server usage `json:"server"`
+	Client usage `json:"client"`
+}
+
+// A usage is of one process.
+type usage struct {
+	Pss     float64 `json:"pss"`     // bytes, with its part of what it shares, for each connection
+	Private float64 `json:"private"` // bytes that it does not share, for each connection
+	Threads float64 `json:"threads"` // in all
+}
+
+// A failure is a contender that did not do its work.
+type failure struct {
+	Work      string `json:"work"`
+	Contender string `json:"contender"`
+	Reason    string `json:"reason"`
+}
+
+// row returns a contender's row by its id, or nil.
+func (o *outcome) row(id string) *row {
+	i := slices.IndexFunc(o.Rows, func(r row) bool { return r.ID == id })
+	if i < 0 {
+		return nil
+	}
+	return &o.Rows[i]
+}
+
+// compare fills the ratios in, and sorts by them.
+func (o *outcome) compare() {
+	if reference := o.row(o.Reference); reference != nil {
+		for i := range o.Rows {
+			o.Rows[i].Ratio = o.Rows[i].ratio(reference)
+		}
+	}
+	slices.SortStableFunc(o.Rows, func(a, b row) int {
+		if a.measure() < b.measure() {
+			return -1
+		}
+		return 1
+	})
+}
+
+// ratio is that of a row to another.
+func (r *row) ratio(to *row) *figure {
+	var f figure
+	if r.Idle != nil {
+		if to.Idle.Server.Pss <= 0 { // it has connections to spare
+			return nil
+		}
+		quotient := r.Idle.Server.Pss / to.Idle.Server.Pss
+		f = figure{quotient, quotient, quotient}
+	} else {
+		f = summarize(ratios(r.Rounds, to.Rounds))
+	}
+	return &f
+}
+
+// measure is what rows are sorted by.
+func (r *row) measure() float64 {
+	switch {
+	case r.Ratio != nil:
+		return r.Ratio.Median
+	case r.Idle != nil:
+		return r.Idle.Server.Pss
+	}
+	return r.Time.Median
+}
+
+// outcome returns that of a work by its name, or nil.
+func (r *results) outcome(name string) *outcome {
+	i := slices.IndexFunc(r.Works, func(o outcome) bool { return o.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &r.Works[i]
+}
+
+func (r *results) write(file string) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o777); err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(text, '\n'), 0o666)
+}
+
+func readResults(file string) (*results, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var r results
+	if err := json.Unmarshal(text, &r); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return &r, nil
+}

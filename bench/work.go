@@ -1,0 +1,70 @@
+package main
+
+import "slices"
+
+// A work is what contenders are compared at. Kind, Size and Count are what their programs are told.
+type work struct {
+	Name  string `json:"name"`
+	Kind  string `json:"kind"`
+	Size  int    `json:"size"`  // of a unit, in bytes
+	Count int    `json:"count"` // of connections
+	Group string `json:"group"`
+}
+
+// Works are all of them, in the order in which they are printed.
+var works = []work{
+	{"round trip, 64 B", "roundtrip", 64, 1, streams},
+	{"round trip, 4 KiB", "roundtrip", 4 << 10, 1, streams},
+	{"round trip, 64 KiB", "roundtrip", 64 << 10, 1, streams},
+	{"round trip, 1 MiB", "roundtrip", 1 << 20, 1, streams},
+	{"message round trip, 64 B", "roundtrip", 64, 1, messages},
+	{"message round trip, 4 KiB", "roundtrip", 4 << 10, 1, messages},
+	{"message round trip, 64 KiB", "roundtrip", 64 << 10, 1, messages}, // beyond, the kernel refuses by default
+	{"stream, 64 B", "stream", 64, 1, streams},
+	{"buffered stream, 64 B", "buffered", 64, 1, streams},
+	{"stream, 64 KiB", "stream", 64 << 10, 1, streams},
+	{"stream, 1 MiB", "stream", 1 << 20, 1, streams},
+	{"messages, 64 B", "stream", 64, 1, messages},
+	{"messages, 4 KiB", "stream", 4 << 10, 1, messages},
+	{"connect", "connect", 1, 1, streams},
+	{"open files", "files", 1, 1, streams},
+	{"open files in messages", "files", 1, 1, messages},
+	{"idle, 1,000 connections", "idle", 64, 1000, streams},
+	{"idle, 10,000 connections", "idle", 64, 10000, streams},
+	{"busy, 1 connection", "busy", 64, 1, streams},
+	{"busy, 10 connections", "busy", 64, 10, streams},
+	{"busy, 100 connections", "busy", 64, 100, streams},
+	{"busy, 1,000 connections", "busy", 64, 1000, streams},
+}
+
+// reference is the contender, by its id, that the others are compared with.
+func (w *work) reference() string {
+	switch {
+	case w.Kind == "buffered":
+		return "ipc bufio"
+	case w.Group == messages:
+		return "ipc message"
+	}
+	return "ipc unix"
+}
+
+// admits says whether it makes sense to try the contender.
+func (w *work) admits(c *contender) bool {
+	switch {
+	case c.Buffered:
+		return w.Kind == "buffered"
+	case w.Kind == "buffered" && (c.id() == "ipc unix" || c.id() == "net unix"):
+		return false // they have a variant for it
+	case c.Group == w.Group:
+		return true
+	}
+	return c.Sizes && (w.Kind == "roundtrip" || w.Kind == "idle" || w.Kind == "busy" || w.Kind == "stream" && w.Size >= 64<<10)
+}
+
+// contenders are those that take part, as far as is known before they are tried.
+func (w *work) contenders(all []contender) []contender {
+	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return !w.admits(&c) })
+}
+
+// bytes says whether throughput in bytes is of interest, and not operations per second.
+func (w *work) bytes() bool { return w.Kind == "buffered" || w.Kind == "stream" && w.Group == streams }
