@@ -20,6 +20,8 @@ type contender struct {
 
 	// Sizes says that a contender of messages takes any size, and is compared with streams, too.
 	Sizes bool
+	// Few says that 10,000 connections take more open files than a process usually may have.
+	Few bool
 	// Buffered says that it takes part in the work "buffered", and in that alone.
 	Buffered bool
 }
@@ -31,17 +33,18 @@ func (c *contender) id() string { return c.Program + " " + c.Variant }
 var contenders = []contender{
 	{Name: "ipc", Program: "ipc", Variant: "unix", Group: streams},
 	{Name: "ipc, Spin 50µs", Program: "ipc", Variant: "spin", Group: streams},
-	{Name: "ipc, bufio", Program: "ipc", Variant: "bufio", Group: streams, Buffered: true},
+	{Name: "bufio over ipc", Program: "ipc", Variant: "bufio", Group: streams, Buffered: true},
 	{Name: "ipc.Pipe", Program: "ipc", Variant: "pipe", Group: streams},
 	{Name: "net", Program: "net", Variant: "unix", Group: streams},
 	{Name: "net, TCP", Program: "net", Variant: "tcp", Group: streams},
-	{Name: "net, bufio", Program: "net", Variant: "bufio", Group: streams, Buffered: true},
+	{Name: "bufio over net", Program: "net", Variant: "bufio", Group: streams, Buffered: true},
 	{Name: "os.Pipe", Program: "net", Variant: "pipe", Group: streams},
 	{Name: "C, system calls", Program: "floor", Variant: "unix", Group: streams},
 	{Name: "C, polling", Program: "floor", Variant: "spin", Group: streams},
 	{Name: "C, pipe", Program: "floor", Variant: "pipe", Group: streams},
 	{Name: "lipc in C", Program: "lipc", Variant: "unix", Group: streams},
 	{Name: "lipc in C, spinning", Program: "lipc", Variant: "spin", Group: streams},
+	{Name: "lipc in C, pipe", Program: "lipc", Variant: "pipe", Group: streams},
 	{Name: "libuv", Program: "libuv", Variant: "unix", Group: streams},
 	{Name: "interprocess", Program: "interprocess", Variant: "sync", Group: streams},
 	{Name: "interprocess, Tokio", Program: "interprocess", Variant: "tokio", Group: streams},
@@ -54,13 +57,12 @@ var contenders = []contender{
 	{Name: "net, unixgram", Program: "net", Variant: "unixgram", Group: messages},
 	{Name: "mdlayher/socket", Program: "mdlayher", Variant: "seqpacket", Group: messages},
 	{Name: "C, system calls", Program: "floor", Variant: "seqpacket", Group: messages},
-	{Name: "lipc in C, pipe", Program: "lipc", Variant: "pipe", Group: streams},
 	{Name: "lipc in C, messages", Program: "lipc", Variant: "message", Group: messages},
 	{Name: "tokio-seqpacket", Program: "tokio-seqpacket", Variant: "seqpacket", Group: messages},
 	{Name: "nng", Program: "nng", Variant: "pair", Group: messages, Sizes: true},
 	{Name: "nng, request", Program: "nng", Variant: "req", Group: messages, Sizes: true},
 	{Name: "ZeroMQ", Program: "zeromq", Variant: "pair", Group: messages, Sizes: true},
-	{Name: "ZeroMQ, router", Program: "zeromq", Variant: "router", Group: messages, Sizes: true},
+	{Name: "ZeroMQ, router", Program: "zeromq", Variant: "router", Group: messages, Sizes: true, Few: true},
 	{Name: "golang-ipc", Program: "golang-ipc", Variant: "message", Group: messages, Sizes: true},
 }
 

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"image/color"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -57,8 +56,10 @@ var (
 	ink    = color.NRGBA{0x1f, 0x23, 0x28, 0xff}
 	faint  = color.NRGBA{0x65, 0x6d, 0x76, 0xff}
 	border = color.NRGBA{0xd0, 0xd7, 0xde, 0xff}
-	ours   = color.NRGBA{0x09, 0x69, 0xda, 0xff}
-	others = color.NRGBA{0xaf, 0xb8, 0xc1, 0xff}
+
+	ours    = color.NRGBA{0x09, 0x69, 0xda, 0xff}
+	oursInC = color.NRGBA{0x80, 0xb9, 0xff, 0xff}
+	others  = color.NRGBA{0xaf, 0xb8, 0xc1, 0xff}
 )
 
 // drawFile draws results as an SVG file.
@@ -75,9 +76,10 @@ func drawing(r *results) []byte {
 	p := painter{draw.New(canvas)}
 	p.box(0, 0, drawnWidth, height, color.White) // or dark pages would shine through
 	p.frame(0.5, 0.5, drawnWidth-1, height-1)
-	p.text(margin, height-20, 12, true, ink, "Time relative to lipc's Go package ipc: shorter is better")
-	p.text(margin, height-34, 8, false, faint, fmt.Sprintf("Medians of %d rounds. The line is at 1. Bars are cut at %d; the figures are not.",
-		r.Options.Rounds, longest))
+	p.text(margin, height-20, 12, true, ink, "Time, or memory, relative to package ipc: shorter is better")
+	p.text(margin, height-34, 8, false, faint, fmt.Sprintf(
+		"Blue is lipc, in Go and, lighter, in C. The line is at 1. Bars end at %d, figures do not. Medians of %d rounds.",
+		longest, r.Options.Rounds))
 	for i, column := range charts {
 		p.column(r, column, margin+vg.Length(i)*(columnWidth+columnGap), height-headHeight)
 	}
@@ -139,30 +141,53 @@ func (p painter) chart(title string, o *outcome, x, y vg.Length) {
 	y -= titleHeight
 	rows := drawnRows(o)
 	bars := x + labelWidth
+	edge := func(i int) vg.Length { return y - vg.Length(i+1)*rowHeight } // the lower one of a row
 	for i, r := range rows {
-		p.row(r, o.Reference, x, bars, y-vg.Length(i+1)*rowHeight)
+		p.bar(r.Ratio.Median, colorOf(&r), bars, edge(i))
 	}
 	one := bars + barWidth/longest
-	p.line(one, y, one, y-vg.Length(len(rows))*rowHeight)
+	p.line(one, y, one, edge(len(rows)-1))
+	for i, r := range rows {
+		p.texts(&r, r.ID == o.Reference, bars, edge(i))
+	}
 }
 
-// row draws a name, a bar and a figure, with the lower edge at y.
-func (p painter) row(r row, reference string, x, bars, y vg.Length) {
-	fill, text := others, faint
-	if strings.HasPrefix(r.ID, "ipc ") {
-		fill, text = ours, ink
+func colorOf(r *row) color.Color {
+	switch program, _, _ := strings.Cut(r.ID, " "); program {
+	case "ipc":
+		return ours
+	case "lipc":
+		return oursInC
 	}
-	name := r.Name
-	if r.ID == reference {
+	return others
+}
+
+func barLength(ratio float64) vg.Length {
+	return barWidth * vg.Length(min(max(ratio, 0), longest)/longest)
+}
+
+func (p painter) bar(ratio float64, fill color.Color, x, y vg.Length) {
+	length := barLength(ratio)
+	p.box(x, y+2.5, length, rowHeight-5, fill)
+	if ratio > longest { // a gap says that the bar is longer
+		p.box(x+length-10, y+1, 2.5, rowHeight-2, color.White)
+	}
+}
+
+// texts writes the name on the left of a bar, and the figure on its right.
+func (p painter) texts(r *row, reference bool, x, y vg.Length) {
+	const size = 8.5
+	in, name, figure := faint, r.Name, ratio(r.Ratio)
+	if reference {
 		name = "ipc"
 	}
-	p.text(bars-6-p.width(8.5, r.ID == reference, name), y+4, 8.5, r.ID == reference, text, name)
-	length := barWidth * vg.Length(math.Min(math.Max(r.Ratio.Median, 0), longest)/longest)
-	p.box(bars, y+2.5, length, rowHeight-5, fill)
-	if r.Ratio.Median > longest { // a gap says that the bar is longer
-		p.box(bars+length-10, y+1, 2.5, rowHeight-2, color.White)
+	if colorOf(r) == ours {
+		in = ink
 	}
-	p.text(bars+length+4, y+4, 8.5, r.ID == reference, text, ratio(r.Ratio))
+	p.text(x-6-width(size, reference, name), y+4, size, reference, in, name)
+	right := x + barLength(r.Ratio.Median) + 2
+	p.box(right, y+1, width(size, reference, figure)+4, rowHeight-2, color.White) // above the line
+	p.text(right+2, y+4, size, reference, in, figure)
 }
 
 // sans is the font of a size.
@@ -174,7 +199,7 @@ func sans(size vg.Length, bold bool) font.Face {
 	return plot.DefaultTextHandler.Cache().Lookup(f, size)
 }
 
-func (p painter) width(size vg.Length, bold bool, text string) vg.Length {
+func width(size vg.Length, bold bool, text string) vg.Length {
 	face := sans(size, bold)
 	return face.Width(text)
 }

@@ -20,12 +20,13 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"syscall"
 	"time"
 )
 
-// errFailed is for failures that have been printed.
-var errFailed = errors.New("something failed")
+// errFailed is for failures of contenders, which have been printed.
+var errFailed = errors.New("contenders failed")
 
 // Options are what the command line asks for.
 type options struct {
@@ -34,9 +35,9 @@ type options struct {
 	Work      string `json:"work,omitempty"`
 	Contender string `json:"contender,omitempty"`
 
-	require                bool
-	json, svg, draw        string
-	works, contenderFilter *regexp.Regexp
+	require           bool
+	json, svg, draw   string
+	works, contenders *regexp.Regexp
 }
 
 func (o *options) length() time.Duration { return time.Duration(o.Millis) * time.Millisecond }
@@ -62,7 +63,7 @@ func parseFlags() (*options, error) {
 	if o.works, err = regexp.Compile(o.Work); err != nil {
 		return nil, err
 	}
-	o.contenderFilter, err = regexp.Compile(o.Contender)
+	o.contenders, err = regexp.Compile(o.Contender)
 	return &o, err
 }
 
@@ -77,6 +78,9 @@ func main() {
 		err = drawAgain(o)
 	} else {
 		err = bench(o)
+	}
+	if err == errFailed {
+		os.Exit(1)
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -94,9 +98,15 @@ func drawAgain(o *options) error {
 func bench(o *options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	chosen := choose(o.contenders)
+	if len(chosen) == 0 {
+		return fmt.Errorf("no contender matches %q", o.Contender)
+	}
+	if !slices.ContainsFunc(works, func(w work) bool { return o.works.MatchString(w.Name) }) {
+		return fmt.Errorf("no work matches %q", o.Work)
+	}
 	r := &results{Options: *o, Machine: thisMachine()}
 	printHeader(r)
-	chosen := choose(o.contenderFilter)
 	var err error
 	if r.Missing, err = build(ctx, chosen); err != nil {
 		return err
@@ -107,6 +117,9 @@ func bench(o *options) error {
 	}
 	if err := measure(ctx, o, without(chosen, r.Missing), r); err != nil {
 		return err
+	}
+	if len(r.Works) == 0 && len(r.Failed) == 0 {
+		return errors.New("nothing was measured: what was chosen is missing, or does not have these works")
 	}
 	r.Targets = judge(r)
 	printTargets(r.Targets)

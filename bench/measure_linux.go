@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,6 +19,7 @@ import (
 
 // measure does all works that were chosen, prints each and adds it to the results.
 func measure(ctx context.Context, o *options, all []contender, r *results) error {
+	runtime.LockOSThread() // processes are killed with the thread that started them
 	for _, w := range works {
 		if !o.works.MatchString(w.Name) {
 			continue
@@ -293,7 +295,7 @@ func (m *measurement) idle(contenders []contender) []row {
 	return rows
 }
 
-// idleOf takes the median of three times.
+// idleOf takes the median of three times, or of fewer if only so many rounds are made.
 func (m *measurement) idleOf(c contender) (*idle, error) {
 	var server, client [3][]float64 // Pss, private, threads
 	add := func(to *[3][]float64, u usage) {
@@ -301,7 +303,7 @@ func (m *measurement) idleOf(c contender) (*idle, error) {
 			to[i] = append(to[i], value)
 		}
 	}
-	for range 3 {
+	for range min(3, m.options.Rounds) {
 		one, err := m.idleWith(c, 1)
 		if err != nil {
 			return nil, err

@@ -17,7 +17,7 @@ import (
 )
 
 // How long a process may take for an answer, beyond what it was asked to do, and for getting ready and ending.
-const (
+var (
 	answerLimit = 10 * time.Second
 	readyLimit  = 30 * time.Second
 	endLimit    = 10 * time.Second
@@ -43,9 +43,8 @@ func start(ctx context.Context, role string, files []*os.File, path string, args
 	p.cmd.ExtraFiles = files
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second
-	// In a group of its own it does not get the terminal's interrupts; and if this process is killed, the kernel sends
-	// SIGHUP and SIGCONT to the group in which someone is stopped, so that nothing is left behind.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	// In a group of its own it does not get the terminal's interrupts; and it does not outlive the thread that starts it.
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err

@@ -40,7 +40,7 @@ type spent struct {
 
 // less is what was taken since then.
 func (s spent) less(then spent) spent {
-	s.cpu -= then.cpu
+	s.cpu = max(0, s.cpu-then.cpu)
 	if s.allocations >= 0 {
 		s.allocations = max(0, s.allocations-then.allocations)
 	}

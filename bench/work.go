@@ -55,6 +55,8 @@ func (w *work) admits(c *contender) bool {
 		return w.Kind == "buffered"
 	case w.Kind == "buffered" && (c.id() == "ipc unix" || c.id() == "net unix"):
 		return false // they have a variant for it
+	case c.Few && w.Kind == "idle" && w.Count > 1000:
+		return false
 	case c.Group == w.Group:
 		return true
 	}

@@ -100,7 +100,6 @@ static int64_t message_send(intptr_t handle, const void *data, size_t size) {
     return n < 0 ? wait_or_end("lipc_send", n) : n;
 }
 
-#if LIPC_VERSION >= 200
 static int64_t spin_read(intptr_t handle, void *data, size_t size) {
     static lipc_spin spin = {.limit_us = 50}; /* of the one connection there is */
     int64_t n;
@@ -110,7 +109,6 @@ static int64_t spin_read(intptr_t handle, void *data, size_t size) {
         n = lipc_read(handle, data, size, -1);
     return checked("lipc_read", n);
 }
-#endif
 
 /* ========================================== Files ============================================= */
 
@@ -171,9 +169,7 @@ static int64_t pipe_write(intptr_t reader, const void *data, size_t size) {
 
 static const transport streams = {SOCKET, .read = stream_read, .write = stream_write};
 static const transport messages = {SOCKET, .read = message_receive, .write = message_send, .messages = true};
-#if LIPC_VERSION >= 200
 static const transport spinning_streams = {SOCKET, .read = spin_read, .write = stream_write};
-#endif
 static const transport pipes = {
     .listen = pipe_open, .accept = pipe_accept, .connect = pipe_open, .close = pipe_close, .read = stream_read,
     .write = pipe_write,
@@ -182,9 +178,7 @@ static const transport pipes = {
 static const variant variants[] = {
     {.name = "unix", .works = ROUNDTRIP | STREAM | BUFFERED | CONNECT | FILES | IDLE | BUSY, .transport = &streams},
     {.name = "message", .works = ROUNDTRIP | STREAM | CONNECT | FILES | IDLE | BUSY, .transport = &messages},
-#if LIPC_VERSION >= 200
     {.name = "spin", .works = ROUNDTRIP | STREAM | BUFFERED, .transport = &spinning_streams},
-#endif
     {.name = "pipe", .works = ROUNDTRIP | STREAM | BUFFERED, .transport = &pipes},
 };
 

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// What a contender says that does nothing but go by the protocol, unless its variant says how it is broken.
+const fake = `#!/bin/sh
+case $1-$2 in
+*-absent) echo "there is no such work" >&2; exit 2 ;;
+client-panics) echo "goroutine 1 [running]:" >&2; exit 2 ;;
+server-refuses) echo "no room" >&2; exit 1 ;;
+client-silent) read line; exit ;;
+esac
+echo ready
+count=100
+while read line; do
+    case $1-$2 in
+    server-*) echo $count; count=$((count + 3)) ;; # it takes three allocations to ask
+    client-dies) echo "broken" >&2; exit 1 ;;
+    client-hangs) read line ;;
+    client-garbled) echo "10 x 0" ;;
+    client-*) echo "10 1000 20" ;;
+    esac
+done
+case $1-$2 in
+server-unclean) exit 3 ;;
+server-stays) exec tail -f /dev/null ;;
+esac
+`
+
+// measureFake makes two rounds with variants of the fake, and returns what came of them.
+func measureFake(t *testing.T, ctx context.Context, variants ...string) ([]row, []failure, error) {
+	file := filepath.Join(t.TempDir(), "fake")
+	require.NoError(t, os.WriteFile(file, []byte(fake), 0o700))
+	build, err := filepath.Abs(buildDir)
+	require.NoError(t, err)
+	path, err := filepath.Rel(build, file)
+	require.NoError(t, err)
+	programs["fake"] = program{path: path}
+	defer delete(programs, "fake")
+	var all []contender
+	for _, v := range variants {
+		all = append(all, contender{Name: v, Program: "fake", Variant: v, Group: streams})
+	}
+	limits := []time.Duration{answerLimit, readyLimit, endLimit}
+	defer func() { answerLimit, readyLimit, endLimit = limits[0], limits[1], limits[2] }()
+	answerLimit, readyLimit, endLimit = time.Second, time.Second, time.Second
+	r := &results{}
+	rows, err := measureOne(ctx, &options{Rounds: 2, Millis: 1, works: regexp.MustCompile("")}, works[0], all, r)
+	return rows, r.Failed, err
+}
+
+func TestRoundsOfAContender(t *testing.T) {
+	rows, failed, err := measureFake(t, t.Context(), "good")
+	require.NoError(t, err)
+	assert.Empty(t, failed)
+	require.Len(t, rows, 1)
+	assert.Equal(t, "fake good", rows[0].ID)
+	assert.Equal(t, []float64{100, 100}, rows[0].Rounds)
+	require.NotNil(t, rows[0].Allocations)
+	assert.Equal(t, 2.0, *rows[0].Allocations)
+}
+
+func TestBrokenContendersFailAlone(t *testing.T) {
+	reasons := map[string]string{
+		"panics":  "the client ended early; the client said: goroutine 1 [running]:",
+		"refuses": "the server ended early; the server said: no room",
+		"silent":  "the client did not answer within 1s",
+		"dies":    "the client ended early; the client said: broken",
+		"hangs":   "the client did not answer within 1.01s",
+		"garbled": `the client reported "10 x 0"`,
+		"unclean": "the server: exit status 3",
+		"stays":   "the server did not end within 1s",
+	}
+	for variant, reason := range reasons {
+		t.Run(variant, func(t *testing.T) {
+			rows, failed, err := measureFake(t, t.Context(), "absent", variant, "good")
+			require.NoError(t, err)
+			require.Len(t, rows, 1)
+			assert.Equal(t, "fake good", rows[0].ID)
+			assert.Equal(t, []failure{{works[0].Name, variant, reason}}, failed)
+		})
+	}
+}
+
+func TestInterruptEndsAll(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel) // in whatever it is doing then
+	_, failed, err := measureFake(t, ctx, "hangs", "good")
+	assert.ErrorIs(t, err, context.Canceled)
+	assert.Empty(t, failed)
+}
+
+func TestFieldsOfProc(t *testing.T) {
+	text := []byte("Rss:  12 kB\nPss_Dirty:  1 kB\nPss:                 345 kB\n")
+	assert.Equal(t, 345.0, field(text, "Pss:"))
+	assert.Zero(t, field(text, "Private_Clean:"))
+}
