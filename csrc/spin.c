@@ -3,14 +3,21 @@
 /* How many waits pass without polling after it was in vain: 1, 3, 7 … at most so many. */
 enum { LIPC__SPIN_PENALTY = 255 };
 
-/* Tells the processor that this is a loop which waits. */
-static void lipc__relax(void) {
+/* Between two calls. The peer may be waiting for this very processor, so after a while that is left to it. As long as both
+ * want it, the system looks for another for one of them. */
+static void lipc__spin_pause(bool yield) {
 #ifdef _WIN32
-    YieldProcessor();
-#elif defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
-    __builtin_ia32_pause();
-#elif defined(__GNUC__) && defined(__aarch64__)
-    __asm__ volatile("yield");
+    if (yield)
+        SwitchToThread();
+    else
+        YieldProcessor();
+#else
+    if (yield)
+        sched_yield();
+#if defined(__GNUC__) && (defined(__x86_64__) || defined(__i386__))
+    else
+        __builtin_ia32_pause();
+#endif
 #endif
 }
 
@@ -22,10 +29,7 @@ static bool lipc__spin_begin(lipc_spin *spin) {
     }
     if (spin->processors == 0)
         spin->processors = (uint32_t)lipc__processors();
-    if (spin->processors == 1)
-        return false;
-    spin->end_us = lipc__now_us() + spin->limit_us;
-    return true;
+    return spin->processors > 1;
 }
 
 int lipc_spin_again(lipc_spin *spin, int64_t result) {
@@ -35,14 +39,17 @@ int lipc_spin_again(lipc_spin *spin, int64_t result) {
             spin->end_us = spin->penalty = 0;
         return 0;
     }
-    if (!polling) {
-        if (spin->limit_us == 0 || !lipc__spin_begin(spin))
-            return 0;
-    } else if (lipc__now_us() >= spin->end_us) {
+    if (!polling && (spin->limit_us == 0 || !lipc__spin_begin(spin)))
+        return 0;
+    int64_t now = lipc__now_us();
+    if (!polling)
+        spin->end_us = now + spin->limit_us;
+    int64_t left = spin->end_us - now;
+    if (left <= 0) {
         spin->end_us = 0;
         spin->skip = spin->penalty = spin->penalty < LIPC__SPIN_PENALTY ? 2 * spin->penalty + 1 : LIPC__SPIN_PENALTY;
         return 0;
     }
-    lipc__relax();
+    lipc__spin_pause(left < (int64_t)spin->limit_us * 3 / 4);
     return 1;
 }
