@@ -33,7 +33,14 @@ type conn struct {
 	addressed bool // what is sent has an address of its own: datagrams
 }
 
-func (c *conn) opError(op string, err error) error { return opError(op, c.localName(), c.peer(), err) }
+func (c *conn) opError(op string, err error) error {
+	if err == nil { // which costs no call
+		return nil
+	}
+	return c.newOpError(op, err)
+}
+
+func (c *conn) newOpError(op string, err error) error { return opError(op, c.localName(), c.peer(), err) }
 
 // localName returns the name of this end, the zero Name if it has none.
 func (c *conn) localName() Name { return nameAt(c.local) }

@@ -4,7 +4,8 @@ package ipc
 
 // Calls into the C core that are the same on all systems: endpoints, and what is read and written. The functions given to C
 // take char pointers: for void pointers cgo looks for the object behind the pointer, which is slow and refuses buffers that
-// lie within a struct with pointers.
+// lie within a struct with pointers. Those that read and write are not declared noescape and nocallback, since their buffers
+// are on the heap already, and it would cost each call two more, into the runtime, to see that nocallback is kept.
 
 /*
 #include "core.h"
@@ -58,30 +59,10 @@ static int ipc_pipe(int inherit, int buffer_size, const char *sddl, lipc_handle 
 	return lipc_pipe(&options, ret_read, ret_write);
 }
 
-#cgo noescape lipc_spin_again
-#cgo nocallback lipc_spin_again
-#cgo noescape ipc_send
-#cgo nocallback ipc_send
-#cgo noescape ipc_receive
-#cgo nocallback ipc_receive
-#cgo noescape ipc_peek
-#cgo nocallback ipc_peek
 #cgo noescape ipc_listen
 #cgo nocallback ipc_listen
 #cgo noescape ipc_connect
 #cgo nocallback ipc_connect
-#cgo noescape ipc_pipe_read
-#cgo nocallback ipc_pipe_read
-#cgo noescape ipc_pipe_write
-#cgo nocallback ipc_pipe_write
-#cgo noescape ipc_read
-#cgo nocallback ipc_read
-#cgo noescape ipc_write
-#cgo nocallback ipc_write
-#cgo noescape lipc_readv
-#cgo nocallback lipc_readv
-#cgo noescape lipc_writev
-#cgo nocallback lipc_writev
 #cgo noescape lipc_accept
 #cgo nocallback lipc_accept
 #cgo noescape lipc_pair

@@ -148,13 +148,19 @@ func (d *direction) spin(call func()) {
 	spinning.Add(-1)
 }
 
-// transfer makes an operation.
+// transfer makes an operation. Of bytes, none need no operation, and none that are read are the end.
 func (e *endpoint) transfer(d *direction, operation operation, data []byte) (int, error) {
+	if len(data) == 0 && (operation == opRead || operation == opWrite) {
+		return 0, e.usable()
+	}
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.data = data
 	n, err := e.run(d, operation)
 	d.data = nil
+	d.mu.Unlock() // which a defer would do, in a larger frame
+	if operation == opRead && n == 0 && err == nil {
+		err = io.EOF
+	}
 	return n, err
 }
 
@@ -204,16 +210,8 @@ func (d *direction) unpin() {
 
 var errGiven error = &optionError{"this end is for child processes, and not used here"}
 
-func (e *endpoint) read(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, e.usable()
-	}
-	n, err := e.transfer(&e.in, opRead, b)
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
-}
+func (e *endpoint) read(b []byte) (int, error)  { return e.transfer(&e.in, opRead, b) }
+func (e *endpoint) write(b []byte) (int, error) { return e.transfer(&e.out, opWrite, b) }
 
 // someBytes reports whether not all buffers are empty.
 func someBytes(buffers [][]byte) bool {
@@ -229,13 +227,6 @@ func (e *endpoint) readBuffers(buffers [][]byte) (int, error) {
 		err = io.EOF
 	}
 	return n, err
-}
-
-func (e *endpoint) write(b []byte) (int, error) {
-	if len(b) == 0 {
-		return 0, e.usable()
-	}
-	return e.transfer(&e.out, opWrite, b)
 }
 
 func (e *endpoint) writeBuffers(buffers [][]byte) (int, error) {

@@ -116,8 +116,23 @@ func (d *direction) addressed() bool {
 	return d.operation == opSendTo || d.operation == opSendMessage && bool(d.ancillary.c.with_peer)
 }
 
-// step makes one call into the core.
+// step makes one call into the core. It keeps its frame small, so that who waits to read does with the smallest stack there is.
 func (d *direction) step(fd uintptr) result {
+	switch {
+	case d.operation == opRead && !d.pipe:
+		return coreRead(fd, d.data)
+	case d.operation == opWrite && !d.pipe:
+		return coreWrite(fd, d.data)
+	case d.operation == opReceive:
+		return coreReceive(fd, d.data)
+	case d.operation == opSend:
+		return coreSend(fd, d.data)
+	}
+	return d.otherStep(fd)
+}
+
+//go:noinline
+func (d *direction) otherStep(fd uintptr) result {
 	switch d.operation {
 	case opReceiveFrom:
 		return coreReceiveFrom(fd, d.data, d.from)
@@ -144,8 +159,6 @@ func (d *direction) step(fd uintptr) result {
 		return coreWrite(fd, d.data)
 	case opReadBuffers:
 		return coreReadBuffers(fd, d.buffers)
-	case opReceive:
-		return coreReceive(fd, d.data)
 	case opReceiveBatch:
 		return coreReceive(fd, d.messages[d.done])
 	case opReceiveAppend:
@@ -155,21 +168,13 @@ func (d *direction) step(fd uintptr) result {
 	case opMessageSize:
 		return coreMessageSize(fd)
 	case opWrite:
-		if d.pipe {
-			return corePipeWrite(fd, d.data)
-		}
-		return coreWrite(fd, d.data)
+		return corePipeWrite(fd, d.data)
 	case opWriteBuffers:
 		return coreWriteBuffers(fd, d.buffers)
-	case opSend:
-		return coreSend(fd, d.data)
 	case opSendBatch:
 		return coreSend(fd, d.messages[d.done])
 	default:
-		if d.pipe {
-			return corePipeRead(fd, d.data)
-		}
-		return coreRead(fd, d.data)
+		return corePipeRead(fd, d.data)
 	}
 }
 
