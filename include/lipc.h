@@ -250,7 +250,8 @@ enum lipc_direction {
 
 /* The size of the system's send (LIPC_WRITE) or receive (LIPC_READ) buffer in bytes. Setting is a request: the system
  * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
- * unix(7)). Getting returns what is in force. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
+ * unix(7)). Getting returns what is in force: for a stream on Linux 425984 from the start, twice the system's default, since
+ * 64 KiB and more go through a sixth to a third faster then (measured with "make bench"), unless net.core.wmem_max is lower. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
  * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
  * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
  * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it

@@ -190,3 +190,28 @@ TEST(a_pair_is_two_connections_with_each_other) {
     check_connected(b, a);
     close_all((lipc_handle[]){a, b}, 2);
 }
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+TEST(streams_have_the_send_buffer_that_everybody_may_have) {
+    int most = 0;
+    FILE *limit = fopen("/proc/sys/net/core/wmem_max", "r");
+    CHECK(limit != NULL && fscanf(limit, "%d", &most) == 1);
+    fclose(limit);
+    int wanted = 2 * (most < 212992 ? most : 212992); /* which socket(7) doubles */
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener = listen_on(&name), *adopted;
+    lipc_handle duplicate, ends[6];
+    CHECK_OK(lipc_duplicate(lipc_listener_handle(listener), &duplicate));
+    CHECK_OK(lipc_listener_adopt(duplicate, NULL, &adopted));
+    CHECK_OK(lipc_connect(&name, NULL, WAIT, &ends[0]));
+    ends[1] = accept_from(listener);
+    CHECK_OK(lipc_connect(&name, NULL, WAIT, &ends[2]));
+    ends[3] = accept_from(adopted);
+    CHECK_OK(lipc_pair(LIPC_STREAM, &ends[4], &ends[5]));
+    for (int i = 0; i < 6; i++)
+        CHECK_INT(wanted, lipc_buffer_size(ends[i], LIPC_WRITE));
+    close_all(ends, 6);
+    lipc_listener_close(adopted);
+    lipc_listener_close(listener);
+}
+#endif
