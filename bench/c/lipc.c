@@ -156,9 +156,15 @@ static void pipe_close(intptr_t reader) {
     lipc_close(WRITER);
 }
 
+static int64_t pipe_read(intptr_t reader, void *data, size_t size) {
+    lipc_buffer buffer = {data, size};
+    return checked("lipc_pipe_readv", lipc_pipe_readv(reader, &buffer, 1, -1));
+}
+
 static int64_t pipe_write(intptr_t reader, const void *data, size_t size) {
     (void)reader;
-    return checked("lipc_write", lipc_write(WRITER, data, size, -1));
+    lipc_buffer buffer = {(void *)(uintptr_t)data, size};
+    return checked("lipc_pipe_writev", lipc_pipe_writev(WRITER, &buffer, 1, -1));
 }
 
 /* ======================================== Variants ============================================ */
@@ -171,7 +177,7 @@ static const transport streams = {SOCKET, .read = stream_read, .write = stream_w
 static const transport messages = {SOCKET, .read = message_receive, .write = message_send, .messages = true};
 static const transport spinning_streams = {SOCKET, .read = spin_read, .write = stream_write};
 static const transport pipes = {
-    .listen = pipe_open, .accept = pipe_accept, .connect = pipe_open, .close = pipe_close, .read = stream_read,
+    .listen = pipe_open, .accept = pipe_accept, .connect = pipe_open, .close = pipe_close, .read = pipe_read,
     .write = pipe_write,
 };
 

@@ -459,3 +459,39 @@ TEST(a_size_needs_a_direction_and_to_be_one) {
     CHECK_ERROR(LIPC_EINVAL, lipc_buffer_size(h[0], LIPC_READ | LIPC_WRITE));
     close_all(h, 2);
 }
+
+TEST(known_pipes_are_read_and_written_as_others_are) {
+    lipc_handle r, w;
+    CHECK_OK(lipc_pipe(NULL, &r, &w));
+    char sent[100], got[100];
+    lipc_buffer in[100], out[100]; /* more than one system call is given */
+    for (int i = 0; i < 100; i++) {
+        sent[i] = (char)i;
+        out[i] = (lipc_buffer){&sent[i], 1};
+        in[i] = (lipc_buffer){&got[i], 1};
+    }
+    CHECK_INT(0, lipc_pipe_writev(w, out, 0, 0));
+    CHECK_INT(0, lipc_pipe_readv(r, in, 0, 0));
+    CHECK_ERROR(LIPC_EAGAIN, lipc_pipe_readv(r, in, 100, 0));
+    CHECK_ERROR(LIPC_ETIMEDOUT, lipc_pipe_readv(r, in, 1, 1));
+    CHECK_INT(100, lipc_pipe_writev(w, out, 100, 0));
+    for (size_t n = 0; n < 100;) {
+        int64_t some = CHECK_OK(lipc_pipe_readv(r, in + n, 100 - n, 0));
+        CHECK(some > 0);
+        n += (size_t)some;
+    }
+    CHECK(memcmp(sent, got, sizeof sent) == 0);
+    static char much[1 << 20];
+    lipc_buffer all = {much, sizeof much};
+    int64_t part = CHECK_OK(lipc_pipe_writev(w, &all, 1, 0));
+    CHECK(part > 0 && part < (int64_t)sizeof much);
+    CHECK_ERROR(LIPC_EAGAIN, lipc_pipe_writev(w, &all, 1, 0));
+    CHECK_ERROR(LIPC_ETIMEDOUT, lipc_pipe_writev(w, &all, 1, 1));
+    CHECK_OK(lipc_close(r));
+    CHECK_ERROR(LIPC_EPIPE, lipc_pipe_writev(w, out, 2, -1));
+    CHECK_OK(lipc_close(w));
+    CHECK_OK(lipc_pipe(NULL, &r, &w));
+    CHECK_OK(lipc_close(w));
+    CHECK_INT(0, lipc_pipe_readv(r, in, 1, -1));
+    CHECK_OK(lipc_close(r));
+}
