@@ -50,7 +50,7 @@ func inRust(source string) ([]string, error) {
 func inC(library string, flags ...string) func(source string) ([]string, error) {
 	return func(source string) ([]string, error) {
 		command := strings.Fields(cmp.Or(os.Getenv("CC"), "cc")) // it may have flags
-		command = append(command, "-O2", "-o", filepath.Join(buildDir, source), "c/"+source+".c", "c/contender.c")
+		command = append(command, "-std=c11", "-O2", "-o", filepath.Join(buildDir, source), "c/"+source+".c", "c/contender.c")
 		command = append(command, flags...)
 		if library == "" {
 			return command, nil

@@ -7,6 +7,7 @@
 // rounds, and the ratio is the median of the rounds' ratios.
 //
 //	go run . [-rounds N] [-millis N] [-work REGEXP] [-contender REGEXP] [-require] [-json FILE] [-svg FILE]
+//	go run . -build [-contender REGEXP] [-require]
 //	go run . -draw FILE.json [-svg FILE]
 package main
 
@@ -35,7 +36,7 @@ type options struct {
 	Work      string `json:"work,omitempty"`
 	Contender string `json:"contender,omitempty"`
 
-	require           bool
+	build, require    bool
 	json, svg, draw   string
 	works, contenders *regexp.Regexp
 }
@@ -48,6 +49,7 @@ func parseFlags() (*options, error) {
 	flag.IntVar(&o.Millis, "millis", 50, "length of a round in milliseconds")
 	flag.StringVar(&o.Work, "work", "", "only the works whose name this regular expression matches")
 	flag.StringVar(&o.Contender, "contender", "", "only the contenders whose name, or program and variant, this one matches")
+	flag.BoolVar(&o.build, "build", false, "build the contenders, and do no more")
 	flag.BoolVar(&o.require, "require", false, "fail if a contender cannot be built")
 	flag.StringVar(&o.json, "json", filepath.Join(buildDir, "results.json"), "file for the results")
 	flag.StringVar(&o.svg, "svg", filepath.Join(buildDir, "results.svg"), "file for the drawing")
@@ -114,6 +116,9 @@ func bench(o *options) error {
 	printMissing(r.Missing)
 	if o.require && len(r.Missing) > 0 {
 		return errors.New("these are required")
+	}
+	if o.build {
+		return nil
 	}
 	if err := measure(ctx, o, without(chosen, r.Missing), r); err != nil {
 		return err

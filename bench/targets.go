@@ -114,12 +114,13 @@ func (o *outcome) best(ids []string) *row {
 	return best
 }
 
-// judgeAllocations takes the work in which the contender allocates most; where it connects it may.
+// judgeAllocations takes the work in which the contender allocates most. Where it connects it may, and where it makes an
+// *os.File of each file that it receives.
 func judgeAllocations(r *results, c *contender) verdict {
 	v := newVerdict("allocations: "+c.Name, false, allocationLimit).without("not measured")
 	for _, o := range r.Works {
 		one := o.row(c.id())
-		if one == nil || one.Allocations == nil || o.Kind == "connect" {
+		if one == nil || one.Allocations == nil || o.Kind == "connect" || o.Kind == "files" {
 			continue
 		}
 		if most := *one.Allocations; v.Figure == nil || most > v.Figure.Median {
