@@ -40,7 +40,9 @@ func (c *conn) opError(op string, err error) error {
 	return c.newOpError(op, err)
 }
 
-func (c *conn) newOpError(op string, err error) error { return opError(op, c.localName(), c.peer(), err) }
+func (c *conn) newOpError(op string, err error) error {
+	return opError(op, c.localName(), c.peer(), err)
+}
 
 // localName returns the name of this end, the zero Name if it has none.
 func (c *conn) localName() Name { return nameAt(c.local) }
