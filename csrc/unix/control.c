@@ -58,7 +58,7 @@ void lipc_control_close(lipc_control *control) {
 
 #ifndef LIPC__RECEIVES_CLOEXEC
 static void lipc__control_set_cloexec(char *data, size_t length) {
-    lipc_control_item item;
+    lipc_control_item item = {0}; /* for analyzers that do not look into lipc__control_at() */
     for (size_t offset = 0; lipc__control_at(data, length, offset, &item, &offset) > 0;)
         for (size_t i = 0; item.kind == LIPC_CONTROL_HANDLES && i + sizeof(int) <= item.size; i += sizeof(int)) {
             int fd;

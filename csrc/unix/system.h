@@ -90,8 +90,9 @@
 /* The system calls that move data are made directly. The C library's functions are cancellation points, of which glibc's cost
  * a process with threads more instructions than all that the core does in a call. And musl's sendmsg(3) refuses more than
  * 1024 bytes of control data, since 1.2.4 more than 1056, but the most handles take 1032, and with credentials 1064; its
- * msghdr and cmsghdr are the kernel's as long as their padding is zero, which it is here. (32-bit systems may have socketcall(2) alone.) */
-#if defined(__linux__) && LONG_MAX > INT_MAX
+ * msghdr and cmsghdr are the kernel's as long as their padding is zero, which it is here. (32-bit systems may have
+ * socketcall(2) alone.) */
+#if defined(__linux__) && LONG_MAX > INT_MAX && !defined(LIPC_PLAIN_POSIX)
 #define send(fd, data, size, flags) syscall(SYS_sendto, fd, data, size, flags, NULL, 0L)
 #define recv(fd, data, size, flags) syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL)
 #define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
