@@ -42,9 +42,10 @@ func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
 		return l, l.adoptHandle(f.handle, lc)
 	case kindDatagram:
 		c := newDatagramConn()
-		c.end.limitSpin(lc.Spin)
 		a.Datagrams[f.name] = append(a.Datagrams[f.name], c)
-		return c, adoptHandle(&c.conn, f.handle, f.kind)
+		err := adoptHandle(&c.conn, f.handle, f.kind)
+		c.end.limitSpin(lc.Spin) // not before, since others may have the socket, too
+		return c, err
 	default:
 		file := os.NewFile(f.handle, f.name)
 		a.Files[f.name] = append(a.Files[f.name], file)

@@ -17,7 +17,7 @@ import (
 // other. An open endpoint must not be copied.
 type endpoint struct {
 	file    *os.File
-	raw     syscall.RawConn
+	raw     syscall.RawConn // the file's, or on Linux a hotConn
 	closed  atomic.Bool
 	given   atomic.Bool // to child processes: nothing is read or written here
 	in, out direction
@@ -49,8 +49,12 @@ type systemExtras struct {
 func (e *endpoint) isPipe() { e.in.pipe, e.out.pipe = true, true }
 
 // open takes a descriptor over. It fails, and closes the descriptor, if the poller does not take it (epoll_ctl(2):
-// fs.epoll.max_user_watches), which os.NewFile keeps to itself.
+// fs.epoll.max_user_watches), which os.NewFile keeps to itself. One that is to poll from the start does without the poller if
+// it can.
 func (e *endpoint) open(handle uintptr) error {
+	if e.in.spinLimit.Load() > 0 && e.openHot(handle) == nil {
+		return nil
+	}
 	e.take(handle)
 	if err := e.file.SetDeadline(time.Time{}); err != nil {
 		e.file.Close()
@@ -252,17 +256,36 @@ func (e *endpoint) close() error {
 	if e.bound != nil {
 		e.bound.close()
 	}
-	return e.file.Close()
+	return e.waiter().Close()
+}
+
+// A waiter is what deadlines are set on, and what closes the descriptor.
+type waiter interface {
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	Close() error
+}
+
+func (e *endpoint) waiter() waiter {
+	if w, ok := e.raw.(waiter); ok {
+		return w
+	}
+	return e.file
 }
 
 func (e *endpoint) setDeadline(t time.Time) error {
 	if e.given.Load() {
 		return os.ErrNoDeadline
 	}
-	return e.known(e.file.SetDeadline(t))
+	return e.known(e.waiter().SetDeadline(t))
 }
-func (e *endpoint) setReadDeadline(t time.Time) error  { return e.known(e.file.SetReadDeadline(t)) }
-func (e *endpoint) setWriteDeadline(t time.Time) error { return e.known(e.file.SetWriteDeadline(t)) }
+func (e *endpoint) setReadDeadline(t time.Time) error {
+	return e.known(e.waiter().SetReadDeadline(t))
+}
+func (e *endpoint) setWriteDeadline(t time.Time) error {
+	return e.known(e.waiter().SetWriteDeadline(t))
+}
 
 // control makes a call that never waits.
 func (e *endpoint) control(call func(fd uintptr) result) error {

@@ -122,13 +122,13 @@ func (l *listener) opError(op string, err error) error {
 }
 
 func (l *listener) accept(ctx context.Context, c *conn) error {
+	c.end.limitSpin(l.spin)
 	if err := l.acceptor.accept(ctx, c); err != nil {
 		return l.opError("accept", err)
 	}
 	if c.local == nil {
 		c.local = l.name
 	}
-	c.end.limitSpin(l.spin)
 	return nil
 }
 

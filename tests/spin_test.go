@@ -2,7 +2,12 @@ package tests
 
 import (
 	"context"
+	"crypto/sha256"
+	"errors"
 	"io"
+	"math/rand/v2"
+	"net"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -78,4 +83,152 @@ func (s *slowly) Write(b []byte) (int, error) {
 		time.Sleep(time.Millisecond)
 	}
 	return s.w.Write(b)
+}
+
+// spinningPair makes two connections that poll from the start, closed when the test ends.
+func spinningPair(t *testing.T) (a, b *ipc.Conn) {
+	t.Helper()
+	name := newPath(t)
+	const spin = 20 * time.Microsecond
+	l, err := (&ipc.ListenConfig{Spin: spin}).Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	a, err = (&ipc.Dialer{Spin: spin}).Dial(t.Context(), name)
+	require.NoError(t, err)
+	t.Cleanup(func() { a.Close() })
+	b, err = l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { b.Close() })
+	return a, b
+}
+
+func TestDeadlinesOfSpinningConnection(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := spinningPair(t)
+	one := make([]byte, 1)
+	_, err := b.Write(one)
+	require.NoError(t, err)
+	require.NoError(t, a.SetDeadline(time.Now().Add(-time.Second))) // data is there
+	require.ErrorIs(t, second(a.Read(one)), os.ErrDeadlineExceeded)
+	require.ErrorIs(t, second(a.Write(one)), os.ErrDeadlineExceeded)
+	require.NoError(t, a.SetReadDeadline(time.Time{}))
+	require.NoError(t, second(a.Read(one)))
+	require.ErrorIs(t, second(a.Write(one)), os.ErrDeadlineExceeded)
+	require.NoError(t, a.SetWriteDeadline(time.Time{}))
+	require.NoError(t, second(a.Write(one)))
+	for _, deadline := range []time.Duration{time.Millisecond, 10 * time.Millisecond} {
+		require.NoError(t, a.SetReadDeadline(time.Now().Add(deadline)))
+		require.ErrorIs(t, second(a.Read(one)), os.ErrDeadlineExceeded)
+	}
+	require.NoError(t, a.SetReadDeadline(time.Now().Add(time.Hour)))
+	ended := make(chan error)
+	go func() { ended <- second(a.Read(one)) }()
+	require.NoError(t, a.SetReadDeadline(time.Now().Add(5*time.Millisecond))) // moved while it waits
+	require.ErrorIs(t, <-ended, os.ErrDeadlineExceeded)
+	require.NoError(t, a.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+	go func() { ended <- second(a.Read(one)) }()
+	require.NoError(t, a.SetReadDeadline(time.Time{}))
+	require.NoError(t, second(b.Write(one)))
+	require.NoError(t, <-ended)
+}
+
+// nowAndThen sleeps before some calls, and reads less than it could, so that its peer has to wait.
+type nowAndThen struct {
+	io.ReadWriter
+	random *rand.Rand
+}
+
+func (n nowAndThen) pause() {
+	if n.random.IntN(16) == 0 {
+		time.Sleep(time.Duration(n.random.IntN(100)) * time.Microsecond)
+	}
+}
+
+func (n nowAndThen) Read(b []byte) (int, error) {
+	n.pause()
+	return n.ReadWriter.Read(b[:1+n.random.IntN(len(b))])
+}
+
+func (n nowAndThen) Write(b []byte) (int, error) {
+	n.pause()
+	return n.ReadWriter.Write(b)
+}
+
+// Both ways at once, either side waits thousands of times, for data and for room, between times in which it does not.
+func TestSpinningConnectionKeepsDataIntact(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := spinningPair(t)
+	for _, c := range []*ipc.Conn{a, b} {
+		require.NoError(t, c.SetWriteBuffer(4096))
+	}
+	const chunks, size = 6000, 1000
+	send := func(c *ipc.Conn, seed uint64) func() error {
+		return func() error {
+			w := nowAndThen{c, rand.New(rand.NewPCG(seed, 0))}
+			data := rand.NewChaCha8([32]byte{byte(seed)})
+			for range chunks {
+				chunk := make([]byte, size)
+				data.Read(chunk)
+				if _, err := w.Write(chunk); err != nil {
+					return err
+				}
+			}
+			return c.CloseWrite()
+		}
+	}
+	receive := func(c *ipc.Conn, seed uint64) func() error {
+		return func() error {
+			want, got := sha256.New(), sha256.New()
+			io.CopyN(want, rand.NewChaCha8([32]byte{byte(seed)}), chunks*size)
+			r := nowAndThen{c, rand.New(rand.NewPCG(seed, 1))}
+			if _, err := io.Copy(got, struct{ io.Reader }{r}); err != nil {
+				return err
+			}
+			if string(got.Sum(nil)) != string(want.Sum(nil)) {
+				return errors.New("what arrived is not what was sent")
+			}
+			return nil
+		}
+	}
+	require.NoError(t, errors.Join(race(send(a, 1), receive(b, 1), send(b, 2), receive(a, 2))...))
+}
+
+func TestSpinningConnectionIsSafeAgainstClose(t *testing.T) {
+	leakcheck.Start(t)
+	for round := range 200 {
+		a, b := spinningPair(t)
+		use := func(operation func([]byte) (int, error)) func() error {
+			return func() error {
+				for buffer := make([]byte, 1000); ; {
+					if _, err := operation(buffer); err != nil {
+						return err
+					}
+				}
+			}
+		}
+		setDeadlines := func() error {
+			for {
+				if err := a.SetDeadline(time.Now().Add(time.Hour)); err != nil {
+					return err
+				}
+			}
+		}
+		closeLater := func() error {
+			time.Sleep(time.Duration(round%20) * 20 * time.Microsecond)
+			return a.Close()
+		}
+		answer := func() error {
+			_, err := io.Copy(b, b)
+			if errors.Is(err, syscall.EPIPE) {
+				err = nil
+			}
+			return err
+		}
+		errs := race(use(a.Read), use(a.Read), use(a.Write), use(a.Write), setDeadlines, closeLater, answer)
+		for _, err := range errs[:5] {
+			require.ErrorIs(t, err, net.ErrClosed)
+		}
+		require.NoError(t, errors.Join(errs[5:]...))
+		require.NoError(t, b.Close())
+	}
 }

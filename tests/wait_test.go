@@ -30,6 +30,9 @@ func waits(t *testing.T) map[string]wait {
 	vectorReader, _ := pair(t)
 	polling, _ := pair(t)
 	require.NoError(t, polling.SetSpin(time.Millisecond))
+	hotReader, _ := spinningPair(t)
+	hotWriter, _ := spinningPair(t)
+	fill(t, hotWriter)
 	writer, _ := pair(t)
 	fill(t, writer)
 	vectorWriter, _ := pair(t)
@@ -41,6 +44,12 @@ func waits(t *testing.T) map[string]wait {
 			vectorReader.SetDeadline, vectorReader.Close},
 		"read ipc, polling": {func() error { _, err := polling.Read(make([]byte, 1)); return err },
 			polling.SetDeadline, polling.Close},
+		"read ipc " + hotReader.RemoteAddr().String() + ", polling": {
+			func() error { _, err := hotReader.Read(make([]byte, 1)); return err },
+			hotReader.SetReadDeadline, hotReader.Close},
+		"write ipc " + hotWriter.RemoteAddr().String() + ", polling": {
+			func() error { _, err := hotWriter.Write(make([]byte, 1<<20)); return err },
+			hotWriter.SetWriteDeadline, hotWriter.Close},
 		"write ipc": {func() error { _, err := writer.Write(make([]byte, 1<<20)); return err },
 			writer.SetWriteDeadline, writer.Close},
 		"write ipc, vectored": {func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },
