@@ -3,8 +3,8 @@
 /* How many waits pass without polling after it was in vain: 1, 3, 7 … at most so many. */
 enum { LIPC__SPIN_PENALTY = 255 };
 
-/* Between two calls. The peer may be waiting for this very processor, so after a while that is left to it. As long as both
- * want it, the system looks for another for one of them. */
+/* Between two calls. The peer may be waiting for this very processor, so after a while that is left to it. If that brings the
+ * result at once, it was, and the next wait begins so: two that share a processor, since others have the rest, then take turns. */
 static void lipc__spin_pause(bool yield) {
 #ifdef _WIN32
     if (yield)
@@ -35,21 +35,27 @@ static bool lipc__spin_begin(lipc_spin *spin) {
 int lipc_spin_again(lipc_spin *spin, int64_t result) {
     bool polling = spin->end_us != 0;
     if (lipc_error_code(result) != LIPC_EAGAIN) {
-        if (polling)
+        if (polling) {
             spin->end_us = spin->penalty = 0;
+            spin->yield = spin->yielded == 1;
+        }
         return 0;
     }
     if (!polling && (spin->limit_us == 0 || !lipc__spin_begin(spin)))
         return 0;
     int64_t now = lipc__now_us();
-    if (!polling)
+    if (!polling) {
         spin->end_us = now + spin->limit_us;
+        spin->yielded = 0;
+    }
     int64_t left = spin->end_us - now;
     if (left <= 0) {
         spin->end_us = 0;
         spin->skip = spin->penalty = spin->penalty < LIPC__SPIN_PENALTY ? 2 * spin->penalty + 1 : LIPC__SPIN_PENALTY;
         return 0;
     }
-    lipc__spin_pause(left < (int64_t)spin->limit_us * 3 / 4);
+    bool yield = (spin->yield && spin->yielded == 0) || left < (int64_t)spin->limit_us * 3 / 4;
+    spin->yielded += yield || spin->yielded > 0;
+    lipc__spin_pause(yield);
     return 1;
 }

@@ -599,7 +599,9 @@ typedef struct lipc_spin {
     uint32_t penalty;    /* how many do after the next that is in vain */
     uint32_t processors; /* how many there are; 0: not known yet */
     int64_t end_us;      /* when polling ends; 0: it has not begun */
-    int64_t reserved[2]; /* 0 */
+    uint32_t yield;      /* whether polling begins with leaving the processor to others */
+    uint32_t yielded;    /* how many calls it has had made since it did so first; 0: it has not */
+    int64_t reserved;    /* 0 */
 } lipc_spin;
 
 /* Whether to make a call once more, at once: it had a timeout_ms of 0, its result was LIPC_EAGAIN, and polling goes on. It

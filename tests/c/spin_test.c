@@ -67,6 +67,23 @@ TEST(polling_that_was_worth_while_goes_on) {
     CHECK_INT(1, skipped(&spin));
 }
 
+TEST(a_wait_begins_with_what_ended_the_last_one) {
+    lipc_spin spin = {.limit_us = 1000, .processors = 2};
+    while (spin.yielded == 0) {
+        CHECK_INT(1, lipc_spin_again(&spin, busy));
+    }
+    CHECK_INT(0, lipc_spin_again(&spin, 1)); /* leaving the processor to others brought it */
+    spin.limit_us = 1000000;
+    for (int i = 0; i < 2; i++) {
+        CHECK_INT(1, lipc_spin_again(&spin, busy));
+        CHECK_INT(1, (int)spin.yielded);
+        CHECK_INT(i, i == 0 ? lipc_spin_again(&spin, 1) : lipc_spin_again(&spin, busy)); /* it did, and did not */
+    }
+    CHECK_INT(0, lipc_spin_again(&spin, 1));
+    CHECK_INT(1, lipc_spin_again(&spin, busy));
+    CHECK_INT(0, (int)spin.yielded);
+}
+
 TEST(calls_that_need_not_wait_change_nothing) {
     lipc_spin spin = {.limit_us = 1, .processors = 2};
     CHECK_INT(0, skipped(&spin));
