@@ -144,8 +144,8 @@ func (c *conn) SetReadBuffer(bytes int) error {
 }
 
 // SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and
-// limits it to net.core.wmem_max, socket(7)). A stream has 425984 bytes on Linux from the start, twice the system's default,
-// which is what anybody may have there unless the limit was lowered. On Windows: [errors.ErrUnsupported], see SetReadBuffer.
+// limits it to net.core.wmem_max, socket(7)). A stream that was dialled, accepted or
+// paired has at least 425984 bytes on Linux, twice the system's default, unless the limit was lowered. On Windows: [errors.ErrUnsupported], see SetReadBuffer.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
 }
@@ -159,6 +159,8 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 // after polling in vain it is left out at the next wait, then at the next 3, 7, and so on up to 255, until it is worth
 // while again; and of the processors that GOMAXPROCS allows one is never taken by polling, so that with one there is none.
 // Close, and a deadline that passes, take effect when the polling ends.
+//
+// On Windows it is for reading and writing, not for Peek and MessageSize, which look from time to time.
 //
 // On Linux a connection whose Dialer or ListenConfig has a Spin is quicker still than one that SetSpin is called for, since it
 // is kept from the runtime's poller while polling does. It takes three descriptors instead of one, as long as there are enough.

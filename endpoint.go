@@ -102,7 +102,7 @@ func (d *direction) advance(n int) bool {
 	}
 }
 
-// maxSpin bounds how long Close and deadlines can be held up by who polls.
+// maxSpin bounds how long Close and deadlines can be held up by who polls: so long, a few times.
 const maxSpin = time.Millisecond
 
 func checkSpin(spin time.Duration) error {
@@ -135,13 +135,9 @@ var spinning atomic.Int32
 
 // spin makes a call that is busy again and again, for as long as that is worth while. One processor is always left for others.
 func (d *direction) spin(call func()) {
-	limit := d.spinLimit.Load()
-	if limit == 0 {
-		return
-	}
 	d.needExtras()
 	if int(spinning.Add(1)) < runtime.GOMAXPROCS(0) {
-		for d.spinner.limit(limit); d.spinner.again(d.result); {
+		for d.spinner.limit(d.spinLimit.Load()); d.spinner.again(d.result); {
 			call()
 		}
 	}

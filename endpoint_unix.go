@@ -86,9 +86,11 @@ func (e *endpoint) known(err error) error {
 // call goes on with the operation until it comes to an end, which it reports, or has to wait. What was done in part is
 // tried again before waiting, since something else than a lack of room may have stopped it.
 func (d *direction) call(fd uintptr) bool {
-	for {
+	const mostSpins = 8 // then it is time to look at the deadline, and for a Close
+	for spins := 0; ; {
 		d.result = d.step(fd)
-		if d.result.busy() && !d.received() {
+		if d.result.busy() && d.spinLimit.Load() > 0 && spins < mostSpins && !d.received() {
+			spins++
 			d.spin(func() { d.result = d.step(fd) })
 		}
 		if d.shut.Load() && (d.result.busy() || d.result == 0 && runtime.GOOS != "linux") {

@@ -157,7 +157,9 @@ func (e *endpoint) perform(d *direction, start operationStart, data unsafe.Point
 		if err != nil || !r.busy() {
 			return r, err
 		}
-		if d.result = r; r.busy() {
+		d.result = r
+		// An operation that is watched by an event may seem over before the event is set, which would then tell of the next.
+		if r.busy() && d.spinLimit.Load() > 0 && !d.core.isWatched() {
 			d.spin(func() { d.result = coreAsyncFinish(e.held.handle, d.core) })
 		}
 		for r = d.result; r.busy(); r = coreAsyncFinish(e.held.handle, d.core) {

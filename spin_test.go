@@ -3,8 +3,11 @@
 package ipc
 
 import (
+	"fmt"
+	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -22,6 +25,41 @@ func polls(d *direction, most int) int {
 		}
 	})
 	return made
+}
+
+func TestSpinReachesBothDirectionsOfAConnection(t *testing.T) {
+	spins := func(e *endpoint) []uint32 { return []uint32{e.in.spinLimit.Load(), e.out.spinLimit.Load()} }
+	const spin = 1500 * time.Nanosecond
+	wanted := []uint32{2, 2} // in microseconds, rounded up
+	name := Namespaced(fmt.Sprintf("lipc-spin-test-%d", os.Getpid()))
+	l, err := (&ListenConfig{Spin: spin}).Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	client, err := (&Dialer{Spin: spin}).Dial(t.Context(), name)
+	require.NoError(t, err)
+	defer client.Close()
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	a, b, err := Pair()
+	require.NoError(t, err)
+	defer a.Close()
+	defer b.Close()
+	require.Equal(t, []uint32{0, 0}, spins(&a.end))
+	require.NoError(t, a.SetSpin(spin))
+	for _, e := range []*endpoint{&client.end, &server.end, &a.end} {
+		require.Equal(t, wanted, spins(e))
+	}
+	_ = a.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, err = a.Read(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NotNil(t, a.end.in.extras, "it waited without asking whether to poll")
+	if hasDatagrams {
+		d, err := (&ListenConfig{Spin: spin}).ListenDatagram(t.Context(), name)
+		require.NoError(t, err)
+		defer d.Close()
+		require.Equal(t, wanted, spins(&d.end))
+	}
 }
 
 func TestSpinMakesACallAgainUntilItNeedNotWait(t *testing.T) {

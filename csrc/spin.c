@@ -33,24 +33,24 @@ static bool lipc__spin_begin(lipc_spin *spin) {
 }
 
 int lipc_spin_again(lipc_spin *spin, int64_t result) {
-    bool polling = spin->end_us != 0;
-    if (lipc_error_code(result) != LIPC_EAGAIN) {
+    bool polling = spin->start_us != 0;
+    if (lipc_error_code(result) != LIPC_EAGAIN || spin->limit_us == 0) {
         if (polling) {
-            spin->end_us = spin->penalty = 0;
+            spin->start_us = spin->penalty = 0;
             spin->yield = spin->yielded == 1;
         }
         return 0;
     }
-    if (!polling && (spin->limit_us == 0 || !lipc__spin_begin(spin)))
+    if (!polling && !lipc__spin_begin(spin))
         return 0;
     int64_t now = lipc__now_us();
     if (!polling) {
-        spin->end_us = now + spin->limit_us;
+        spin->start_us = now;
         spin->yielded = 0;
     }
-    int64_t left = spin->end_us - now;
+    int64_t left = spin->start_us + spin->limit_us - now;
     if (left <= 0) {
-        spin->end_us = 0;
+        spin->start_us = 0;
         spin->skip = spin->penalty = spin->penalty < LIPC__SPIN_PENALTY ? 2 * spin->penalty + 1 : LIPC__SPIN_PENALTY;
         return 0;
     }

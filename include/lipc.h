@@ -250,8 +250,9 @@ enum lipc_direction {
 
 /* The size of the system's send (LIPC_WRITE) or receive (LIPC_READ) buffer in bytes. Setting is a request: the system
  * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
- * unix(7)). Getting returns what is in force: for a stream on Linux 425984 from the start, twice the system's default, since
- * 64 KiB and more go through a sixth to a third faster then (measured with "make bench"), unless net.core.wmem_max is lower. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
+ * unix(7)). Getting returns what is in force. A stream that is connected, accepted or paired here has a send buffer of at least
+ * 425984 on Linux, twice the system's default, since what is large goes through faster then (bench/README.md), unless
+ * net.core.wmem_max was lowered. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
  * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
  * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
  * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it
@@ -594,20 +595,22 @@ LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
  *         n = lipc_read(server, data, size, 1000);
  */
 typedef struct lipc_spin {
-    uint32_t limit_us;   /* how long to poll, in microseconds; 0: not at all. May be changed at any time. 20 to 100 is of use */
+    uint32_t limit_us;   /* how long to poll, in microseconds; 0: not at all. May be changed between calls. 20 to 100 is of use */
     uint32_t skip;       /* the library's, as all that follows: how many waits pass without polling */
     uint32_t penalty;    /* how many do after the next that is in vain */
     uint32_t processors; /* how many there are; 0: not known yet */
-    int64_t end_us;      /* when polling ends; 0: it has not begun */
+    int64_t start_us;    /* when polling began; 0: it has not */
     uint32_t yield;      /* whether polling begins with leaving the processor to others */
     uint32_t yielded;    /* how many calls it has had made since it did so first; 0: it has not */
     int64_t reserved;    /* 0 */
 } lipc_spin;
 
 /* Whether to make a call once more, at once: it had a timeout_ms of 0, its result was LIPC_EAGAIN, and polling goes on. It
- * goes with every call that has a timeout_ms, and with lipc_async_finish(); what comes after the last LIPC_EAGAIN may be any
- * way to wait, an event loop too. On Windows, where a call with a timeout_ms of 0 that finds nothing takes several
- * system calls, lipc_async_finish() is the one to poll with: it takes none. */
+ * has to be asked until it says 0, which any other result makes it do. It goes with every call that has a timeout_ms, and
+ * with lipc_async_finish(); what comes after the last LIPC_EAGAIN may be any way to wait, an event loop too. On Windows,
+ * where a call with a timeout_ms of 0 that finds nothing takes several system calls, lipc_async_finish() is the one to poll
+ * with: it takes none. The port still reports an operation that was found to be over so, perhaps when the next is under way;
+ * before its lipc_async is freed, that report has to be taken. One that has an event is not to be polled. */
 LIPC_API int lipc_spin_again(lipc_spin *spin, int64_t result);
 
 #ifdef __cplusplus

@@ -101,7 +101,7 @@ static int64_t message_send(intptr_t handle, const void *data, size_t size) {
 }
 
 static int64_t spin_read(intptr_t handle, void *data, size_t size) {
-    static lipc_spin spin = {.limit_us = 50}; /* of the one connection there is */
+    static lipc_spin spin = {.limit_us = 100}; /* of the one connection there is */
     int64_t n;
     while (lipc_spin_again(&spin, n = lipc_read(handle, data, size, 0))) {
     }

@@ -71,24 +71,24 @@ static int lipc__mark_messages(int fd, int type) {
     return 0;
 }
 
-/* Linux: a stream's send buffer as large as net.core.wmem_max lets everybody have it by default, which is twice the size
- * that it has otherwise, since setting it doubles the number, socket(7). What is large goes through in fewer turns then, see
- * bench/README.md. The memory is taken only as far as the receiver lags behind; if it cannot be had, nothing is lost. */
-static void lipc__enlarge(int fd, int type) {
-#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-    int size = 212992;
-    if (type == SOCK_STREAM)
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-#endif
-    (void)fd, (void)type;
-}
-
 static int lipc__option(int fd, int option) {
     int value = 0;
     socklen_t length = sizeof value;
     if (SYS(getsockopt(fd, SOL_SOCKET, option, &value, &length)) < 0)
         return lipc__error_from(errno);
     return value;
+}
+
+/* Linux: a stream's send buffer as large as net.core.wmem_max lets everybody have it by default, which is twice what
+ * net.core.wmem_default gives, since setting it doubles the number, socket(7). What is large goes through in fewer turns then.
+ * The memory is taken only as far as the receiver lags behind. */
+static void lipc__enlarge(int fd, int type) {
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+    int size = 212992;
+    if (type == SOCK_STREAM && lipc__option(fd, SO_SNDBUF) < 2 * size)
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+#endif
+    (void)fd, (void)type;
 }
 
 /* Whether a stream socket listens. */

@@ -10,11 +10,7 @@ enum {
 };
 
 static size_t lipc__at_most(size_t size) {
-#ifdef __linux__
-    return size; /* it sees to that itself */
-#else
     return size < LIPC__MOST ? size : LIPC__MOST;
-#endif
 }
 
 /* A walk along the caller's buffers, which stay as they are. */
@@ -127,8 +123,8 @@ LIPC__UNLIKELY static int64_t lipc__readv_on(int fd, const lipc_buffer *buffers,
 /* The caller's buffers as they are, for a first attempt. Returns whether there is anything in them, and not too much. */
 static bool lipc__whole(const lipc_buffer *buffers, size_t count, struct msghdr *ret_message, size_t *ret_size) {
     size_t size = 0;
-    for (size_t i = 0; i < count; i++)
-        size += buffers[i].size;
+    for (size_t i = 0; i < count && size <= LIPC__MOST; i++)
+        size += lipc__at_most(buffers[i].size); /* no sum of two overflows */
     memset(ret_message, 0, sizeof *ret_message);
     ret_message->msg_iov = (struct iovec *)(uintptr_t)buffers;
     ret_message->msg_iovlen = count;
@@ -204,7 +200,7 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
     if (size == 0)
         return 0;
     ssize_t n = lipc__send_bytes((int)handle, data, size);
-    return n == (ssize_t)size ? n : lipc__write_on((int)handle, data, size, n, timeout_ms);
+    return n >= 0 && (size_t)n == size ? n : lipc__write_on((int)handle, data, size, n, timeout_ms);
 }
 
 static ssize_t lipc__send_some(int fd, const struct msghdr *m) {

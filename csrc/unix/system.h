@@ -91,12 +91,21 @@
  * a process with threads more instructions than all that the core does in a call. And musl's sendmsg(3) refuses more than
  * 1024 bytes of control data, since 1.2.4 more than 1056, but the most handles take 1032, and with credentials 1064; its
  * msghdr and cmsghdr are the kernel's as long as their padding is zero, which it is here. (32-bit systems may have
- * socketcall(2) alone.) */
-#if defined(__linux__) && LONG_MAX > INT_MAX && !defined(LIPC_PLAIN_POSIX)
+ * socketcall(2) alone. The sanitizers look at what goes through the C library's functions.) */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
+#define LIPC__SANITIZED 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LIPC__SANITIZED 1
+#endif
+#if defined(__linux__) && LONG_MAX > INT_MAX && !defined(LIPC_PLAIN_POSIX) && !defined(LIPC__SANITIZED)
 #define send(fd, data, size, flags) syscall(SYS_sendto, fd, data, size, flags, NULL, 0L)
 #define recv(fd, data, size, flags) syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL)
 #define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
 #define recvmsg(fd, message, flags) syscall(SYS_recvmsg, fd, message, flags)
+#elif defined(__linux__) && LONG_MAX > INT_MAX && !defined(__GLIBC__)
+#define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
 #endif
 
 /* Whether a message has to be sent with MSG_EOR, which a stream then refuses. */

@@ -84,6 +84,18 @@ TEST(a_wait_begins_with_what_ended_the_last_one) {
     CHECK_INT(0, (int)spin.yielded);
 }
 
+TEST(polling_ends_when_its_limit_is_taken_away) {
+    lipc_spin spin = {.limit_us = 60000000, .processors = 2};
+    CHECK_INT(1, lipc_spin_again(&spin, busy));
+    spin.limit_us = 0;
+    CHECK_INT(0, lipc_spin_again(&spin, busy));
+    spin.limit_us = 60000000;
+    CHECK_INT(1, lipc_spin_again(&spin, busy));
+    spin.limit_us = 1;
+    while (lipc_spin_again(&spin, busy)) {
+    }
+}
+
 TEST(calls_that_need_not_wait_change_nothing) {
     lipc_spin spin = {.limit_us = 1, .processors = 2};
     CHECK_INT(0, skipped(&spin));

@@ -14,7 +14,7 @@ import (
 )
 
 // spin is for how long a connection of the spinning variants polls before it waits.
-const spin = 50 * time.Microsecond
+const spin = 100 * time.Microsecond
 
 func main() {
 	listen, dial := &ipc.ListenConfig{}, &ipc.Dialer{}
