@@ -2,10 +2,8 @@ package tests
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"io"
-	"math/rand/v2"
 	"net"
 	"os"
 	"runtime"
@@ -160,67 +158,6 @@ func TestDeadlinesOfSpinningConnection(t *testing.T) {
 	require.NoError(t, a.SetReadDeadline(time.Time{}))
 	require.NoError(t, second(b.Write(one)))
 	require.NoError(t, <-ended)
-}
-
-// nowAndThen sleeps before some calls, and reads less than it could, so that its peer has to wait.
-type nowAndThen struct {
-	io.ReadWriter
-	random *rand.Rand
-}
-
-func (n nowAndThen) pause() {
-	if n.random.IntN(16) == 0 {
-		time.Sleep(time.Duration(n.random.IntN(100)) * time.Microsecond)
-	}
-}
-
-func (n nowAndThen) Read(b []byte) (int, error) {
-	n.pause()
-	return n.ReadWriter.Read(b[:1+n.random.IntN(len(b))])
-}
-
-func (n nowAndThen) Write(b []byte) (int, error) {
-	n.pause()
-	return n.ReadWriter.Write(b)
-}
-
-// Both ways at once, either side waits thousands of times, for data and for room, between times in which it does not.
-func TestSpinningConnectionKeepsDataIntact(t *testing.T) {
-	leakcheck.Start(t)
-	a, b := spinningPair(t)
-	for _, c := range []*ipc.Conn{a, b} {
-		require.NoError(t, c.SetWriteBuffer(4096))
-	}
-	const chunks, size = 6000, 1000
-	send := func(c *ipc.Conn, seed uint64) func() error {
-		return func() error {
-			w := nowAndThen{c, rand.New(rand.NewPCG(seed, 0))}
-			data := rand.NewChaCha8([32]byte{byte(seed)})
-			for range chunks {
-				chunk := make([]byte, size)
-				data.Read(chunk)
-				if _, err := w.Write(chunk); err != nil {
-					return err
-				}
-			}
-			return c.CloseWrite()
-		}
-	}
-	receive := func(c *ipc.Conn, seed uint64) func() error {
-		return func() error {
-			want, got := sha256.New(), sha256.New()
-			io.CopyN(want, rand.NewChaCha8([32]byte{byte(seed)}), chunks*size)
-			r := nowAndThen{c, rand.New(rand.NewPCG(seed, 1))}
-			if _, err := io.Copy(got, struct{ io.Reader }{r}); err != nil {
-				return err
-			}
-			if string(got.Sum(nil)) != string(want.Sum(nil)) {
-				return errors.New("what arrived is not what was sent")
-			}
-			return nil
-		}
-	}
-	require.NoError(t, errors.Join(race(send(a, 1), receive(b, 1), send(b, 2), receive(a, 2))...))
 }
 
 func TestSpinningConnectionIsSafeAgainstClose(t *testing.T) {
