@@ -49,6 +49,7 @@ static int lipc__negative(int r) {
 #include "unix/pipe.c"
 #include "unix/control.c"
 #include "unix/stream.c"
+#include "unix/copy.c"
 #include "unix/message.c"
 #include "unix/ancillary.c"
 #include "unix/datagram.c"

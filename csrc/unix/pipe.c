@@ -13,24 +13,48 @@ static int64_t lipc__pipe_read(int fd, const struct iovec *iov, int count, lipc_
     }
 }
 
-/* writev(2) without SIGPIPE: it is blocked, and if the call raised it, taken back. */
-static ssize_t lipc__writev_quietly(int fd, const struct iovec *iov, int count) {
-    sigset_t pipe_signal, mask, pending;
-    sigemptyset(&pipe_signal);
-    sigaddset(&pipe_signal, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &mask);
+/* For a call that may raise SIGPIPE and has no flag against it: the signal is blocked around the call, and taken back. */
+typedef struct lipc__quiet {
+    sigset_t mask; /* as it was */
+    bool was_pending;
+} lipc__quiet;
+
+static sigset_t lipc__pipe_signal(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    return set;
+}
+
+static bool lipc__pipe_signal_pending(void) {
+    sigset_t pending;
     sigpending(&pending);
-    bool was_pending = sigismember(&pending, SIGPIPE) == 1;
-    ssize_t n = SYS(writev(fd, iov, count));
-    int os = errno;
-    if (n < 0 && os == EPIPE && !was_pending) {
-        int taken;
-        sigpending(&pending);
-        if (sigismember(&pending, SIGPIPE) == 1)
-            sigwait(&pipe_signal, &taken);
-    }
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    return sigismember(&pending, SIGPIPE) == 1;
+}
+
+static lipc__quiet lipc__begin_quiet(void) {
+    lipc__quiet quiet;
+    sigset_t pipe_signal = lipc__pipe_signal();
+    pthread_sigmask(SIG_BLOCK, &pipe_signal, &quiet.mask);
+    quiet.was_pending = lipc__pipe_signal_pending();
+    return quiet;
+}
+
+/* raised: whether the call may have raised the signal. errno stays as the call left it. */
+static void lipc__end_quiet(const lipc__quiet *quiet, bool raised) {
+    int os = errno, taken;
+    sigset_t pipe_signal = lipc__pipe_signal();
+    if (raised && !quiet->was_pending && lipc__pipe_signal_pending())
+        sigwait(&pipe_signal, &taken);
+    pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
     errno = os;
+}
+
+/* writev(2) without SIGPIPE. */
+static ssize_t lipc__writev_quietly(int fd, const struct iovec *iov, int count) {
+    lipc__quiet quiet = lipc__begin_quiet();
+    ssize_t n = SYS(writev(fd, iov, count));
+    lipc__end_quiet(&quiet, n < 0 && errno == EPIPE);
     return n;
 }
 

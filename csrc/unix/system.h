@@ -72,6 +72,7 @@
 /* What libc headers may be too old for. include/uapi/asm-generic/socket.h, Linux 6.5; PARISC and SPARC have numbers of
  * their own. include/linux/socket.h; include/uapi/linux/fs.h, Linux 6.18. */
 #ifdef __linux__
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #ifndef SO_PASSPIDFD
 #define SO_PASSPIDFD 76
@@ -104,6 +105,7 @@
 #define recv(fd, data, size, flags) syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL)
 #define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
 #define recvmsg(fd, message, flags) syscall(SYS_recvmsg, fd, message, flags)
+#define splice(from, from_at, to, to_at, size, flags) syscall(SYS_splice, from, from_at, to, to_at, size, flags)
 #elif defined(__linux__) && LONG_MAX > INT_MAX && !defined(__GLIBC__)
 #define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
 #endif

@@ -24,11 +24,11 @@ static const struct {
     const char *calls; /* which may fail so (prefixes); NULL: any */
     bool hidden;       /* the library deals with it, the caller never sees it */
 } errors[] = {
-    {EINTR, "EINTR", "open flock connect accept poll recv send readv writev lipc__pwritev2", true},
+    {EINTR, "EINTR", "open flock connect accept poll recv send readv writev lipc__pwritev2 splice", true},
     /* Every operation here has time to wait. */
-    {EAGAIN, "EAGAIN", "accept poll recv send readv writev lipc__pwritev2", true},
+    {EAGAIN, "EAGAIN", "accept poll recv send readv writev lipc__pwritev2 splice", true},
     {ECONNABORTED, "ECONNABORTED", "accept", true},
-    {ECONNRESET, "ECONNRESET", "recv send", false},
+    {ECONNRESET, "ECONNRESET", "recv send splice", false},
     {EWOULDBLOCK, "EWOULDBLOCK", "flock", false},
     {EMFILE, "EMFILE", NULL, false},
     {ENFILE, "ENFILE", NULL, false},
@@ -411,6 +411,39 @@ static int64_t do_pipe_sizes(void) {
     int r = lipc_set_buffer_size(s.handles[1], LIPC_WRITE, 8192);
     return r < 0 ? r : lipc_buffer_size(s.handles[0], LIPC_READ);
 }
+
+/* A connection without room, and a file of one number. */
+static void with_file(void) {
+    with_full_pair();
+    s.handles[s.count++] = numbered_file(7);
+    CHECK(lseek((int)s.handles[2], 0, SEEK_SET) == 0);
+}
+
+static int64_t do_send_file(void) {
+    return lipc_send_file(s.handles[0], s.handles[2], 100, WAIT);
+}
+
+/* A connection, and a pipe. */
+static void with_relay(void) {
+    with_pair();
+    CHECK_OK(lipc_pipe(NULL, &s.handles[2], &s.handles[3]));
+    s.count = 4;
+}
+
+static void with_relay_to(void) {
+    with_full_pair();
+    CHECK_OK(lipc_pipe(NULL, &s.handles[2], &s.handles[3]));
+    s.count = 4;
+    CHECK_INT(5, lipc_write(s.handles[3], "hello", 5, 0));
+}
+
+static int64_t do_splice_in(void) {
+    return lipc_splice(s.handles[0], s.handles[3], 100, WAIT);
+}
+
+static int64_t do_splice_out(void) {
+    return lipc_splice(s.handles[2], s.handles[0], 100, WAIT);
+}
 #endif
 
 static int64_t do_kind(void) {
@@ -538,6 +571,9 @@ static const struct operation {
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
     {"pipe of a size", NULL, do_pipe_of_a_size, NULL, 2, false},
     {"pipe sizes", with_pipe, do_pipe_sizes, NULL, 0, false},
+    {"copy from a file", with_file, do_send_file, make_room, 0, false},
+    {"copy to a pipe", with_relay, do_splice_in, give_bytes, 0, false},
+    {"copy from a pipe", with_relay_to, do_splice_out, make_room, 0, false},
 #endif
     {"pipe read", with_pipe, do_read, give_bytes, 0, false},
     {"pipe readv", with_pipe, do_readv, give_bytes, 0, false},
@@ -711,6 +747,10 @@ TEST(a_refusal_is_a_full_backlog_only_where_that_is_how_the_system_tells) {
 }
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+TEST(every_call_may_fail_once_when_the_system_copies) {
+    fail_every_call("copy");
+}
+
 /* Before 6.18 Linux cannot be asked for a write that raises no signal. */
 TEST(a_system_without_quiet_writes_is_made_up_for) {
     static const int errnos[] = {EOPNOTSUPP, ENOSYS};

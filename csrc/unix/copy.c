@@ -1,0 +1,85 @@
+/* Copying within the system: from a file to a connection, and between a connection and a pipe. */
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+
+static size_t lipc__copy_at_most(size_t size) {
+    return size < LIPC__MOST ? size : LIPC__MOST;
+}
+
+/* A copy that was cut short may have met the end of a reader, which it reports the next time but signals at once. */
+static bool lipc__copy_raised(ssize_t n, size_t size) {
+    return n < 0 ? errno == EPIPE : (size_t)n < size;
+}
+
+static ssize_t lipc__sendfile_quietly(int fd, int file, size_t size) {
+    lipc__quiet quiet = lipc__begin_quiet();
+    ssize_t n = SYS(sendfile(fd, file, NULL, size));
+    lipc__end_quiet(&quiet, lipc__copy_raised(n, size));
+    return n;
+}
+
+static ssize_t lipc__splice_quietly(int from, int to, size_t size) {
+    lipc__quiet quiet = lipc__begin_quiet();
+    ssize_t n = SYS(splice(from, NULL, to, NULL, size, SPLICE_F_NONBLOCK));
+    lipc__end_quiet(&quiet, lipc__copy_raised(n, size));
+    return n;
+}
+
+int64_t lipc_send_file(lipc_handle handle, lipc_handle file, size_t size, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    for (size_t done = 0;;) {
+        size_t most = lipc__copy_at_most(size - done);
+        ssize_t n = most > 0 ? lipc__sendfile_quietly((int)handle, (int)file, most) : 0;
+        if (n == 0)
+            return (int64_t)done;
+        if (n > 0) {
+            done += (size_t)n;
+            continue;
+        }
+        int64_t r = lipc__send_failed((int)handle, done, &deadline);
+        if (r != 0)
+            return r;
+    }
+}
+
+/* What follows a failed splice. Returns 1 at the end of the stream, 0 to try again, or the error. Which of the two has to be
+ * waited for is not told, so it is waited for both; who is ready ends the wait at once. */
+static int lipc__splice_failed(int from, int to, lipc__deadline *deadline) {
+    int os = errno;
+    if (os == ECONNRESET) { /* see lipc__receive_failed() and lipc__send_failed() */
+        if (lipc__option(from, SO_TYPE) >= 0)
+            return 1;
+        errno = EPIPE;
+    }
+    int r = lipc__retry(from, POLLIN, deadline);
+    errno = os;
+    return r < 0 ? r : lipc__retry(to, POLLOUT, deadline);
+}
+
+int64_t lipc_splice(lipc_handle from, lipc_handle to, size_t size, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    if (size == 0)
+        return 0;
+    for (;;) {
+        ssize_t n = lipc__splice_quietly((int)from, (int)to, lipc__copy_at_most(size));
+        if (n >= 0)
+            return n;
+        int r = lipc__splice_failed((int)from, (int)to, &deadline);
+        if (r != 0)
+            return r < 0 ? r : 0;
+    }
+}
+
+#else
+
+int64_t lipc_send_file(lipc_handle handle, lipc_handle file, size_t size, int timeout_ms) {
+    (void)handle, (void)file, (void)size, (void)timeout_ms;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+int64_t lipc_splice(lipc_handle from, lipc_handle to, size_t size, int timeout_ms) {
+    (void)from, (void)to, (void)size, (void)timeout_ms;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+#endif
