@@ -78,6 +78,9 @@ func (r result) filesLost() bool { return r < 0 && r.code() == C.LIPC_EHANDLES }
 // unsupported reports whether the system lacks what was asked.
 func (r result) unsupported() bool { return r < 0 && r.code() == C.LIPC_ENOTSUP }
 
+// gone reports whether nobody reads any more what was to be written.
+func (r result) gone() bool { return r < 0 && r.code() == C.LIPC_EPIPE }
+
 // busy reports whether the call would have had to wait.
 func (r result) busy() bool { return r < 0 && r.code() == C.LIPC_EAGAIN }
 
