@@ -2,10 +2,6 @@
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 
-static size_t lipc__copy_at_most(size_t size) {
-    return size < LIPC__MOST ? size : LIPC__MOST;
-}
-
 /* A copy that was cut short may have met the end of a reader, which it reports the next time but signals at once. */
 static bool lipc__copy_raised(ssize_t n, size_t size) {
     return n < 0 ? errno == EPIPE : (size_t)n < size;
@@ -28,7 +24,7 @@ static ssize_t lipc__splice_quietly(int from, int to, size_t size) {
 int64_t lipc_send_file(lipc_handle handle, lipc_handle file, size_t size, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     for (size_t done = 0;;) {
-        size_t most = lipc__copy_at_most(size - done);
+        size_t most = lipc__at_most(size - done);
         ssize_t n = most > 0 ? lipc__sendfile_quietly((int)handle, (int)file, most) : 0;
         if (n == 0)
             return (int64_t)done;
@@ -61,7 +57,7 @@ int64_t lipc_splice(lipc_handle from, lipc_handle to, size_t size, int timeout_m
     if (size == 0)
         return 0;
     for (;;) {
-        ssize_t n = lipc__splice_quietly((int)from, (int)to, lipc__copy_at_most(size));
+        ssize_t n = lipc__splice_quietly((int)from, (int)to, lipc__at_most(size));
         if (n >= 0)
             return n;
         int r = lipc__splice_failed((int)from, (int)to, &deadline);
