@@ -205,6 +205,26 @@ func TestRelayGoesBothWaysAtOnceToSlowReaders(t *testing.T) {
 	group.Wait()
 }
 
+func TestSpinningConnectionsAreCopied(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := spinningPair(t)
+	c, d := spinningPair(t)
+	content := random(3 << 20)
+	got := gather(d, 1<<20)
+	f := fileOf(t, content)
+	go func() {
+		if n, err := io.Copy(a, f); err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		a.Close()
+	}()
+	n, err := io.Copy(c, b)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	require.EqualValues(t, len(content), n)
+	requireSame(t, content, <-got)
+}
+
 func TestConnectionIsCopiedToItself(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := pair(t)
@@ -469,9 +489,10 @@ func TestWritesBetweenThePartsOfACopyStayWhole(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := pair(t)
 	const size, word = 16 << 20, "word"
+	f := fileOf(t, make([]byte, size))
 	var group sync.WaitGroup
 	group.Go(func() {
-		if n, err := io.Copy(a, fileOf(t, make([]byte, size))); err != nil {
+		if n, err := io.Copy(a, f); err != nil {
 			t.Errorf("%d, %v", n, err)
 		}
 	})
