@@ -32,7 +32,7 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	if done {
 		return n, err
 	}
-	rest, err := io.Copy(connWithoutReadFrom{Conn: c}, r)
+	rest, err := io.Copy(connWriter{c}, r)
 	return n + rest, err
 }
 
@@ -44,9 +44,9 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if file, ok := w.(*os.File); ok {
 		buffer := fileBuffers.Get().(*[fileBufferSize]byte)
 		defer fileBuffers.Put(buffer)
-		return io.CopyBuffer(struct{ io.Writer }{file}, struct{ io.Reader }{c}, buffer[:])
+		return io.CopyBuffer(struct{ io.Writer }{file}, connReader{c}, buffer[:])
 	}
-	return io.Copy(w, connWithoutWriteTo{Conn: c})
+	return io.Copy(w, connReader{c})
 }
 
 // What goes to a file goes there by system calls that take long for few bytes.
@@ -54,21 +54,11 @@ const fileBufferSize = 512 << 10
 
 var fileBuffers = sync.Pool{New: func() any { return new([fileBufferSize]byte) }}
 
-// noReadFrom and noWriteTo hide these methods of what is embedded beside them, as in package os.
+// A connWriter is what a connection is without its ReadFrom, a connReader what it is without its WriteTo.
 type (
-	noReadFrom struct{}
-	noWriteTo  struct{}
+	connWriter struct{ conn *Conn }
+	connReader struct{ conn *Conn }
 )
 
-func (noReadFrom) ReadFrom(io.Reader) (int64, error) { panic("hidden") }
-func (noWriteTo) WriteTo(io.Writer) (int64, error)   { panic("hidden") }
-
-type connWithoutReadFrom struct {
-	noReadFrom
-	*Conn
-}
-
-type connWithoutWriteTo struct {
-	noWriteTo
-	*Conn
-}
+func (w connWriter) Write(b []byte) (int, error) { return w.conn.Write(b) }
+func (r connReader) Read(b []byte) (int, error)  { return r.conn.Read(b) }

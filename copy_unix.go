@@ -25,8 +25,8 @@ func (c *Conn) readFromSystem(r io.Reader) (n int64, done bool, err error) {
 	case *Conn:
 		n, err = relay(source, c, limit)
 		done = true
-	case connWithoutWriteTo:
-		n, err = relay(source.Conn, c, limit)
+	case connReader:
+		n, err = relay(source.conn, c, limit)
 		done = true
 	default:
 		if f, ok := regularFile(r); ok {
