@@ -144,8 +144,8 @@ func (c *conn) SetReadBuffer(bytes int) error {
 }
 
 // SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and
-// limits it to net.core.wmem_max, socket(7)). A stream that was dialled, accepted or
-// paired has at least 425984 bytes on Linux, twice the system's default, unless the limit was lowered. On Windows: [errors.ErrUnsupported], see SetReadBuffer.
+// limits it to net.core.wmem_max, socket(7)). There a buffer of the system's
+// own size, 212992 bytes, is doubled when a Write has no room in it for 32 KiB, since that goes through faster then. On Windows: [errors.ErrUnsupported], see SetReadBuffer.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
 }

@@ -250,9 +250,8 @@ enum lipc_direction {
 
 /* The size of the system's send (LIPC_WRITE) or receive (LIPC_READ) buffer in bytes. Setting is a request: the system
  * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
- * unix(7)). Getting returns what is in force. A stream that is connected, accepted or paired here has a send buffer of at least
- * 425984 on Linux, twice the system's default, since what is large goes through faster then (bench/README.md), unless
- * net.core.wmem_max was lowered. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
+ * unix(7)). Getting returns what is in force. On Linux lipc_write() and lipc_writev() double a send buffer that is still of the
+ * system's own size, 212992, when there is no room in it for 32 KiB of what they write, since that goes through faster then. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
  * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
  * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
  * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it

@@ -41,8 +41,6 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     for (;;) {
         int fd = lipc__connect_once(type, &address, length, is_file);
         r = fd < 0 ? fd : lipc__mark_messages(fd, type);
-        if (r >= 0)
-            lipc__enlarge(fd, type);
         if (r >= 0) {
             *ret_connection = fd;
             return 0;
@@ -74,8 +72,6 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
             close(b);
         return r;
     }
-    lipc__enlarge(a, type);
-    lipc__enlarge(b, type);
     *ret_a = a;
     *ret_b = b;
     return 0;

@@ -79,18 +79,6 @@ static int lipc__option(int fd, int option) {
     return value;
 }
 
-/* Linux: a stream's send buffer as large as net.core.wmem_max lets everybody have it by default, which is twice what
- * net.core.wmem_default gives, since setting it doubles the number, socket(7). What is large goes through in fewer turns then.
- * The memory is taken only as far as the receiver lags behind. */
-static void lipc__enlarge(int fd, int type) {
-#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-    int size = 212992;
-    if (type == SOCK_STREAM && lipc__option(fd, SO_SNDBUF) < 2 * size)
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-#endif
-    (void)fd, (void)type;
-}
-
 /* Whether a stream socket listens. */
 static int lipc__listens(int fd, const lipc__address *name, socklen_t name_length) {
 #ifdef LIPC__TELLS_LISTENERS

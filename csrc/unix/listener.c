@@ -4,7 +4,6 @@ enum { LIPC__LEAF_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 
 struct lipc_listener {
     int fd;
-    int type; /* of socket */
     bool owns_fd;
     bool unlinks;     /* on close, the files below; only ever set where we made them */
     int directory;    /* where the files are, held open: the process may change its own. -1: no files */
@@ -167,7 +166,6 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     if (l == NULL)
         return lipc__error_from(errno);
     l->name = *name;
-    l->type = type;
     r = lipc__socket(type);
     if (r >= 0) {
         l->fd = r;
@@ -214,7 +212,6 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
         return r;
     }
     l->fd = (int)handle;
-    l->type = r == LIPC_STREAM_LISTENER ? SOCK_STREAM : SOCK_SEQPACKET;
     l->owns_fd = true;
     l->admission = l->name.type == LIPC_NAME_NAMESPACED ? mode : 0;
     *ret_listener = l;
@@ -250,7 +247,6 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
             continue;
         }
 #endif
-        lipc__enlarge(fd, l->type);
         if (ret_peer != NULL)
             lipc__name_of(&address, length, ret_peer);
         *ret_connection = fd;

@@ -177,9 +177,28 @@ static ssize_t lipc__send_bytes(int fd, const void *data, size_t size) {
     return SYS(send(fd, data, lipc__at_most(size), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
+/* An attempt to write so many bytes to a stream wrote what n says. Where there was no room for many of them, and the send
+ * buffer is as Linux makes it, it is doubled: setting it does that to the number, and to this one everybody may set it unless
+ * net.core.wmem_max was lowered, socket(7). What is large goes through in fewer turns then. The memory is taken only as far
+ * as the receiver lags behind. Returns n, or 0 if it failed for lack of room and there is some now. */
+static ssize_t lipc__enlarge(int fd, size_t size, ssize_t n) {
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+    enum { LARGE = 32 << 10, DEFAULT = 212992 }; /* SK_WMEM_DEFAULT, include/net/sock.h, on 64-bit systems */
+    const int os = errno, as_it_was = DEFAULT;
+    bool lacking = n >= 0 ? size - (size_t)n >= LARGE : os == EAGAIN && size >= LARGE;
+    if (lacking && lipc__option(fd, SO_SNDBUF) == DEFAULT &&
+        SYS(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &as_it_was, sizeof as_it_was)) == 0 && n < 0)
+        n = 0;
+    errno = os;
+#endif
+    (void)fd, (void)size;
+    return n;
+}
+
 /* After a first attempt that did not write all, but what n says. */
 LIPC__UNLIKELY static int64_t lipc__write_on(int fd, const char *data, size_t size, ssize_t n, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    n = lipc__enlarge(fd, size, n);
     for (size_t done = 0;; n = lipc__send_bytes(fd, data + done, size - done)) {
         if (n >= 0) {
             done += (size_t)n;
@@ -223,6 +242,7 @@ int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count
         n = lipc__send_some((int)handle, &m);
     if (n > 0 && (size_t)n == size)
         return n;
+    n = lipc__enlarge((int)handle, size, n);
     return lipc__writev_on((int)handle, buffers, count, n, lipc__send_some, timeout_ms);
 }
 

@@ -190,31 +190,3 @@ TEST(a_pair_is_two_connections_with_each_other) {
     check_connected(b, a);
     close_all((lipc_handle[]){a, b}, 2);
 }
-
-#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-TEST(streams_have_the_send_buffer_that_everybody_may_have) {
-    int least = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), size = 212992, wanted, plain;
-    socklen_t length = sizeof wanted;
-    CHECK(getsockopt(least, SOL_SOCKET, SO_SNDBUF, &plain, &length) == 0);
-    CHECK(setsockopt(least, SOL_SOCKET, SO_SNDBUF, &size, sizeof size) == 0);
-    CHECK(getsockopt(least, SOL_SOCKET, SO_SNDBUF, &wanted, &length) == 0);
-    close(least);
-    if (plain >= 2 * size) /* somebody has raised net.core.wmem_default */
-        wanted = plain;
-    lipc_name name = name_for(LIPC_NAME_PATH, "s");
-    lipc_listener *listener = listen_on(&name), *adopted;
-    lipc_handle duplicate, ends[6];
-    CHECK_OK(lipc_duplicate(lipc_listener_handle(listener), &duplicate));
-    CHECK_OK(lipc_listener_adopt(duplicate, NULL, &adopted));
-    CHECK_OK(lipc_connect(&name, NULL, WAIT, &ends[0]));
-    ends[1] = accept_from(listener);
-    CHECK_OK(lipc_connect(&name, NULL, WAIT, &ends[2]));
-    ends[3] = accept_from(adopted);
-    CHECK_OK(lipc_pair(LIPC_STREAM, &ends[4], &ends[5]));
-    for (int i = 0; i < 6; i++)
-        CHECK_INT(wanted, lipc_buffer_size(ends[i], LIPC_WRITE));
-    close_all(ends, 6);
-    lipc_listener_close(adopted);
-    lipc_listener_close(listener);
-}
-#endif

@@ -28,7 +28,7 @@ TEST(a_wait_polls_for_as_long_as_it_is_told) {
     clock_gettime(CLOCK_MONOTONIC, &begin);
     CHECK(vain(&spin) > 0);
     clock_gettime(CLOCK_MONOTONIC, &end);
-    CHECK((end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000 >= 2000);
+    CHECK((end.tv_sec - begin.tv_sec) * 1000000 + (end.tv_nsec - begin.tv_nsec) / 1000 >= 1998); /* both are cut */
 }
 #endif
 

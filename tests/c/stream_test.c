@@ -321,3 +321,38 @@ TEST(what_is_no_connection_is_neither_read_nor_written) {
     close_all((lipc_handle[]){unconnected, listening}, 2);
     remove_file("l");
 }
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+/* What a write that does not fit makes of the send buffer of a connection, which is of that size at first, if it is not 0. */
+static int buffer_after(bool vectored, size_t size, int at_first) {
+    static char data[1 << 20];
+    lipc_handle ends[2];
+    CHECK_OK(lipc_pair(LIPC_STREAM, &ends[0], &ends[1]));
+    if (at_first > 0)
+        CHECK_OK(lipc_set_buffer_size(ends[0], LIPC_WRITE, at_first));
+    lipc_buffer buffer = {data, size};
+    while ((vectored ? lipc_writev(ends[0], &buffer, 1, 0) : lipc_write(ends[0], data, size, 0)) > 0) {
+    }
+    int after = (int)CHECK_OK(lipc_buffer_size(ends[0], LIPC_WRITE));
+    close_all(ends, 2);
+    return after;
+}
+
+TEST(large_writes_that_do_not_fit_double_a_send_buffer_as_the_system_made_it) {
+    enum { DEFAULT = 212992 };
+    lipc_handle ends[2];
+    CHECK_OK(lipc_pair(LIPC_STREAM, &ends[0], &ends[1]));
+    int plain = (int)CHECK_OK(lipc_buffer_size(ends[0], LIPC_WRITE));
+    CHECK_OK(lipc_set_buffer_size(ends[0], LIPC_WRITE, DEFAULT)); /* which net.core.wmem_max may limit */
+    int doubled = (int)CHECK_OK(lipc_buffer_size(ends[0], LIPC_WRITE));
+    close_all(ends, 2);
+    if (plain != DEFAULT) /* somebody has set net.core.wmem_default */
+        doubled = plain;
+    for (int vectored = 0; vectored < 2; vectored++) {
+        CHECK_INT(doubled, buffer_after(vectored, 64 << 10, 0));
+        CHECK_INT(doubled, buffer_after(vectored, 1 << 20, 0));
+        CHECK_INT(plain, buffer_after(vectored, 1000, 0));
+        CHECK_INT(2 * 100000, buffer_after(vectored, 1 << 20, 100000));
+    }
+}
+#endif
