@@ -154,7 +154,6 @@ static void close_relay(const relay *p) {
 TEST(bytes_go_through_a_pipe_from_one_connection_to_another) {
     relay p = open_relay();
     fill();
-    size_t done = 0;
     for (size_t size = 1; size < 60000; size = size * 3 + 1) {
         CHECK_INT((int64_t)size, lipc_write(p.source, much, size, 0));
         for (size_t moved = 0; moved < size;) {
@@ -165,7 +164,6 @@ TEST(bytes_go_through_a_pipe_from_one_connection_to_another) {
         }
         CHECK_INT((int64_t)size, read_some(p.sink, 0));
         CHECK(memcmp(much, got, size) == 0);
-        done += size;
     }
     CHECK_INT(2, lipc_write(p.source, "ab", 2, 0));
     CHECK_INT(0, lipc_splice(p.from, p.writer, 0, -1));
