@@ -43,6 +43,7 @@ static int lipc__negative(int r) {
 #include "unix/name.c"
 #include "unix/handle.c"
 #include "unix/lock.c"
+#include "unix/user_namespace.c"
 #include "unix/credentials.c"
 #include "unix/listener.c"
 #include "unix/connect.c"

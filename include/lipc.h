@@ -276,7 +276,9 @@ typedef struct lipc_listen_options {
      * permission). Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced
      * names have no file: there lipc_accept() goes by the write bits for group (the peer has the group of
      * the listening process, as its own or a supplementary one) and other, and closes whoever is not
-     * admitted: they connect, and then read the end. Windows: the owner, SYSTEM and the administrators; with the
+     * admitted: they connect, and then read the end. In a user namespace that does not map all ids, the id that stands for
+     * the others admits nobody (65534, user_namespaces(7)), the listening process's own user included if it has that id;
+     * so it is where /proc is missing. Windows: the owner, SYSTEM and the administrators; with the
      * write bit for other everybody who has logged in, who may not pose as the server, though. */
     uint32_t mode;
     /* How many connections may wait to be accepted. Default and upper limit: what the system allows
@@ -522,7 +524,7 @@ LIPC_API int64_t lipc_send_message(lipc_handle handle, const lipc_message *messa
 LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms);
 
 /* Whether messages are to come with their sender's credentials, from those sent after this call on. What a listener
- * accepts has it as the listener had. Linux: SO_PASSCRED, unix(7), which is always on for LIPC_MESSAGE. FreeBSD:
+ * accepts has it if the listener has, whenever it connected. Linux: SO_PASSCRED, unix(7), which is always on for LIPC_MESSAGE. FreeBSD:
  * LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS. Errors: LIPC_ENOTSUP, LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int lipc_set_pass_credentials(lipc_handle handle, int on);
 

@@ -82,7 +82,7 @@ static void lipc__credentials_of(const lipc__peer *peer, lipc_credentials *ret_c
 }
 
 int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials) {
-    lipc__peer peer;
+    lipc__peer peer = {-1, -1, -1};
     int r = lipc__peer_of((int)handle, &peer);
     if (r < 0)
         return r;
@@ -92,10 +92,6 @@ int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials)
 
 #if defined(__linux__)
 
-/* What the kernel reports of a sender it has no record of: sock_alloc_send_pskb() gave the message none. The user is
- * then that of /proc/sys/kernel/overflowuid. */
-enum { LIPC__OVERFLOW = 65534 };
-
 typedef struct ucred lipc__record;
 #define LIPC__RECORD_SIZE sizeof(lipc__record)
 #define LIPC__RECORD_LEVEL SOL_SOCKET
@@ -104,7 +100,7 @@ typedef struct ucred lipc__record;
 #define LIPC__PASS_OPTION SO_PASSCRED
 
 static lipc__peer lipc__peer_in(const lipc__record *c) {
-    if (c->pid == 0 && c->uid == LIPC__OVERFLOW)
+    if (c->pid == 0 && c->uid == LIPC__OVERFLOW) /* of a sender that the kernel has no record of */
         return (lipc__peer){-1, -1, -1};
     return (lipc__peer){c->pid > 0 ? c->pid : -1, c->uid, c->gid};
 }
@@ -171,6 +167,30 @@ int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *
     (void)control, (void)c;
     return lipc__fault(LIPC_ENOTSUP);
 #endif
+}
+
+/* Gives a connection what its listener has set for messages. It inherits that when it connects, so one that waited in the
+ * backlog while it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()). */
+static int lipc__pass_on(int listener, int fd) {
+    static const struct {
+        int level, option;
+    } passed[] = {
+#ifdef LIPC__PASS_OPTION
+        {LIPC__PASS_LEVEL, LIPC__PASS_OPTION},
+#endif
+#ifdef __linux__
+        {SOL_SOCKET, SO_PASSPIDFD},
+#endif
+        {-1, 0},
+    };
+    for (size_t i = 0; passed[i].level >= 0; i++) {
+        int value = 0;
+        socklen_t length = sizeof value;
+        bool set = SYS(getsockopt(listener, passed[i].level, passed[i].option, &value, &length)) == 0 && value != 0;
+        if (set && SYS(setsockopt(fd, passed[i].level, passed[i].option, &value, sizeof value)) < 0)
+            return lipc__error_from(errno);
+    }
+    return 0;
 }
 
 int lipc_set_pass_credentials(lipc_handle handle, int on) {
@@ -254,15 +274,15 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
 #ifdef LIPC__ABSTRACT
 
 /* Whether mode, on a file of this process, would let the peer connect. */
-static bool lipc__admits(mode_t mode, int fd) {
+static bool lipc__admits(mode_t mode, const lipc__stand_in *stand_in, int fd) {
     if (mode & 0002)
         return true;
     lipc__peer peer;
     if (lipc__peer_of(fd, &peer) < 0)
         return false;
-    if (peer.uid == geteuid() || peer.uid == 0)
+    if ((peer.uid == geteuid() || peer.uid == 0) && !lipc__is_stand_in_uid(stand_in, peer.uid))
         return true;
-    if (!(mode & 0020))
+    if (!(mode & 0020) || lipc__is_stand_in_gid(stand_in, getegid()))
         return false;
     if (peer.gid == getegid())
         return true;

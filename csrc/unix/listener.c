@@ -9,6 +9,7 @@ struct lipc_listener {
     int directory;    /* where the files are, held open: the process may change its own. -1: no files */
     int lock_fd;      /* -1: no files */
     mode_t admission; /* where no file's mode does it, who may connect; 0: not ours to judge */
+    lipc__stand_in stand_in; /* for the ids of those who connect, with admission */
     struct stat file; /* the socket file as we made it */
     lipc_name name;
     char leaf[LIPC__LEAF_SIZE];
@@ -136,6 +137,12 @@ static lipc_listener *lipc__listener_new(void) {
     return l;
 }
 
+/* Has the listener judge for itself who may connect. */
+static void lipc__admit(lipc_listener *l, mode_t mode) {
+    l->admission = mode;
+    l->stand_in = lipc__find_stand_in();
+}
+
 /* The options, checked; and the mode that they mean. */
 static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options,
                                 mode_t *ret_mode) {
@@ -178,7 +185,7 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
         else if (SYS(bind(l->fd, &address.header, length)) < 0)
             r = lipc__error_from(errno);
         else
-            l->admission = mode;
+            lipc__admit(l, mode);
     }
     /* Every kernel lowers a backlog that is too high to its own limit. */
     if (r >= 0 && type != SOCK_DGRAM && SYS(listen(l->fd, o.backlog > 0 ? o.backlog : 65535)) < 0)
@@ -213,7 +220,8 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
     }
     l->fd = (int)handle;
     l->owns_fd = true;
-    l->admission = l->name.type == LIPC_NAME_NAMESPACED ? mode : 0;
+    if (l->name.type == LIPC_NAME_NAMESPACED)
+        lipc__admit(l, mode);
     *ret_listener = l;
     return 0;
 }
@@ -238,8 +246,13 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         fd = lipc__born(fd);
         if (fd < 0)
             return fd;
+        int r = lipc__pass_on(l->fd, fd);
+        if (r < 0) {
+            close(fd);
+            return r;
+        }
 #ifdef LIPC__ABSTRACT
-        if (l->admission != 0 && !lipc__admits(l->admission, fd)) {
+        if (l->admission != 0 && !lipc__admits(l->admission, &l->stand_in, fd)) {
             close(fd); /* and look at the time, lest whoever comes again and again holds us up */
             int left = lipc__time_left(&deadline);
             if (left < -1)

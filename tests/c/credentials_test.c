@@ -1,6 +1,10 @@
 /* Who the peer is, and who may connect. */
 #include "fixture.h"
 
+#ifdef __linux__
+#include <sched.h>
+#endif
+
 static void check_credentials(lipc_handle handle, int64_t pid, int64_t uid, int64_t gid) {
     lipc_credentials got;
     memset(&got, UNTOUCHED, sizeof got);
@@ -261,3 +265,100 @@ TEST(an_adopted_listener_admits_as_its_options_say) {
         lipc_listener_close(second);
     }
 }
+
+#if ABSTRACT_NAMES
+
+/* A server in a user namespace of its own. */
+typedef struct secluded {
+    const char *map; /* of users and groups, NULL: none is mapped */
+    id_t inside;     /* the server's user and group, as it sees them */
+    id_t outside;    /* those of the client, as they are outside */
+    bool admitted;
+} secluded;
+
+static lipc_name secluded_names[2];
+static int entered[2], mapped[2]; /* pipes */
+
+static void serve_in_a_user_namespace(const void *argument) {
+    const secluded *s = argument;
+    char byte;
+    const mode_t modes[] = {0600, 0660};
+    CHECK(unshare(CLONE_NEWUSER) == 0);
+    CHECK(write(entered[1], "", 1) == 1 && read(mapped[0], &byte, 1) == 1);
+    if (s->map != NULL)
+        CHECK(setresgid(s->inside, s->inside, s->inside) == 0 && setresuid(s->inside, s->inside, s->inside) == 0);
+    CHECK_INT(s->inside, geteuid());
+    lipc_listener *listeners[2];
+    for (int i = 0; i < 2; i++) {
+        lipc_listen_options options = {.size = sizeof options, .mode = modes[i]};
+        CHECK_OK(lipc_listen(&secluded_names[i], &options, &listeners[i]));
+    }
+    ready();
+    for (int i = 0; i < 2; i++) {
+        lipc_handle connection;
+        int r;
+        while (lipc_error_code(r = lipc_accept(listeners[i], 0, NULL, &connection)) == LIPC_EAGAIN)
+            usleep(100);
+        CHECK_ERROR(s->admitted ? 0 : LIPC_EACCES, r);
+        if (r >= 0)
+            CHECK(lipc_write(connection, "x", 1, WAIT) == 1 && lipc_close(connection) == 0);
+    }
+}
+
+static void write_map(pid_t process, const char *leaf, const char *map) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)process, leaf);
+    int fd = open(path, O_WRONLY);
+    CHECK(fd >= 0 && write(fd, map, strlen(map)) == (ssize_t)strlen(map) && close(fd) == 0);
+}
+
+static pid_t start_mapped(const secluded *s) {
+    int told[2];
+    char byte;
+    CHECK(pipe(entered) == 0 && pipe(mapped) == 0 && pipe(told) == 0);
+    pid_t process = fork();
+    CHECK(process >= 0);
+    if (process == 0) {
+        ready_to = told[1];
+        serve_in_a_user_namespace(s);
+        _exit(0);
+    }
+    CHECK(read(entered[0], &byte, 1) == 1);
+    if (s->map != NULL) {
+        write_map(process, "uid_map", s->map);
+        write_map(process, "gid_map", s->map);
+    }
+    CHECK(write(mapped[1], "", 1) == 1 && read(told[0], &byte, 1) == 1);
+    for (int i = 0; i < 2; i++)
+        close_all((lipc_handle[]){entered[i], mapped[i], told[i]}, 3);
+    return process;
+}
+
+/* Those that are not mapped seem to be user and group 65534. */
+TEST(in_a_user_namespace_nobody_is_admitted_for_an_id_that_may_be_anybodys) {
+    NEEDS_ROOT();
+    const char *all = "0 0 4294967295", *some = "0 0 65536";
+    const secluded rows[] = {
+        {NULL, 65534, 4001, false},   {NULL, 65534, 65534, false}, {some, 65534, 70000, false},
+        {some, 65534, 65534, false}, /* it cannot be told from the one before */
+        {some, 4001, 70000, false},   {some, 4001, 4001, true},    {some, 0, 70000, false},
+        {all, 65534, 65534, true},    {all, 65534, 70000, false},
+        {"0 0 1000\n1000 1000 4294966295", 65534, 65534, true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        secluded_names[0] = name_for(LIPC_NAME_NAMESPACED, "a");
+        secluded_names[1] = name_for(LIPC_NAME_NAMESPACED, "b");
+        char row[64];
+        snprintf(row, sizeof row, "row %zu", i);
+        test_row = row;
+        pid_t server = start_mapped(&rows[i]);
+        for (int j = 0; j < 2; j++) {
+            client c = {.uid = rows[i].outside, .gid = rows[i].outside, .supplementary = rows[i].outside, .to = &secluded_names[j],
+                        .admitted = rows[i].admitted};
+            join(start(try_to_connect, &c));
+        }
+        join(server);
+    }
+}
+
+#endif

@@ -101,6 +101,31 @@ TEST(an_empty_message_is_not_the_end) {
     }
 }
 
+/* The client that makes a service manager start a server is such a one. */
+TEST(an_empty_message_is_not_the_end_for_who_connected_before_the_listener_was_adopted) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_connect_options options = {.size = sizeof options, .kind = LIPC_MESSAGE};
+    lipc_handle a, b;
+    lipc_listener *listener;
+    int fd = plain_socket(SOCK_SEQPACKET, "s", 5);
+    CHECK_OK(lipc_connect(&name, &options, WAIT, &a));
+    CHECK_INT(3, lipc_send(a, "one", 3, WAIT));
+    CHECK_INT(0, lipc_send(a, NULL, 0, WAIT));
+    CHECK_OK(lipc_listener_adopt(fd, NULL, &listener));
+    CHECK_OK(lipc_accept(listener, WAIT, NULL, &b));
+    CHECK_INT(3, lipc_send(a, "two", 3, WAIT));
+    CHECK_INT(0, lipc_send(a, NULL, 0, WAIT));
+    CHECK_OK(lipc_close(a));
+    CHECK_INT(3, lipc_receive(b, got, 10, WAIT));
+    CHECK_INT(0, lipc_receive(b, got, 10, WAIT));
+    CHECK_INT(3, lipc_receive(b, got, 10, WAIT));
+    CHECK_INT(0, lipc_receive(b, got, 10, WAIT));
+    CHECK_ERROR(LIPC_EEND, lipc_receive(b, got, 10, WAIT));
+    CHECK_OK(lipc_close(b));
+    lipc_listener_close(listener);
+    remove_file("s");
+}
+
 TEST(a_message_that_does_not_fit_is_cut_and_says_so) {
     EACH_CONNECTION(a, b) {
         CHECK_INT(8, lipc_send(a, "too long", 8, WAIT));

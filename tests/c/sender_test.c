@@ -194,6 +194,34 @@ TEST(what_a_listener_accepts_tells_senders_as_the_listener_was_asked_to) {
         }
 }
 
+/* A connection takes over what its listener has when it connects, so one in the backlog misses what is set later. */
+TEST(what_waited_in_the_backlog_when_the_listener_was_asked_tells_senders_too) {
+    for (int kind = LIPC_STREAM; kind <= LIPC_MESSAGE; kind++) {
+        lipc_name name = name_for(LIPC_NAME_PATH, "s");
+        lipc_listen_options options = {.size = sizeof options, .kind = kind};
+        lipc_listener *listener;
+        CHECK_OK(lipc_listen(&name, &options, &listener));
+        sender s = {LIPC_INVALID_HANDLE, &name, kind, false, NULL};
+        pid_t process = start(send_and_stay, &s);
+        CHECK_OK(lipc_set_pass_credentials(lipc_listener_handle(listener), true));
+        int with_pidfd = lipc_set_pass_pidfd(lipc_listener_handle(listener), true);
+        lipc_handle server = accept_from(listener), pidfd = LIPC_INVALID_HANDLE;
+        lipc_credentials credentials;
+        lipc_message message = {.size = sizeof message,
+                                .buffers = &(lipc_buffer){got, 1},
+                                .buffer_count = 1,
+                                .credentials = &credentials,
+                                .pidfd = &pidfd};
+        CHECK_INT(1, lipc_receive_message(server, &message, WAIT));
+        check_credentials(credentials, process, geteuid(), getegid());
+        if (with_pidfd >= 0)
+            CHECK_OK(lipc_close(pidfd));
+        kill_hard(process);
+        CHECK_OK(lipc_close(server));
+        lipc_listener_close(listener);
+    }
+}
+
 TEST(what_is_so_may_be_said) {
     EACH_PAIR(kind, a, b) {
         CHECK_OK(lipc_set_pass_credentials(b, true));

@@ -1,0 +1,72 @@
+/* User namespaces, user_namespaces(7), which Linux alone has. In one that does not map all ids the kernel reports those that it
+ * does not map by one id, which stands for them all. So a peer with that id may be anybody. */
+
+typedef struct lipc__stand_in {
+    int64_t uid, gid; /* -1: there is none */
+} lipc__stand_in;
+
+/* DEFAULT_OVERFLOWUID and DEFAULT_OVERFLOWGID, include/linux/highuid.h */
+enum { LIPC__OVERFLOW = 65534 };
+
+#ifdef __linux__
+
+/* Reads the beginning of a file below /proc, as text. Returns whether it can be read. */
+static bool lipc__read_proc(const char *path, char *ret_text, size_t size) {
+    int fd;
+    do
+        fd = SYS(open(path, O_RDONLY | O_CLOEXEC));
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0)
+        return false;
+    ssize_t n = SYS(read(fd, ret_text, size - 1));
+    ret_text[n > 0 ? n : 0] = '\0';
+    close(fd);
+    return n > 0;
+}
+
+static int64_t lipc__overflow_id(const char *path) {
+    char text[16];
+    return lipc__read_proc(path, text, sizeof text) ? strtol(text, NULL, 10) : LIPC__OVERFLOW;
+}
+
+/* Whether there are ids that this process's namespace does not map. Of what cannot be read the worst is assumed. */
+static bool lipc__lacks_ids(const char *map) {
+    char text[4096]; /* 340 lines may take more; then the sum is too small, which is the safe side */
+    unsigned long first, outside, count, mapped = 0;
+    int used;
+    if (!lipc__read_proc(map, text, sizeof text))
+        return true;
+    for (const char *line = text; sscanf(line, "%lu %lu %lu%n", &first, &outside, &count, &used) == 3; line += used)
+        mapped += count;
+    return mapped != UINT32_MAX; /* all but -1, which is no id */
+}
+
+static lipc__stand_in lipc__find_stand_in(void) {
+    return (lipc__stand_in){lipc__overflow_id("/proc/sys/kernel/overflowuid"),
+                            lipc__overflow_id("/proc/sys/kernel/overflowgid")};
+}
+
+#else
+
+static bool lipc__lacks_ids(const char *map) {
+    (void)map;
+    return false;
+}
+
+static lipc__stand_in lipc__find_stand_in(void) {
+    return (lipc__stand_in){-1, -1};
+}
+
+#endif
+
+/* Whether a user's, or a group's, id may stand for others. A process may enter a namespace at any time, so that is looked up
+ * each time, though only for that id. */
+static bool lipc__is_stand_in_uid(const lipc__stand_in *stand_in, int64_t uid) {
+    return uid == stand_in->uid && lipc__lacks_ids("/proc/self/uid_map");
+}
+
+#ifdef LIPC__ABSTRACT
+static bool lipc__is_stand_in_gid(const lipc__stand_in *stand_in, int64_t gid) {
+    return gid == stand_in->gid && lipc__lacks_ids("/proc/self/gid_map");
+}
+#endif
