@@ -300,12 +300,21 @@ typedef struct lipc_listen_options {
  * Of several processes that listen at once exactly one succeeds. After fork(2) the processes share the
  * lock; all but one of them must call lipc_listener_set_unlink(listener, 0) before closing.
  *
+ * Limits of this:
+ *  - Whether a server lives, this kernel is asked. A server on another machine, or in another virtual machine, that shares
+ *    the directory (NFS, 9p, virtiofs) looks dead, and its file is replaced unless its lock is seen here.
+ *  - A server that knows of no locks may remove our file and bind its own in the same moment. On Linux its file is left
+ *    alone (sock_diag(7) tells which file is ours), and this call fails with LIPC_EADDRINUSE. On macOS and the BSDs, and in
+ *    sandboxes of Linux that refuse AF_NETLINK, its file cannot be told from ours if it is of the same user: it may get
+ *    our mode, and be removed when the listener is closed.
+ *  - A file is removed under another name, ".lipc-" and numbers, beside it, which a crash in that moment leaves behind.
+ *
  * On Windows the name is there as long as the listener or a connection that it accepted, and nothing is left of it
  * after a crash. Whoever has the name first has it (FILE_FLAG_FIRST_PIPE_INSTANCE); Wine 8 lets others in, who are
  * noticed and told LIPC_EADDRINUSE all the same.
  *
  * Errors: LIPC_EADDRINUSE (a living server, a file that is no socket or another user's, or one with the lock's
- * name that is not an empty file), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
+ * name that is not an empty file, or that another program holds by fcntl(2)), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
  * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out of range), LIPC_ENOTSUP, LIPC_EMFILE,
  * LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);

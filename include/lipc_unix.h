@@ -17,7 +17,9 @@ extern "C" {
  *
  *     bound:      lipc_listen() with the kind LIPC_DATAGRAM, and lipc_listener_handle(). It receives from everybody who
  *                 may write to its socket file. Linux's namespaced names have no file, and nobody is kept from sending
- *                 to them: who cares asks for credentials.
+ *                 to them: who cares asks for credentials. On macOS and the BSDs the file has the mode that the umask
+ *                 leaves for a moment before it has its own, and who connects or sends in that moment gets in: there it
+ *                 belongs in a directory that others cannot enter.
  *     connected:  lipc_connect() with the kind LIPC_DATAGRAM, or lipc_datagram_connect(). lipc_send() goes to the peer.
  *     unbound:    lipc_datagram(), or connected and never bound. Nobody can answer it.
  *
@@ -113,7 +115,8 @@ LIPC_API void lipc_control_close(lipc_control *control);
 
 /* ========================================== FIFOs ============================================= */
 
-/* Makes a FIFO, with that mode whatever the umask; 0 is 0600. Errors: LIPC_EEXIST (a FIFO), LIPC_ENOTFIFO (anything
+/* Makes a FIFO, with that mode whatever the umask; 0 is 0600. On Linux before 6.6 without /proc, LIPC_EACCES if the umask
+ * narrows the mode and others can write to the directory. Errors: LIPC_EEXIST (a FIFO), LIPC_ENOTFIFO (anything
  * else, a symbolic link included), LIPC_EINVAL (mode over 0777, empty path), LIPC_ENOENT, LIPC_EACCES,
  * LIPC_ENAMETOOLONG. */
 LIPC_API int lipc_fifo_create(const char *path, uint32_t mode);

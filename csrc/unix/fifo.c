@@ -16,10 +16,7 @@ int lipc_fifo_create(const char *path, uint32_t mode) {
             r = lipc__is_fifo(&file);
         return r;
     }
-    int r = lipc__set_mode(AT_FDCWD, path, S_IFIFO, (mode_t)mode, &file); /* what the umask took of it */
-    if (r < 0 && lstat(path, &file) == 0 && lipc__is_fifo(&file) >= 0)
-        unlink(path);
-    return r;
+    return lipc__complete(AT_FDCWD, path, -1, (mode_t)mode, LIPC_EACCES, &file);
 }
 
 static int lipc__fifo_open(const char *path, int flags) {

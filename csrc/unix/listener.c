@@ -16,74 +16,6 @@ struct lipc_listener {
     char lock_leaf[LIPC__LEAF_SIZE + sizeof LIPC__LOCK_SUFFIX];
 };
 
-/* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
- * to a stream socket fails with EPROTOTYPE before the backlog is looked at, and with ECONNREFUSED where the
- * file is all that is left. So a full backlog is told from a dead server on the systems too that report
- * both alike (macOS, the BSDs). What cannot be told counts as alive. */
-static int lipc__alive(const lipc__address *address, socklen_t length) {
-    int fd = lipc__socket(SOCK_DGRAM);
-    if (fd < 0)
-        return fd;
-    int r;
-    do
-        r = SYS(connect(fd, &address->header, length));
-    while (r < 0 && errno == EINTR);
-    int alive = r == 0 || errno != ECONNREFUSED;
-    close(fd);
-    return alive;
-}
-
-/* Removes what a dead server left behind. Whatever else is there keeps the name: LIPC_EADDRINUSE. */
-static int lipc__reclaim(int directory, const char *leaf, const lipc__address *address, socklen_t length) {
-    struct stat before, now;
-    if (SYS(fstatat(directory, leaf, &before, AT_SYMLINK_NOFOLLOW)) < 0)
-        return errno == ENOENT ? 0 : lipc__error_from(errno);
-    if (!S_ISSOCK(before.st_mode) || before.st_uid != geteuid())
-        return lipc__fault(LIPC_EADDRINUSE);
-    int alive = lipc__alive(address, length);
-    if (alive != 0)
-        return alive < 0 ? alive : lipc__fault(LIPC_EADDRINUSE);
-    if (SYS(fstatat(directory, leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
-        return errno == ENOENT ? 0 : lipc__error_from(errno);
-    /* The time, because the inode of a file that was removed may be that of the next. */
-    if (!lipc__same_file(&before, &now) || before.st_ctim.tv_sec != now.st_ctim.tv_sec ||
-        before.st_ctim.tv_nsec != now.st_ctim.tv_nsec)
-        return lipc__fault(LIPC_EADDRINUSE);
-    return SYS(unlinkat(directory, leaf, 0)) < 0 && errno != ENOENT ? lipc__error_from(errno) : 0;
-}
-
-/* Gives a file that was just made its mode. No link is followed, and nothing of another type or owner accepted. */
-static int lipc__set_mode(int directory, const char *leaf, mode_t type, mode_t mode, struct stat *ret_file) {
-    struct stat before, after;
-    if (SYS(fstatat(directory, leaf, &before, AT_SYMLINK_NOFOLLOW)) < 0)
-        return lipc__error_from(errno);
-    if ((before.st_mode & 0777) != mode && SYS(fchmodat(directory, leaf, mode, AT_SYMLINK_NOFOLLOW)) < 0)
-        return lipc__error_from(errno);
-    if (SYS(fstatat(directory, leaf, &after, AT_SYMLINK_NOFOLLOW)) < 0)
-        return lipc__error_from(errno);
-    if ((after.st_mode & S_IFMT) != type || after.st_uid != geteuid() || !lipc__same_file(&before, &after) ||
-        (after.st_mode & 0777) != mode)
-        return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
-    *ret_file = after;
-    return 0;
-}
-
-/* Binds fd to a file of that mode, whatever the umask; the mode is right before anybody can connect. */
-static int lipc__bind_file(int fd, const lipc__address *address, socklen_t length, int directory, const char *leaf,
-                           mode_t mode, struct stat *ret_file) {
-#ifdef LIPC__MODE_BEFORE_BIND
-    if (SYS(fchmod(fd, mode)) < 0) /* bind still takes the umask off it */
-        return lipc__error_from(errno);
-#endif
-    if (SYS(bind(fd, &address->header, length)) < 0)
-        return lipc__error_from(errno);
-    int r = lipc__set_mode(directory, leaf, S_IFSOCK, mode, ret_file);
-    struct stat file;
-    if (r < 0 && fstatat(directory, leaf, &file, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(file.st_mode))
-        unlinkat(directory, leaf, 0);
-    return r;
-}
-
 /* Opens the directory of the socket file, and notes the names of the files in it. */
 static int lipc__locate(lipc_listener *l, const lipc__address *address, socklen_t length) {
     char path[LIPC__LEAF_SIZE];
@@ -110,7 +42,8 @@ static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t
     int r = lipc__locate(l, address, length);
     if (r < 0)
         return r;
-    int lock = lipc__lock(l->directory, l->lock_leaf);
+    bool made = false;
+    int lock = lipc__lock(l->directory, l->lock_leaf, &made);
     if (lock < 0) {
         /* bind(2) too reports a file in the way before it reports a directory that cannot be written. */
         struct stat file;
@@ -122,7 +55,7 @@ static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t
     if (r >= 0)
         r = lipc__bind_file(l->fd, address, length, l->directory, l->leaf, mode, &l->file);
     if (r < 0) {
-        lipc__unlock(l->directory, l->lock_leaf, lock, true);
+        lipc__unlock(l->directory, l->lock_leaf, lock, made);
         return r;
     }
     l->lock_fd = lock;
@@ -287,10 +220,8 @@ void lipc_listener_set_unlink(lipc_listener *l, int unlink) {
 void lipc_listener_close(lipc_listener *l) {
     if (l == NULL)
         return;
-    struct stat present;
-    if (l->unlinks && fstatat(l->directory, l->leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 &&
-        lipc__same_file(&l->file, &present))
-        unlinkat(l->directory, l->leaf, 0);
+    if (l->unlinks)
+        lipc__file_remove(l->directory, l->leaf, &l->file);
     if (l->owns_fd)
         close(l->fd);
     if (l->lock_fd >= 0)

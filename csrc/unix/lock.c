@@ -5,10 +5,6 @@
 
 #define LIPC__LOCK_SUFFIX ".lock"
 
-static bool lipc__same_file(const struct stat *a, const struct stat *b) {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
-}
-
 /* Whether a file is a lock file of ours. One with content just happens to have the name; another user could hold one
  * of theirs for ever. */
 static int lipc__check_lock(const struct stat *st) {
@@ -19,60 +15,73 @@ static int lipc__check_lock(const struct stat *st) {
 
 /* Gives the lock up. removes: the lock file too, if it is still the one that is locked. */
 static void lipc__unlock(int directory, const char *leaf, int fd, bool removes) {
-    struct stat locked, present;
-    if (removes && fstat(fd, &locked) == 0 && lipc__check_lock(&locked) == 0 &&
-        fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 && lipc__same_file(&locked, &present))
-        unlinkat(directory, leaf, 0);
+    struct stat locked;
+    if (removes && fstat(fd, &locked) == 0 && lipc__check_lock(&locked) == 0)
+        lipc__file_remove(directory, leaf, &locked);
     close(fd);
 }
 
-/* One attempt to take the lock. Returns 1 when a descriptor holds it, 0 when its last holder removed the file before
- * we had it, or an error. */
-static int lipc__lock_once(int directory, const char *leaf, int *ret_fd) {
-    struct stat locked, present;
-    int fd, r;
-    do
-        fd = SYS(openat(directory, leaf, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600));
-    while (fd < 0 && errno == EINTR);
-    if (fd < 0) { /* each system has a number of its own for what is no regular file */
-        r = lipc__error_from(errno);
+/* Opens the lock file. ret_made: it was not there before. */
+static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+    struct stat present;
+    int fd;
+    for (bool makes = true;; makes = !makes) { /* neither, as long as others make and remove it in between */
+        fd = SYS(openat(directory, leaf, makes ? flags | O_CREAT | O_EXCL : flags, 0600));
+        *ret_made = makes;
+        if (fd >= 0)
+            return fd;
+        if (errno == EINTR || (makes ? errno == EEXIST : errno == ENOENT))
+            continue;
+        int r = lipc__error_from(errno); /* each system has a number of its own for what is no regular file */
         bool in_the_way = fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(present.st_mode);
         return in_the_way ? lipc__fault(LIPC_EADDRINUSE) : r;
     }
-    do
-        r = SYS(flock(fd, LOCK_EX | LOCK_NB));
-    while (r < 0 && errno == EINTR);
-    bool held = r == 0;
-    if (!held)
-        r = errno == EWOULDBLOCK ? lipc__fault(LIPC_EADDRINUSE) : lipc__error_from(errno);
-    bool known = SYS(fstat(fd, &locked)) == 0;
-    if (!known && held)
-        r = lipc__error_from(errno);
-    if (known && lipc__check_lock(&locked) < 0)
-        r = lipc__check_lock(&locked);
-    bool gone = false;
-    if (r == 0) {
-        if (SYS(fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW)) == 0) {
-            gone = !lipc__same_file(&locked, &present);
-        } else {
-            gone = errno == ENOENT;
-            r = gone ? 0 : lipc__error_from(errno);
-        }
-    }
-    if (r == 0 && !gone) {
-        fchmod(fd, 0600); /* a umask could have left it so that nobody can open it again after a crash */
-        *ret_fd = fd;
-        return 1;
-    }
-    lipc__unlock(directory, leaf, fd, held);
-    return r;
 }
 
-/* Takes the lock. Returns the descriptor that holds it. */
-static int lipc__lock(int directory, const char *leaf) {
-    int r, fd = -1;
-    do
-        r = lipc__lock_once(directory, leaf, &fd);
-    while (r == 0);
-    return r < 0 ? r : fd;
+/* Whether another program holds a file by fcntl(2), which flock(2) does not see. (On some systems it does, and on these the
+ * two see each other, so this is asked before the file is locked.) */
+static bool lipc__held_otherwise(int fd) {
+    struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    return SYS(fcntl(fd, F_GETLK, &range)) == 0 && range.l_type != F_UNLCK;
+}
+
+/* Locks the lock file, which was just opened. Returns 1 when the descriptor holds it, 0 when its last holder removed the file
+ * before we had it, or an error. */
+static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_held) {
+    struct stat locked, present;
+    int r = lipc__held_otherwise(fd) ? lipc__fault(LIPC_EADDRINUSE) : 0;
+    while (r == 0 && !*ret_held) {
+        *ret_held = SYS(flock(fd, LOCK_EX | LOCK_NB)) == 0;
+        if (!*ret_held && errno != EINTR)
+            r = errno == EWOULDBLOCK ? lipc__fault(LIPC_EADDRINUSE) : lipc__error_from(errno);
+    }
+    if (SYS(fstat(fd, &locked)) < 0)
+        return r < 0 ? r : lipc__error_from(errno);
+    if (lipc__check_lock(&locked) < 0)
+        return lipc__check_lock(&locked);
+    if (r < 0)
+        return r;
+    if (SYS(fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW)) < 0)
+        return errno == ENOENT ? 0 : lipc__error_from(errno);
+    if (!lipc__same_file(&locked, &present))
+        return 0;
+    /* A umask could have left it so that nobody can open it again after a crash. That its mode can be set also shows that it
+     * is ours where the kernel reports several users as one. */
+    return SYS(fchmod(fd, 0600)) < 0 ? lipc__error_from(errno) : 1;
+}
+
+/* Takes the lock. Returns the descriptor that holds it. ret_made: the lock file was not there before. */
+static int lipc__lock(int directory, const char *leaf, bool *ret_made) {
+    for (;;) {
+        bool held = false;
+        int fd = lipc__lock_open(directory, leaf, ret_made);
+        int r = fd < 0 ? fd : lipc__lock_opened(directory, leaf, fd, &held);
+        if (r > 0)
+            return fd;
+        if (fd >= 0)
+            lipc__unlock(directory, leaf, fd, r < 0 && held && *ret_made);
+        if (r < 0)
+            return r;
+    }
 }

@@ -2,11 +2,22 @@
 #include "fixture.h"
 
 #include <sys/file.h>
+#ifdef __linux__
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 
 static const char *moment;        /* the call before which it happens (a prefix) */
 static void (*happen)(void);      /* once */
 static int fail_with;             /* the errno to fail that call with, or 0 */
 static int calls_of_moment;
+
+/* What gives a file that is there another mode. */
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#define SET_MODE "lipc__fchmodat2("
+#else
+#define SET_MODE "fchmodat("
+#endif
 
 int lipc_fault_injected(const char *call);
 int lipc_fault_injected(const char *call) {
@@ -92,7 +103,7 @@ TEST(the_mode_is_never_set_through_a_link) {
     lipc_listener *listener;
     lipc_listen_options options = {.size = sizeof options, .mode = 0666};
     mode_t before = umask(022);
-    moment = "fchmodat(";
+    moment = SET_MODE;
     happen = the_file_becomes_a_link;
     CHECK(lipc_listen(&name, &options, &listener) < 0);
     CHECK_INT(1, calls_of_moment);
@@ -104,6 +115,120 @@ TEST(the_mode_is_never_set_through_a_link) {
     remove_file("s");
     remove_file("precious");
 }
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+TEST(a_server_that_takes_the_place_of_the_file_that_was_just_bound_is_left_alone) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    struct stat found;
+    const uint32_t modes[] = {0600, 0666};
+    mode_t before = umask(022);
+    for (int i = 0; i < 2; i++) {
+        lipc_listen_options options = {.size = sizeof options, .mode = modes[i]};
+        lipc_listener *listener;
+        moment = "fstatat(directory, leaf, &made"; /* the first look at what was bound */
+        happen = another_replaces_the_file;
+        CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, &options, &listener));
+        CHECK(happen == NULL);
+        moment = NULL;
+        CHECK(lstat(in_directory("s"), &found) == 0);
+        CHECK_INT(0755, found.st_mode & 0777);
+        lipc_handle client;
+        CHECK_OK(lipc_connect(&name, NULL, WAIT, &client));
+        CHECK_OK(lipc_close(client));
+        CHECK(!exists("s.lock"));
+        CHECK(close(other_server) == 0);
+        remove_file("s");
+    }
+    umask(before);
+}
+#endif
+
+TEST(a_server_that_takes_the_place_of_a_file_to_be_removed_is_left_alone) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    for (int stale = 0; stale < 2; stale++) {
+        lipc_listener *listener = NULL;
+        if (stale)
+            make_stale("s");
+        else
+            listener = listen_on(&name);
+        moment = "renameat("; /* what is to be removed is known by now */
+        happen = another_replaces_the_file;
+        if (stale)
+            CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+        else
+            lipc_listener_close(listener);
+        CHECK(happen == NULL);
+        moment = NULL;
+        lipc_handle client;
+        CHECK_OK(lipc_connect(&name, NULL, WAIT, &client));
+        CHECK_OK(lipc_close(client));
+        CHECK(!exists("s.lock"));
+        CHECK(close(other_server) == 0);
+        remove_file("s");
+    }
+}
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+
+static void hide_proc(void) {
+    CHECK(unshare(CLONE_NEWNS) == 0);
+    CHECK(mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    CHECK(mount("none", "/proc", "tmpfs", 0, NULL) == 0);
+    CHECK(access("/proc/self", F_OK) < 0);
+}
+
+/* Before Linux 6.6 there is no fchmodat2(2). */
+static void widen_without_proc(const void *unused) {
+    (void)unused;
+    lipc_name name = name_for(LIPC_NAME_PATH, "d/s");
+    static const struct {
+        mode_t directory;
+        bool safe;
+    } rows[] = {{0755, true}, {01777, true}, {0777, false}};
+    hide_proc();
+    umask(022);
+    moment = SET_MODE;
+    fail_with = ENOSYS;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct stat st;
+        lipc_listen_options options = {.size = sizeof options, .mode = 0666};
+        lipc_listener *listener;
+        CHECK(chmod(in_directory("d"), rows[i].directory) == 0);
+        int r = lipc_listen(&name, &options, &listener);
+        CHECK_ERROR(rows[i].safe ? 0 : LIPC_EACCES, r);
+        if (rows[i].safe) {
+            CHECK(stat(in_directory("d/s"), &st) == 0);
+            CHECK_INT(0666, st.st_mode & 0777);
+            lipc_listener_close(listener);
+        }
+        CHECK_ERROR(rows[i].safe ? 0 : LIPC_EACCES, lipc_fifo_create(in_directory("d/f"), 0622));
+        if (rows[i].safe) {
+            CHECK(stat(in_directory("d/f"), &st) == 0);
+            CHECK_INT(0622, st.st_mode & 0777);
+            remove_file("d/f");
+        }
+        CHECK(!exists("d/s") && !exists("d/f"));
+    }
+    ready();
+}
+
+TEST(a_mode_that_the_umask_narrows_is_set_without_proc_on_old_systems_too) {
+    NEEDS_ROOT();
+    CHECK(mkdir(in_directory("d"), 0755) == 0);
+    join(start(widen_without_proc, NULL));
+    CHECK(rmdir(in_directory("d")) == 0);
+}
+
+TEST(where_the_kernel_does_not_tell_what_a_socket_is_bound_to_one_can_listen_all_the_same) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    moment = "socket(AF_NETLINK";
+    fail_with = EAFNOSUPPORT;
+    lipc_listener_close(listen_on(&name));
+    CHECK_INT(1, calls_of_moment);
+    CHECK(!exists("s") && !exists("s.lock"));
+}
+
+#endif
 
 static lipc_handle leaving;
 
@@ -151,7 +276,7 @@ static void the_fifo_becomes_a_file(void) {
 TEST(a_file_that_takes_the_place_of_a_fifo_is_left_alone) {
     struct stat st;
     mode_t before = umask(022);
-    moment = "fchmodat(";
+    moment = SET_MODE;
     happen = the_fifo_becomes_a_file;
     CHECK_ERROR(LIPC_EACCES, lipc_fifo_create(in_directory("f"), 0666));
     umask(before);
@@ -182,7 +307,7 @@ TEST(a_file_that_takes_the_place_of_a_fifo_is_not_opened) {
 TEST(the_default_mode_is_there_from_the_first_moment) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     const mode_t masks[] = {0, 022, 077};
-    moment = "fchmodat(";
+    moment = SET_MODE;
     for (size_t i = 0; i < 3; i++) {
         mode_t before = umask(masks[i]);
         lipc_listener_close(listen_on(&name));

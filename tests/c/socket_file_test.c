@@ -85,6 +85,46 @@ TEST(a_stale_file_is_replaced_whatever_the_umask) {
     join(start(listen_with_a_strict_umask, &name));
 }
 
+/* A server whose mode lets its owner's processes not connect. */
+static void serve_all_but_the_owner(const void *name) {
+    if (geteuid() == 0)
+        become(NOBODY, NOBODY, 0);
+    lipc_listen_options options = {.size = sizeof options, .mode = 0066};
+    lipc_listener *listener;
+    CHECK_OK(lipc_listen(name, &options, &listener));
+    ready();
+    stay();
+}
+
+static void be_refused(const void *name) {
+    if (geteuid() == 0)
+        become(NOBODY, NOBODY, 0);
+    check_refused(LIPC_EADDRINUSE, name);
+    ready();
+}
+
+static void replace(const void *name) {
+    if (geteuid() == 0)
+        become(NOBODY, NOBODY, 0);
+    check_usable(name);
+    ready();
+}
+
+TEST(a_dead_server_whose_mode_kept_its_owner_out_is_replaced_and_a_living_one_is_not) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    struct stat st;
+    CHECK(chmod(test_directory, 0777) == 0);
+    pid_t server = start(serve_all_but_the_owner, &name);
+    join(start(be_refused, &name));
+    remove_file("s.lock"); /* without the lock the probe has to tell */
+    join(start(be_refused, &name));
+    CHECK(lstat(in_directory("s"), &st) == 0);
+    CHECK_INT(0066, st.st_mode & 0777);
+    kill_hard(server);
+    join(start(replace, &name));
+    CHECK(!exists("s") && !exists("s.lock"));
+}
+
 /* -------------------------------------- What is in the way -------------------------------------- */
 
 static void make_file(const char *leaf) {
@@ -267,6 +307,33 @@ TEST(a_file_that_only_has_the_name_of_a_lock_is_not_removed) {
     remove_file("cargo.lock");
 }
 
+static void lock_that_another_made(void) {
+    CHECK(close(open(in_directory("s.lock"), O_CREAT | O_RDWR, 0600)) == 0);
+}
+
+/* Another process locks the file by fcntl(2), which flock(2) does not see on Linux. */
+static void hold_by_fcntl(const void *unused) {
+    (void)unused;
+    int fd = open(in_directory("s.lock"), O_RDWR);
+    struct flock whole = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    CHECK(fd >= 0 && fcntl(fd, F_SETLK, &whole) == 0);
+    ready();
+    stay();
+}
+
+TEST(an_empty_lock_file_that_another_made_stays_when_listening_fails) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    make_file("s"); /* is in the way */
+    check_untouched(&(in_the_way)IN_THE_WAY(lock_that_another_made), "s.lock", LIPC_EADDRINUSE);
+    remove_file("s");
+    lock_that_another_made();
+    pid_t holder = start(hold_by_fcntl, NULL);
+    check_refused(LIPC_EADDRINUSE, &name);
+    CHECK(exists("s.lock") && !exists("s"));
+    kill_hard(holder);
+    check_usable(&name);
+}
+
 TEST(a_full_listener_of_ours_is_alive) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_listener *listener = listen_narrowly(&name);
@@ -385,3 +452,62 @@ TEST(of_two_processes_that_race_for_a_stale_file_exactly_one_wins) {
         CHECK(!exists("s") && !exists("s.lock"));
     }
 }
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+
+/* lstat(2) of a file that may be away, but for a moment at most. */
+static void look_at(const char *path, struct stat *ret_file) {
+    for (int tries = 0; lstat(path, ret_file) < 0; tries++) {
+        CHECK(tries < 10000);
+        usleep(10);
+    }
+}
+
+/* A server that knows of no locks: whatever has its name is removed, and it binds. Then nobody may take the name from it. */
+static void serve_rudely(const void *unused) {
+    (void)unused;
+    ready();
+    for (int round = 0;; round++) {
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        struct stat own, now;
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        snprintf(address.sun_path, sizeof address.sun_path, "%s", in_directory("s"));
+        unlink(address.sun_path);
+        if (bind(fd, (struct sockaddr *)&address, sizeof address) < 0) { /* the other was quicker */
+            close(fd);
+            continue;
+        }
+        CHECK(listen(fd, 1) == 0);
+        look_at(address.sun_path, &own);
+        for (int look = 0; look < 50; look++) {
+            look_at(address.sun_path, &now);
+            CHECK_INT(own.st_ino, now.st_ino);
+            CHECK_INT(own.st_mode, now.st_mode);
+        }
+        close(fd);
+        for (int look = 0; look < 50; look++) /* now the other may have it */
+            lstat(address.sun_path, &now);
+    }
+}
+
+TEST(a_server_that_replaces_the_file_at_any_moment_never_loses_its_own) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    mode_t before = umask(022);
+    pid_t rude = start(serve_rudely, NULL);
+    int won = 0;
+    for (int i = 0; i < 5000; i++) {
+        lipc_listener *listener;
+        int r = lipc_listen(&name, NULL, &listener);
+        CHECK_ERROR(r < 0 ? LIPC_EADDRINUSE : 0, r);
+        if (r == 0)
+            lipc_listener_close(listener);
+        won += r == 0;
+    }
+    umask(before);
+    CHECK(won > 0);
+    kill_hard(rude);
+    unlink(in_directory("s"));
+    CHECK(!exists("s.lock"));
+}
+
+#endif

@@ -1,0 +1,241 @@
+/* The file of a socket: whose it is, what mode it has, and how it is removed. */
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#define LIPC__PINS_FILES 1
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 /* include/uapi/asm-generic/unistd.h, Linux 6.6 */
+#endif
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000 /* include/uapi/linux/fcntl.h */
+#endif
+#endif
+
+/* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
+ * to a stream socket fails with EPROTOTYPE before the backlog is looked at, and with ECONNREFUSED where the
+ * file is all that is left. So a full backlog is told from a dead server on the systems too that report
+ * both alike (macOS, the BSDs). What cannot be told counts as alive. */
+static int lipc__alive(const lipc__address *address, socklen_t length) {
+    int fd = lipc__socket(SOCK_DGRAM);
+    if (fd < 0)
+        return fd;
+    int r;
+    do
+        r = SYS(connect(fd, &address->header, length));
+    while (r < 0 && errno == EINTR);
+    int alive = r == 0 || errno != ECONNREFUSED;
+    close(fd);
+    return alive;
+}
+
+static bool lipc__same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
+}
+
+/* A file that was looked at. On Linux it is held by a descriptor, so that what was seen stays true of what is changed. */
+typedef struct lipc__file {
+    int directory; /* where it is; AT_FDCWD: leaf is a path */
+    const char *leaf;
+    int pin; /* -1: nothing holds it */
+    struct stat stat;
+} lipc__file;
+
+static int lipc__file_open(int directory, const char *leaf, lipc__file *ret_file) {
+    lipc__file f = {.directory = directory, .leaf = leaf, .pin = -1};
+#ifdef LIPC__PINS_FILES
+    do
+        f.pin = SYS(openat(directory, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    while (f.pin < 0 && errno == EINTR);
+    if (f.pin < 0)
+        return lipc__error_from(errno);
+    if (SYS(fstat(f.pin, &f.stat)) < 0) {
+        int r = lipc__error_from(errno);
+        close(f.pin);
+        return r;
+    }
+#else
+    if (SYS(fstatat(directory, leaf, &f.stat, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+#endif
+    *ret_file = f;
+    return 0;
+}
+
+static void lipc__file_close(lipc__file *f) {
+    if (f->pin >= 0)
+        close(f->pin);
+}
+
+#ifdef LIPC__PINS_FILES
+
+/* Of the C library's functions, fchmodat() takes AT_SYMLINK_NOFOLLOW from glibc 2.32 on, and then needs /proc. */
+static int lipc__fchmodat2(int pin, mode_t mode) {
+    return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
+}
+
+/* Whether nobody but this user and root can put another file in the place of one of ours. */
+static bool lipc__in_own_directory(const lipc__file *f) {
+    char parent[PATH_MAX] = ".";
+    const char *slash = strrchr(f->leaf, '/');
+    size_t length = slash == NULL ? 1 : slash == f->leaf ? 1 : (size_t)(slash - f->leaf);
+    struct stat st;
+    if (length >= sizeof parent)
+        return false;
+    if (slash != NULL)
+        memcpy(parent, f->leaf, length);
+    if (fstatat(f->directory, parent, &st, 0) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
+        return false;
+    return (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX);
+}
+
+#endif
+
+/* Changes the mode of the file that was looked at, and of no other. */
+static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
+    int r;
+#ifdef LIPC__PINS_FILES
+    r = SYS(lipc__fchmodat2(f->pin, mode));
+    if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
+        char path[40];
+        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", f->pin);
+        r = SYS(chmod(path, mode));
+    }
+    if (r < 0 && (errno == ENOENT || errno == ENOTDIR)) { /* without /proc */
+        if (!lipc__in_own_directory(f))
+            return lipc__fault(LIPC_EACCES);
+        r = SYS(fchmodat(f->directory, f->leaf, mode, 0));
+    }
+    if (r < 0)
+        return lipc__error_from(errno);
+    r = SYS(fstat(f->pin, &f->stat));
+#else
+    struct stat before = f->stat;
+    if (SYS(fchmodat(f->directory, f->leaf, mode, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    r = SYS(fstatat(f->directory, f->leaf, &f->stat, AT_SYMLINK_NOFOLLOW));
+    if (r == 0 && !lipc__same_file(&before, &f->stat))
+        return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
+#endif
+    if (r < 0)
+        return lipc__error_from(errno);
+    return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
+}
+
+/* Whether the file belongs to this user: also where the kernel reports several users as one, and where that user may not
+ * write to it. Its mode tells, which only its owner can change. Afterwards the owner may write to it. */
+static bool lipc__file_is_own(lipc__file *f) {
+    if (f->stat.st_uid != geteuid())
+        return false;
+    lipc__stand_in stand_in = lipc__find_stand_in();
+    bool unsure = lipc__is_stand_in_uid(&stand_in, f->stat.st_uid) || !(f->stat.st_mode & 0200);
+    return !unsure || lipc__file_set_mode(f, (f->stat.st_mode & 0777) | 0200) >= 0;
+}
+
+/* Removes a file of that name if it is that one. Nothing removes a file only if it is a certain one, so it is first given
+ * another name, which nobody else knows. If it turns out to be another file it gets its own name back, unless that has been
+ * taken again. */
+static int lipc__file_remove(int directory, const char *leaf, const struct stat *file) {
+    char aside[PATH_MAX];
+    struct stat taken;
+    struct timespec now;
+    const char *slash = strrchr(leaf, '/');
+    int folder = slash == NULL ? 0 : (int)(slash - leaf) + 1;
+    if (SYS(fstatat(directory, leaf, &taken, AT_SYMLINK_NOFOLLOW)) < 0)
+        return errno == ENOENT ? 0 : lipc__error_from(errno);
+    if (!lipc__same_file(file, &taken))
+        return lipc__fault(LIPC_EADDRINUSE);
+    clock_gettime(CLOCK_REALTIME, &now);
+    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%lx-%lx-%lx", folder, leaf, (unsigned long)getpid(),
+                   (unsigned long)now.tv_sec, (unsigned long)now.tv_nsec ^ (unsigned long)(uintptr_t)&now);
+    if (SYS(renameat(directory, leaf, directory, aside)) < 0)
+        return errno == ENOENT ? 0 : lipc__error_from(errno);
+    bool right = fstatat(directory, aside, &taken, AT_SYMLINK_NOFOLLOW) == 0 && lipc__same_file(file, &taken);
+    if (right && SYS(unlinkat(directory, aside, 0)) == 0)
+        return 0;
+    int r = right ? lipc__error_from(errno) : lipc__fault(LIPC_EADDRINUSE);
+    if (linkat(directory, aside, directory, leaf, 0) == 0 || errno == EEXIST)
+        unlinkat(directory, aside, 0);
+    else /* a file system without links */
+        renameat(directory, aside, directory, leaf);
+    return r;
+}
+
+/* Removes a socket file of this user's that no process has open any more. */
+static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, socklen_t length) {
+    struct stat now;
+    int alive = lipc__alive(address, length);
+    if (alive != 0)
+        return alive < 0 ? alive : lipc__fault(LIPC_EADDRINUSE);
+    if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    /* The time, because where nothing holds a file its inode may be that of the next. */
+    if (now.st_ctim.tv_sec != f->stat.st_ctim.tv_sec || now.st_ctim.tv_nsec != f->stat.st_ctim.tv_nsec)
+        return lipc__fault(LIPC_EADDRINUSE);
+    return lipc__file_remove(f->directory, f->leaf, &f->stat);
+}
+
+/* Removes what a dead server left behind. Whatever else is there keeps the name: LIPC_EADDRINUSE. */
+static int lipc__reclaim(int directory, const char *leaf, const lipc__address *address, socklen_t length) {
+    lipc__file f;
+    int r = lipc__file_open(directory, leaf, &f);
+    if (r < 0)
+        return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
+    mode_t mode = f.stat.st_mode & 0777;
+    if (S_ISSOCK(f.stat.st_mode) && lipc__file_is_own(&f))
+        r = lipc__remove_dead(&f, address, length);
+    else
+        r = lipc__fault(LIPC_EADDRINUSE);
+    if (r < 0 && (f.stat.st_mode & 0777) != mode)
+        lipc__file_set_mode(&f, mode);
+    lipc__file_close(&f);
+    return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
+}
+
+/* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket the
+ * kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from it. */
+static bool lipc__is_made(const struct stat *file, int fd) {
+    bool right = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
+    return right && file->st_uid == geteuid() && (fd < 0 || lipc__bound_to(fd, file) != 0);
+}
+
+/* Gives a file that was just made its mode. */
+static int lipc__widen_made(int directory, const char *leaf, mode_t mode, struct stat *made) {
+    lipc__file f;
+    int r = lipc__file_open(directory, leaf, &f);
+    if (r < 0)
+        return r;
+    r = lipc__same_file(made, &f.stat) ? lipc__file_set_mode(&f, mode) : lipc__fault(LIPC_ENOENT);
+    lipc__file_close(&f);
+    if (r >= 0 && SYS(fstatat(directory, leaf, made, AT_SYMLINK_NOFOLLOW)) < 0)
+        r = lipc__error_from(errno);
+    return r >= 0 && !lipc__same_file(made, &f.stat) ? lipc__fault(LIPC_ENOENT) : r;
+}
+
+/* Completes a file that was just made, and describes it: it gets its mode, whatever the umask took of it. A file that has
+ * taken its place is left alone, and is the error taken. */
+static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, struct stat *ret_file) {
+    struct stat made;
+    int r = SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0 ? lipc__error_from(errno) : 0;
+    if (r == 0 && !lipc__is_made(&made, fd))
+        return lipc__fault(taken);
+    if (r == 0 && (made.st_mode & 0777) != mode)
+        r = lipc__widen_made(directory, leaf, mode, &made);
+    if (r < 0 && fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__is_made(&made, fd))
+        lipc__file_remove(directory, leaf, &made);
+    if (r < 0)
+        return lipc_error_code(r) == LIPC_ENOENT ? lipc__fault(taken) : r;
+    *ret_file = made;
+    return 0;
+}
+
+/* Binds fd to a file of that mode, whatever the umask; the mode of a stream's is right before anybody can connect. */
+static int lipc__bind_file(int fd, const lipc__address *address, socklen_t length, int directory, const char *leaf,
+                           mode_t mode, struct stat *ret_file) {
+#ifdef LIPC__MODE_BEFORE_BIND
+    if (SYS(fchmod(fd, mode)) < 0) /* bind still takes the umask off it */
+        return lipc__error_from(errno);
+#endif
+    if (SYS(bind(fd, &address->header, length)) < 0)
+        return lipc__error_from(errno);
+    return lipc__complete(directory, leaf, fd, mode, LIPC_EADDRINUSE, ret_file);
+}
