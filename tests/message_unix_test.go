@@ -185,3 +185,35 @@ func TestEmptyMessageBeforeAHalfCloseIsNotEOF(t *testing.T) {
 	_, err = a.ReceiveAppend(nil)
 	require.NoError(t, err)
 }
+
+// Such is the client that made a service manager start this process: it connected before anybody here knew the socket.
+func TestEmptyMessageIsNotEOFForWhoConnectedBeforeTheListenerWasAdopted(t *testing.T) {
+	leakcheck.Start(t)
+	messagePair(t) // leaves out systems without messages
+	name := newPath(t)
+	plain, err := net.ListenUnix("unixpacket", &net.UnixAddr{Name: name.String(), Net: "unixpacket"})
+	require.NoError(t, err)
+	defer plain.Close()
+	client, err := ipc.DialMessage(t.Context(), name)
+	require.NoError(t, err)
+	for _, message := range []string{"one", "", "two"} {
+		require.NoError(t, client.Send([]byte(message)))
+	}
+	require.NoError(t, client.Close())
+	file, err := plain.File()
+	require.NoError(t, err)
+	defer file.Close()
+	l, err := ipc.FileMessageListener(file)
+	require.NoError(t, err)
+	defer l.Close()
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	for _, message := range []string{"one", "", "two"} {
+		got := make([]byte, 10)
+		n, err := c.Receive(got)
+		require.NoError(t, err)
+		require.Equal(t, message, string(got[:n]))
+	}
+	require.ErrorIs(t, second(c.Receive(make([]byte, 10))), io.EOF)
+}

@@ -1,0 +1,102 @@
+package packaging
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
+	"github.com/stretchr/testify/require"
+)
+
+// A guarantee is a sentence, or a few, of the README, and the tests that show it.
+type guarantee struct {
+	text  string
+	tests []string
+}
+
+var backticked = regexp.MustCompile("`(\\w+)`")
+
+// guaranteesInTests reads tests/README.md: a quotation is what the README says, and the lines below it name tests.
+func guaranteesInTests(t *testing.T) (guarantees []guarantee) {
+	t.Helper()
+	content, err := os.ReadFile(filepath.Join(project.Root(t), "tests", "README.md"))
+	require.NoError(t, err)
+	quoting := false
+	for line := range strings.Lines(section(t, string(content), "Guarantees, and the tests that show them")) {
+		quoted, isQuotation := strings.CutPrefix(line, "> ")
+		if isQuotation && !quoting {
+			guarantees = append(guarantees, guarantee{})
+		}
+		quoting = isQuotation
+		if len(guarantees) == 0 {
+			continue
+		}
+		last := &guarantees[len(guarantees)-1]
+		if isQuotation {
+			last.text += quoted
+			continue
+		}
+		for _, name := range backticked.FindAllStringSubmatch(line, -1) {
+			last.tests = append(last.tests, name[1])
+		}
+	}
+	return guarantees
+}
+
+// section returns what stands below a heading of the second level.
+func section(t *testing.T, text, heading string) string {
+	t.Helper()
+	_, rest, found := strings.Cut(text, "\n## "+heading+"\n")
+	require.True(t, found, "there is no section %q", heading)
+	body, _, _ := strings.Cut(rest, "\n## ")
+	return body
+}
+
+// words leaves out how a text is laid out.
+func words(text string) string {
+	return strings.Join(strings.Fields(strings.NewReplacer("\n- ", "\n", "**", "").Replace("\n"+text)), " ")
+}
+
+// testsThatExist returns the names of all tests, in Go and in C.
+func testsThatExist(t *testing.T) map[string]bool {
+	t.Helper()
+	declaration := regexp.MustCompile(`(?m)^(?:func (Test\w+)\(|TEST\((\w+)\))`)
+	names := map[string]bool{}
+	require.NoError(t, filepath.WalkDir(project.Root(t), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() && entry.Name() == "build" {
+			return filepath.SkipDir
+		}
+		if strings.HasSuffix(path, "_test.go") || strings.HasSuffix(path, "_test.c") {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			for _, name := range declaration.FindAllStringSubmatch(string(content), -1) {
+				names[name[1]+name[2]] = true
+			}
+		}
+		return nil
+	}))
+	return names
+}
+
+func TestEachGuaranteeOfTheREADMENamesTestsThatExist(t *testing.T) {
+	leakcheck.Start(t)
+	readme, err := os.ReadFile(filepath.Join(project.Root(t), "README.md"))
+	require.NoError(t, err)
+	exist := testsThatExist(t)
+	var all strings.Builder
+	for _, g := range guaranteesInTests(t) {
+		all.WriteString(g.text + "\n")
+		require.NotEmpty(t, g.tests, "no test shows: %s", g.text)
+		for _, name := range g.tests {
+			require.True(t, exist[name], "the test %s does not exist, which is to show: %s", name, g.text)
+		}
+	}
+	require.Equal(t, words(section(t, string(readme), "What is guaranteed")), words(all.String()))
+}
