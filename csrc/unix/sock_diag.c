@@ -62,7 +62,7 @@ static int lipc__bound_to(int fd, const struct stat *file) {
             return found.inode == (uint32_t)file->st_ino; /* which no other file gets while the socket is open */
         if (found.length == 0)
             break;
-        at += (found.length + 3) / 4 * 4;
+        at += (found.length + 3) & ~3;
     }
     return lipc__fault(LIPC_ENOTSUP);
 }

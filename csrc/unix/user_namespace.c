@@ -29,16 +29,22 @@ static int64_t lipc__overflow_id(const char *path) {
     return lipc__read_proc(path, text, sizeof text) ? strtol(text, NULL, 10) : LIPC__OVERFLOW;
 }
 
-/* Whether there are ids that this process's namespace does not map. Of what cannot be read the worst is assumed. */
+/* Whether there are ids that this process's namespace does not map. Of what cannot be read the worst is assumed. Each line
+ * of a map has three numbers: an id inside, one outside, and how many follow each other. */
 static bool lipc__lacks_ids(const char *map) {
     char text[4096]; /* 340 lines may take more; then the sum is too small, which is the safe side */
-    unsigned long first, outside, count, mapped = 0;
-    int used;
+    unsigned long mapped = 0;
     if (!lipc__read_proc(map, text, sizeof text))
         return true;
-    for (const char *line = text; sscanf(line, "%lu %lu %lu%n", &first, &outside, &count, &used) == 3; line += used)
-        mapped += count;
-    return mapped != UINT32_MAX; /* all but -1, which is no id */
+    char *end = text;
+    for (unsigned column = 0;; column++) {
+        char *start = end;
+        unsigned long number = strtoul(start, &end, 10);
+        if (end == start)
+            return mapped != UINT32_MAX; /* all but -1, which is no id */
+        if (column % 3 == 2)
+            mapped += number;
+    }
 }
 
 static lipc__stand_in lipc__find_stand_in(void) {
