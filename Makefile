@@ -12,6 +12,7 @@ MANDIR     ?= $(PREFIX)/share/man
 CC         ?= cc
 CFLAGS     ?= -O2 -g
 GO         ?= go
+SOAK       ?= 2m
 BUILD      := build
 
 WARNINGS := -Wall -Wextra -pedantic
@@ -61,7 +62,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test test-windows test-systems abi bench docs lint install uninstall clean help
+.PHONY: all demo test soak test-windows test-systems abi bench docs lint install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -88,6 +89,9 @@ demo: ## show it: real processes talking over local sockets
 
 test: ## run all tests that this machine can run, and say what was left out
 	GO=$(GO) CC=$(CC) MAKE=$(MAKE) tests/run
+
+soak: ## kill a server and 200 clients at random, and look for what is lost or left; SOAK=2m says for how long
+	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v ./tests/soak
 
 test-windows: ## build the tests for Windows with mingw-w64, and run them under Wine
 	GO=$(GO) tests/windows/run
