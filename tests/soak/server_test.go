@@ -32,6 +32,7 @@ const goodbye = math.MaxUint32
 type server struct {
 	seed    uint64
 	log     *os.File
+	disk    sync.Mutex // held by whoever reads or writes regular files, which takes a thread
 	buffers sync.Pool
 	group   sync.WaitGroup
 
@@ -178,22 +179,31 @@ func (s *server) serve(c channel) error {
 		if err != nil {
 			return err
 		}
-		err = m.check(payload, files)
-		closeAll(files)
-		if err != nil {
-			return err
-		}
-		r := record{
-			Client: m.client, Sequence: m.sequence, Size: uint32(len(payload)), Sum: crc32.Checksum(payload, castagnoli),
-			Files: uint32(len(files)), Event: received,
-		}
-		if err := r.appendTo(s.log); err != nil {
+		if err := s.note(m, payload, files); err != nil {
 			return err
 		}
 		if err := c.acknowledge(m.sequence); err != nil {
 			return err
 		}
 	}
+}
+
+// note records a message, if it is what it has to be, and closes its files.
+func (s *server) note(m message, payload []byte, files []*os.File) error {
+	defer closeAll(files)
+	if err := m.checkPayload(payload); err != nil {
+		return err
+	}
+	r := record{
+		Client: m.client, Sequence: m.sequence, Size: uint32(len(payload)), Sum: crc32.Checksum(payload, castagnoli),
+		Files: uint32(len(files)), Event: received,
+	}
+	s.disk.Lock()
+	defer s.disk.Unlock()
+	if err := m.checkFiles(files); err != nil {
+		return err
+	}
+	return r.appendTo(s.log)
 }
 
 func (c channel) acknowledge(sequence uint32) error {

@@ -77,7 +77,7 @@ func TestNoAcknowledgedMessageIsLostAndNothingIsLeftWhenProcessesAreKilled(t *te
 	defer ended.Close()
 	defer alive.Close()
 	s := &soak{t: t, dir: leakcheck.Dir(t), seed: seed, alive: alive, slots: make([]slot, clients),
-		between: min(duration/20, 2*time.Second), life: min(duration/5, 8*time.Second)}
+		between: min(duration/20, time.Second), life: min(duration/5, 8*time.Second)}
 	for i := range s.slots {
 		s.slots[i] = slot{rand.New(rand.NewPCG(seed, uint64(i))), uint64(i) << 32}
 	}
