@@ -65,7 +65,7 @@ func clientRole(dir string, seed, id uint64) error {
 			if !absent(err) && !gone(err) {
 				return err
 			}
-			time.Sleep(time.Millisecond) // and try again, on another connection
+			time.Sleep(10 * time.Millisecond) // then again: nothing tells that a server is there, and it has to start
 		}
 	}
 	return nil
