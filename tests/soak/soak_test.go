@@ -31,7 +31,7 @@ import (
 )
 
 // heapSlack is how far the heap may be from its base, in bytes: about 3 for each message that the server receives in
-// between in a run of two minutes. The runtime keeps some memory of goroutines that have ended, of which 50 KiB were seen.
+// between in a run of two minutes. The runtime keeps some memory of goroutines that have ended; 50 KiB were seen.
 const heapSlack = 512 << 10
 
 type soak struct {
@@ -132,10 +132,10 @@ func (s *soak) keepServer(warmUp, duration time.Duration) (base, after census) {
 	base = s.ask(server, "base\n")
 	s.runClients(duration)
 	after = s.ask(server, "check\n")
-	s.closeServer(server)
 	require.Empty(s.t, after.Left, "left in the server")
 	require.LessOrEqual(s.t, after.Heap, base.Heap+heapSlack, "%v; at the base %v", after, base)
 	require.LessOrEqual(s.t, after.Resident, base.Resident+residentSlack, "%v; at the base %v", after, base)
+	s.closeServer(server)
 	return base, after
 }
 
