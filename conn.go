@@ -153,11 +153,13 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 // SetSpin makes reads and writes poll for so long before they wait, at most a millisecond; zero, the default, is not at all.
 // [Dialer].Spin and [ListenConfig].Spin set it from the start.
 //
-// To wake a process takes the system several times as long as to move a small message, so who waits for an answer that comes
-// within microseconds has it several times sooner by asking again and again: 20 to 100 microseconds are of use, and best on
-// both sides. It costs a processor that is busy in that time, at every wait that is not over sooner. Therefore it learns:
-// after polling in vain it is left out at the next wait, then at the next 3, 7, and so on up to 255, until it is worth
-// while again; and of the processors that GOMAXPROCS allows one is never taken by polling, so that with one there is none.
+// Waking a process takes the system several times as long as moving a small message, so a caller whose answer comes within
+// microseconds gets it several times sooner by asking again and again: 20 to 100 microseconds are of use, and best on both
+// sides. It costs a processor that is busy in that time, at every wait that is not over sooner. Therefore it learns. Polling
+// in vain is left out at the next wait, then at the next 3, 7, and so on up to 255; polling that brings the result halves
+// that. If the system takes the processor away meanwhile, so that polling takes at least twice d, it was in vain as often as
+// d fits into that time, even if it brings the result. So beside programs that keep all processors busy, and where both sides
+// share one, it gains little, and costs little. At most GOMAXPROCS-1 goroutines poll at a time.
 // Close, and a deadline that passes, take effect when the polling ends.
 //
 // On Windows it is for reading and writing, not for Peek and MessageSize, which look from time to time.

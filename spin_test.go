@@ -75,6 +75,27 @@ func TestSpinMakesACallAgainUntilItNeedNotWait(t *testing.T) {
 	require.Zero(t, spinning.Load())
 }
 
+// A call that takes a thousand times the limit is one in whose midst the processor was taken away.
+func TestSpinIsLeftOutAfterTheProcessorWasTakenAway(t *testing.T) {
+	if runtime.NumCPU() == 1 {
+		t.Skip("nothing polls: there is one processor")
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	var d direction
+	d.spinLimit.Store(1)
+	d.result = busy
+	d.spin(func() {
+		time.Sleep(time.Millisecond)
+		d.result = 1
+	})
+	require.EqualValues(t, 1, d.result, "it did not poll")
+	d.spinLimit.Store(1e6)
+	for range 255 {
+		require.Zero(t, polls(&d, 3))
+	}
+	require.Equal(t, 3, polls(&d, 3))
+}
+
 func TestSpinLeavesAProcessorToOthers(t *testing.T) {
 	var d direction
 	d.spinLimit.Store(1e6)

@@ -592,11 +592,14 @@ LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
 
 /* ================================== Polling before waiting ==================================== */
 
-/* To wake a process takes the system several times as long as to move a small message. Who waits for an answer that comes
- * within microseconds is quicker to ask for it again and again for a moment, at the price of a processor that is busy in
- * that moment. This says for how long, and learns: polling in vain it leaves out at the next wait, then at the next 3, 7, and
- * so on up to 255, until it is worth while again. With one processor it never polls (Linux: sched_getaffinity(2), looked
- * at once). One for each handle and direction, by one thread at a time; start with zeroes and limit_us.
+/* Waking a process takes the system several times as long as moving a small message. A caller whose answer comes within
+ * microseconds gets it sooner by asking again and again for a moment, at the price of a processor that is busy in that
+ * moment. lipc_spin says for how long, and learns. Polling in vain is left out at the next wait, then at the next 3, 7, and
+ * so on up to 255. Polling that brings the result halves that. It never leaves the processor to others, which beside programs
+ * that do not wait costs milliseconds (sched_yield(2), SwitchToThread()). If the system takes the processor away while it
+ * polls, so that polling takes at least twice its limit, that was in vain even if the result is there then: once for each
+ * limit that it took. With one processor it never polls (Linux: sched_getaffinity(2), looked at once). A lipc_spin is for
+ * one handle and direction, used by one thread at a time; it starts with zeroes and limit_us.
  *
  *     lipc_spin spin = {.limit_us = 50};
  *     while (lipc_spin_again(&spin, n = lipc_read(server, data, size, 0)))
@@ -605,14 +608,12 @@ LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
  *         n = lipc_read(server, data, size, 1000);
  */
 typedef struct lipc_spin {
-    uint32_t limit_us;   /* how long to poll, in microseconds; 0: not at all. May be changed between calls. 20 to 100 is of use */
-    uint32_t skip;       /* the library's, as all that follows: how many waits pass without polling */
-    uint32_t penalty;    /* how many do after the next that is in vain */
-    uint32_t processors; /* how many there are; 0: not known yet */
-    int64_t start_us;    /* when polling began; 0: it has not */
-    uint32_t yield;      /* whether polling begins with leaving the processor to others */
-    uint32_t yielded;    /* how many calls it has had made since it did so first; 0: it has not */
-    int64_t reserved;    /* 0 */
+    uint32_t limit_us;    /* how long to poll, in microseconds, 20 to 100 is of use; 0: not at all. May be changed between calls */
+    uint32_t skip;        /* the library's, as all that follows: how many waits pass without polling */
+    uint32_t penalty;     /* how many were to pass when polling last ended */
+    uint32_t processors;  /* how many there are; 0: not known yet */
+    int64_t start_us;     /* when polling began; 0: it has not */
+    uint32_t reserved[4]; /* 0 */
 } lipc_spin;
 
 /* Whether to make a call once more, at once: it had a timeout_ms of 0, its result was LIPC_EAGAIN, and polling goes on. It

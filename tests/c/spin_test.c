@@ -2,6 +2,9 @@
 #include "test.h"
 
 #include <time.h>
+#ifndef _WIN32
+#include <sched.h>
+#endif
 
 static const int64_t busy = -((int64_t)LIPC_EAGAIN << LIPC_ERROR_OS_BITS);
 
@@ -13,12 +16,21 @@ static int vain(lipc_spin *spin) {
     return polls;
 }
 
-/* Waits in vain until one polls: how many did not. */
+/* With this limit polling ends only if the test says so. */
+enum { FOREVER_US = 1000000000 };
+
+/* Begins a wait that polls: how many waits did not, before it. */
 static int skipped(lipc_spin *spin) {
     int waits = 0;
-    while (vain(spin) == 0)
+    while (lipc_spin_again(spin, busy) == 0)
         CHECK(++waits < 1000);
     return waits;
+}
+
+/* Ends the polling after so many times its limit: what start_us says cannot be told from that much time gone by. */
+static void end_after(lipc_spin *spin, int limits, int64_t result) {
+    spin->start_us -= (int64_t)limits * FOREVER_US;
+    CHECK_INT(0, lipc_spin_again(spin, result));
 }
 
 #ifndef _WIN32
@@ -32,6 +44,23 @@ TEST(a_wait_polls_for_as_long_as_it_is_told) {
 }
 #endif
 
+#ifndef _WIN32
+static int yields;
+
+int sched_yield(void) { /* in place of the C library's */
+    return yields++, 0;
+}
+
+TEST(polling_never_leaves_the_processor_to_others) {
+    lipc_spin spin = {.limit_us = 1000, .processors = 2};
+    for (int i = 0; i < 5; i++) {
+        CHECK(vain(&spin) > 0);
+        spin.skip = 0;
+    }
+    CHECK_INT(0, yields);
+}
+#endif
+
 TEST(without_a_limit_nothing_polls) {
     lipc_spin spin = {0};
     CHECK_INT(0, vain(&spin));
@@ -41,7 +70,7 @@ TEST(what_is_over_is_not_made_again) {
     static const int64_t results[] = {0, 1, -((int64_t)LIPC_EPIPE << LIPC_ERROR_OS_BITS),
                                       -((int64_t)LIPC_ETIMEDOUT << LIPC_ERROR_OS_BITS)};
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {
-        lipc_spin spin = {.limit_us = 1000000, .processors = 2};
+        lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
         CHECK_INT(0, lipc_spin_again(&spin, results[i]));
         CHECK_INT(1, lipc_spin_again(&spin, busy));
         CHECK_INT(0, lipc_spin_again(&spin, results[i]));
@@ -49,47 +78,59 @@ TEST(what_is_over_is_not_made_again) {
 }
 
 TEST(polling_in_vain_is_left_out_more_and_more_often) {
-    lipc_spin spin = {.limit_us = 1, .processors = 2};
+    lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
     static const int left_out[] = {0, 1, 3, 7, 15, 31, 63, 127, 255, 255, 255};
-    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++)
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
         CHECK_INT(left_out[i], skipped(&spin));
+        end_after(&spin, 1, busy);
+    }
 }
 
-TEST(polling_that_was_worth_while_goes_on) {
-    lipc_spin spin = {.limit_us = 1, .processors = 2};
-    for (int i = 0; i < 5; i++)
+TEST(polling_that_was_worth_while_is_left_out_less_and_less_often) {
+    lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
+    for (int i = 0; i < 5; i++) {
         skipped(&spin);
-    for (int polled = 0; polled < 2;) { /* a wait that is not over at once, but soon */
-        polled += lipc_spin_again(&spin, busy);
-        CHECK_INT(0, lipc_spin_again(&spin, 1));
+        end_after(&spin, 1, busy);
     }
-    CHECK_INT(0, skipped(&spin));
-    CHECK_INT(1, skipped(&spin));
+    static const int left_out[] = {31, 15, 7, 3, 1, 0, 0};
+    for (size_t i = 0; i < sizeof left_out / sizeof *left_out; i++) {
+        CHECK_INT(left_out[i], skipped(&spin));
+        end_after(&spin, i % 2, 1); /* sooner, or a little late */
+    }
 }
 
-TEST(a_wait_begins_with_what_ended_the_last_one) {
-    lipc_spin spin = {.limit_us = 1000, .processors = 2};
-    while (spin.yielded == 0) {
-        CHECK_INT(1, lipc_spin_again(&spin, busy));
+/* The processor was taken away in the meantime. */
+TEST(polling_of_twice_its_limit_was_in_vain_for_each_limit) {
+    static const struct {
+        int64_t result;
+        int limits, left_out;
+    } rows[] = {{1, 1, 0},   {1, 2, 3}, {1, 3, 7}, {1, 8, 255}, {1, 1000000, 255},
+                {busy, 1, 1}, {busy, 2, 3}, {busy, 8, 255}, {busy, 1000000, 255}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
+        CHECK_INT(0, skipped(&spin));
+        end_after(&spin, rows[i].limits, rows[i].result);
+        CHECK_INT(rows[i].left_out, skipped(&spin));
     }
-    CHECK_INT(0, lipc_spin_again(&spin, 1)); /* leaving the processor to others brought it */
-    spin.limit_us = 1000000;
-    for (int i = 0; i < 2; i++) {
-        CHECK_INT(1, lipc_spin_again(&spin, busy));
-        CHECK_INT(1, (int)spin.yielded);
-        CHECK_INT(i, i == 0 ? lipc_spin_again(&spin, 1) : lipc_spin_again(&spin, busy)); /* it did, and did not */
+}
+
+/* Between two such gaps polling is worth while for a moment, since the peer has a processor then. */
+TEST(a_lucky_result_does_not_make_up_for_a_gap) {
+    lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
+    int polled = 0, waits = 0;
+    while (polled < 10) {
+        waits += skipped(&spin) + 1;
+        end_after(&spin, polled++ % 2 == 0 ? 30 : 0, 1);
     }
-    CHECK_INT(0, lipc_spin_again(&spin, 1));
-    CHECK_INT(1, lipc_spin_again(&spin, busy));
-    CHECK_INT(0, (int)spin.yielded);
+    CHECK(waits > 1000);
 }
 
 TEST(polling_ends_when_its_limit_is_taken_away) {
-    lipc_spin spin = {.limit_us = 60000000, .processors = 2};
+    lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
     CHECK_INT(1, lipc_spin_again(&spin, busy));
     spin.limit_us = 0;
     CHECK_INT(0, lipc_spin_again(&spin, busy));
-    spin.limit_us = 60000000;
+    spin.limit_us = FOREVER_US;
     CHECK_INT(1, lipc_spin_again(&spin, busy));
     spin.limit_us = 1;
     while (lipc_spin_again(&spin, busy)) {
@@ -97,15 +138,15 @@ TEST(polling_ends_when_its_limit_is_taken_away) {
 }
 
 TEST(calls_that_need_not_wait_change_nothing) {
-    lipc_spin spin = {.limit_us = 1, .processors = 2};
+    lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
     CHECK_INT(0, skipped(&spin));
+    end_after(&spin, 1, busy);
     for (int i = 0; i < 100; i++)
         CHECK_INT(0, lipc_spin_again(&spin, 1));
     CHECK_INT(1, skipped(&spin));
 }
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-#include <sched.h>
 TEST(with_one_processor_nothing_polls) {
     lipc_spin spin = {.limit_us = 1000};
     cpu_set_t all, one;
