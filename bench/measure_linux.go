@@ -50,9 +50,9 @@ func measureOne(ctx context.Context, o *options, w work, contenders []contender,
 	if w.Kind == "idle" {
 		rows = m.idle(contenders)
 	} else {
-		rows = m.rounds(contenders)
+		rows, err = m.rounds(contenders)
 	}
-	return rows, context.Cause(ctx)
+	return rows, cmp.Or(context.Cause(ctx), err)
 }
 
 // A measurement is of one work.
@@ -166,7 +166,7 @@ func (p *pair) end() error {
 }
 
 // rounds makes all rounds with all contenders.
-func (m *measurement) rounds(contenders []contender) []row {
+func (m *measurement) rounds(contenders []contender) ([]row, error) {
 	var pairs []*pair
 	for _, c := range contenders {
 		p, err := m.start(c, m.Count)
@@ -181,10 +181,17 @@ func (m *measurement) rounds(contenders []contender) []row {
 		}
 		pairs = append(pairs, p)
 	}
+	if m.Hogs {
+		h, err := startHogs(m.ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer h.end()
+	}
 	for round := range 1 + m.options.Rounds {
 		rand.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
 		pairs = slices.DeleteFunc(pairs, func(p *pair) bool {
-			s, err := p.round(m.options.length())
+			s, err := p.round(m.round(m.options.length()))
 			if err != nil {
 				m.fail(&p.contender, p.abandon(err))
 			} else if round > 0 { // the first one is to warm up
@@ -201,7 +208,7 @@ func (m *measurement) rounds(contenders []contender) []row {
 			rows = append(rows, p.row())
 		}
 	}
-	return rows
+	return rows, nil
 }
 
 // pause stops both processes.

@@ -5,11 +5,14 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // What a contender says that does nothing but go by the protocol, unless its variant says how it is broken.
@@ -39,6 +42,10 @@ esac
 
 // measureFake makes two rounds with variants of the fake, and returns what came of them.
 func measureFake(t *testing.T, ctx context.Context, variants ...string) ([]row, []failure, error) {
+	return measureFakeAt(t, ctx, works[0], variants...)
+}
+
+func measureFakeAt(t *testing.T, ctx context.Context, w work, variants ...string) ([]row, []failure, error) {
 	file := filepath.Join(t.TempDir(), "fake")
 	require.NoError(t, os.WriteFile(file, []byte(fake), 0o700))
 	build, err := filepath.Abs(buildDir)
@@ -55,7 +62,7 @@ func measureFake(t *testing.T, ctx context.Context, variants ...string) ([]row, 
 	defer func() { answerLimit, readyLimit, endLimit = limits[0], limits[1], limits[2] }()
 	answerLimit, readyLimit, endLimit = time.Second, time.Second, time.Second
 	r := &results{}
-	rows, err := measureOne(ctx, &options{Rounds: 2, Millis: 1, works: regexp.MustCompile("")}, works[0], all, r)
+	rows, err := measureOne(ctx, &options{Rounds: 2, Millis: 1, works: regexp.MustCompile("")}, w, all, r)
 	return rows, r.Failed, err
 }
 
@@ -98,6 +105,47 @@ func TestInterruptEndsAll(t *testing.T) {
 	_, failed, err := measureFake(t, ctx, "hangs", "good")
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, failed)
+}
+
+// requireNoChildren fails if a process that this one started is left, running or not.
+func requireNoChildren(t *testing.T) {
+	_, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
+	require.ErrorIs(t, err, unix.ECHILD)
+}
+
+func TestHogsRunUntilTheirWorkEnds(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	h, err := startHogs(ctx)
+	require.NoError(t, err)
+	require.Len(t, h, runtime.NumCPU())
+	for _, hog := range h {
+		require.NoError(t, hog.Process.Signal(syscall.Signal(0)))
+	}
+	h.end()
+	requireNoChildren(t)
+	h, err = startHogs(ctx)
+	require.NoError(t, err)
+	cancel()
+	for _, hog := range h {
+		require.Error(t, hog.Wait(), "it was killed")
+	}
+	requireNoChildren(t)
+}
+
+func TestNoHogIsLeftOfARunOrAnInterrupt(t *testing.T) {
+	w := works[len(works)-1]
+	require.True(t, w.Hogs)
+	rows, failed, err := measureFakeAt(t, t.Context(), w, "good")
+	require.NoError(t, err)
+	assert.Empty(t, failed)
+	require.Len(t, rows, 1)
+	requireNoChildren(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(100*time.Millisecond, cancel) // in whatever it is doing then
+	_, _, err = measureFakeAt(t, ctx, w, "hangs", "good")
+	require.ErrorIs(t, err, context.Canceled)
+	requireNoChildren(t)
 }
 
 func TestFieldsOfProc(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -43,8 +44,7 @@ func start(ctx context.Context, role string, files []*os.File, path string, args
 	p.cmd.ExtraFiles = files
 	p.cmd.Stderr = &p.stderr
 	p.cmd.WaitDelay = time.Second
-	// In a group of its own it does not get the terminal's interrupts; and it does not outlive the thread that starts it.
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+	p.cmd.SysProcAttr = attributes()
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -63,6 +63,38 @@ func start(ctx context.Context, role string, files []*os.File, path string, args
 		close(p.output)
 	}()
 	return p, nil
+}
+
+// attributes are those of all processes that are started. In a group of its own a process does not get the terminal's
+// interrupts; and it does not outlive the thread that starts it.
+func attributes() *syscall.SysProcAttr {
+	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
+}
+
+// Hogs are processes that never wait.
+type hogs []*exec.Cmd
+
+// startHogs starts one for each processor. They are killed when ctx is done. Failing, it leaves nothing behind.
+func startHogs(ctx context.Context) (hogs, error) {
+	var h hogs
+	for range runtime.NumCPU() {
+		hog := exec.CommandContext(ctx, "/bin/sh", "-c", "while :; do :; done")
+		hog.SysProcAttr = attributes()
+		if err := hog.Start(); err != nil {
+			h.end()
+			return nil, fmt.Errorf("a busy program: %w", err)
+		}
+		h = append(h, hog)
+	}
+	return h, nil
+}
+
+// end kills them, and waits until they have ended.
+func (h hogs) end() {
+	for _, hog := range h {
+		hog.Process.Kill() // fails only if it has ended
+		hog.Wait()         // says that it was killed
+	}
 }
 
 // line returns the next line of output.

@@ -22,6 +22,7 @@ var sockets = []string{"net unix", "libuv unix", "interprocess sync", "interproc
 var targets = []target{
 	{"round trip, 64 B", "ipc, Spin ÷ net", "ipc spin", []string{"net unix"}, false, 0.25},
 	{"round trip, 64 B", "ipc, Spin ÷ C, polling", "ipc spin", []string{"floor spin"}, false, 2.5},
+	{"round trip, 64 B", "lipc in C, spinning ÷ C, polling", "lipc spin", []string{"floor spin"}, false, 1.1},
 	{"round trip, 64 B", "ipc ÷ net", "ipc unix", []string{"net unix"}, false, 1.05},
 	{"stream, 64 KiB", "ipc ÷ best on Unix sockets", "ipc unix", sockets, true, 1},
 	{"stream, 64 KiB", "ipc ÷ C, system calls", "ipc unix", []string{"floor unix"}, true, 0.97},
@@ -30,6 +31,8 @@ var targets = []target{
 	{"messages, 64 B", "ipc ÷ net, unixpacket", "ipc message", []string{"net unixpacket"}, true, 1.05},
 	{"messages, 64 B", "ipc ÷ tokio-seqpacket", "ipc message", []string{"tokio-seqpacket seqpacket"}, true, 1.05},
 	{"connect", "ipc ÷ net", "ipc unix", []string{"net unix"}, true, 1},
+	{"round trip, 64 B, beside busy programs", "ipc, Spin ÷ net", "ipc spin", []string{"net unix"}, false, 1.5},
+	{"round trip, 64 B, beside busy programs", "lipc in C, spinning ÷ lipc in C", "lipc spin", []string{"lipc unix"}, false, 1.5},
 }
 
 // What is allowed to the allocations of an operation: those that have nothing to do with it, such as the runtime's own.
