@@ -206,10 +206,10 @@ func (d *direction) receiveAppend(fd uintptr) result {
 
 // run makes an operation whose arguments are set.
 func (e *endpoint) run(d *direction, operation operation) (int, error) {
+	d.operation, d.done, d.result = operation, 0, 0 // it may fail before a call is made
 	if err := e.usable(); err != nil {
 		return 0, err
 	}
-	d.operation, d.done, d.result = operation, 0, 0 // the poller may fail before a call is made
 	for pause := nextPause(0); ; pause = nextPause(pause) {
 		d.pausing = false
 		err := e.wait(d)
