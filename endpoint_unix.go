@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -27,10 +28,10 @@ type endpoint struct {
 // systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
 type systemDirection struct {
 	attempt  func(fd uintptr) bool
-	pipe     bool        // this is an end of one
-	pausing  bool        // it has to wait, for what the poller does not tell
-	unpolled bool        // the poller never tells
-	shut     atomic.Bool // this side shut it down
+	pipe     bool // this is an end of one
+	pausing  bool // it has to wait, for what the poller does not tell
+	unpolled bool // the poller never tells
+	shutdown shutdown
 }
 
 // systemExtras are what only some operations need on Unix.
@@ -88,13 +89,16 @@ func (e *endpoint) known(err error) error {
 func (d *direction) call(fd uintptr) bool {
 	const mostSpins = 8 // then it is time to look at the deadline, and for a Close
 	for spins := 0; ; {
+		ended := d.shutdown.begun.Load() && d.shutdown.complete()
 		d.result = d.step(fd)
 		if d.result.busy() && d.spinLimit.Load() > 0 && spins < mostSpins && !d.received() {
 			spins++
 			d.spin(func() { d.result = d.step(fd) })
 		}
-		if d.shut.Load() && (d.result.busy() || d.result == 0 && runtime.GOOS != "linux") {
+		if ended && (d.result.busy() || d.result == 0 && runtime.GOOS != "linux") {
 			d.result = resultEnd // which no system tells who receives datagrams
+		} else if d.result.busy() && d.shutdown.begun.Load() {
+			continue // something may have arrived before that
 		}
 		if d.result.truncated() {
 			if d.operation == opReceiveBatch {
@@ -112,6 +116,31 @@ func (d *direction) call(fd uintptr) bool {
 			return true
 		}
 	}
+}
+
+// A shutdown is what a reader knows of the one that this side makes.
+type shutdown struct {
+	mu    sync.Mutex  // held for the call
+	begun atomic.Bool // and has not failed
+}
+
+// perform makes the call. begun is set before it, so that a reader that it wakes sees that.
+func (s *shutdown) perform(call func() error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.begun.Swap(true)
+	err := call()
+	if err != nil {
+		s.begun.Store(before)
+	}
+	return err
+}
+
+// complete waits for a call that is under way, and reports whether one succeeded: from then on nothing more arrives.
+func (s *shutdown) complete() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun.Load()
 }
 
 // received reports whether a batch has received something, and so does not wait for more.
@@ -302,10 +331,13 @@ func (e *endpoint) control(call func(fd uintptr) result) error {
 }
 
 func (e *endpoint) shutdown(direction int) error {
-	if direction == directionRead {
-		e.in.shut.Store(true)
+	call := func() error {
+		return e.control(func(fd uintptr) result { return coreShutdown(fd, direction) })
 	}
-	return e.control(func(fd uintptr) result { return coreShutdown(fd, direction) })
+	if direction == directionRead {
+		return e.in.shutdown.perform(call)
+	}
+	return call()
 }
 
 func (e *endpoint) setBufferSize(direction, size int) error {

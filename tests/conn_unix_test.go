@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"net"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -136,5 +137,41 @@ func TestCloseIsSafeDuringHalfCloses(t *testing.T) {
 			})
 		}
 		group.Wait()
+	}
+}
+
+func TestWhatWasSentBeforeCloseReadIsReceivedFirst(t *testing.T) {
+	leakcheck.Start(t)
+	if !onLinux {
+		t.Skip("elsewhere it may be discarded")
+	}
+	// Stopping the world again and again has readers held up where they return from a call.
+	ended := make(chan bool)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer close(ended)
+	group.Go(func() {
+		var stats runtime.MemStats
+		for {
+			select {
+			case <-ended:
+				return
+			default:
+				runtime.ReadMemStats(&stats)
+			}
+		}
+	})
+	for round := range 20 * rounds {
+		a, b, err := ipc.DatagramPair()
+		require.NoError(t, err)
+		got := make([]byte, 1)
+		errs := race(
+			func() error { return second(a.Receive(got)) },
+			func() error { return errors.Join(b.Send([]byte("x")), a.CloseRead()) },
+		)
+		require.NoError(t, errs[1])
+		require.NoError(t, errs[0], "round %d", round)
+		require.NoError(t, a.Close())
+		require.NoError(t, b.Close())
 	}
 }
