@@ -49,19 +49,32 @@ type systemExtras struct {
 // isPipe notes that the descriptor to be opened is an end of a pipe.
 func (e *endpoint) isPipe() { e.in.pipe, e.out.pipe = true, true }
 
-// open takes a descriptor over. It fails, and closes the descriptor, if the poller does not take it (epoll_ctl(2):
-// fs.epoll.max_user_watches), which os.NewFile keeps to itself. One that is to poll from the start does without the poller if
-// it can.
+// open takes a descriptor over, and closes it if it fails.
 func (e *endpoint) open(handle uintptr) error {
+	err := e.tryOpen(handle)
+	if err != nil {
+		e.file.Close()
+	}
+	return err
+}
+
+// tryOpen takes a descriptor over. It fails if the system's poller does not take it, which os.NewFile keeps to itself; the
+// descriptor is then in e.file all the same. One that is to poll from the start does without that poller if it can.
+func (e *endpoint) tryOpen(handle uintptr) error {
 	if e.in.spinLimit.Load() > 0 && e.openHot(handle) == nil {
 		return nil
 	}
 	e.take(handle)
-	if err := e.file.SetDeadline(time.Time{}); err != nil {
-		e.file.Close()
-		return fmt.Errorf("the system's poller does not take the descriptor: %w", err)
+	if e.file.SetDeadline(time.Time{}) != nil {
+		return refusedByPoller(pollerErrno(handle))
 	}
 	return nil
+}
+
+// refusedByPoller is the error of a descriptor that the system's poller does not take, for lack of something that others may
+// give back.
+func refusedByPoller(err error) error {
+	return &temporaryError{fmt.Errorf("the system's poller does not take the descriptor: %w", err)}
 }
 
 func (e *endpoint) take(handle uintptr) {

@@ -8,7 +8,6 @@ package ipc
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"runtime"
 	"sync"
@@ -145,8 +144,23 @@ func (s *hotSide) watch(fd uintptr, watching bool) {
 	}
 	err := syscall.EpollCtl(int(s.epoll), operation, int(fd), &syscall.EpollEvent{Events: s.events})
 	if err != nil {
-		s.err = fmt.Errorf("the system's poller does not take the descriptor: %w", err)
+		s.err = refusedByPoller(err)
 		return
 	}
 	s.watching = watching
+}
+
+// pollerErrno is why the runtime's poller refused a descriptor, asked of another one: ENOSPC (fs.epoll.max_user_watches) or
+// ENOMEM, epoll_ctl(2). If that takes it by now, it is ENOMEM.
+func pollerErrno(handle uintptr) syscall.Errno {
+	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
+	if err != nil {
+		return syscall.ENOMEM
+	}
+	defer syscall.Close(epoll)
+	number, failed := syscall.EpollCtl(epoll, syscall.EPOLL_CTL_ADD, int(handle), new(syscall.EpollEvent)).(syscall.Errno)
+	if !failed {
+		return syscall.ENOMEM
+	}
+	return number
 }

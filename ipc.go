@@ -29,7 +29,9 @@
 //
 // Errors are of type [*net.OpError] and match the sentinels of the standard library: [net.ErrClosed],
 // [os.ErrDeadlineExceeded], [fs.ErrNotExist], [fs.ErrPermission], [syscall.ECONNREFUSED], [syscall.EADDRINUSE],
-// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. An argument that cannot
+// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. Where the system's poller
+// takes no more descriptors, what opens one fails with [syscall.ENOSPC] (Linux: fs.epoll.max_user_watches) or ENOMEM, and
+// the error is Temporary. An argument that cannot
 // be is [syscall.EINVAL], a name that is too long [syscall.ENAMETOOLONG], a file that is no such socket
 // [syscall.ENOTSOCK].
 package ipc

@@ -67,6 +67,7 @@ type acceptor struct {
 	handle  uintptr
 	peer    Name
 	result  result
+	refused *os.File // the connection before, which the system's poller did not take; nil: none
 
 	mu          sync.Mutex // guards the fields below
 	deadline    time.Time  // as the user set it
@@ -143,7 +144,12 @@ func (a *acceptor) open(core *coreListener) error {
 	return nil
 }
 
+// acceptOnce accepts a connection. One that was refused before comes first: then peer is still its.
 func (a *acceptor) acceptOnce(uintptr) bool {
+	if a.refused != nil {
+		a.handle, a.result = coreDuplicate(a.refused.Fd())
+		return true
+	}
 	a.handle, a.peer, a.result = coreAccept(a.core)
 	return !a.result.busy()
 }
@@ -175,7 +181,13 @@ func (a *acceptor) accept(ctx context.Context, c *conn) error {
 		switch {
 		case a.result >= 0:
 			c.setPeer(a.peer)
-			return c.end.open(a.handle)
+			err := c.end.tryOpen(a.handle)
+			a.refused.Close() // which has a duplicate now
+			a.refused = nil
+			if err != nil {
+				a.refused = c.end.file
+			}
+			return err
 		case a.result.turnedAway(): // look at the deadline, and go on
 		default:
 			return a.result.temporaryErr()
@@ -243,6 +255,7 @@ func (a *acceptor) close() error {
 	a.mu.Unlock()
 	a.turn <- struct{}{} // from here on nobody uses core
 	defer func() { <-a.turn }()
+	a.refused.Close()
 	a.file.close()
 	return a.end.file.Close()
 }

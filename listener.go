@@ -143,9 +143,9 @@ func (l *Listener) Accept() (net.Conn, error) {
 
 // AcceptConn waits for a connection, until the context ends ([context.Canceled], [context.DeadlineExceeded]) or the
 // listener's deadline passes ([os.ErrDeadlineExceeded]). Connections that their
-// clients gave up are passed over. When the process is out of descriptors or the system out of memory
-// ([syscall.EMFILE], ENFILE, ENOBUFS, ENOMEM) the error is Temporary: the connection still waits, and the listener goes
-// on working.
+// clients gave up are passed over. When the process is out of descriptors, the system out of memory, or its poller has
+// as many descriptors as it takes ([syscall.EMFILE], ENFILE, ENOBUFS, ENOMEM, ENOSPC; the last is Linux's
+// fs.epoll.max_user_watches) the error is Temporary: the connection still waits, and the listener goes on working.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	c := new(Conn)
 	if err := l.accept(ctx, &c.conn); err != nil {
@@ -155,7 +155,7 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 }
 
 // Incoming returns the connections as they come, until the listener is closed or the context ends; then the sequence
-// ends without an error. Any other error is yielded with a nil Conn. After a temporary one (out of descriptors) the
+// ends without an error. Any other error is yielded with a nil Conn. After a temporary one, see AcceptConn, the
 // sequence goes on after 5 to 100 milliseconds; any other ends it. The caller closes each Conn.
 func (l *Listener) Incoming(ctx context.Context) iter.Seq2[*Conn, error] {
 	return incoming(ctx, l.AcceptConn)

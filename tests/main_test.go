@@ -76,10 +76,7 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string
 		program, args = emulator, append([]string{program}, args...)
 	}
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(os.Environ(), roleVariable+"="+role)
-	if os.Getenv("GORACE") == "" {
-		cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
-	}
+	cmd.Env = environment(roleVariable + "=" + role)
 	cmd.Stderr = os.Stderr
 	complete(cmd)
 	p := &process{t: t, cmd: cmd}
@@ -89,6 +86,15 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string
 	require.NoError(t, err)
 	p.answers = bufio.NewScanner(stdout)
 	return p, cmd.Start()
+}
+
+// environment is that of a process that a test starts, with one more variable.
+func environment(variable string) []string {
+	all := append(os.Environ(), variable)
+	if os.Getenv("GORACE") == "" {
+		all = append(all, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
+	}
+	return all
 }
 
 // order sends an order.
