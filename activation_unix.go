@@ -22,32 +22,42 @@ func (a *Activation) take(lc *ListenConfig) error {
 			for _, one := range taken {
 				one.Close()
 			}
+			for _, f := range found {
+				f.restore()
+			}
 			return fmt.Errorf("descriptor %d, %q: %w", f.handle, f.name, err)
 		}
 		taken = append(taken, one)
 	}
+	for _, f := range found {
+		coreClose(f.handle)
+	}
 	return nil
 }
 
-// adopt makes what it is of a descriptor.
+// adopt makes what it is of a duplicate of a descriptor.
 func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
+	handle, r := coreDuplicate(f.handle)
+	if r < 0 {
+		return nil, r.err()
+	}
 	switch f.kind {
 	case kindStream | kindListener:
 		l := new(Listener)
 		a.Listeners[f.name] = append(a.Listeners[f.name], l)
-		return l, l.adoptHandle(f.handle, lc)
+		return l, l.adoptHandle(handle, lc)
 	case kindMessage | kindListener:
 		l := new(MessageListener)
 		a.MessageListeners[f.name] = append(a.MessageListeners[f.name], l)
-		return l, l.adoptHandle(f.handle, lc)
+		return l, l.adoptHandle(handle, lc)
 	case kindDatagram:
 		c := newDatagramConn()
 		a.Datagrams[f.name] = append(a.Datagrams[f.name], c)
-		err := adoptHandle(&c.conn, f.handle, f.kind)
+		err := adoptHandle(&c.conn, handle, f.kind)
 		c.end.limitSpin(lc.Spin) // not before, since others may have the socket, too
 		return c, err
 	default:
-		file := os.NewFile(f.handle, f.name)
+		file := os.NewFile(handle, f.name)
 		a.Files[f.name] = append(a.Files[f.name], file)
 		return file, nil
 	}

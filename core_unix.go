@@ -8,8 +8,10 @@ package ipc
 /*
 #include "core.h"
 #include <lipc_unix.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 static int ipc_listener_adopt(lipc_handle handle, unsigned mode, lipc_listener **ret_listener) {
 	lipc_listen_options options = {sizeof options, mode, 0, 0};
@@ -141,6 +143,30 @@ static int ipc_control_credentials(char *control, const ipc_item *i, lipc_creden
 static void ipc_control_close(char *control, size_t length) {
 	lipc_control c = {control, length, length, 0};
 	lipc_control_close(&c);
+}
+
+// What is changed of a handle that a service manager passed when it is made ours.
+typedef struct ipc_passed {
+	int own, shared;
+	int credentials; // -1 where it means nothing
+} ipc_passed;
+
+static ipc_passed ipc_passed_get(lipc_handle handle) {
+	ipc_passed p = {fcntl((int)handle, F_GETFD), fcntl((int)handle, F_GETFL), -1};
+#ifdef SO_PASSCRED
+	socklen_t length = sizeof p.credentials;
+	getsockopt((int)handle, SOL_SOCKET, SO_PASSCRED, &p.credentials, &length);
+#endif
+	return p;
+}
+
+static void ipc_passed_restore(lipc_handle handle, ipc_passed p) {
+	fcntl((int)handle, F_SETFD, p.own);
+	fcntl((int)handle, F_SETFL, p.shared);
+#ifdef SO_PASSCRED
+	if (p.credentials >= 0)
+		setsockopt((int)handle, SOL_SOCKET, SO_PASSCRED, &p.credentials, sizeof p.credentials);
+#endif
 }
 
 #cgo noescape ipc_send_message
@@ -345,24 +371,29 @@ type activated struct {
 	handle uintptr
 	kind   result
 	name   string
+	passed C.ipc_passed
 }
 
+// restore makes the handle what it was.
+func (a *activated) restore() { C.ipc_passed_restore(C.lipc_handle(a.handle), a.passed) }
+
 func coreActivation() ([]activated, result) {
-	for room := []C.lipc_activated(nil); ; {
-		r := result(C.lipc_activation(C.size_t(len(room)), unsafe.SliceData(room)))
-		if r < 0 {
-			return nil, r
-		}
-		if int(r) > len(room) {
-			room = make([]C.lipc_activated, r)
-			continue
-		}
-		found := make([]activated, r)
-		for i, a := range room[:r] {
-			found[i] = activated{uintptr(a.handle), result(a.kind), C.GoString(&a.name[0])}
-		}
-		return found, 0
+	const first = 3 // sd_listen_fds(3)
+	r := result(C.lipc_activation(0, nil))
+	if r <= 0 {
+		return nil, r
 	}
+	found, all := make([]activated, r), make([]C.lipc_activated, r)
+	for i := range found {
+		found[i].passed = C.ipc_passed_get(C.lipc_handle(first + i))
+	}
+	if r = result(C.lipc_activation(C.size_t(len(all)), unsafe.SliceData(all))); r < 0 {
+		return nil, r
+	}
+	for i, a := range all {
+		found[i].handle, found[i].kind, found[i].name = uintptr(a.handle), result(a.kind), C.GoString(&a.name[0])
+	}
+	return found, 0
 }
 
 // keyLength is the size of a name in memory, without what is not used of it.

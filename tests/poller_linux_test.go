@@ -30,14 +30,21 @@ import (
 // undone.
 func alone(t *testing.T) bool {
 	t.Helper()
+	return aloneWith(t, func(*exec.Cmd) {})
+}
+
+// aloneWith is alone in a process whose command is first completed.
+func aloneWith(t *testing.T, complete func(*exec.Cmd)) bool {
+	t.Helper()
 	const variable = "LIPC_TEST_ALONE"
 	if os.Getenv(variable) == t.Name() {
 		return true
 	}
 	program, err := os.Executable()
 	require.NoError(t, err)
-	cmd := exec.Command(program, "-test.v", "-test.timeout=5m", "-test.run=^"+t.Name()+"$")
+	cmd := exec.Command(program, "-test.v", "-test.timeout=1m", "-test.run=^"+t.Name()+"$")
 	cmd.Env = environment(variable + "=" + t.Name())
+	complete(cmd)
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	require.Contains(t, string(output), "--- PASS: "+t.Name())
@@ -80,14 +87,20 @@ func refuse(t *testing.T, errno syscall.Errno, fds ...int) {
 	require.Zero(t, stray, "a thread that has a filter of its own")
 }
 
-// nextDescriptor returns the number of the descriptor that is opened next.
-func nextDescriptor(t *testing.T) int {
+// freeDescriptors returns the numbers of the descriptors that are opened next.
+func freeDescriptors(t *testing.T, count int) []int {
 	t.Helper()
-	fd, err := syscall.Dup(0)
-	require.NoError(t, err)
-	require.NoError(t, syscall.Close(fd))
-	return fd
+	fds := make([]int, count)
+	for i := range fds {
+		fd, err := syscall.Dup(0)
+		require.NoError(t, err)
+		defer syscall.Close(fd)
+		fds[i] = fd
+	}
+	return fds
 }
+
+func nextDescriptor(t *testing.T) int { return freeDescriptors(t, 1)[0] }
 
 // refuseNext refuses the descriptor that is opened next.
 func refuseNext(t *testing.T, errno syscall.Errno) (fd int) {
