@@ -20,8 +20,8 @@ type Activation struct {
 // that child processes get neither, and a second call finds nothing. Closing a listener leaves its socket file alone: it is
 // the service manager's.
 //
-// Of the options Mode counts, and only where no file does it: a listener on a name of Linux's abstract namespace admits
-// whom ListenConfig says, whatever the service's description has as SocketMode=.
+// Of the options Spin and MaxMessage count, and Mode where no file does it: a listener on a name of Linux's abstract
+// namespace admits whom ListenConfig says, whatever the service's description has as SocketMode=.
 //
 // Variables that are malformed are [syscall.EINVAL], a descriptor that is not open [syscall.EBADF], and a process without
 // room for the duplicates is [syscall.EMFILE]. After these and all other errors everything is as it was: the descriptors are

@@ -55,6 +55,7 @@ func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
 		a.Datagrams[f.name] = append(a.Datagrams[f.name], c)
 		err := adoptHandle(&c.conn, handle, f.kind)
 		c.end.limitSpin(lc.Spin) // not before, since others may have the socket, too
+		c.maxMessage.Store(int64(lc.MaxMessage))
 		return c, err
 	default:
 		file := os.NewFile(handle, f.name)
@@ -65,6 +66,7 @@ func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
 
 func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
 	name, err := l.acceptor.adoptHandle(handle, lc)
-	l.name, l.spin = &name, lc.Spin
+	l.name = &name
+	l.configure(lc)
 	return err
 }

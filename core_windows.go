@@ -230,7 +230,7 @@ func coreRevert() result                    { return result(C.lipc_revert()) }
 
 // coreDiscard takes what is left of a message, so much.
 func coreDiscard(handle uintptr, left int) {
-	rest := make([]byte, min(left, 4096))
+	rest := make([]byte, min(left, 64<<10))
 	for left > 0 {
 		n := int(coreRead(handle, rest[:min(left, len(rest))]))
 		if n <= 0 {

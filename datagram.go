@@ -116,6 +116,7 @@ func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*Datagra
 	c := newDatagramConn()
 	c.local = &name
 	c.end.limitSpin(lc.Spin)
+	c.maxMessage.Store(int64(lc.MaxMessage))
 	err := ctx.Err()
 	if err == nil {
 		err = lc.check()

@@ -37,6 +37,8 @@ type extras struct {
 	messages [][]byte     // of a batch, in place of data
 	buffers  []coreBuffer // what is left to transfer, in place of data
 	vector   []coreBuffer // memory for buffers
+	most     int          // how large a message that is appended may be
+	excess   int          // the size of one that was larger, -1 if nobody knows it; 0: it was not
 	spinner  coreSpin
 	systemExtras
 }
@@ -264,14 +266,23 @@ func (e *endpoint) receive(b []byte) (int, error) {
 func (e *endpoint) peek(b []byte) (int, error) { return e.transfer(&e.in, opPeek, b) }
 func (e *endpoint) messageSize() (int, error)  { return e.transfer(&e.in, opMessageSize, nil) }
 
-func (e *endpoint) receiveAppend(b []byte) ([]byte, error) {
+// receiveAppend appends a message of at most so many bytes to b. A larger one is dropped.
+func (e *endpoint) receiveAppend(b []byte, most int) ([]byte, error) {
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.data = b
+	d.needExtras()
+	d.data, d.most, d.excess = b, most, 0
 	_, err := e.run(d, opReceiveAppend)
-	b, d.data = d.data, nil
-	return b, err
+	appended := d.data
+	d.data = nil
+	switch {
+	case d.excess > 0:
+		return b, fmt.Errorf("a message of %d bytes, MaxMessage is %d: %w", d.excess, most, err)
+	case d.excess < 0:
+		return b, fmt.Errorf("a message of more than %d bytes, which MaxMessage is: %w", most, err)
+	}
+	return appended, err
 }
 
 func (e *endpoint) receiveBatch(messages [][]byte) (int, error) {

@@ -210,7 +210,7 @@ func (d *direction) otherStep(fd uintptr) result {
 	case opReceiveBatch:
 		return coreReceive(fd, d.messages[d.done])
 	case opReceiveAppend:
-		return d.receiveAppend(fd)
+		return d.receiveAppend(fd, coreMessageSize(fd))
 	case opPeek:
 		return corePeek(fd, d.data)
 	case opMessageSize:
@@ -226,22 +226,30 @@ func (d *direction) otherStep(fd uintptr) result {
 	}
 }
 
-// receiveAppend appends the next message to data, which grows as needed.
-func (d *direction) receiveAppend(fd uintptr) result {
+// receiveAppend appends the next message to data, which grows as needed. size is the message's, as far as the system tells.
+func (d *direction) receiveAppend(fd uintptr, size result) result {
 	used := len(d.data)
-	switch size := coreMessageSize(fd); {
+	room := min(cap(d.data)-used, d.most)
+	switch {
+	case size > result(d.most):
+		room = 1 // for its beginning: the rest is dropped
 	case size >= 0:
-		d.data = slices.Grow(d.data, int(size))
+		room = max(room, int(size))
 	case !size.unsupported():
 		return size
-	default: // a system that does not tell: find out
-		for corePeek(fd, d.data[used:cap(d.data)]).truncated() {
-			d.data = slices.Grow(d.data, max(2*(cap(d.data)-used), 4096))
+	default:
+		for room < d.most && corePeek(fd, d.data[used:used+room]).truncated() {
+			room = min(max(2*room, 4096), d.most)
+			d.data = slices.Grow(d.data, room)
 		}
 	}
-	r := coreReceive(fd, d.data[used:cap(d.data)])
-	if r >= 0 {
+	d.data = slices.Grow(d.data, room)
+	r := coreReceive(fd, d.data[used:used+room])
+	switch {
+	case r >= 0:
 		d.data = d.data[:used+int(r)]
+	case r.truncated():
+		d.excess = max(int(size), -1)
 	}
 	return r
 }

@@ -3,6 +3,7 @@
 package ipc
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"runtime"
@@ -76,4 +77,33 @@ func TestShutdownThatFailsIsNotTheEnd(t *testing.T) {
 	require.NoError(t, r.SetReadDeadline(time.Now().Add(time.Millisecond)))
 	_, err = r.Read(make([]byte, 1))
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+}
+
+func TestMessagesAreAppendedWhereTheSystemDoesNotTellTheirSize(t *testing.T) {
+	a, b, err := DatagramPair()
+	require.NoError(t, err)
+	defer a.Close()
+	defer b.Close()
+	require.NoError(t, errors.Join(a.SetWriteBuffer(100_000), b.SetReadBuffer(100_000))) // macOS takes 2048 bytes otherwise
+	d := &b.end.in
+	d.needExtras()
+	d.most = 5000
+	for _, before := range [][]byte{nil, []byte("before"), append(make([]byte, 0, 6000), "before"...)} {
+		for _, size := range []int{0, 1, 4096, 4097, 5000, 5001, 3} {
+			message := bytes.Repeat([]byte{byte(size)}, size)
+			require.NoError(t, a.Send(message))
+			d.data, d.excess = before, 0
+			var r result
+			require.NoError(t, b.end.raw.Control(func(fd uintptr) { r = d.receiveAppend(fd, resultUnsupported) }))
+			if size > d.most {
+				require.True(t, r.truncated())
+				require.Equal(t, -1, d.excess)
+				require.Equal(t, string(before), string(d.data))
+				continue
+			}
+			require.EqualValues(t, size, r)
+			require.Equal(t, string(before)+string(message), string(d.data))
+			require.Zero(t, d.excess)
+		}
+	}
 }

@@ -51,6 +51,10 @@ type Dialer struct {
 	// Spin is how long the connection polls before it waits, see [Conn.SetSpin]. Zero is not at all.
 	Spin time.Duration
 
+	// MaxMessage is the size of the largest message that ReceiveAppend takes, see [MessageConn.SetMaxMessage]. Zero is 64
+	// MiB, and a negative one is [syscall.EINVAL]. It means nothing to connections of bytes.
+	MaxMessage int
+
 	// Sys holds what one system alone has. Nil is the default.
 	Sys *SysDial
 }
@@ -83,7 +87,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 	if d.Timeout < 0 {
 		return &optionError{"negative Timeout"}
 	}
-	if err := errors.Join(checkSpin(d.Spin), d.Sys.check()); err != nil {
+	if err := errors.Join(checkSpin(d.Spin), checkMaxMessage(d.MaxMessage), d.Sys.check()); err != nil {
 		return err
 	}
 	if d.Timeout > 0 {

@@ -36,6 +36,11 @@ type ListenConfig struct {
 	// [ListenConfig.ListenDatagram], the socket itself. Zero is not at all.
 	Spin time.Duration
 
+	// MaxMessage is the size of the largest message that ReceiveAppend takes on the connections of a MessageListener, and
+	// on the socket of [ListenConfig.ListenDatagram], see [MessageConn.SetMaxMessage]. Zero is 64 MiB, and a negative one is
+	// [syscall.EINVAL].
+	MaxMessage int
+
 	// Sys holds what one system alone has. Nil is the default.
 	Sys *SysListen
 }
@@ -74,12 +79,18 @@ var _ net.Listener = (*Listener)(nil)
 // listener is what all listeners have in common.
 type listener struct {
 	acceptor acceptor
-	name     *Name         // nil: none; connections share it
-	spin     time.Duration // of the connections
+	name     *Name // nil: none; connections share it
+
+	spin       time.Duration // of the connections
+	maxMessage int           // of theirs
 }
 
+// configure takes what the options say of the connections.
+func (l *listener) configure(lc *ListenConfig) { l.spin, l.maxMessage = lc.Spin, lc.MaxMessage }
+
 func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind result) error {
-	l.name, l.spin = &name, lc.Spin
+	l.name = &name
+	l.configure(lc)
 	err := ctx.Err()
 	if err == nil {
 		err = lc.check()
@@ -91,7 +102,7 @@ func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind
 }
 
 func (l *listener) adopt(f *os.File, lc *ListenConfig, kind result) error {
-	l.spin = lc.Spin
+	l.configure(lc)
 	err := lc.check()
 	if err == nil {
 		var name Name
@@ -108,7 +119,7 @@ func (lc *ListenConfig) check() error {
 	if lc.Backlog < 0 {
 		return &optionError{"negative Backlog"}
 	}
-	return errors.Join(checkSpin(lc.Spin), lc.Sys.check())
+	return errors.Join(checkSpin(lc.Spin), checkMaxMessage(lc.MaxMessage), lc.Sys.check())
 }
 
 // An optionError says which option is out of range.
@@ -238,7 +249,8 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
 // from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Spin
-// counts, and Mode where no file does it: for names of Linux's abstract namespace. On Windows: [errors.ErrUnsupported].
+// and MaxMessage count, and Mode where no file does it: for names of Linux's abstract namespace. On Windows:
+// [errors.ErrUnsupported].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
 	if err := l.adopt(f, lc, kindStream); err != nil {

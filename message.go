@@ -7,6 +7,7 @@ import (
 	"io"
 	"iter"
 	"os"
+	"sync/atomic"
 )
 
 // A MessageConn is a connection of messages: each is received as it was sent, whole and in order. It is a
@@ -23,6 +24,30 @@ type MessageConn struct {
 // packets is what connections that keep the boundaries of what is sent have in common.
 type packets struct {
 	conn
+	maxMessage atomic.Int64 // for ReceiveAppend; 0 is the default
+}
+
+// defaultMaxMessage is what a MaxMessage of 0 means.
+const defaultMaxMessage = 64 << 20
+
+func checkMaxMessage(bytes int) error {
+	if bytes < 0 {
+		return &optionError{"negative MaxMessage"}
+	}
+	return nil
+}
+
+// SetMaxMessage sets the size of the largest message that ReceiveAppend takes, from the next call on. Zero is the default, 64
+// MiB, and a negative size is [syscall.EINVAL]. [Dialer].MaxMessage and [ListenConfig].MaxMessage set it from the start.
+func (c *packets) SetMaxMessage(bytes int) error {
+	err := c.end.usable()
+	if err == nil {
+		err = checkMaxMessage(bytes)
+	}
+	if err == nil {
+		c.maxMessage.Store(int64(bytes))
+	}
+	return c.opError("set", err)
 }
 
 // Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
@@ -34,11 +59,20 @@ func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)
 // message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
 
-// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result. On Windows it is the sender
-// who decides how large a message may be. One that is larger than the pipe's buffer, and that its sender took back when a
-// deadline or Close came before all of it was read, is [ErrTruncated].
+// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result. A message that is larger than
+// SetMaxMessage, [Dialer].MaxMessage or [ListenConfig].MaxMessage allow, by default 64 MiB, is dropped: b is returned as it
+// was, no memory is allocated for what is over the limit, and the error is [ErrTruncated], whose text has both sizes (where
+// the system tells the message's, see MessageSize). The next message is not affected. On Windows the sender decides how large
+// a message is, up to 1 GiB; elsewhere its send buffer does, too.
+//
+// On Windows a message that is larger than the pipe's buffer, and that its sender took back when a deadline or Close came
+// before all of it was read, is [ErrTruncated], too; then what was read of it is appended.
 func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
-	b, err := c.end.receiveAppend(b)
+	most := int(c.maxMessage.Load())
+	if most == 0 {
+		most = defaultMaxMessage
+	}
+	b, err := c.end.receiveAppend(b, most)
 	if err != nil && err != io.EOF {
 		err = c.opError("read", err)
 	}
@@ -72,6 +106,7 @@ func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, erro
 	if err := d.dial(ctx, name, &c.conn, kindMessage); err != nil {
 		return nil, opError("dial", Name{}, name, err)
 	}
+	c.maxMessage.Store(int64(d.MaxMessage))
 	return c, nil
 }
 
@@ -106,6 +141,7 @@ func (l *MessageListener) AcceptConn(ctx context.Context) (*MessageConn, error) 
 	if err := l.accept(ctx, &c.conn); err != nil {
 		return nil, err
 	}
+	c.maxMessage.Store(int64(l.maxMessage))
 	return c, nil
 }
 

@@ -138,7 +138,7 @@ func (e *endpoint) receiveWhole(d *direction) (result, error) {
 	if used == cap(d.data) {
 		d.data = slices.Grow(d.data, 512) // there is no reading into nothing
 	}
-	room := d.data[used:cap(d.data)]
+	room := d.data[used:min(cap(d.data), used+d.most)]
 	r, err := e.perform(d, coreAsyncRead, d.pinned(room), len(room))
 	if err != nil || r < 0 && !r.truncated() {
 		return r, err
@@ -149,8 +149,13 @@ func (e *endpoint) receiveWhole(d *direction) (result, error) {
 	}
 	// The rest is there, unless the sender has taken it back, and is taken whatever happens, so that it is not taken for a
 	// message.
-	d.data = d.data[:cap(d.data)]
+	d.data = d.data[:used+len(room)]
 	left := max(0, int(coreMessageSize(e.held.handle)))
+	if size := len(room) + left; size > d.most {
+		d.excess = size
+		coreDiscard(e.held.handle, left)
+		return r, nil
+	}
 	d.data = slices.Grow(d.data, left)
 	n := max(0, int(coreRead(e.held.handle, d.data[len(d.data):len(d.data)+left])))
 	d.data = d.data[:len(d.data)+n]

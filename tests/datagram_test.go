@@ -506,3 +506,28 @@ func TestMorePeersThanAreRememberedAreTold(t *testing.T) {
 		requireDatagram(t, server, "x", ipc.Name{})
 	}
 }
+
+func TestMaxMessageHoldsForDatagrams(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	bound, err := (&ipc.ListenConfig{MaxMessage: 3}).ListenDatagram(t.Context(), name)
+	require.NoError(t, err)
+	defer bound.Close()
+	a := dialDatagram(t, name)
+	for _, text := range []string{"four", "six"} {
+		require.NoError(t, a.Send([]byte(text)))
+	}
+	got, err := bound.ReceiveAppend([]byte("not "))
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, "not ", string(got))
+	got, err = bound.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.Equal(t, "six", string(got))
+	require.NoError(t, bound.SetMaxMessage(4))
+	require.NoError(t, a.Send([]byte("four")))
+	got, err = bound.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.Equal(t, "four", string(got))
+	_, err = (&ipc.ListenConfig{MaxMessage: -1}).ListenDatagram(t.Context(), newPath(t))
+	require.ErrorIs(t, err, syscall.EINVAL)
+}

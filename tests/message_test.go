@@ -230,6 +230,101 @@ func TestReceiveAppendNeverTruncates(t *testing.T) {
 	}
 }
 
+func TestMessageOverMaxMessageIsDroppedAndTheNextIsNot(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	tooLarge := "a message of 1001 bytes, MaxMessage is 1000: message truncated"
+	if !tellsSizes {
+		tooLarge = "a message of more than 1000 bytes, which MaxMessage is: message truncated"
+	}
+	require.NoError(t, b.SetMaxMessage(1000))
+	for _, before := range [][]byte{nil, []byte("before"), append(make([]byte, 0, 5000), "before"...)} {
+		for _, size := range []int{1000, 1001, 0, 1000} {
+			sent := random(size)
+			ended := sendAside(a, sent)
+			got, err := b.ReceiveAppend(before)
+			require.NoError(t, <-ended)
+			if size > 1000 {
+				require.ErrorIs(t, err, ipc.ErrTruncated)
+				require.ErrorContains(t, err, "read ipc: "+tooLarge)
+				require.Equal(t, before, got)
+				require.Equal(t, cap(before), cap(got))
+				continue
+			}
+			require.NoError(t, err)
+			require.Equal(t, string(before)+string(sent), string(got))
+		}
+	}
+	require.NoError(t, b.SetMaxMessage(0)) // the default
+	ended := sendAside(a, random(largest(t, a)))
+	got, err := b.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.NoError(t, <-ended)
+	require.Len(t, got, largest(t, a))
+}
+
+func TestMessageOverMaxMessageTakesNoMemory(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	require.NoError(t, b.SetMaxMessage(1))
+	large := random(min(100_000, largest(t, a)))
+	allocated := func() uint64 {
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		return stats.TotalAlloc
+	}
+	before := allocated()
+	for range 10 {
+		ended := sendAside(a, large)
+		_, err := b.ReceiveAppend(nil)
+		require.ErrorIs(t, err, ipc.ErrTruncated)
+		require.NoError(t, <-ended)
+	}
+	require.Less(t, allocated()-before, uint64(10*len(large)))
+}
+
+func TestMaxMessageIsAnOptionOfDialersAndListeners(t *testing.T) {
+	leakcheck.Start(t)
+	messagePair(t) // or the system has no messages
+	name := newPath(t)
+	l, err := (&ipc.ListenConfig{MaxMessage: 3}).ListenMessage(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	client, err := (&ipc.Dialer{MaxMessage: 2}).DialMessage(t.Context(), name)
+	require.NoError(t, err)
+	defer client.Close()
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	for _, c := range []struct {
+		from, to *ipc.MessageConn
+		most     int
+	}{{client, server, 3}, {server, client, 2}} {
+		for _, size := range []int{c.most + 1, c.most} {
+			ended := sendAside(c.from, random(size))
+			got, err := c.to.ReceiveAppend(nil)
+			require.NoError(t, <-ended)
+			if size > c.most {
+				require.ErrorIs(t, err, ipc.ErrTruncated)
+			} else {
+				require.NoError(t, err)
+				require.Len(t, got, size)
+			}
+		}
+	}
+	for what, err := range map[string]error{
+		"set":    client.SetMaxMessage(-1),
+		"dial":   second((&ipc.Dialer{MaxMessage: -1}).DialMessage(t.Context(), name)),
+		"listen": second((&ipc.ListenConfig{MaxMessage: -1}).ListenMessage(t.Context(), name)),
+	} {
+		require.ErrorIs(t, err, syscall.EINVAL, what)
+		require.ErrorContains(t, err, "negative MaxMessage", what)
+	}
+	require.ErrorIs(t, new(ipc.MessageConn).SetMaxMessage(1), syscall.EINVAL)
+	require.NoError(t, client.Close())
+	require.ErrorIs(t, client.SetMaxMessage(1), net.ErrClosed)
+}
+
 func TestBatchesReportHowFarTheyGot(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := messagePair(t)

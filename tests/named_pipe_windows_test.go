@@ -3,6 +3,7 @@ package tests
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -479,4 +480,28 @@ func TestDisconnectEndsTheConnectionAtOnce(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EPIPE)
 	require.NoError(t, server.Close())
 	require.ErrorIs(t, server.Disconnect(), net.ErrClosed)
+}
+
+func TestMessageOver64MiBIsDroppedUnlessMaxMessageAllowsIt(t *testing.T) {
+	leakcheck.Start(t)
+	a, b := messagePair(t)
+	large := make([]byte, 64<<20+1)
+	for _, allowed := range []int{0, len(large)} {
+		require.NoError(t, b.SetMaxMessage(allowed))
+		ended := make(chan error, 1)
+		go func() { ended <- errors.Join(a.Send(large), a.Send([]byte("next"))) }()
+		got, err := b.ReceiveAppend(nil)
+		if allowed == 0 {
+			require.ErrorIs(t, err, ipc.ErrTruncated)
+			require.ErrorContains(t, err, "a message of 67108865 bytes, MaxMessage is 67108864: ")
+			require.Nil(t, got)
+		} else {
+			require.NoError(t, err)
+			require.Len(t, got, len(large))
+		}
+		got, err = b.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.Equal(t, "next", string(got))
+		require.NoError(t, <-ended)
+	}
 }
