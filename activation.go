@@ -15,17 +15,17 @@ type Activation struct {
 }
 
 // Activated returns what a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS descriptors from 3 on,
-// named by LISTEN_FDNAMES, if LISTEN_PID is this process. Without a service manager the maps are empty. What it returns are
-// duplicates, close-on-exec and with other numbers; the descriptors themselves are closed and the variables are cleared, so
-// that child processes get neither, and a second call finds nothing. Closing a listener leaves its socket file alone: it is
-// the service manager's.
+// named by LISTEN_FDNAMES, if LISTEN_PID is this process. Without a service manager the maps are empty. What it returns
+// are duplicates, close-on-exec, which have other numbers. The descriptors themselves are closed and the variables
+// cleared, so that child processes get neither, and a second call finds nothing. Closing a listener leaves its socket
+// file alone: it is the service manager's.
 //
 // Of the options Spin and MaxMessage count, and Mode where no file does it: a listener on a name of Linux's abstract
 // namespace admits whom ListenConfig says, whatever the service's description has as SocketMode=.
 //
-// Variables that are malformed are [syscall.EINVAL], a descriptor that is not open [syscall.EBADF], and a process without
-// room for the duplicates is [syscall.EMFILE]. After these and all other errors everything is as it was: the descriptors are
-// open, under their numbers and inherited by child processes, and the variables are set.
+// Errors: [syscall.EINVAL] (a variable is malformed), [syscall.EBADF] (a descriptor is not open), [syscall.EMFILE]
+// (there is no room for the duplicates), and those of the system's poller. After an error everything is as it was: the
+// descriptors are open, under their numbers and inherited by child processes, and the variables are set.
 func (lc *ListenConfig) Activated() (*Activation, error) {
 	a := &Activation{map[string][]*Listener{}, map[string][]*MessageListener{}, map[string][]*DatagramConn{},
 		map[string][]*os.File{}}

@@ -58,8 +58,8 @@ func (e *endpoint) open(handle uintptr) error {
 	return err
 }
 
-// tryOpen takes a descriptor over. It fails if the system's poller does not take it, which os.NewFile keeps to itself; the
-// descriptor is then in e.file all the same. One that is to poll from the start does without that poller if it can.
+// tryOpen takes a descriptor over. It fails if the system's poller does not take it, which os.NewFile keeps to itself;
+// then the descriptor is in e.file all the same. One that is to poll from the start does without that poller if it can.
 func (e *endpoint) tryOpen(handle uintptr) error {
 	if e.in.spinLimit.Load() > 0 && e.openHot(handle) == nil {
 		return nil
@@ -71,8 +71,8 @@ func (e *endpoint) tryOpen(handle uintptr) error {
 	return nil
 }
 
-// refusedByPoller is the error of a descriptor that the system's poller does not take, for lack of something that others may
-// give back.
+// refusedByPoller is the error of a descriptor that the system's poller does not take, for lack of something that
+// others may give back.
 func refusedByPoller(err error) error {
 	return &temporaryError{fmt.Errorf("the system's poller does not take the descriptor: %w", err)}
 }
@@ -226,7 +226,8 @@ func (d *direction) otherStep(fd uintptr) result {
 	}
 }
 
-// receiveAppend appends the next message to data, which grows as needed. size is the message's, as far as the system tells.
+// receiveAppend appends the next message to data, which grows as needed. size is the message's, or that the system does
+// not report it.
 func (d *direction) receiveAppend(fd uintptr, size result) result {
 	used := len(d.data)
 	room := min(cap(d.data)-used, d.most)

@@ -24,16 +24,16 @@
 //   - Dialling a busy server waits until the context ends; an absent one is an error at once.
 //   - Descriptors are close-on-exec, received ones too, and no write raises SIGPIPE.
 //   - A file that is passed arrives once, or is closed: none is left open that nobody knows of.
-//   - Close, deadlines and contexts stop whatever waits.
+//   - Close and deadlines end whatever waits, and a context ends what takes one: dialling, accepting, opening a FIFO.
+//     Reading and writing take none; Close and SetDeadline end them from any goroutine.
 //   - Waiting takes no thread, reading and writing no allocation.
 //
 // Errors are of type [*net.OpError] and match the sentinels of the standard library: [net.ErrClosed],
 // [os.ErrDeadlineExceeded], [fs.ErrNotExist], [fs.ErrPermission], [syscall.ECONNREFUSED], [syscall.EADDRINUSE],
-// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. Where the system's poller
-// takes no more descriptors, what opens one fails with [syscall.ENOSPC] (Linux: fs.epoll.max_user_watches) or ENOMEM, and
-// the error is Temporary. An argument that cannot
-// be is [syscall.EINVAL], a name that is too long [syscall.ENAMETOOLONG], a file that is no such socket
-// [syscall.ENOTSOCK].
+// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. Where the system's
+// poller takes no more descriptors, what opens one fails with [syscall.ENOSPC] (Linux: fs.epoll.max_user_watches) or
+// ENOMEM, and the error is Temporary. An argument that cannot be is [syscall.EINVAL], a name that is too long
+// [syscall.ENAMETOOLONG], a file that is no such socket [syscall.ENOTSOCK].
 package ipc
 
 import (
@@ -51,8 +51,8 @@ type Dialer struct {
 	// Spin is how long the connection polls before it waits, see [Conn.SetSpin]. Zero is not at all.
 	Spin time.Duration
 
-	// MaxMessage is the size of the largest message that ReceiveAppend takes, see [MessageConn.SetMaxMessage]. Zero is 64
-	// MiB, and a negative one is [syscall.EINVAL]. It means nothing to connections of bytes.
+	// MaxMessage is the size of the largest message that ReceiveAppend takes, see [MessageConn.SetMaxMessage]. Zero is
+	// 64 MiB, and a negative one is [syscall.EINVAL]. It means nothing to connections of bytes.
 	MaxMessage int
 
 	// Sys holds what one system alone has. Nil is the default.

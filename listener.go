@@ -36,9 +36,9 @@ type ListenConfig struct {
 	// [ListenConfig.ListenDatagram], the socket itself. Zero is not at all.
 	Spin time.Duration
 
-	// MaxMessage is the size of the largest message that ReceiveAppend takes on the connections of a MessageListener, and
-	// on the socket of [ListenConfig.ListenDatagram], see [MessageConn.SetMaxMessage]. Zero is 64 MiB, and a negative one is
-	// [syscall.EINVAL].
+	// MaxMessage is the size of the largest message that ReceiveAppend takes on the connections of a MessageListener,
+	// and on the socket of [ListenConfig.ListenDatagram], see [MessageConn.SetMaxMessage]. Zero is 64 MiB, and a
+	// negative one is [syscall.EINVAL].
 	MaxMessage int
 
 	// Sys holds what one system alone has. Nil is the default.

@@ -37,8 +37,9 @@ func checkMaxMessage(bytes int) error {
 	return nil
 }
 
-// SetMaxMessage sets the size of the largest message that ReceiveAppend takes, from the next call on. Zero is the default, 64
-// MiB, and a negative size is [syscall.EINVAL]. [Dialer].MaxMessage and [ListenConfig].MaxMessage set it from the start.
+// SetMaxMessage sets the size of the largest message that ReceiveAppend takes, in bytes, from the next call on. Zero is
+// the default, 64 MiB, and a negative size is [syscall.EINVAL]. [Dialer].MaxMessage and [ListenConfig].MaxMessage set
+// it from the start.
 func (c *packets) SetMaxMessage(bytes int) error {
 	err := c.end.usable()
 	if err == nil {
@@ -59,14 +60,16 @@ func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)
 // message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
 
-// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result. A message that is larger than
-// SetMaxMessage, [Dialer].MaxMessage or [ListenConfig].MaxMessage allow, by default 64 MiB, is dropped: b is returned as it
-// was, no memory is allocated for what is over the limit, and the error is [ErrTruncated], whose text has both sizes (where
-// the system tells the message's, see MessageSize). The next message is not affected. On Windows the sender decides how large
-// a message is, up to 1 GiB; elsewhere its send buffer does, too.
+// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result.
 //
-// On Windows a message that is larger than the pipe's buffer, and that its sender took back when a deadline or Close came
-// before all of it was read, is [ErrTruncated], too; then what was read of it is appended.
+// A message that is larger than SetMaxMessage, [Dialer].MaxMessage or [ListenConfig].MaxMessage allow, by default 64
+// MiB, is dropped: b is returned as it was, no memory is allocated for the message, and the error matches
+// [ErrTruncated]. Its text has both sizes, where the system reports the message's, see MessageSize. The next message is
+// not affected. How large a message can be is up to the sender: on Windows at most 1 GiB, elsewhere as much as its send
+// buffer takes.
+//
+// On Windows a message that is larger than the pipe's buffer, and that its sender took back when a deadline or Close
+// came before all of it was read, is [ErrTruncated], too; then what was read of it is appended.
 func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	most := int(c.maxMessage.Load())
 	if most == 0 {
