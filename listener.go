@@ -20,8 +20,9 @@ type ListenConfig struct {
 	// Mode says who may connect, as the permission bits of the socket file (connecting takes write permission). Zero
 	// is 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file:
 	// there a connection is closed, before Accept would return it, unless its peer has this process's user, or is root,
-	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other. Such a peer
-	// connects, and then reads the end. On Windows the pipe's security descriptor lets in the owner, SYSTEM and the
+	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other. A peer that is
+	// not admitted connects, and then reads the end. In a user namespace that does not map all IDs, the ID that stands for
+	// the others (65534, user_namespaces(7)) admits nobody, not even this process's own user if it has that ID. On Windows the pipe's security descriptor lets in the owner, SYSTEM and the
 	// administrators; with the write bit for other everybody who has logged in, who cannot pose as the server, though.
 	// SysListen.SecurityDescriptor takes the place of Mode, and clients on other machines are turned away unless AcceptRemote
 	// lets them in.
@@ -50,7 +51,10 @@ type ListenConfig struct {
 // A socket file is guarded by a lock file beside it, its path with ".lock" added, empty, and locked for as long as
 // the listener lives. So a file left by a server that crashed is replaced, and the file of a living server,
 // whoever wrote it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's.
-// Of several processes that listen at once, exactly one succeeds. A missing directory is [fs.ErrNotExist], one
+// Of several processes that listen at once, exactly one succeeds. Whether a server lives, this kernel is asked: one on
+// another machine, or in another virtual machine, that shares the directory looks dead. On macOS and the BSDs, and in
+// sandboxes of Linux that refuse AF_NETLINK, a file that another program of the same user binds in the very moment in which
+// this one does cannot be told from ours, and may get its mode and be removed by Close. A missing directory is [fs.ErrNotExist], one
 // that may not be written is [fs.ErrPermission]. A context that has ended is its error; once Listen has returned, the
 // context means nothing to the listener. On Windows there is no file, and of a crashed server nothing is left; a name that
 // somebody else has is [syscall.EADDRINUSE].
