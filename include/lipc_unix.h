@@ -136,24 +136,29 @@ LIPC_API int lipc_fifo_open_writer(const char *path, int timeout_ms, lipc_handle
 
 /* ========================================= Copying ============================================ */
 
-/* What the system moves by itself, past the caller's memory. Linux alone; elsewhere LIPC_ENOTSUP. */
-
-/* Writes at most size bytes of a file that can seek, such as a regular one, from its position on, which moves by what was
- * written; to a connection of bytes or a pipe, waiting for room as often as needed, sendfile(2). Returns how many: fewer if
- * the file ends before, 0 at its end; or if an error, or the end of the time, came after a part of them. What is changed in
- * the file before the peer has read it may reach the peer changed. The file need not be non-blocking.
+/* What the system moves by itself, past the caller's memory. Linux alone; elsewhere LIPC_ENOTSUP.
  *
- * Errors: those of lipc_write(); LIPC_EINVAL (a file that the system does not do this with: then read it), LIPC_EBADF (also:
- * not open for reading), LIPC_EIO. */
+ * What is written to must be non-blocking, as every handle is born and lipc_adopt() makes others, since a write to
+ * another would wait there for longer than timeout_ms: LIPC_EINVAL. What is read may be blocking. A file is waited
+ * for as read(2) does, however long its disk or server takes: timeout_ms does not bound that. */
+
+/* Writes at most size bytes of a file that can seek, such as a regular one, from its position on, which moves by what
+ * was written; to a connection of bytes or a pipe, waiting for room as often as needed, sendfile(2). Returns how many:
+ * fewer if the file ends before, 0 at its end; or if an error, or the end of the time, came after a part of them. What
+ * is changed in the file before the peer has read it may reach the peer changed.
+ *
+ * Errors: those of lipc_write(); LIPC_EINVAL (handle is blocking, or the system does not do this with the file: then
+ * read it and write it), LIPC_EBADF (also: not open for reading), LIPC_EIO. */
 LIPC_API int64_t lipc_send_file(lipc_handle handle, lipc_handle file, size_t size, int timeout_ms);
 
-/* Moves at most size bytes: what is there, and what there is room for. Waits until that is something. One of the two is a
- * pipe, the other a connection of bytes, or another pipe, splice(2). Returns how many, 0 at the end of from. Each page of
- * the pipe's buffer takes a part of one write alone, so a pipe that has as many bytes as fit may be as full with fewer. Handles
- * that come with the bytes are closed.
+/* Moves at most size bytes: what is there, and what there is room for. Waits until that is something. One of the two
+ * is a pipe, the other a connection of bytes, another pipe, or a file that is read, whose position moves by what was
+ * moved, splice(2). Returns how many, 0 at the end of from. Each page of the pipe's buffer takes a part of one write
+ * alone, so a pipe that has as many bytes as fit may be as full with fewer. Handles that come with the bytes are
+ * closed. What is changed in the file before somebody has read it, from the pipe or behind it, may be read changed.
  *
- * Errors: LIPC_EINVAL (neither is a pipe, or the system does not do this with the other), LIPC_EAGAIN, LIPC_ETIMEDOUT,
- * LIPC_EPIPE (nobody reads what goes to to), LIPC_EBADF, LIPC_ENOMEM. */
+ * Errors: LIPC_EINVAL (to is blocking, neither is a pipe, or the system does not do this with the other),
+ * LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE (nobody reads what goes to to), LIPC_EBADF, LIPC_ENOMEM, LIPC_EIO. */
 LIPC_API int64_t lipc_splice(lipc_handle from, lipc_handle to, size_t size, int timeout_ms);
 
 /* ==================================== Socket activation ======================================= */

@@ -1,4 +1,4 @@
-/* Copying within the system: from a file to a connection, and between a connection and a pipe. */
+/* Copying within the system: from a file to a connection, and between a pipe and a connection or a file. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 
@@ -21,8 +21,20 @@ static ssize_t lipc__splice_quietly(int from, int to, size_t size) {
     return n;
 }
 
+/* Whether what is written to is non-blocking. sendfile(2) has no flag that keeps it from waiting there, and that of
+ * splice(2) is for pipes alone. */
+static int lipc__check_nonblocking(int to) {
+    int flags = SYS(fcntl(to, F_GETFL));
+    if (flags < 0)
+        return lipc__error_from(errno);
+    return flags & O_NONBLOCK ? 0 : lipc__fault(LIPC_EINVAL);
+}
+
 int64_t lipc_send_file(lipc_handle handle, lipc_handle file, size_t size, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int checked = lipc__check_nonblocking((int)handle);
+    if (checked < 0)
+        return checked;
     for (size_t done = 0;;) {
         size_t most = lipc__at_most(size - done);
         ssize_t n = most > 0 ? lipc__sendfile_quietly((int)handle, (int)file, most) : 0;
@@ -54,8 +66,9 @@ static int lipc__splice_failed(int from, int to, lipc__deadline *deadline) {
 
 int64_t lipc_splice(lipc_handle from, lipc_handle to, size_t size, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    if (size == 0)
-        return 0;
+    int checked = lipc__check_nonblocking((int)to);
+    if (checked < 0 || size == 0)
+        return checked;
     for (;;) {
         ssize_t n = lipc__splice_quietly((int)from, (int)to, lipc__at_most(size));
         if (n >= 0)

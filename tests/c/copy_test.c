@@ -116,6 +116,38 @@ TEST(a_file_that_is_not_sent_in_time_is_at_the_part_that_was) {
     CHECK_OK(lipc_close(file));
 }
 
+static void make_blocking(lipc_handle handle) {
+    CHECK(fcntl((int)handle, F_SETFL, fcntl((int)handle, F_GETFL) & ~O_NONBLOCK) == 0);
+}
+
+/* So that nothing more can be written to it. */
+static void leave_no_room(lipc_handle handle) {
+    while (lipc_write(handle, much, 1 << 16, 0) > 0) {
+    }
+}
+
+TEST(what_is_sent_to_has_to_be_non_blocking) {
+    lipc_handle file = file_of_much(), connection[2], pipe_ends[2];
+    CHECK_OK(lipc_pair(LIPC_STREAM, &connection[0], &connection[1]));
+    CHECK_OK(lipc_pipe(NULL, &pipe_ends[1], &pipe_ends[0]));
+    lipc_handle rows[] = {connection[0], pipe_ends[0]};
+    for (int i = 0; i < 2; i++) {
+        test_row = i == 0 ? "connection" : "pipe";
+        CHECK(lipc_send_file(rows[i], file, 100, 0) == 100);
+        make_blocking(rows[i]);
+        CHECK_ERROR(LIPC_EINVAL, lipc_send_file(rows[i], file, 100, -1)); /* room or not */
+        CHECK_OK(lipc_adopt(rows[i]));
+        leave_no_room(rows[i]);
+        make_blocking(rows[i]);
+        for (int timeout = -1; timeout <= 1; timeout++) /* it would wait for room, whatever is asked for */
+            CHECK_ERROR(LIPC_EINVAL, lipc_send_file(rows[i], file, 100, timeout));
+        CHECK_INT(100 + 100 * i, position(file));
+        CHECK_OK(lipc_adopt(rows[i]));
+        CHECK_ERROR(LIPC_ETIMEDOUT, lipc_send_file(rows[i], file, 100, 1));
+    }
+    close_all((lipc_handle[]){file, connection[0], connection[1], pipe_ends[0], pipe_ends[1]}, 5);
+}
+
 TEST(what_cannot_be_sent_is_refused) {
     lipc_handle a, b, reader, writer;
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
@@ -124,6 +156,7 @@ TEST(what_cannot_be_sent_is_refused) {
     lipc_handle file = numbered_file(1);
     CHECK_ERROR(LIPC_EBADF, lipc_send_file(a, LIPC_INVALID_HANDLE, 1, -1));
     CHECK_ERROR(LIPC_EBADF, lipc_send_file(LIPC_INVALID_HANDLE, file, 1, -1));
+    CHECK_ERROR(LIPC_EBADF, lipc_send_file(LIPC_INVALID_HANDLE, file, 0, -1));
     CHECK_ERROR(LIPC_EBADF, lipc_send_file(a, only_written, 1, -1));
     CHECK(lipc_send_file(a, reader, 1, -1) < 0); /* EINVAL or, on other versions, ESPIPE */
     CHECK(lipc_send_file(a, b, 1, -1) < 0);
@@ -205,17 +238,69 @@ TEST(a_splice_waits_for_who_is_not_ready_and_no_longer_than_allowed) {
     pid_t process = start(give_a_byte, &p.source);
     CHECK_INT(1, lipc_splice(p.from, p.writer, 9, -1));
     join(process);
-    while (lipc_write(p.to, much, 1 << 16, 0) > 0) { /* no room */
-    }
+    leave_no_room(p.to);
     CHECK_ERROR(LIPC_EAGAIN, lipc_splice(p.reader, p.to, 1, 0));
     CHECK_ERROR(LIPC_ETIMEDOUT, lipc_splice(p.reader, p.to, 1, 2));
     CHECK(read_some(p.sink, 0) > 0);
     CHECK_INT(1, lipc_splice(p.reader, p.to, 1, -1));
-    while (lipc_write(p.writer, much, 1 << 16, 0) > 0) {
-    }
+    leave_no_room(p.writer);
     CHECK_INT(1, lipc_write(p.source, "x", 1, 0));
     CHECK_ERROR(LIPC_EAGAIN, lipc_splice(p.from, p.writer, 1, 0));
     CHECK_ERROR(LIPC_ETIMEDOUT, lipc_splice(p.from, p.writer, 1, 2));
+    close_relay(&p);
+}
+
+TEST(a_splice_from_blocking_handles_keeps_its_time_and_to_them_is_refused) {
+    static const struct {
+        const char *name;
+        bool full; /* what is written to; otherwise there is nothing to read */
+    } rows[] = {{"nothing to read", false}, {"no room", true}};
+    for (int i = 0; i < 2; i++) {
+        test_row = rows[i].name;
+        relay p = open_relay();
+        lipc_handle reader, writer;
+        CHECK_OK(lipc_pipe(NULL, &reader, &writer));
+        if (rows[i].full) {
+            CHECK_INT(1, lipc_write(p.source, "x", 1, 0));
+            CHECK_INT(1, lipc_write(p.writer, "x", 1, 0));
+            leave_no_room(p.to);
+            leave_no_room(writer);
+        }
+        make_blocking(p.from);
+        make_blocking(p.reader);
+        const lipc_handle ways[][2] = {{p.from, writer}, {p.reader, p.to}, {p.reader, writer}};
+        for (int w = 0; w < 3; w++) {
+            CHECK_ERROR(LIPC_EAGAIN, lipc_splice(ways[w][0], ways[w][1], 1, 0));
+            CHECK_ERROR(LIPC_ETIMEDOUT, lipc_splice(ways[w][0], ways[w][1], 1, 2));
+            make_blocking(ways[w][1]);
+            for (int timeout = -1; timeout <= 1; timeout++)
+                CHECK_ERROR(LIPC_EINVAL, lipc_splice(ways[w][0], ways[w][1], 1, timeout));
+            CHECK_OK(lipc_adopt(ways[w][1]));
+        }
+        close_all((lipc_handle[]){reader, writer}, 2);
+        close_relay(&p);
+    }
+}
+
+TEST(a_file_is_spliced_into_a_pipe_from_its_position_on) {
+    relay p = open_relay();
+    lipc_handle file = file_of_much();
+    CHECK_INT(1000, lipc_splice(file, p.writer, 1000, 0));
+    CHECK_INT(1000, position(file));
+    int64_t n = 1000, more;
+    while ((more = lipc_splice(file, p.writer, SIZE_MAX, 0)) > 0) /* until the pipe is full */
+        n += more;
+    CHECK_ERROR(LIPC_EAGAIN, more);
+    CHECK_ERROR(LIPC_ETIMEDOUT, lipc_splice(file, p.writer, 1, 2));
+    CHECK_INT(n, position(file)); /* what was moved, no more */
+    CHECK_INT(n, lipc_splice(p.reader, p.to, SIZE_MAX, 0));
+    CHECK_INT(n, read_some(p.sink, 0));
+    CHECK(memcmp(much, got, (size_t)n) == 0);
+    CHECK(lseek((int)file, MUCH - 70, SEEK_SET) >= 0);
+    CHECK_INT(70, lipc_splice(file, p.writer, 1000, -1));
+    for (int timeout = -1; timeout <= 1; timeout++)
+        CHECK_INT(0, lipc_splice(file, p.writer, 1000, timeout)); /* the end */
+    CHECK_OK(lipc_close(file));
     close_relay(&p);
 }
 
