@@ -2,8 +2,8 @@
 
 package ipc
 
-// Copying within the system. What it refuses, and what fails there, is left to the ordinary copy, which does it or knows whose
-// error it is: a call that fails has moved nothing. That the peer is gone is an error at once, so that nothing is read for it.
+// Copying within the system. What it refuses, and what fails there, is left to reads and writes, which do it or know
+// whose error it is: a call that fails has moved nothing.
 
 import (
 	"io"
@@ -14,29 +14,31 @@ import (
 	"syscall"
 )
 
-// readFromSystem has the system write what it can take from r by itself. done: there is no more to do.
+// readFromSystem writes what it can take from r with the system's help. done: there is no more to do.
 func (c *Conn) readFromSystem(r io.Reader) (n int64, done bool, err error) {
 	limit := int64(math.MaxInt64)
 	limited, _ := r.(*io.LimitedReader)
 	if limited != nil {
 		r, limit = limited.R, limited.N
 	}
+	s := newSplicer(c)
 	switch source := r.(type) {
 	case *Conn:
-		n, err = relay(source, c, limit)
-		done = true
+		s.readConn(source)
 	case connReader:
-		n, err = relay(source.conn, c, limit)
-		done = true
+		s.readConn(source.conn)
 	default:
-		if f, ok := regularFile(r); ok {
-			n, done, err = c.sendFile(f, limit)
+		file, size, ok := regularFile(r)
+		if !ok {
+			return 0, false, nil
 		}
+		s.readFile(file, size)
 	}
+	n, err = s.run(limit)
 	if limited != nil {
 		limited.N -= n
 	}
-	return n, done, err
+	return n, true, err
 }
 
 // attempt makes attempts until one comes to an end, which it reports, and waits in between, as an operation does.
@@ -52,167 +54,130 @@ func (e *endpoint) attempt(d *direction, attempt func(fd uintptr) bool) error {
 	return rawConn{e}.Write(attempt)
 }
 
+// readAtHand reads what is there, and does not wait for it. It returns 0 if that is nothing, and leaves errors to Read.
+func (c *Conn) readAtHand(b []byte) (int, error) {
+	var r result
+	c.end.attempt(&c.end.in, func(fd uintptr) bool { r = coreRead(fd, b); return true })
+	return max(int(r), 0), nil
+}
+
 // A file is what package os has: an *os.File, or what it gives io.Copy in place of one.
 type file interface {
+	io.ReadSeeker
 	syscall.Conn
 	Stat() (fs.FileInfo, error)
 }
 
-// regularFile returns r if it is a regular file. Types from elsewhere that embed a file may read in a way of their own.
-func regularFile(r io.Reader) (file, bool) {
-	f, ok := r.(file)
-	if !ok {
-		return nil, false
+// regularFile returns r, and its size, if it is a regular file. Types from elsewhere that embed a file may read in a way of their own.
+func regularFile(r io.Reader) (f file, size int64, ok bool) {
+	if f, ok = r.(file); !ok {
+		return nil, 0, false
 	}
 	t := reflect.TypeOf(r)
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
 	}
 	if t.PkgPath() != "os" {
-		return nil, false
+		return nil, 0, false
 	}
 	info, err := f.Stat()
-	return f, err == nil && info.Mode().IsRegular()
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, 0, false
+	}
+	return f, info.Size(), true
 }
 
-// sendMost is how many bytes of a file are sent before others may write.
-const sendMost = 1 << 20
-
-// sendFile writes what is left of a file. One that seems to be at its end may be one whose size nobody knows, as those in
-// /proc, and is left to the ordinary copy.
-func (c *Conn) sendFile(f file, limit int64) (sent int64, done bool, err error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, false, nil
-	}
-	var handle uintptr
-	var r result
-	var fileErr error
-	send := func(fd uintptr) bool {
-		r = coreSendFile(handle, fd, min(limit-sent, sendMost))
-		return true
-	}
-	attempt := func(fd uintptr) bool {
-		handle = fd
-		fileErr = raw.Read(send)
-		return fileErr != nil || !r.busy()
-	}
-	for sent < limit {
-		switch err := c.end.attempt(&c.end.out, attempt); {
-		case err != nil:
-			return sent, true, c.opError("write", err)
-		case fileErr != nil:
-			return sent, false, nil
-		case r.gone():
-			return sent, true, c.opError("write", r.err())
-		case r < 0:
-			return sent, false, nil
-		case r == 0:
-			return sent, sent > 0, nil
-		}
-		sent += int64(r)
-	}
-	return sent, true, nil
-}
-
-// Bytes that come in small parts go through a buffer, which takes fewer system calls than a pipe, and no pipe. Those that fill
-// the buffer are followed through a pipe, which the system gives to a user only so many of at that size.
-const (
-	relayBufferSize = 32 << 10
-	largestPipe     = 1 << 20
-	smallestPipe    = 128 << 10 // through a smaller one it takes as long as through the buffer
-)
-
-var relayBuffers = sync.Pool{New: func() any { return new([relayBufferSize]byte) }}
-
-// relay writes to one connection what is read from another, at most so many bytes.
-func relay(from, to *Conn, limit int64) (written int64, err error) {
-	s := splicer{from: from, to: to}
-	return s.run(limit)
-}
-
-// A splicer moves bytes from one connection to another.
+// A splicer copies to a connection, and moves through a pipe what there is much of. The pipe is filled in the turn of
+// those who read, and emptied in the turn of those who write: neither is held while the other takes long.
 type splicer struct {
-	from, to    *Conn
-	read, write uintptr // the pipe's ends
-	size        int64   // of the pipe; 0: there is none
-	refused     bool    // by the system
-	most, left  int64   // how many bytes to take into the pipe, and how many are in it
-	spliced     int64   // how many went through it
-	result      result
+	copier
+	fill    func()
+	drain   func() error
+	pipe    pipe
+	refused bool  // by the system
+	most    int64 // how many bytes to take into the pipe
+	left    int64 // how many are in it
+	spliced int64 // how many went through it
+	result  result
+}
+
+func newSplicer(to *Conn) *splicer {
+	s := &splicer{copier: copier{to: to}}
+	s.bulk = s.splice
+	s.drain = func() error { return to.opError("write", to.end.attempt(&to.end.out, s.drainTo)) }
+	return s
+}
+
+func (s *splicer) readConn(from *Conn) {
+	s.from, s.buffers = from, smallBuffers
+	s.fill = func() { from.end.attempt(&from.end.in, s.fillFrom) }
+}
+
+// readFile is for a file that has about so many bytes; whether that is so is left to Read, which finds the end.
+func (s *splicer) readFile(from file, size int64) {
+	s.from, s.buffers, s.much = from, mediumBuffers, size > mediumBuffer
+	raw, err := from.SyscallConn()
+	s.refused = err != nil
+	s.fill = func() {
+		if s.most = min(s.most, size); s.most > 0 {
+			raw.Read(s.fillFrom)
+			size -= max(int64(s.result), 0)
+		}
+	}
 }
 
 func (s *splicer) run(limit int64) (written int64, err error) {
-	buffer := relayBuffers.Get().(*[relayBufferSize]byte)
-	defer relayBuffers.Put(buffer)
-	defer s.close()
-	for bulk := false; written < limit; {
-		var n int64
-		if bulk && s.open() {
-			n, err = s.splice(limit-written, buffer[:])
-		} else {
-			n, err = s.copy(buffer[:min(limit-written, relayBufferSize)])
-		}
-		written += n
-		if err == io.EOF {
-			return written, nil
-		}
-		if err != nil {
-			return written, err
-		}
-		bulk = n >= relayBufferSize
+	pipes.begin()
+	defer pipes.end()
+	written, err = s.copier.run(limit)
+	if file, ok := s.from.(io.Seeker); ok && s.unwritten > 0 {
+		file.Seek(-s.unwritten, io.SeekCurrent)
 	}
-	return written, nil
+	return written, err
 }
 
-// copy moves what can be read at once through the buffer.
-func (s *splicer) copy(buffer []byte) (int64, error) {
-	n, err := s.from.Read(buffer)
-	if err != nil {
-		return 0, err
-	}
-	n, err = s.to.Write(buffer[:n])
-	return int64(n), err
-}
-
-// splice moves what can be read at once, at most so many bytes, through the pipe.
-func (s *splicer) splice(most int64, buffer []byte) (moved int64, err error) {
-	s.most = min(most, s.size)
-	if err := s.from.end.attempt(&s.from.end.in, s.fill); err != nil {
-		return 0, s.from.opError("read", err)
-	}
-	if s.result == 0 {
-		return 0, io.EOF
-	}
-	if s.result < 0 {
-		s.refused = true
+// splice moves what is there, at most so many bytes. It returns 0 where there is no pipe, at the end, and where reading
+// fails: the next Read finds it again.
+func (s *splicer) splice(most int64) (moved int, err error) {
+	if s.refused {
 		return 0, nil
 	}
+	s.most, s.result = most, 0
+	if s.fill(); s.result <= 0 {
+		return 0, nil
+	}
+	defer func() { pipes.give(s.pipe, s.left == 0) }()
 	filled := int64(s.result)
 	s.left = filled
-	err = s.to.end.attempt(&s.to.end.out, s.drain)
-	moved = filled - s.left
-	s.spliced += moved
-	if err == nil && s.result.gone() {
-		err = s.result.err()
+	err = s.drain()
+	s.spliced += filled - s.left
+	for err == nil && s.left > 0 { // the system refuses, and it takes a Write to do it, or to say why
+		s.refused = true
+		_, err = s.step(mediumBuffers, s.readPipe, s.left)
 	}
-	if err != nil || s.left == 0 {
-		return moved, s.to.opError("write", err)
-	}
-	rest, err := s.rescue(buffer)
-	return moved + rest, err
+	s.unwritten += s.left
+	return int(filled - s.unwritten), err
 }
 
-// fill takes bytes into the pipe, which is empty: it is the connection that has to be waited for.
-func (s *splicer) fill(fd uintptr) bool {
-	s.result = coreSplice(fd, s.write, s.most)
+// fillFrom takes what is there into a pipe, which it has only if that is something: while it waits others may have it.
+func (s *splicer) fillFrom(fd uintptr) bool {
+	s.pipe, s.refused = pipes.take()
+	if s.pipe.size == 0 {
+		s.result = 0
+		return true
+	}
+	s.result = coreSplice(fd, s.pipe.write, min(s.most, s.pipe.size))
+	if s.result <= 0 {
+		pipes.give(s.pipe, true)
+		s.refused = s.result < 0 && !s.result.busy()
+	}
 	return !s.result.busy()
 }
 
-// drain gives what is in the pipe to the connection.
-func (s *splicer) drain(fd uintptr) bool {
+// drainTo gives what is in the pipe to the connection.
+func (s *splicer) drainTo(fd uintptr) bool {
 	for s.left > 0 {
-		if s.result = coreSplice(s.read, fd, s.left); s.result <= 0 {
+		if s.result = coreSplice(s.pipe.read, fd, s.left); s.result <= 0 {
 			return !s.result.busy()
 		}
 		s.left -= int64(s.result)
@@ -220,39 +185,94 @@ func (s *splicer) drain(fd uintptr) bool {
 	return true
 }
 
-// rescue writes what is in the pipe by way of the buffer, when the system refuses to.
-func (s *splicer) rescue(buffer []byte) (moved int64, err error) {
-	s.refused = true
-	for s.left > 0 {
-		r := corePipeRead(s.read, buffer[:min(s.left, int64(len(buffer)))])
-		if r < 0 {
-			return moved, s.from.opError("read", r.err())
-		}
-		s.left -= int64(r)
-		n, err := s.to.Write(buffer[:r])
-		moved += int64(n)
-		if err != nil {
-			return moved, err
-		}
-	}
-	return moved, nil
+func (s *splicer) readPipe(b []byte) (int, error) {
+	r := corePipeRead(s.pipe.read, b)
+	s.left -= max(int64(r), 0)
+	return max(int(r), 0), r.err()
 }
 
-// open makes the pipe, of what size the system allows, and reports whether there is one to be used.
-func (s *splicer) open() bool {
-	for size := largestPipe; s.size == 0 && !s.refused; size /= 2 {
-		var r result
-		if s.read, s.write, r = corePipe(&PipeConfig{BufferSize: size}); r >= 0 {
-			s.size = int64(size)
-		}
-		s.refused = s.size == 0 && size == smallestPipe
-	}
-	return !s.refused
+// A pipe is empty while nobody has it.
+type pipe struct {
+	read, write uintptr
+	size        int64
 }
 
-func (s *splicer) close() {
-	if s.size > 0 {
-		coreClose(s.read)
-		coreClose(s.write)
+// Through a pipe smaller than smallestPipe it takes as long as through a buffer. Linux lets the processes of a user
+// without privileges have 64 pipes of largestPipe (fs.pipe-user-pages-soft, pipe(7)); to have no more than mostPipes
+// leaves others theirs.
+const (
+	largestPipe  = 1 << 20
+	smallestPipe = 128 << 10
+	mostPipes    = 8
+)
+
+// A pipePool has the pipes of all copies. A copy that waits for something to read has none, and those that are free are
+// closed when no copy is under way.
+type pipePool struct {
+	mu     sync.Mutex
+	copies int // that are under way
+	taken  int
+	free   []pipe
+}
+
+var pipes pipePool
+
+func (p *pipePool) begin() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.copies++
+}
+
+func (p *pipePool) end() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.copies--; p.copies == 0 {
+		for _, free := range p.free {
+			free.close()
+		}
+		p.free = p.free[:0]
 	}
+}
+
+// take returns a pipe, or one of no size where others have them all or the system refuses.
+func (p *pipePool) take() (taken pipe, refused bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.taken == mostPipes {
+		return pipe{}, false
+	}
+	if last := len(p.free) - 1; last >= 0 {
+		taken, p.free = p.free[last], p.free[:last]
+	} else if taken = newPipe(); taken.size == 0 {
+		return taken, true
+	}
+	p.taken++
+	return taken, false
+}
+
+// give takes a pipe back, which is closed if it is not empty.
+func (p *pipePool) give(given pipe, empty bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	if empty {
+		p.free = append(p.free, given)
+	} else {
+		given.close()
+	}
+}
+
+// newPipe makes a pipe of what size the system allows; if none, the zero pipe.
+func newPipe() pipe {
+	for size := int64(largestPipe); size >= smallestPipe; size /= 2 {
+		if read, write, r := corePipe(&PipeConfig{BufferSize: int(size)}); r >= 0 {
+			return pipe{read, write, size}
+		}
+	}
+	return pipe{}
+}
+
+func (p pipe) close() {
+	coreClose(p.read)
+	coreClose(p.write)
 }

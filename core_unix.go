@@ -260,12 +260,7 @@ func coreReceiveFrom(handle uintptr, b []byte, peer *coreName) result {
 		C.size_t(len(b)), peer))
 }
 
-// coreSendFile writes at most size bytes of a file from its position on; 0 is its end.
-func coreSendFile(handle, file uintptr, size int64) result {
-	return result(C.lipc_send_file(C.lipc_handle(handle), C.lipc_handle(file), C.size_t(size), 0))
-}
-
-// coreSplice moves at most size bytes; one of the two is a pipe.
+// coreSplice moves at most size bytes, 0 at the end of from; one of the two is a pipe.
 func coreSplice(from, to uintptr, size int64) result {
 	return result(C.lipc_splice(C.lipc_handle(from), C.lipc_handle(to), C.size_t(size), 0))
 }

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -483,6 +484,48 @@ func TestErrorsOfTheOtherSideOfACopyAreItsOwn(t *testing.T) {
 	}()
 	_, err = io.Copy(closed, a)
 	require.ErrorIs(t, err, os.ErrClosed)
+}
+
+// memory returns how many bytes are in use.
+func memory() int64 {
+	runtime.GC()
+	runtime.GC() // what a sync.Pool holds goes with the second
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc + m.StackInuse)
+}
+
+// copiesToAFile starts copies from connections to a file. moved waits until that has so many bytes from each.
+func copiesToAFile(t *testing.T, count int) (sources []*ipc.Conn, moved func(size int64)) {
+	t.Helper()
+	f, err := os.OpenFile(fileOf(t, nil).Name(), os.O_WRONLY|os.O_APPEND, 0)
+	require.NoError(t, err)
+	t.Cleanup(func() { f.Close() })
+	for range count {
+		a, b := pair(t)
+		sources = append(sources, a)
+		go io.Copy(f, b) // until the test closes it
+	}
+	return sources, func(size int64) {
+		t.Helper()
+		require.Eventually(t, func() bool {
+			info, err := os.Stat(f.Name())
+			return err == nil && info.Size() == int64(count)*size
+		}, 30*time.Second, time.Millisecond)
+	}
+}
+
+func TestCopiesToFilesThatWaitTakeLittleMemory(t *testing.T) {
+	leakcheck.Start(t)
+	const count = 500
+	before := memory()
+	sources, moved := copiesToAFile(t, count)
+	for _, source := range sources {
+		_, err := source.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	moved(1)
+	require.Less(t, memory()-before, int64(count*32<<10))
 }
 
 func TestWritesBetweenThePartsOfACopyStayWhole(t *testing.T) {

@@ -84,6 +84,20 @@ func TestRelayLeavesNoPipeBehind(t *testing.T) {
 	a.Close()
 }
 
+func TestCopiesToFilesThatWaitAfterMuchTakeLittleMemory(t *testing.T) {
+	leakcheck.Start(t)
+	const count, much = 200, 300_000
+	before := memory()
+	sources, moved := copiesToAFile(t, count)
+	content := make([]byte, much)
+	for _, source := range sources {
+		_, err := source.Write(content)
+		require.NoError(t, err)
+	}
+	moved(much)
+	require.Less(t, memory()-before, int64(count*64<<10))
+}
+
 func TestFilesWhoseSizeNobodyKnowsAreCopied(t *testing.T) {
 	leakcheck.Start(t)
 	if !onLinux {
