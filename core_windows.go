@@ -26,6 +26,17 @@ static int64_t ipc_async_write(lipc_handle handle, const char *data, size_t size
 	return lipc_async_write(handle, data, size, &o->async);
 }
 
+// The keys of what a port reported. The operation of a completion is no pointer in Go's hands: a process that shares a handle
+// of the port's reports whatever address it likes, and the garbage collector stops the program at one that is not the heap's.
+static int ipc_port_wait(lipc_handle port, size_t capacity, uintptr_t *ret_keys) {
+	enum { MOST = 64 };
+	lipc_completion completions[MOST];
+	int n = lipc_port_wait(port, -1, capacity < MOST ? capacity : MOST, completions);
+	for (int i = 0; i < n; i++)
+		ret_keys[i] = completions[i].async != NULL ? (uintptr_t)completions[i].async : completions[i].key;
+	return n;
+}
+
 #cgo noescape ipc_async_read
 #cgo nocallback ipc_async_read
 #cgo noescape ipc_async_receive
@@ -34,8 +45,8 @@ static int64_t ipc_async_write(lipc_handle handle, const char *data, size_t size
 #cgo nocallback ipc_async_write
 #cgo noescape lipc_async_finish
 #cgo nocallback lipc_async_finish
-#cgo noescape lipc_port_wait
-#cgo nocallback lipc_port_wait
+#cgo noescape ipc_port_wait
+#cgo nocallback ipc_port_wait
 #cgo noescape lipc_peer_sid
 #cgo nocallback lipc_peer_sid
 #cgo noescape lipc_pipe_ids_get
@@ -187,18 +198,9 @@ func corePortAdd(port, handle uintptr) (taken bool, r result) {
 	return false, r
 }
 
-type coreCompletion = C.lipc_completion
-
-// key is what an operation, or a watch, is known by.
-func completionKey(c *coreCompletion) uintptr {
-	if c.async != nil {
-		return uintptr(unsafe.Pointer(c.async))
-	}
-	return uintptr(c.key)
-}
-
-func corePortWait(port uintptr, completions []coreCompletion) result {
-	return result(C.lipc_port_wait(C.lipc_handle(port), -1, C.size_t(len(completions)), unsafe.SliceData(completions)))
+// corePortWait stores the keys of operations and watches that may be over.
+func corePortWait(port uintptr, keys []uintptr) result {
+	return result(C.ipc_port_wait(C.lipc_handle(port), C.size_t(len(keys)), (*C.uintptr_t)(unsafe.Pointer(unsafe.SliceData(keys)))))
 }
 
 func coreListenerHandle(l *coreListener) uintptr { return uintptr(C.lipc_listener_handle(l)) }

@@ -32,14 +32,14 @@ func (p *port) open() (uintptr, result) {
 }
 
 // serve wakes waiters, many for each call into C. A completion that nobody knows of was one too many, see lipc_port_wait,
-// and so may be one that wakes somebody: whoever wakes looks whether it is over.
+// or is of another process that shares a handle; and so may be one that wakes somebody: whoever wakes looks whether it is over.
 func (p *port) serve() {
-	completions := make([]coreCompletion, 64)
+	keys := make([]uintptr, 64)
 	for {
-		n := corePortWait(p.handle, completions)
+		n := corePortWait(p.handle, keys)
 		p.mu.RLock()
-		for i := range completions[:max(n, 0)] {
-			wake(p.waiters[completionKey(&completions[i])])
+		for _, key := range keys[:max(n, 0)] {
+			wake(p.waiters[key])
 		}
 		p.mu.RUnlock()
 	}

@@ -149,7 +149,8 @@ typedef struct lipc_completion {
 /* Waits for completions, takes at most capacity of them, and returns how many. A completion too many may come for an
  * operation that was over when it was started (the system's documentation leaves open whether ERROR_MORE_DATA at once
  * is reported): so whether one is over is for lipc_async_finish() to tell, and whether its memory is still there, for
- * the caller. Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
+ * the caller. Another process that has a duplicate of a handle of the port's starts operations on it, too, which are
+ * reported here with addresses that it chooses: async is to be compared, and never to be followed. Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
 LIPC_API int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_completion *ret_completions);
 
 /* Makes lipc_port_wait() return a completion with this key, and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */

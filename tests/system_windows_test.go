@@ -36,7 +36,7 @@ func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERR
 const idleConnections = 10_000
 
 // systemRoles are those of this system alone.
-var systemRoles = map[string]role{"keeper": keeperRole}
+var systemRoles = map[string]role{"keeper": keeperRole, "sharer": sharerRole}
 
 // requireNameGone wants nothing to be left of a name.
 func requireNameGone(t *testing.T, name ipc.Name) {

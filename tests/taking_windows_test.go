@@ -1,0 +1,188 @@
+package tests
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+// overlappedPipe returns the two ends of a pipe that the library has no part in, opened for overlapped operation.
+func overlappedPipe() (server, client windows.Handle, err error) {
+	name := fmt.Sprintf(`\\.\pipe\lipc-%d-overlapped-%d`, os.Getpid(), pathNumber.Add(1))
+	path, err := windows.UTF16PtrFromString(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	server, err = windows.CreateNamedPipe(path, windows.PIPE_ACCESS_DUPLEX|windows.FILE_FLAG_OVERLAPPED,
+		windows.PIPE_TYPE_BYTE, 1, 4096, 4096, 0, nil)
+	if err != nil {
+		return 0, 0, err
+	}
+	client, err = windows.CreateFile(path, windows.GENERIC_READ|windows.GENERIC_WRITE, 0, nil, windows.OPEN_EXISTING,
+		windows.FILE_FLAG_OVERLAPPED, 0)
+	if err != nil {
+		windows.CloseHandle(server)
+	}
+	return server, client, err
+}
+
+// sharerRole dials NAME, and shares the ends of a pipe with whoever accepts, in ways that a decent program would not. It
+// answers "make" with the handles of both ends of a pipe of its own, and "use A B ADDRESS" with "used", after it has read
+// from A what it wrote to B, thousands of times, in operations of which each is at another ADDRESS, see [useEnd].
+func sharerRole(args []string, orders *bufio.Scanner) error {
+	name, err := ipc.ParseName(args[0])
+	if err != nil {
+		return err
+	}
+	c, err := ipc.Dial(context.Background(), name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	for orders.Scan() {
+		var a, b windows.Handle
+		var address uintptr
+		if orders.Text() == "make" {
+			if a, b, err = overlappedPipe(); err != nil {
+				return err
+			}
+			fmt.Println("made", uintptr(a), uintptr(b))
+			continue
+		}
+		if _, err := fmt.Sscanf(orders.Text(), "use %d %d %x", &a, &b, &address); err != nil {
+			return err
+		}
+		if err := useEnd(a, b, address); err != nil {
+			return err
+		}
+		fmt.Println("used")
+	}
+	return nil
+}
+
+// useEnd reads and writes 2000 times. What completes is reported to the completion port of a, whoever gave it one, with the
+// address of the operation: one of 8 MiB from address on, where this process must have nothing.
+func useEnd(a, b windows.Handle, address uintptr) error {
+	const times, size = 2000, 8 << 20
+	memory, err := windows.VirtualAlloc(address, size, windows.MEM_COMMIT|windows.MEM_RESERVE, windows.PAGE_READWRITE)
+	if err != nil {
+		return err
+	}
+	defer windows.VirtualFree(memory, 0, windows.MEM_RELEASE)
+	for i := range times {
+		// What the system writes to is out of Go's sight, so that the address is a number here.
+		at := memory + uintptr(i)*(size/times)&^15
+		if err := readOnce(a, b, at); err != nil {
+			return fmt.Errorf("operation %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+// readOnce starts to read from one end in an operation at address, and writes to the other until it is over: others read
+// there, too.
+func readOnce(a, b windows.Handle, address uintptr) error {
+	o := (*windows.Overlapped)(*(*unsafe.Pointer)(unsafe.Pointer(&address)))
+	*o = windows.Overlapped{}
+	var got [1]byte
+	err := windows.ReadFile(a, got[:], nil, o)
+	for {
+		if err != nil && !errors.Is(err, windows.ERROR_IO_PENDING) && !errors.Is(err, windows.ERROR_IO_INCOMPLETE) {
+			return err
+		}
+		var n uint32
+		if err = windows.GetOverlappedResult(a, o, &n, false); err == nil {
+			return nil
+		}
+		event, failed := windows.CreateEvent(nil, 1, 0, nil)
+		if failed != nil {
+			return failed
+		}
+		w := windows.Overlapped{HEvent: event}
+		failed = windows.WriteFile(b, []byte("x"), nil, &w)
+		if errors.Is(failed, windows.ERROR_IO_PENDING) {
+			failed = windows.GetOverlappedResult(b, &w, &n, true)
+		}
+		windows.CloseHandle(event)
+		if failed != nil {
+			return failed
+		}
+	}
+}
+
+// sharing connects to a process in the role of a sharer.
+func sharing(t *testing.T) (*ipc.Conn, *process) {
+	t.Helper()
+	l, name := listenAs(t, ipc.SysListen{})
+	peer := start(t, "sharer", name.String())
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c, peer
+}
+
+// addresses are some where this process has nothing, and some where it had objects before, of which the garbage collector
+// would say that they must not be there.
+func addresses() map[string]uintptr {
+	heap := make([]byte, 64<<20)
+	had := (uintptr(unsafe.Pointer(unsafe.SliceData(heap))) + 1<<16 - 1) &^ (1<<16 - 1) // where memory can be had
+	runtime.KeepAlive(heap)
+	heap = nil
+	runtime.GC()
+	return map[string]uintptr{"far": 0x3000_0000_0000, "had": had}
+}
+
+// readWhile reads from r, and collects garbage, while f runs; then w writes what ends it.
+func readWhile(t *testing.T, r io.Reader, w io.Writer, f func()) {
+	t.Helper()
+	read := make(chan error)
+	go func() {
+		b := make([]byte, 1)
+		for b[0] != '.' {
+			if _, err := io.ReadFull(r, b); err != nil {
+				read <- err
+				return
+			}
+			runtime.GC()
+		}
+		read <- nil
+	}()
+	f()
+	_, err := w.Write([]byte("."))
+	require.NoError(t, err)
+	require.NoError(t, <-read)
+}
+
+func TestPeerThatUsesAConnectionThatItWasGivenHarmsNobody(t *testing.T) {
+	leakcheck.Start(t)
+	c, peer := sharing(t)
+	for what, address := range addresses() {
+		a, b := pair(t)
+		var numbers []uintptr
+		for _, end := range []*ipc.Conn{a, b} {
+			f, err := end.File()
+			require.NoError(t, err)
+			number, err := c.GiveFile(f)
+			require.NoError(t, err)
+			require.NoError(t, f.Close())
+			numbers = append(numbers, number)
+		}
+		t.Log(what)
+		readWhile(t, a, b, func() {
+			peer.order("use %d %d %x", numbers[0], numbers[1], address)
+			peer.expect("used")
+		})
+	}
+	runtime.GC()
+}
