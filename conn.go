@@ -193,7 +193,8 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 
 // File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
 // non-blocking mode and what CloseRead and CloseWrite do. On Windows they share the completion port of whoever first read or
-// wrote; [FileConn] and package os can do without it.
+// wrote; [FileConn] and package os can do without it. Of a connection that was taken from another process it is
+// [errors.ErrUnsupported].
 func (c *conn) File() (*os.File, error) {
 	name := c.peer()
 	if name.types == 0 {

@@ -205,6 +205,10 @@ func corePortWait(port uintptr, keys []uintptr) result {
 
 func coreListenerHandle(l *coreListener) uintptr { return uintptr(C.lipc_listener_handle(l)) }
 
+func coreIsOverlapped(handle uintptr) result {
+	return result(C.lipc_is_overlapped(C.lipc_handle(handle)))
+}
+
 func coreSetInherit(handle uintptr, on bool) result {
 	return result(C.lipc_set_inherit(C.lipc_handle(handle), cint(on)))
 }

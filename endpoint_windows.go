@@ -7,6 +7,7 @@ package ipc
 // may write to its buffer, and what it brought, if it was quicker, is not lost.
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"runtime"
@@ -38,6 +39,7 @@ type held struct {
 	in, out *coreOperation // made when first needed
 	ported  bool           // the handle has a port, this one or, then
 	foreign bool           // another
+	shared  bool           // with a process that is not trusted
 }
 
 func (h *held) release() {
@@ -369,7 +371,14 @@ func (e *endpoint) peerCredentials() (credentials Credentials, err error) {
 	return credentials, nil
 }
 
+// distrust has operations report through events alone, never through a port: whoever shares the handle can take the port from
+// it, or put another in its place, at any time.
+func (e *endpoint) distrust() { e.held.ported, e.held.foreign, e.held.shared = true, true, true }
+
 func (e *endpoint) duplicate(name Name) (*os.File, error) {
+	if e.held != nil && e.held.shared {
+		return nil, fmt.Errorf("the process that it was taken from could end this one with the file: %w", unsupported())
+	}
 	var duplicate uintptr
 	err := e.control(func(handle uintptr) (r result) {
 		if r = e.addToPort(); r >= 0 { // otherwise os.NewFile gives it to a port of its own

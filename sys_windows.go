@@ -206,43 +206,116 @@ func (e *endpoint) flush() error {
 // The connection has still to be closed.
 func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control(coreDisconnect)) }
 
-// GiveFile gives the peer's process a duplicate of f's handle, of whatever kind, and returns its number there; f stays the
-// caller's. What passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the
-// peer makes a file of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given
-// would be one of its own handles. The peer's process is the one that had its ID when it connected. This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE),
-// as it is for processes of the same user; otherwise the error is [fs.ErrPermission].
+// GiveFile gives the peer's process a duplicate of f's handle, and returns its number there; f stays the caller's. What
+// passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the peer makes a file
+// of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given would be one of its own
+// handles, and see TakeFile for what this process could do with the file that both then have.
+//
+// The peer's process is the one that had its ID when it connected. This process must be allowed to duplicate handles into the
+// peer's (PROCESS_DUP_HANDLE), as it is for processes of the same user; otherwise the error is [fs.ErrPermission].
+//
+// A file that the runtime polls, as one is that [os.NewFile] made of a handle for overlapped operation, is
+// [errors.ErrUnsupported]: what the peer does with it would be reported to the runtime, and end this process. (A deadline of
+// such a file is reset.) The File of a connection or pipe of this package can be given.
 func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
-	raw, err := f.SyscallConn()
-	if err == nil {
-		var given error
-		err = raw.Control(func(handle uintptr) {
-			given = c.withPeerProcess(func(process int) (r result) {
-				number, r = coreDuplicateInto(handle, process)
-				return r
-			})
+	number, err = give(f, func(handle uintptr) (number uintptr, err error) {
+		err = c.withPeerProcess(func(process int) (r result) {
+			number, r = coreDuplicateInto(handle, process)
+			return r
 		})
-		if err == nil {
-			err = given
-		}
-	}
+		return number, err
+	})
 	return number, c.opError("give", err)
 }
 
+func give(f *os.File, duplicate func(handle uintptr) (uintptr, error)) (number uintptr, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	if f.SetDeadline(time.Time{}) == nil { // the one way to learn it
+		return 0, fmt.Errorf("the runtime polls the file, which the peer could end this process with: %w", unsupported())
+	}
+	var given error
+	err = raw.Control(func(handle uintptr) { number, given = duplicate(handle) })
+	if err == nil {
+		err = given
+	}
+	return number, err
+}
+
 // TakeFile returns a duplicate of a handle of the peer's process, by its number there. It is the counterpart of GiveFile for
-// a process that may duplicate the peer's handles. What the number is the peer may lie about, as far as handles of the process
-// reach that had its ID when it connected; a handle of another kind than the caller expects, one in use for synchronous
-// operations among them, may make what is done with the file wait. A number that means something else to every process, as
-// those of the process itself do, is [syscall.EBADF].
+// a process that may duplicate the peer's handles. The peer may lie about what the number is, as far as handles of the process
+// reach that had its ID when it connected. Errors:
+//
+//   - [syscall.EBADF]: it has no such handle, or one that means something else to every process, as those of the process
+//     itself do, or one that is no file: an event, a process, a section.
+//   - [errors.ErrUnsupported]: the file was opened for overlapped operation (FILE_FLAG_OVERLAPPED). The runtime would poll it,
+//     to which all that the peer does with it would be reported, too; one operation of the peer's would end this process. A
+//     connection is for [Conn.TakeConn] and [Conn.TakeMessageConn].
+//
+// What the file is, is for the caller to look at: a file of a file system, a directory, a console, an end of a pipe. The two
+// processes share its position. While an operation of the peer's goes on, all that is done with the file waits, and TakeFile
+// does, too: a peer that reads from a pipe to which nobody writes can make it wait for ever.
 func (c *conn) TakeFile(number uintptr) (*os.File, error) {
-	var handle uintptr
-	err := c.withPeerProcess(func(process int) (r result) {
+	handle, err := c.takeHandle(number)
+	if err == nil {
+		switch r := coreIsOverlapped(handle); {
+		case r < 0:
+			err = r.err()
+		case r > 0:
+			err = fmt.Errorf("the file was opened for overlapped operation, and the peer could end this process with it: %w",
+				unsupported())
+		default:
+			return os.NewFile(handle, "ipc: received"), nil
+		}
+		coreClose(handle)
+	}
+	return nil, c.opError("take", err)
+}
+
+// TakeConn is TakeFile of a connection: the end of a named pipe in byte mode that goes both ways, and was opened for overlapped
+// operation, as a [Conn] of the peer's is. What the peer does with its own handle for that end harms nobody but the two: it
+// can read what was meant for the other, write in between, or end the connection. The File of such a connection is
+// [errors.ErrUnsupported], see TakeFile.
+func (c *conn) TakeConn(number uintptr) (*Conn, error) {
+	taken := new(Conn)
+	if err := c.takeConn(&taken.conn, number, kindStream); err != nil {
+		return nil, c.opError("take", err)
+	}
+	return taken, nil
+}
+
+// TakeMessageConn is TakeConn of a connection of messages, as a [MessageConn] of the peer's is.
+func (c *conn) TakeMessageConn(number uintptr) (*MessageConn, error) {
+	taken := new(MessageConn)
+	if err := c.takeConn(&taken.conn, number, kindMessage); err != nil {
+		return nil, c.opError("take", err)
+	}
+	return taken, nil
+}
+
+func (c *conn) takeConn(taken *conn, number uintptr, kind result) error {
+	handle, err := c.takeHandle(number)
+	if err != nil {
+		return err
+	}
+	if r := coreKind(handle); !r.isKind(kind) {
+		coreClose(handle)
+		return r.kindErr(kind)
+	}
+	if err = adoptHandle(taken, handle, kind); err == nil {
+		taken.end.distrust()
+	}
+	return err
+}
+
+func (c *conn) takeHandle(number uintptr) (handle uintptr, err error) {
+	err = c.withPeerProcess(func(process int) (r result) {
 		handle, r = coreDuplicateFrom(number, process)
 		return r
 	})
-	if err != nil {
-		return nil, c.opError("take", err)
-	}
-	return os.NewFile(handle, "ipc: received"), nil
+	return handle, err
 }
 
 func (c *conn) withPeerProcess(call func(process int) result) error {

@@ -62,6 +62,11 @@ typedef struct lipc_connect_windows {
 /* What this end may do: LIPC_READ, LIPC_WRITE, or both. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int lipc_pipe_access(lipc_handle handle);
 
+/* Whether a handle of a file, of whatever kind, was opened for overlapped operation: 1 or 0. What was not waits in every
+ * call while one of its operations goes on, in whatever process; this call does, too. Errors: LIPC_EBADF (also: it is no
+ * file, but an event, a process or the like). */
+LIPC_API int lipc_is_overlapped(lipc_handle handle);
+
 /* Waits until the peer has read all that was written, FlushFileBuffers. Closing does not lose what the peer has not
  * read yet, but lipc_disconnect() does. On Wine a client's flush returns at once.
  *

@@ -8,7 +8,9 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"syscall"
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/lipc/ipc"
@@ -105,20 +107,26 @@ func readOnce(a, b windows.Handle, address uintptr) error {
 		if err = windows.GetOverlappedResult(a, o, &n, false); err == nil {
 			return nil
 		}
-		event, failed := windows.CreateEvent(nil, 1, 0, nil)
-		if failed != nil {
-			return failed
-		}
-		w := windows.Overlapped{HEvent: event}
-		failed = windows.WriteFile(b, []byte("x"), nil, &w)
-		if errors.Is(failed, windows.ERROR_IO_PENDING) {
-			failed = windows.GetOverlappedResult(b, &w, &n, true)
-		}
-		windows.CloseHandle(event)
-		if failed != nil {
+		if failed := writeByte(b); failed != nil {
 			return failed
 		}
 	}
+}
+
+// writeByte writes one byte, and waits until that is over.
+func writeByte(handle windows.Handle) error {
+	event, err := windows.CreateEvent(nil, 1, 0, nil)
+	if err != nil {
+		return err
+	}
+	defer windows.CloseHandle(event)
+	o := windows.Overlapped{HEvent: event}
+	var n uint32
+	err = windows.WriteFile(handle, []byte("x"), nil, &o)
+	if errors.Is(err, windows.ERROR_IO_PENDING) {
+		err = windows.GetOverlappedResult(handle, &o, &n, true)
+	}
+	return err
 }
 
 // sharing connects to a process in the role of a sharer.
@@ -185,4 +193,183 @@ func TestPeerThatUsesAConnectionThatItWasGivenHarmsNobody(t *testing.T) {
 		})
 	}
 	runtime.GC()
+}
+
+func TestPeerThatGoesOnUsingAConnectionThatWasTakenHarmsNobody(t *testing.T) {
+	leakcheck.Start(t)
+	c, peer := sharing(t)
+	for _, address := range addresses() {
+		peer.order("make")
+		var a, b uintptr
+		_, err := fmt.Sscanf(peer.answer(), "made %d %d", &a, &b)
+		require.NoError(t, err)
+		taken, err := c.TakeConn(a)
+		require.NoError(t, err)
+		other, err := c.TakeConn(b)
+		require.NoError(t, err)
+		readWhile(t, taken, other, func() {
+			peer.order("use %d %d %x", a, b, address)
+			peer.expect("used")
+		})
+
+		_, err = c.TakeFile(a)
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		_, err = taken.File()
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		require.NoError(t, taken.SetReadDeadline(time.Now().Add(time.Millisecond)))
+		_, err = taken.Read(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, taken.Close())
+		require.NoError(t, other.Close())
+	}
+}
+
+// setPort makes port the one that a handle reports to, 0 none: FileReplaceCompletionInformation, of Windows 8.1. Wine 8
+// does not know it.
+func setPort(handle, port windows.Handle) error {
+	const fileReplaceCompletionInformation = 61
+	information := struct{ port, key uintptr }{uintptr(port), 0}
+	var block windows.IO_STATUS_BLOCK
+	return windows.NtSetInformationFile(handle, &block, (*byte)(unsafe.Pointer(&information)),
+		uint32(unsafe.Sizeof(information)), fileReplaceCompletionInformation)
+}
+
+func TestConnectionThatWasTakenReliesOnNoPort(t *testing.T) {
+	leakcheck.Start(t)
+	c, _ := pair(t)
+	a, b, err := overlappedPipe()
+	require.NoError(t, err)
+	defer windows.CloseHandle(a)
+	defer windows.CloseHandle(b)
+	mine, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)
+	require.NoError(t, err)
+	defer windows.CloseHandle(mine)
+	taken, err := c.TakeConn(uintptr(a))
+	require.NoError(t, err)
+	defer taken.Close()
+	read := func() {
+		t.Helper()
+		got := make(chan error)
+		go func() {
+			_, err := io.ReadFull(taken, make([]byte, 1))
+			got <- err
+		}()
+		require.NoError(t, writeByte(b))
+		require.NoError(t, <-got)
+	}
+	read()
+	_, err = windows.CreateIoCompletionPort(a, mine, 0, 0) // it has none yet
+	require.NoError(t, err)
+	read()
+	if !onWine {
+		require.NoError(t, setPort(a, 0))
+		read()
+	}
+}
+
+// holder is a handle of the system's, and what closes it.
+func holder(t *testing.T, handle windows.Handle, err error) uintptr {
+	t.Helper()
+	require.NoError(t, err)
+	t.Cleanup(func() { windows.CloseHandle(handle) })
+	return uintptr(handle)
+}
+
+// openHandle opens what is at a path.
+func openHandle(t *testing.T, path string, flags uint32) uintptr {
+	t.Helper()
+	name, err := windows.UTF16PtrFromString(path)
+	require.NoError(t, err)
+	handle, err := windows.CreateFile(name, windows.GENERIC_READ, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, nil,
+		windows.OPEN_EXISTING, flags, 0)
+	return holder(t, handle, err)
+}
+
+func TestOnlyFilesAreTakenAsFiles(t *testing.T) {
+	leakcheck.Start(t)
+	c, _ := pair(t)
+	dir := leakcheck.Dir(t)
+	event, err := windows.CreateEvent(nil, 1, 0, nil)
+	holder(t, event, err)
+	port, err := windows.CreateIoCompletionPort(windows.InvalidHandle, 0, 0, 0)
+	holder(t, port, err)
+	section, err := windows.CreateFileMapping(windows.InvalidHandle, nil, windows.PAGE_READWRITE, 0, 4096, nil)
+	holder(t, section, err)
+	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(os.Getpid()))
+	holder(t, process, err)
+	var token windows.Token
+	err = windows.OpenProcessToken(windows.CurrentProcess(), windows.TOKEN_QUERY, &token)
+	holder(t, windows.Handle(token), err)
+	for what, handle := range map[string]windows.Handle{
+		"event": event, "port": port, "section": section, "process": process, "token": windows.Handle(token),
+		"this process": windows.CurrentProcess(), "this thread": windows.CurrentThread(), "none": 0, "odd": 3, "unused": 1 << 20,
+	} {
+		_, err := c.TakeFile(uintptr(handle))
+		require.ErrorIs(t, err, syscall.EBADF, what)
+		_, err = c.TakeConn(uintptr(handle))
+		require.Error(t, err, what)
+	}
+	a, b, err := overlappedPipe()
+	holder(t, b, err)
+	for what, number := range map[string]uintptr{
+		"pipe":      holder(t, a, nil),
+		"file":      openHandle(t, os.Args[0], windows.FILE_FLAG_OVERLAPPED),
+		"directory": openHandle(t, dir, windows.FILE_FLAG_OVERLAPPED|windows.FILE_FLAG_BACKUP_SEMANTICS),
+	} {
+		_, err := c.TakeFile(number)
+		require.ErrorIs(t, err, errors.ErrUnsupported, what)
+		require.ErrorContains(t, err, "take ipc: ", what)
+	}
+	for what, number := range map[string]uintptr{
+		"file":      openHandle(t, os.Args[0], 0),
+		"device":    openHandle(t, "NUL", 0),
+		"directory": openHandle(t, dir, windows.FILE_FLAG_BACKUP_SEMANTICS),
+	} {
+		taken, err := c.TakeFile(number)
+		require.NoError(t, err, what)
+		b := make([]byte, 2)
+		n, err := taken.Read(b)
+		require.Equal(t, what == "file", err == nil && string(b[:n]) == "MZ", "%s: %v", what, err)
+		require.NoError(t, taken.Close(), what)
+		_, err = c.TakeConn(number)
+		require.ErrorIs(t, err, syscall.ENOTSOCK, what)
+	}
+}
+
+func TestConnectionsOfMessagesAreTakenAsSuch(t *testing.T) {
+	leakcheck.Start(t)
+	c, _ := pair(t)
+	a, b := messagePair(t)
+	number := uintptr(handleOf(t, a))
+	_, err := c.TakeConn(number)
+	require.ErrorIs(t, err, syscall.ENOTSOCK)
+	taken, err := c.TakeMessageConn(number)
+	require.NoError(t, err)
+	defer taken.Close()
+	require.NoError(t, taken.Send([]byte("message")))
+	got, err := b.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.Equal(t, "message", string(got))
+}
+
+func TestFileThatTheRuntimePollsIsNotGiven(t *testing.T) {
+	leakcheck.Start(t)
+	c, _ := pair(t)
+	a, b, err := overlappedPipe()
+	holder(t, b, err)
+	polled := os.NewFile(uintptr(a), "polled")
+	defer polled.Close()
+	_, err = c.GiveFile(polled)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.ErrorContains(t, err, "give ipc: ")
+
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	for _, end := range []*os.File{r, w} {
+		number, err := c.GiveFile(end) // to this same process
+		require.NoError(t, err)
+		require.NoError(t, windows.CloseHandle(windows.Handle(number)))
+	}
 }

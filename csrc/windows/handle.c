@@ -73,17 +73,22 @@ int lipc_kind(lipc_handle handle) {
     }
 }
 
-int lipc_adopt(lipc_handle handle) {
+int lipc_is_overlapped(lipc_handle handle) {
+    const ULONG synchronous = 0x10 | 0x20; /* FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT */
     ULONG mode = 0;
+    int r = lipc__query((HANDLE)handle, LIPC__FILE_MODE_INFORMATION, &mode, sizeof mode);
+    return r < 0 ? r : !(mode & synchronous);
+}
+
+int lipc_adopt(lipc_handle handle) {
     int kind = lipc_kind(handle);
     if (kind < 0)
         return kind;
-    int r = lipc__query((HANDLE)handle, LIPC__FILE_MODE_INFORMATION, &mode, sizeof mode);
-    if (r < 0)
-        return r;
-    if (mode & (0x10 | 0x20)) /* FILE_SYNCHRONOUS_IO_ALERT, FILE_SYNCHRONOUS_IO_NONALERT */
-        return lipc__fault(LIPC_ENOTSUP);
-    r = lipc_set_inherit(handle, false);
+    int r = lipc_is_overlapped(handle);
+    if (r == 0)
+        r = lipc__fault(LIPC_ENOTSUP);
+    if (r >= 0)
+        r = lipc_set_inherit(handle, false);
     return r < 0 ? r : kind;
 }
 

@@ -54,6 +54,31 @@ TEST(what_was_not_opened_for_overlapped_operation_is_not_adopted) {
     CHECK(CloseHandle(client) && CloseHandle(server));
 }
 
+TEST(what_was_opened_for_overlapped_operation_is_told_from_the_rest) {
+    lipc_handle event, a, b;
+    HANDLE file = program_file(), reader, writer;
+    char program[MAX_PATH];
+    CHECK_INT(0, lipc_is_overlapped((lipc_handle)file));
+    CHECK(CloseHandle(file));
+    CHECK_ERROR(LIPC_EBADF, lipc_is_overlapped((lipc_handle)file));
+    GetModuleFileNameA(NULL, program, sizeof program);
+    file = CreateFileA(program, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
+    CHECK_INT(1, lipc_is_overlapped((lipc_handle)file));
+    CHECK(CloseHandle(file));
+    CHECK(CreatePipe(&reader, &writer, NULL, 0));
+    CHECK_INT(0, lipc_is_overlapped((lipc_handle)reader));
+    CHECK_INT(0, lipc_is_overlapped((lipc_handle)writer));
+    CHECK(CloseHandle(reader) && CloseHandle(writer));
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
+    CHECK_INT(1, lipc_is_overlapped(a));
+    CHECK_INT(1, lipc_is_overlapped(b));
+    close_ends(a, b);
+    CHECK_OK(lipc_event(&event));
+    CHECK_ERROR(LIPC_EBADF, lipc_is_overlapped(event)); /* it is no file */
+    CHECK_OK(lipc_close(event));
+    CHECK_ERROR(LIPC_EBADF, lipc_is_overlapped((lipc_handle)GetCurrentProcess()));
+}
+
 TEST(the_server_of_a_connection_has_the_name_and_its_client_none) {
     EACH_NAME_TYPE(type) {
         lipc_name name = name_for(type, "s"), told;
