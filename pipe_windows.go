@@ -9,6 +9,9 @@ import (
 	"syscall"
 )
 
+// Flush waits until what was written has been read, as [Conn.Flush] does. The deadline and Close end it.
+func (w *PipeWriter) Flush() error { return w.opError("flush", w.end.flush()) }
+
 func openPipe(r, w *endpoint, pc *PipeConfig) error {
 	hr, hw, result := corePipe(pc)
 	if result < 0 {

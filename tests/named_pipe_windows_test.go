@@ -449,6 +449,31 @@ func TestFlushWaitsForThePeerToRead(t *testing.T) {
 	require.ErrorIs(t, new(ipc.Conn).Flush(), syscall.EINVAL)
 }
 
+func TestFlushOfAPipeWaitsForItsReader(t *testing.T) {
+	leakcheck.Start(t)
+	r, w := newPipe(t, new(ipc.PipeConfig))
+	require.NoError(t, w.Flush())
+	_, err := w.Write([]byte("unread"))
+	require.NoError(t, err)
+	require.NoError(t, w.SetDeadline(time.Now().Add(-time.Second)))
+	err = w.Flush()
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.ErrorContains(t, err, "flush ipc")
+	if !onWine { // where the flush of the end that connected waits for nothing
+		require.NoError(t, w.SetDeadline(time.Now().Add(20*time.Millisecond)))
+		require.ErrorIs(t, w.Flush(), os.ErrDeadlineExceeded)
+	}
+	require.NoError(t, w.SetDeadline(time.Time{}))
+	flushed := make(chan error)
+	go func() { flushed <- w.Flush() }()
+	_, err = io.ReadFull(r, make([]byte, 6))
+	require.NoError(t, err)
+	require.NoError(t, <-flushed)
+	require.NoError(t, w.Close())
+	require.ErrorIs(t, w.Flush(), net.ErrClosed)
+	require.ErrorIs(t, new(ipc.PipeWriter).Flush(), syscall.EINVAL)
+}
+
 func TestFlushEndsWhenThePeerIsGone(t *testing.T) {
 	leakcheck.Start(t)
 	for range 20 {
