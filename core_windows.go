@@ -213,17 +213,31 @@ func coreSetInherit(handle uintptr, on bool) result {
 	return result(C.lipc_set_inherit(C.lipc_handle(handle), cint(on)))
 }
 
-// coreDuplicateInto gives a process a duplicate of a handle; coreDuplicateFrom fetches one.
+// coreDuplicateInto gives a process a duplicate of a handle.
 func coreDuplicateInto(handle uintptr, process int) (duplicate uintptr, r result) {
 	var h C.lipc_handle
 	r = result(C.lipc_duplicate_into(C.lipc_handle(handle), C.uint32_t(process), &h))
 	return uintptr(h), r
 }
 
-func coreDuplicateFrom(handle uintptr, process int) (duplicate uintptr, r result) {
+// coreGive gives the peer of a connection a duplicate of a handle; coreTake fetches one. connected is the time of the connection,
+// in nanoseconds since 1970.
+func coreGive(connection uintptr, connected int64, handle uintptr) (duplicate uintptr, r result) {
 	var h C.lipc_handle
-	r = result(C.lipc_duplicate_from(C.lipc_handle(handle), C.uint32_t(process), &h))
+	r = result(C.lipc_give(C.lipc_handle(connection), fileTime(connected), C.lipc_handle(handle), &h))
 	return uintptr(h), r
+}
+
+func coreTake(connection uintptr, connected int64, number uintptr) (duplicate uintptr, r result) {
+	var h C.lipc_handle
+	r = result(C.lipc_take(C.lipc_handle(connection), fileTime(connected), C.lipc_handle(number), &h))
+	return uintptr(h), r
+}
+
+// fileTime is a time as the system has it: in units of 100 ns since 1601.
+func fileTime(nanoseconds int64) C.int64_t {
+	const from1601to1970 = 11_644_473_600 * 10_000_000
+	return C.int64_t(nanoseconds/100 + from1601to1970)
 }
 
 func coreFlush(handle uintptr, timeout time.Duration) result {
@@ -247,6 +261,18 @@ func coreDiscard(handle uintptr, left int) {
 }
 
 type coreIDs = C.lipc_pipe_ids
+
+// idOf is one of a process or session: -1 on another machine.
+func idOf(number C.uint32_t) int {
+	if number == C.LIPC_REMOTE {
+		return -1
+	}
+	return int(number)
+}
+
+func corePipeIsServer(handle uintptr) result {
+	return result(C.lipc_pipe_is_server(C.lipc_handle(handle)))
+}
 
 func corePipeIDs(handle uintptr) (ids coreIDs, r result) {
 	r = result(C.lipc_pipe_ids_get(C.lipc_handle(handle), &ids))

@@ -40,6 +40,8 @@ type held struct {
 	ported  bool           // the handle has a port, this one or, then
 	foreign bool           // another
 	shared  bool           // with a process that is not trusted
+
+	connected int64 // when this end was accepted, connected or adopted, in nanoseconds since 1970
 }
 
 func (h *held) release() {
@@ -72,7 +74,7 @@ type systemDirection struct {
 // open takes a handle over.
 func (e *endpoint) open(handle uintptr, kind result) {
 	e.kind = kind
-	e.held = &held{handle: handle}
+	e.held = &held{handle: handle, connected: time.Now().UnixNano()}
 	e.ended = sync.NewCond(&e.mu)
 	e.stop = runtime.AddCleanup(e, func(h *held) { h.release() }, e.held)
 }

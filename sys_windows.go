@@ -5,6 +5,7 @@ package ipc
 // What Windows alone has: the options and operations of named pipes.
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -127,28 +128,40 @@ func (s *SysDial) check() error {
 	return s.Direction.check()
 }
 
-// ClientProcessID returns the ID of the process that dialled.
+// IsServer reports whether this is the end that was accepted, not the one that dialled. Of a pair, one is.
+func (c *conn) IsServer() (is bool, err error) {
+	err = c.end.control(func(handle uintptr) result {
+		r := corePipeIsServer(handle)
+		is = r > 0
+		return r
+	})
+	return is, c.opError("get", err)
+}
+
+// ClientProcessID returns the ID of the process that dialled, -1 if this is the server's end and the client is on another
+// machine.
 func (c *conn) ClientProcessID() (int, error) {
 	ids, err := c.ids()
-	return int(ids.client_process), err
+	return idOf(ids.client_process), err
 }
 
-// ClientSessionID returns the terminal services session of the process that dialled.
+// ClientSessionID returns the terminal services session of the process that dialled, -1 as for ClientProcessID.
 func (c *conn) ClientSessionID() (int, error) {
 	ids, err := c.ids()
-	return int(ids.client_session), err
+	return idOf(ids.client_session), err
 }
 
-// ServerProcessID returns the ID of the process that listened.
+// ServerProcessID returns the ID of the process that listened, -1 if this is the client's end and the server is on another
+// machine.
 func (c *conn) ServerProcessID() (int, error) {
 	ids, err := c.ids()
-	return int(ids.server_process), err
+	return idOf(ids.server_process), err
 }
 
-// ServerSessionID returns the terminal services session of the process that listened.
+// ServerSessionID returns the terminal services session of the process that listened, -1 as for ServerProcessID.
 func (c *conn) ServerSessionID() (int, error) {
 	ids, err := c.ids()
-	return int(ids.server_session), err
+	return idOf(ids.server_session), err
 }
 
 func (c *conn) ids() (ids coreIDs, err error) {
@@ -211,21 +224,45 @@ func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control
 // of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given would be one of its own
 // handles, and see TakeFile for what this process could do with the file that both then have.
 //
-// The peer's process is the one that had its ID when it connected. This process must be allowed to duplicate handles into the
-// peer's (PROCESS_DUP_HANDLE), as it is for processes of the same user; otherwise the error is [fs.ErrPermission].
+// This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE), as it is for processes of the same
+// user; otherwise the error is [fs.ErrPermission]. The peer's process is the one that has its ID, unless it was created after
+// this end was accepted or dialled: then the peer's has ended, [fs.ErrNotExist]. (That a client ended, and its ID was reused,
+// while it waited to be accepted is not noticed.) To a peer on another machine nothing can be given, [errors.ErrUnsupported].
 //
 // A file that the runtime polls, as one is that [os.NewFile] made of a handle for overlapped operation, is
 // [errors.ErrUnsupported]: what the peer does with it would be reported to the runtime, and end this process. (A deadline of
 // such a file is reset.) The File of a connection or pipe of this package can be given.
 func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
 	number, err = give(f, func(handle uintptr) (number uintptr, err error) {
-		err = c.withPeerProcess(func(process int) (r result) {
-			number, r = coreDuplicateInto(handle, process)
+		err = c.end.control(func(end uintptr) (r result) {
+			number, r = coreGive(end, c.end.held.connected, handle)
 			return r
 		})
-		return number, err
+		return number, explainRemote(err)
 	})
 	return number, c.opError("give", err)
+}
+
+// GiveFileTo is [Conn.GiveFile] to any process, which the caller has kept from ending: an ID can be reused once its process
+// has ended. A process that does not exist is [fs.ErrNotExist].
+func GiveFileTo(process int, f *os.File) (number uintptr, err error) {
+	if process < 0 || process > math.MaxInt32 {
+		err = &optionError{fmt.Sprintf("%d is no process ID", process)}
+	} else {
+		number, err = give(f, func(handle uintptr) (uintptr, error) {
+			number, r := coreDuplicateInto(handle, process)
+			return number, r.err()
+		})
+	}
+	return number, opError("give", Name{}, Name{}, err)
+}
+
+// explainRemote says why no handle goes to, or comes from, another machine.
+func explainRemote(err error) error {
+	if errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("the peer is on another machine: %w", err)
+	}
+	return err
 }
 
 func give(f *os.File, duplicate func(handle uintptr) (uintptr, error)) (number uintptr, err error) {
@@ -245,8 +282,8 @@ func give(f *os.File, duplicate func(handle uintptr) (uintptr, error)) (number u
 }
 
 // TakeFile returns a duplicate of a handle of the peer's process, by its number there. It is the counterpart of GiveFile for
-// a process that may duplicate the peer's handles. The peer may lie about what the number is, as far as handles of the process
-// reach that had its ID when it connected. Errors:
+// a process that may duplicate the peer's handles, and finds the peer's process as that does. The peer may lie about what the
+// number is, as far as the handles of its process reach. Errors, besides those of GiveFile:
 //
 //   - [syscall.EBADF]: it has no such handle, or one that means something else to every process, as those of the process
 //     itself do, or one that is no file: an event, a process, a section.
@@ -311,19 +348,9 @@ func (c *conn) takeConn(taken *conn, number uintptr, kind result) error {
 }
 
 func (c *conn) takeHandle(number uintptr) (handle uintptr, err error) {
-	err = c.withPeerProcess(func(process int) (r result) {
-		handle, r = coreDuplicateFrom(number, process)
+	err = c.end.control(func(end uintptr) (r result) {
+		handle, r = coreTake(end, c.end.held.connected, number)
 		return r
 	})
-	return handle, err
-}
-
-func (c *conn) withPeerProcess(call func(process int) result) error {
-	return c.end.control(func(handle uintptr) result {
-		peer, r := corePeerCredentials(handle)
-		if r < 0 {
-			return r
-		}
-		return call(peer.PID)
-	})
+	return handle, explainRemote(err)
 }

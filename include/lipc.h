@@ -552,7 +552,7 @@ typedef struct lipc_credentials {
 
 /* The peer's credentials. Linux: SO_PEERCRED, unix(7). OpenBSD: SO_PEERCRED. NetBSD: LOCAL_PEEREID. macOS, FreeBSD,
  * DragonFly BSD: LOCAL_PEERCRED; macOS adds LOCAL_PEERPID. Windows: the process id, GetNamedPipeClientProcessId and
- * GetNamedPipeServerProcessId; for the user see lipc_peer_sid().
+ * GetNamedPipeServerProcessId, -1 for a peer on another machine; for the user see lipc_peer_sid().
  *
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);

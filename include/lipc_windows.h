@@ -78,11 +78,18 @@ LIPC_API int lipc_flush(lipc_handle handle, int timeout_ms);
  * call fails. The handle has still to be closed. Errors: LIPC_EBADF, LIPC_ENOTSOCK (the end of a client). */
 LIPC_API int lipc_disconnect(lipc_handle handle);
 
-/* The two processes of a connection, GetNamedPipeClientProcessId and its kin. */
+/* Whether this is the end of the one that listened, or made the pipe: 1 or 0. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
+LIPC_API int lipc_pipe_is_server(lipc_handle handle);
+
+/* An id of a process, or session, on another machine: there it means something else, and it is that machine's word. */
+#define LIPC_REMOTE UINT32_MAX
+
+/* The two processes of a connection, GetNamedPipeClientProcessId and its kin. A peer on another machine has LIPC_REMOTE
+ * for both ids. A process id can be reused once its process has ended. */
 typedef struct lipc_pipe_ids {
-    uint32_t client_process; /* process id of who connected */
+    uint32_t client_process; /* process id of the one that connected */
     uint32_t client_session; /* its session, as Remote Desktop and fast user switching have them */
-    uint32_t server_process; /* process id of who listens */
+    uint32_t server_process; /* process id of the one that listens */
     uint32_t server_session; /* its session */
 } lipc_pipe_ids;
 
@@ -112,6 +119,19 @@ LIPC_API int lipc_revert(void);
  * which means something else to everybody), LIPC_ENOENT (no such process), LIPC_EACCES. */
 LIPC_API int lipc_duplicate_into(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
 LIPC_API int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
+
+/* The same with the peer of a connection: lipc_give() is lipc_duplicate_into() its process, lipc_take() lipc_duplicate_from()
+ * it. connected is the time when this end was accepted or connected, GetSystemTimeAsFileTime() as one number: a process that
+ * was created later is not the peer, but has got its id since (LIPC_ENOENT). 0: that is not checked. What the system does
+ * not tell is whether a client that has waited to be accepted had ended by then, and its id been reused.
+ *
+ * What lipc_take() brings may be any handle that the peer has, see lipc_is_overlapped(), and the peer goes on using it: it
+ * can read and write at the same place, and take the completion port from a file or put another in its place. An operation
+ * with an event of its own whose lowest bit is set, as those of lipc_read() and of lipc_async.event are, relies on neither.
+ *
+ * Errors besides: LIPC_ENOTSUP (the peer is on another machine), LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+LIPC_API int lipc_give(lipc_handle connection, int64_t connected, lipc_handle handle, lipc_handle *ret_handle);
+LIPC_API int lipc_take(lipc_handle connection, int64_t connected, lipc_handle handle, lipc_handle *ret_handle);
 
 /* ==================================== Asynchronous operations ================================= */
 

@@ -90,7 +90,13 @@ func TestBothEndsKnowTheProcessesAndTheirSessions(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c.want, got)
 	}
+	for c, want := range map[*ipc.Conn]bool{accepted: true, dialled: false} {
+		is, err := c.IsServer()
+		require.NoError(t, err)
+		require.Equal(t, want, is)
+	}
 	require.NoError(t, accepted.Close())
+	require.ErrorIs(t, second(accepted.IsServer()), net.ErrClosed)
 	require.ErrorIs(t, second(accepted.ClientProcessID()), net.ErrClosed)
 	require.ErrorIs(t, second(new(ipc.Conn).ServerProcessID()), syscall.EINVAL)
 }

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -372,4 +374,62 @@ func TestFileThatTheRuntimePollsIsNotGiven(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, windows.CloseHandle(windows.Handle(number)))
 	}
+}
+
+func TestFilesAreGivenToAnyProcess(t *testing.T) {
+	leakcheck.Start(t)
+	f, err := os.Open(os.Args[0])
+	require.NoError(t, err)
+	defer f.Close()
+	number, err := ipc.GiveFileTo(os.Getpid(), f)
+	require.NoError(t, err)
+	given := os.NewFile(number, "given")
+	b := make([]byte, 2)
+	_, err = given.ReadAt(b, 0)
+	require.NoError(t, err)
+	require.Equal(t, "MZ", string(b), "how every program begins")
+	require.NoError(t, given.Close())
+
+	_, err = ipc.GiveFileTo(-1, f)
+	require.ErrorIs(t, err, syscall.EINVAL)
+	_, err = ipc.GiveFileTo(os.Getpid(), nil)
+	require.ErrorIs(t, err, os.ErrInvalid)
+	_, err = ipc.GiveFileTo(0x7fff_fff0, f)
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	require.ErrorContains(t, err, "give ipc: ")
+}
+
+// A name as other machines have it goes through the system's file server, also on the same machine.
+func TestPeersOnOtherMachinesHaveNoProcess(t *testing.T) {
+	leakcheck.Start(t)
+	l, name := listenAs(t, ipc.SysListen{AcceptRemote: true})
+	const here = `\\.\`
+	if onWine { // which has no other machines
+		return
+	}
+	client, err := ipc.Dial(t.Context(), ipc.Path(`\\localhost\`+strings.TrimPrefix(name.String(), here)))
+	require.NoError(t, err)
+	defer client.Close()
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	f, err := os.Open(os.Args[0])
+	require.NoError(t, err)
+	defer f.Close()
+	for _, c := range []*ipc.Conn{client, server} {
+		_, err = c.GiveFile(f)
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+		require.ErrorContains(t, err, "another machine")
+		_, err = c.TakeFile(f.Fd())
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+	credentials, err := server.PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, -1, credentials.PID)
+	id, err := server.ClientProcessID()
+	require.NoError(t, err)
+	require.Equal(t, -1, id)
+	id, err = server.ServerProcessID()
+	require.NoError(t, err)
+	require.Equal(t, os.Getpid(), id)
 }

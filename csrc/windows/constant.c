@@ -10,6 +10,7 @@
     X(LIPC_IMPERSONATION_IDENTIFY) \
     X(LIPC_IMPERSONATION_IMPERSONATE) \
     X(LIPC_IMPERSONATION_DELEGATE) \
+    X(LIPC_REMOTE) \
     X(LIPC_SID_CAPACITY) \
     X(sizeof(lipc_listen_windows)) \
     X(sizeof(lipc_connect_windows)) \

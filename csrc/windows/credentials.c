@@ -1,5 +1,38 @@
 /* Who a peer is. */
 
+/* What not every header declares, and Wine 8 does not have. */
+typedef NTSTATUS(NTAPI *lipc__query_volume)(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG, int);
+typedef BOOL(WINAPI *lipc__computer_name)(HANDLE, LPWSTR, ULONG);
+
+static void (*lipc__function(const wchar_t *library, const char *name))(void) {
+    return (void (*)(void))GetProcAddress(GetModuleHandleW(library), name);
+}
+
+static bool lipc__client_is_remote(HANDLE handle) {
+    wchar_t name[256];
+    lipc__computer_name get = (lipc__computer_name)lipc__function(L"kernel32.dll", "GetNamedPipeClientComputerNameW");
+    return get != NULL && (get(handle, name, sizeof name) || GetLastError() != ERROR_PIPE_LOCAL);
+}
+
+static bool lipc__server_is_remote(HANDLE handle) {
+    lipc__device_information device = {0, 0};
+    IO_STATUS_BLOCK block;
+    lipc__query_volume query = (lipc__query_volume)lipc__function(L"ntdll.dll", "NtQueryVolumeInformationFile");
+    return query(handle, &block, &device, sizeof device, LIPC__FILE_FS_DEVICE_INFORMATION) < 0 ||
+           (device.characteristics & LIPC__FILE_REMOTE_DEVICE);
+}
+
+/* Whether the peer is on another machine: then its ids are that machine's word. */
+static bool lipc__peer_is_remote(HANDLE handle, DWORD flags) {
+    return flags & PIPE_SERVER_END ? lipc__client_is_remote(handle) : lipc__server_is_remote(handle);
+}
+
+int lipc_pipe_is_server(lipc_handle handle) {
+    DWORD flags;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    return r < 0 ? r : (flags & PIPE_SERVER_END) != 0;
+}
+
 int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids) {
     DWORD flags;
     ULONG client, client_session, server, server_session;
@@ -11,6 +44,12 @@ int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids) {
         !SYS_TRUE(GetNamedPipeClientSessionId(h, &client_session)) ||
         !SYS_TRUE(GetNamedPipeServerSessionId(h, &server_session)))
         return lipc__error_from(GetLastError());
+    if (lipc__peer_is_remote(h, flags)) {
+        if (flags & PIPE_SERVER_END)
+            client = client_session = LIPC_REMOTE;
+        else
+            server = server_session = LIPC_REMOTE;
+    }
     *ret_ids = (lipc_pipe_ids){client, client_session, server, server_session};
     return 0;
 }
@@ -18,14 +57,17 @@ int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids) {
 int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials) {
     DWORD flags;
     ULONG pid;
-    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    HANDLE h = (HANDLE)handle;
+    int r = lipc__check_pipe(h, &flags);
     if (r < 0)
         return r;
-    if (!(flags & PIPE_SERVER_END ? SYS_TRUE(GetNamedPipeClientProcessId((HANDLE)handle, &pid))
-                                  : SYS_TRUE(GetNamedPipeServerProcessId((HANDLE)handle, &pid))))
+    bool remote = lipc__peer_is_remote(h, flags);
+    if (!remote && !(flags & PIPE_SERVER_END ? SYS_TRUE(GetNamedPipeClientProcessId(h, &pid))
+                                             : SYS_TRUE(GetNamedPipeServerProcessId(h, &pid))))
         return lipc__error_from(GetLastError());
     memset(ret_credentials, 0xff, sizeof *ret_credentials);
-    ret_credentials->pid = pid;
+    if (!remote)
+        ret_credentials->pid = pid;
     return 0;
 }
 

@@ -43,15 +43,43 @@ int lipc_disconnect(lipc_handle handle) {
     return SYS_TRUE(DisconnectNamedPipe((HANDLE)handle)) ? 0 : lipc__error_from(GetLastError());
 }
 
-/* Duplicates a handle between this process and another. */
-static int lipc__duplicate_between(bool into, uint32_t process, lipc_handle handle, lipc_handle *ret_handle) {
-    if (handle <= 0)
-        return lipc__error(LIPC_EBADF, ERROR_INVALID_HANDLE);
-    HANDLE duplicate, self = GetCurrentProcess(), other = SYS_ALLOCATE(OpenProcess(PROCESS_DUP_HANDLE, FALSE, process));
-    if (other == NULL) {
+static int lipc__process_open(uint32_t id, DWORD access, HANDLE *ret_process) {
+    HANDLE process = SYS_ALLOCATE(OpenProcess(access, FALSE, id));
+    if (process == NULL) {
         DWORD error = GetLastError();
         return error == ERROR_INVALID_PARAMETER ? lipc__error(LIPC_ENOENT, (int)error) : lipc__error_from(error);
     }
+    *ret_process = process;
+    return 0;
+}
+
+/* Opens the peer's process. One that was created after the time of the connection has the peer's id, but is not it. */
+static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE *ret_process) {
+    const ULONGLONG tick = 160000; /* in 100 ns: by so much the time that the system tells may be behind, 1/64 s */
+    lipc_credentials peer;
+    HANDLE process = NULL;
+    FILETIME created, others[3];
+    int r = lipc_peer_credentials(connection, &peer);
+    if (r >= 0 && peer.pid < 0) /* on another machine */
+        r = lipc__fault(LIPC_ENOTSUP);
+    if (r >= 0)
+        r = lipc__process_open((uint32_t)peer.pid, PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION, &process);
+    if (r < 0)
+        return r;
+    if (connected > 0 && !SYS_TRUE(GetProcessTimes(process, &created, &others[0], &others[1], &others[2])))
+        r = lipc__error_from(GetLastError());
+    else if (connected > 0 && ((ULONGLONG)created.dwHighDateTime << 32 | created.dwLowDateTime) > (ULONGLONG)connected + tick)
+        r = lipc__error(LIPC_ENOENT, ERROR_INVALID_PARAMETER);
+    if (r < 0)
+        CloseHandle(process);
+    else
+        *ret_process = process;
+    return r;
+}
+
+/* Duplicates a handle between this process and another, which is closed. */
+static int lipc__duplicate_between(bool into, HANDLE other, lipc_handle handle, lipc_handle *ret_handle) {
+    HANDLE duplicate, self = GetCurrentProcess();
     bool done = SYS_TRUE(DuplicateHandle(into ? self : other, (HANDLE)handle, into ? other : self, &duplicate, 0, FALSE,
                                          DUPLICATE_SAME_ACCESS));
     int r = done ? 0 : lipc__error_from(GetLastError());
@@ -61,10 +89,33 @@ static int lipc__duplicate_between(bool into, uint32_t process, lipc_handle hand
     return r;
 }
 
+static int lipc__duplicate_with(bool into, lipc_handle handle, uint32_t id, lipc_handle *ret_handle) {
+    HANDLE process = NULL;
+    int r = handle > 0 ? lipc__process_open(id, PROCESS_DUP_HANDLE, &process)
+                       : lipc__error(LIPC_EBADF, ERROR_INVALID_HANDLE);
+    return r < 0 ? r : lipc__duplicate_between(into, process, handle, ret_handle);
+}
+
 int lipc_duplicate_into(lipc_handle handle, uint32_t process, lipc_handle *ret_handle) {
-    return lipc__duplicate_between(true, process, handle, ret_handle);
+    return lipc__duplicate_with(true, handle, process, ret_handle);
 }
 
 int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_handle *ret_handle) {
-    return lipc__duplicate_between(false, process, handle, ret_handle);
+    return lipc__duplicate_with(false, handle, process, ret_handle);
+}
+
+static int lipc__duplicate_with_peer(bool into, lipc_handle connection, int64_t connected, lipc_handle handle,
+                                     lipc_handle *ret_handle) {
+    HANDLE process = NULL;
+    int r = handle > 0 ? lipc__peer_process(connection, connected, &process)
+                       : lipc__error(LIPC_EBADF, ERROR_INVALID_HANDLE);
+    return r < 0 ? r : lipc__duplicate_between(into, process, handle, ret_handle);
+}
+
+int lipc_give(lipc_handle connection, int64_t connected, lipc_handle handle, lipc_handle *ret_handle) {
+    return lipc__duplicate_with_peer(true, connection, connected, handle, ret_handle);
+}
+
+int lipc_take(lipc_handle connection, int64_t connected, lipc_handle handle, lipc_handle *ret_handle) {
+    return lipc__duplicate_with_peer(false, connection, connected, handle, ret_handle);
 }

@@ -24,6 +24,8 @@ enum {
     LIPC__FILE_ACCESS_INFORMATION = 8,
     LIPC__FILE_MODE_INFORMATION = 16,
     LIPC__FILE_PIPE_LOCAL_INFORMATION = 24,
+    LIPC__FILE_FS_DEVICE_INFORMATION = 4,
+    LIPC__FILE_REMOTE_DEVICE = 0x10,
     LIPC__FSCTL_PIPE_PEEK = 0x11400C,
     LIPC__PIPE_TYPE_MESSAGE = 1, /* FILE_PIPE_MESSAGE_TYPE, FILE_PIPE_MESSAGE_MODE */
     LIPC__PIPE_REJECT_REMOTE = 2 /* FILE_PIPE_REJECT_REMOTE_CLIENTS */
@@ -33,6 +35,10 @@ typedef struct lipc__pipe_local_information { /* FILE_PIPE_LOCAL_INFORMATION */
     ULONG type, configuration, maximum_instances, current_instances, inbound_quota, read_data_available, outbound_quota,
         write_quota_available, state, end;
 } lipc__pipe_local_information;
+
+typedef struct lipc__device_information { /* FILE_FS_DEVICE_INFORMATION */
+    ULONG type, characteristics;
+} lipc__device_information;
 
 typedef struct lipc__pipe_peek { /* FILE_PIPE_PEEK_BUFFER */
     ULONG state, read_data_available, number_of_messages, message_length;

@@ -171,6 +171,14 @@ static int64_t do_duplicate_into(void) {
     return lipc_duplicate_into(s.handles[0], GetCurrentProcessId(), &out.handles[0]);
 }
 
+static int64_t do_give(void) {
+    return lipc_give(s.handles[0], INT64_MAX / 2, s.handles[1], &out.handles[0]);
+}
+
+static int64_t do_take(void) {
+    return lipc_take(s.handles[0], INT64_MAX / 2, s.handles[1], &out.handles[0]);
+}
+
 static int64_t do_local_name(void) {
     return lipc_local_name(s.handles[0], &out.name);
 }
@@ -251,6 +259,8 @@ static const struct operation {
     {"adopt", with_pair, do_adopt, false},
     {"duplicate", with_pair, do_duplicate, false},
     {"duplicate into a process", with_pair, do_duplicate_into, false},
+    {"give", with_pair, do_give, false},
+    {"take", with_pair, do_take, false},
     {"local name", with_pair, do_local_name, false},
     {"credentials", with_pair, do_credentials, false},
     {"ids", with_pair, do_ids, false},

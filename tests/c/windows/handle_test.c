@@ -249,6 +249,57 @@ TEST(a_process_that_is_not_there_and_a_handle_that_is_not_are_refused) {
     close_ends(a, b);
 }
 
+static int64_t now(void) {
+    FILETIME t;
+    GetSystemTimeAsFileTime(&t);
+    return (int64_t)((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime);
+}
+
+/* Connects, and says the number of a handle; then waits until it is to end. */
+ROLE(connect_and_offer) {
+    lipc_name name = name_argument(0);
+    lipc_handle a, b, connection = connect_to(&name);
+    char number[32];
+    CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
+    snprintf(number, sizeof number, "%lld", (long long)a);
+    say(number);
+    listen_to_test();
+    CHECK_OK(lipc_close(connection));
+}
+
+TEST(handles_go_to_and_come_from_the_peer_that_connected_and_not_one_that_got_its_id_later) {
+    const int64_t second = 10000000; /* in units of 100 ns */
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_on(&name);
+    int64_t before = now();
+    child c = start("connect_and_offer %s", written(&name));
+    lipc_handle there = (lipc_handle)strtoll(hear(&c), NULL, 10), server = accept_from(listener), mine, theirs;
+    int64_t accepted = now();
+    memset(&mine, UNTOUCHED, sizeof mine);
+    /* To whoever connected before it, this process is another that has the same id. */
+    CHECK_ERROR(LIPC_ENOENT, lipc_take(server, before - second, there, &mine));
+    CHECK_ERROR(LIPC_ENOENT, lipc_give(server, before - second, server, &mine));
+    CHECK(is_untouched(&mine, sizeof mine));
+    for (int checked = 0; checked < 2; checked++) {
+        CHECK_OK(lipc_take(server, checked ? accepted : 0, there, &mine));
+        check_born(mine);
+        CHECK_INT(LIPC_STREAM, lipc_kind(mine));
+        CHECK_OK(lipc_give(server, checked ? accepted : 0, mine, &theirs));
+        CHECK_OK(lipc_close(mine));
+        CHECK_OK(lipc_take(server, checked ? accepted : 0, theirs, &mine)); /* it has it */
+        CHECK_OK(lipc_close(mine));
+    }
+    CHECK_ERROR(LIPC_EBADF, lipc_take(server, accepted, (lipc_handle)GetCurrentProcess(), &mine));
+    CHECK_ERROR(LIPC_EBADF, lipc_give(server, accepted, 0, &mine));
+    HANDLE file = program_file();
+    CHECK_ERROR(LIPC_ENOTSOCK, lipc_take((lipc_handle)file, accepted, there, &mine)); /* it is no connection */
+    CHECK(CloseHandle(file));
+    kill_hard(&c);
+    CHECK(lipc_take(server, accepted, there, &mine) < 0);
+    CHECK_OK(lipc_close(server));
+    lipc_listener_close(listener);
+}
+
 /* ------------------------------------------ Inheritance ----------------------------------------- */
 
 /* Says of each handle whether this process has it. */

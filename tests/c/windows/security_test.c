@@ -291,3 +291,18 @@ TEST(only_the_own_machine_is_let_in_unless_it_was_asked_for) {
         close_ends(c.client, c.server);
     }
 }
+
+TEST(an_end_knows_whether_it_is_the_servers) {
+    connection c = connection_of(LIPC_STREAM, NULL, NULL);
+    lipc_handle event, reader, writer;
+    CHECK_INT(1, lipc_pipe_is_server(c.server));
+    CHECK_INT(0, lipc_pipe_is_server(c.client));
+    close_ends(c.client, c.server);
+    CHECK_ERROR(LIPC_EBADF, lipc_pipe_is_server(c.server));
+    CHECK_OK(lipc_pipe(NULL, &reader, &writer));
+    CHECK_INT(1, lipc_pipe_is_server(reader) + lipc_pipe_is_server(writer));
+    close_ends(reader, writer);
+    CHECK_OK(lipc_event(&event));
+    CHECK_ERROR(LIPC_EBADF, lipc_pipe_is_server(event));
+    CHECK_OK(lipc_close(event));
+}
