@@ -18,7 +18,7 @@ type Credentials struct {
 	UID    int    // effective user ID
 	GID    int    // effective group ID
 	Groups []int  // supplementary group IDs (Linux 4.13 and later, macOS, FreeBSD, DragonFly BSD)
-	SID    string // Windows: the user's security identifier
+	SID    string // Windows: the user's security identifier, see [Conn.PeerCredentials]
 }
 
 // String tells what is known, as in "process 4711 of user 1000, group 1000".

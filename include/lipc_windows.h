@@ -100,16 +100,25 @@ LIPC_API int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids);
 enum { LIPC_SID_CAPACITY = 192 };
 
 /* The security identifier of the peer's user as text, "S-1-5-…", and a NUL. Returns its length, or LIPC_EMSGSIZE if
- * size bytes are too few: LIPC_SID_CAPACITY always do. A server asks for whom the client connected as, in whose name it
- * acts for that moment; where the client does not allow that (LIPC_IMPERSONATION_ANONYMOUS), LIPC_EACCES. For a client
- * it is the user of the server's process, LIPC_EACCES if this one may not ask. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
- * LIPC_ENOTCONN. */
+ * size bytes are too few: LIPC_SID_CAPACITY always do.
+ *
+ * A server asks for whom the client acts, in whose name it acts for that moment. Of lipc_connect() that is the user who
+ * connected. Other clients may be such that it is the user who wrote what was read last (SECURITY_DYNAMIC_TRACKING, the
+ * system's default): before anything was read it is not known yet, LIPC_EAGAIN. A client that does not let it be known
+ * (LIPC_IMPERSONATION_ANONYMOUS) is LIPC_EACCES.
+ *
+ * A client asks for the owner of the pipe, in its security descriptor: whoever made the pipe's first instance, or was
+ * named by that. lipc_listen() names the user of its process, unless it is given a descriptor. What other programs make
+ * that run as an administrator may be owned by all of them, S-1-5-32-544. Nobody can make further instances whom the
+ * descriptor does not allow it. LIPC_EACCES: a handle from elsewhere does not have READ_CONTROL.
+ *
+ * Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
 LIPC_API int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size);
 
 /* Lets the calling thread act as the client, as far as the client allows (lipc_connect_windows.impersonation), until
  * lipc_revert(), ImpersonateNamedPipeClient. A thread that cannot revert must not go on. Errors: LIPC_EBADF,
- * LIPC_ENOTSOCK (the end of a client), LIPC_EINVAL (the thread acts as somebody already), LIPC_EACCES (also: nothing has
- * been read from the client yet, ERROR_CANNOT_IMPERSONATE). */
+ * LIPC_ENOTSOCK (the end of a client), LIPC_EINVAL (the thread acts as somebody already), LIPC_EAGAIN (nothing has been
+ * read from the client yet, and it is such that this has to be, see lipc_peer_sid()), LIPC_EACCES. */
 LIPC_API int lipc_impersonate(lipc_handle handle);
 LIPC_API int lipc_revert(void);
 

@@ -134,26 +134,10 @@ static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
     return r;
 }
 
-/* The user of the server's process. */
-static int lipc__server_sid(lipc_handle handle, char *ret_sid, size_t size) {
-    lipc_credentials peer;
-    int r = lipc_peer_credentials(handle, &peer);
-    if (r < 0)
-        return r;
-    HANDLE process = SYS_ALLOCATE(OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)peer.pid));
-    if (process == NULL) {
-        DWORD error = GetLastError(); /* ERROR_INVALID_PARAMETER: there is no such process */
-        return error == ERROR_INVALID_PARAMETER ? lipc__error(LIPC_ENOTCONN, (int)error) : lipc__error_from(error);
-    }
-    r = lipc__process_sid(process, ret_sid, size);
-    CloseHandle(process);
-    return r;
-}
-
 int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
     DWORD flags;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r < 0)
         return r;
-    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size) : lipc__server_sid(handle, buffer, size);
+    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size) : lipc__owner_sid((HANDLE)handle, buffer, size);
 }

@@ -4,6 +4,17 @@
  * means to make further instances of it (FILE_CREATE_PIPE_INSTANCE), and so to pose as the server. */
 #define LIPC__OTHERS_ACCESS "0x12019b"
 
+static int lipc__sid_text(PSID sid, char *ret_sid, size_t size) {
+    char *text;
+    if (!SYS_TRUE(ConvertSidToStringSidA(sid, &text)))
+        return lipc__error_from(GetLastError());
+    size_t length = strlen(text);
+    if (length < size)
+        memcpy(ret_sid, text, length + 1);
+    LocalFree(text);
+    return length < size ? (int)length : lipc__fault(LIPC_EMSGSIZE);
+}
+
 /* The user of a token, as text. */
 static int lipc__token_sid(HANDLE token, char *ret_sid, size_t size) {
     union {
@@ -11,15 +22,24 @@ static int lipc__token_sid(HANDLE token, char *ret_sid, size_t size) {
         char room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
     } information;
     DWORD got;
-    char *text;
-    if (!SYS_TRUE(GetTokenInformation(token, TokenUser, &information, sizeof information, &got)) ||
-        !SYS_TRUE(ConvertSidToStringSidA(information.user.User.Sid, &text)))
+    if (!SYS_TRUE(GetTokenInformation(token, TokenUser, &information, sizeof information, &got)))
         return lipc__error_from(GetLastError());
-    size_t length = strlen(text);
-    if (length < size)
-        memcpy(ret_sid, text, length + 1);
-    LocalFree(text);
-    return length < size ? (int)length : lipc__fault(LIPC_EMSGSIZE);
+    return lipc__sid_text(information.user.User.Sid, ret_sid, size);
+}
+
+/* The owner of what a handle with READ_CONTROL is for, as text. */
+static int lipc__owner_sid(HANDLE handle, char *ret_sid, size_t size) {
+    union {
+        SECURITY_DESCRIPTOR_RELATIVE descriptor;
+        char room[sizeof(SECURITY_DESCRIPTOR_RELATIVE) + SECURITY_MAX_SID_SIZE];
+    } information;
+    DWORD got;
+    BOOL defaulted;
+    PSID owner = NULL;
+    if (!SYS_TRUE(GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION, &information, sizeof information, &got)) ||
+        !SYS_TRUE(GetSecurityDescriptorOwner(&information, &owner, &defaulted)))
+        return lipc__error_from(GetLastError());
+    return owner == NULL ? lipc__fault(LIPC_EACCES) : lipc__sid_text(owner, ret_sid, size);
 }
 
 static int lipc__process_sid(HANDLE process, char *ret_sid, size_t size) {
@@ -31,16 +51,27 @@ static int lipc__process_sid(HANDLE process, char *ret_sid, size_t size) {
     return r;
 }
 
+/* Whether this thread acts as itself, and can make this process's user the owner of something. */
+static bool lipc__acts_as_itself(void) {
+    HANDLE token;
+    if (!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
+        return GetLastError() == ERROR_NO_TOKEN;
+    CloseHandle(token);
+    return false;
+}
+
 /* The descriptor of a mode: the owner, SYSTEM and the administrators; with other's write bit everybody who has logged
- * in, too. sddl, if not NULL, takes its place. LocalFree() frees it. */
+ * in, too. The owner is named, since what an administrator makes may be owned by all of them otherwise. sddl, if not
+ * NULL, takes its place. LocalFree() frees it. */
 static int lipc__descriptor_of(uint32_t mode, const char *sddl, PSECURITY_DESCRIPTOR *ret_descriptor) {
-    char text[LIPC_SID_CAPACITY + 128], sid[LIPC_SID_CAPACITY];
+    char text[2 * LIPC_SID_CAPACITY + 128], sid[LIPC_SID_CAPACITY];
     if (sddl == NULL) {
         int r = lipc__process_sid(GetCurrentProcess(), sid, sizeof sid);
         if (r < 0)
             return r;
-        (void)snprintf(text, sizeof text, "D:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)%s", sid,
-                       mode & 0002 ? "(A;;" LIPC__OTHERS_ACCESS ";;;AU)" : "");
+        bool owned = lipc__acts_as_itself();
+        (void)snprintf(text, sizeof text, "%s%sD:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)%s", owned ? "O:" : "",
+                       owned ? sid : "", sid, mode & 0002 ? "(A;;" LIPC__OTHERS_ACCESS ";;;AU)" : "");
         sddl = text;
     }
     if (SYS_TRUE(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, ret_descriptor, NULL)))

@@ -306,3 +306,58 @@ TEST(an_end_knows_whether_it_is_the_servers) {
     CHECK_ERROR(LIPC_EBADF, lipc_pipe_is_server(event));
     CHECK_OK(lipc_close(event));
 }
+
+TEST(to_a_client_the_server_is_the_owner_of_the_pipe) {
+    char sid[LIPC_SID_CAPACITY];
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "owned");
+    lipc_listen_windows windows = {.size = sizeof windows, .sddl = "O:BAD:P(A;;GA;;;WD)"};
+    lipc_listen_options options = {.size = sizeof options, .windows = &windows};
+    lipc_listener *listener;
+    int r = lipc_listen(&name, &options, &listener);
+    if (r < 0) { /* only administrators can name themselves owners */
+        CHECK_INT(ERROR_INVALID_OWNER, lipc_error_os(r));
+    } else {
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        CHECK_INT((int)strlen(ADMINISTRATORS), lipc_peer_sid(client, sid, sizeof sid));
+        CHECK_STRING(ADMINISTRATORS, sid);
+        close_ends(client, server);
+        lipc_listener_close(listener);
+    }
+    for (int mode = 0; mode < 2; mode++) { /* by default the user, an administrator too */
+        connection c = connection_with(mode ? 0666 : 0, NULL);
+        CHECK_OK(lipc_peer_sid(c.client, sid, sizeof sid));
+        CHECK_STRING(user_of(GetCurrentProcess()), sid);
+        close_ends(c.client, c.server);
+    }
+}
+
+TEST(a_client_whose_handle_may_not_read_the_descriptor_learns_nothing_of_the_server) {
+    lipc_handle mute;
+    char sid[LIPC_SID_CAPACITY];
+    connection c = connection_of(LIPC_STREAM, NULL, NULL);
+    CHECK(DuplicateHandle(GetCurrentProcess(), (HANDLE)c.client, GetCurrentProcess(), (HANDLE *)&mute,
+                          SYNCHRONIZE | FILE_READ_ATTRIBUTES | FILE_READ_DATA, FALSE, 0));
+    memset(sid, UNTOUCHED, sizeof sid);
+    CHECK_ERROR(LIPC_EACCES, lipc_peer_sid(mute, sid, sizeof sid));
+    CHECK(is_untouched(sid, sizeof sid));
+    CHECK_OK(lipc_close(mute));
+    close_ends(c.client, c.server);
+}
+
+TEST(who_a_client_is_that_asked_for_nothing_is_known_once_it_was_read_from) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_on(&name);
+    HANDLE client = foreign_client(&name, FILE_FLAG_OVERLAPPED);
+    lipc_handle server = accept_from(listener);
+    char sid[LIPC_SID_CAPACITY];
+    if (!on_wine()) { /* Wine 8 takes whoever holds the other end, at any time */
+        CHECK_ERROR(LIPC_EAGAIN, lipc_peer_sid(server, sid, sizeof sid));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_impersonate(server));
+    }
+    check_connected((lipc_handle)client, server);
+    CHECK_OK(lipc_peer_sid(server, sid, sizeof sid));
+    CHECK_STRING(user_of(GetCurrentProcess()), sid);
+    CHECK(CloseHandle(client));
+    CHECK_OK(lipc_close(server));
+    lipc_listener_close(listener);
+}
