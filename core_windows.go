@@ -279,7 +279,7 @@ func corePipeIDs(handle uintptr) (ids coreIDs, r result) {
 	return ids, r
 }
 
-// corePeerSID returns the security identifier of the peer's user, "" if this one may not ask.
+// corePeerSID returns the security identifier of the peer's user, "" if that is not to be known.
 func corePeerSID(handle uintptr) (string, result) {
 	var text [C.LIPC_SID_CAPACITY]C.char
 	r := result(C.lipc_peer_sid(C.lipc_handle(handle), &text[0], C.size_t(len(text))))

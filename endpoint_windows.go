@@ -361,12 +361,17 @@ func (e *endpoint) setBufferSize(direction, size int) error {
 }
 
 func (e *endpoint) peerCredentials() (credentials Credentials, err error) {
-	err = e.control(func(handle uintptr) (r result) {
+	var r result
+	err = e.control(func(handle uintptr) result {
 		if credentials, r = corePeerCredentials(handle); r >= 0 {
 			credentials.SID, r = corePeerSID(handle)
 		}
 		return r
 	})
+	if r.busy() {
+		return credentials, &codeError{"nothing has been read from the client yet, before which its user is not known",
+			r.number(), syscall.EAGAIN}
+	}
 	if err != nil {
 		return Credentials{}, err
 	}

@@ -174,7 +174,8 @@ func (c *conn) ids() (ids coreIDs, err error) {
 
 // Impersonate calls f, during which its thread acts as the client of this connection, as far as the client allows it: see
 // [SysDial], whose default lets a server learn who the client is, and no more. Only the end that was accepted can do this.
-// Goroutines that f starts act as this process. Within f there is no second Impersonate ([syscall.EINVAL]).
+// Of a client that did not ask for anything when it connected, see [Conn.PeerCredentials], something must have been read
+// before ([syscall.EAGAIN]). Goroutines that f starts act as this process. Within f there is no second Impersonate ([syscall.EINVAL]).
 func (c *conn) Impersonate(f func()) error {
 	runtime.LockOSThread()
 	if err := c.end.control(coreImpersonate); err != nil {

@@ -154,3 +154,45 @@ func TestImpersonateActsAsTheClientAllows(t *testing.T) {
 		require.ErrorIs(t, server.Impersonate(func() { t.Error("called on what is closed") }), net.ErrClosed)
 	}
 }
+
+func TestUserOfAClientThatAskedForNothingIsKnownOnceItWasReadFrom(t *testing.T) {
+	leakcheck.Start(t)
+	l, name := listenAs(t, ipc.SysListen{})
+	client, err := os.OpenFile(name.String(), os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer client.Close()
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	want := ipc.Credentials{PID: os.Getpid(), UID: -1, GID: -1}
+	credentials, err := server.PeerCredentials()
+	if !onWine { // which takes whoever holds the other end, at any time
+		require.ErrorIs(t, err, syscall.EAGAIN)
+		require.ErrorContains(t, err, "get ipc")
+		require.Equal(t, want, credentials)
+		require.ErrorIs(t, server.Impersonate(func() { t.Error("called in vain") }), syscall.EAGAIN)
+	}
+	_, err = client.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = server.Read(make([]byte, 1))
+	require.NoError(t, err)
+	want.SID = ownSID(t)
+	credentials, err = server.PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, want, credentials)
+}
+
+func TestServerIsTheOwnerOfItsPipe(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	lc := ipc.ListenConfig{Sys: &ipc.SysListen{SecurityDescriptor: "O:BAD:P(A;;GA;;;WD)"}}
+	l, err := lc.Listen(t.Context(), name)
+	if err != nil { // only administrators can name themselves owners
+		require.ErrorIs(t, err, windows.ERROR_INVALID_OWNER)
+		return
+	}
+	defer l.Close()
+	credentials, err := dial(t, name).PeerCredentials()
+	require.NoError(t, err)
+	require.Equal(t, ipc.Credentials{PID: os.Getpid(), UID: -1, GID: -1, SID: administrators}, credentials)
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/lipc/ipc"
@@ -123,7 +124,7 @@ func environment(c channel, name ipc.Name) []string {
 	})
 	lines = append(lines, "LIPC_NAME="+name.String())
 	peer, err := c.peer()
-	if err != nil {
+	if err != nil && !errors.Is(err, syscall.EAGAIN) { // which says that not all is known yet
 		return lines
 	}
 	for _, id := range []struct {

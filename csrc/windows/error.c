@@ -4,6 +4,7 @@ static int lipc__error_from(DWORD os) {
     int code;
     switch (os) {
     case ERROR_IO_INCOMPLETE:
+    case ERROR_CANNOT_IMPERSONATE: /* nothing has been read from the client yet */
     case ERROR_PIPE_BUSY: code = LIPC_EAGAIN; break;
     case WAIT_TIMEOUT:
     case ERROR_SEM_TIMEOUT: code = LIPC_ETIMEDOUT; break;
@@ -18,7 +19,6 @@ static int lipc__error_from(DWORD os) {
     case ERROR_NOT_FOUND: code = LIPC_ENOENT; break;
     case ERROR_BAD_IMPERSONATION_LEVEL:
     case ERROR_CANT_OPEN_ANONYMOUS:
-    case ERROR_CANNOT_IMPERSONATE: /* nothing has been read from the client yet */
     case ERROR_ACCESS_DENIED:
     case ERROR_PRIVILEGE_NOT_HELD: code = LIPC_EACCES; break;
     case ERROR_ALREADY_EXISTS: code = LIPC_EADDRINUSE; break;

@@ -191,12 +191,20 @@ static int64_t do_ids(void) {
     return lipc_pipe_ids_get(s.handles[0], &out.ids);
 }
 
-static int64_t do_sid(void) {
+static int sid_of_peer(lipc_handle handle) {
     char sid[LIPC_SID_CAPACITY];
-    int r = lipc_peer_sid(s.handles[0], sid, sizeof sid);
+    int r = lipc_peer_sid(handle, sid, sizeof sid);
     HANDLE token;
     CHECK(!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)); /* nobody is impersonated */
     return r;
+}
+
+static int64_t do_client_sid(void) {
+    return sid_of_peer(s.handles[0]);
+}
+
+static int64_t do_server_sid(void) {
+    return sid_of_peer(s.handles[1]);
 }
 
 static int64_t do_port(void) {
@@ -264,7 +272,8 @@ static const struct operation {
     {"local name", with_pair, do_local_name, false},
     {"credentials", with_pair, do_credentials, false},
     {"ids", with_pair, do_ids, false},
-    {"sid", with_data, do_sid, false},
+    {"sid of a client", with_data, do_client_sid, false},
+    {"sid of a server", with_data, do_server_sid, false},
     {"port", with_nothing, do_port, false},
     {"port add", with_port, do_port_add, false},
     {"port wait", with_posted_port, do_port_wait, false},
@@ -375,4 +384,31 @@ TEST(a_fault_is_seen_where_it_was_put) {
     fault_at = 0;
     CHECK(r < 0 && failed_call != NULL);
     CHECK_INT(ERROR_GEN_FAILURE, lipc_error_os(r));
+}
+
+TEST(a_client_that_is_not_known_yet_is_told_from_one_that_does_not_let_itself_be_known) {
+    static const struct {
+        DWORD error;
+        int code;
+    } rows[] = {{ERROR_CANNOT_IMPERSONATE, LIPC_EAGAIN},
+                {ERROR_CANT_OPEN_ANONYMOUS, LIPC_EACCES},
+                {ERROR_BAD_IMPERSONATION_LEVEL, LIPC_EACCES}};
+    kind = LIPC_STREAM;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        set_up(&(struct operation){"", with_data, do_client_sid, false});
+        fault_error = rows[i].error;
+        int64_t r = 0;
+        fault_at = 0;
+        do { /* until it is the call that it is about */
+            fault_at++;
+            calls = 0;
+            failed_call = NULL;
+            r = do_client_sid();
+            CHECK(failed_call != NULL);
+        } while (!failed_is("ImpersonateNamedPipeClient"));
+        fault_at = 0;
+        CHECK_ERROR(rows[i].code, r);
+        CHECK_INT(rows[i].error, lipc_error_os(r));
+        tear_down();
+    }
 }
