@@ -170,13 +170,13 @@ func (c *conn) SetSpin(d time.Duration) error { return c.opError("set", c.end.se
 
 // PeerCredentials returns who the peer is. On Windows that is the process ID, -1 on another machine, and the user's SID:
 //
-//   - Of a client it is as whom it acts. One that asked for nothing when it connected, as many programs do that know nothing of
-//     this package, has the SID of whoever wrote what was read last. Before anything was read the error matches
-//     [syscall.EAGAIN]; the process ID is returned with it. The SID is empty if the client does not let it be known
-//     (ImpersonationAnonymous).
-//   - Of a server it is the owner of the pipe, in the pipe's security descriptor. [Listen] makes that the user of its process;
-//     what other programs make that run as an administrator may be owned by all of them, "S-1-5-32-544". It is empty for a
-//     connection from elsewhere ([FileConn]) whose handle does not have READ_CONTROL.
+//   - Of a client it is as whom it acts. One that asked for nothing when it connected, as many programs do that know
+//     nothing of this package, has the SID of whoever wrote what was read last. Before anything was read the error
+//     matches [syscall.EAGAIN]; the process ID is returned with it. The SID is empty if the client does not let it be
+//     known (ImpersonationAnonymous).
+//   - Of a server it is the owner of the pipe, in the pipe's security descriptor. [Listen] makes that the user of its
+//     process; what other programs make that run as an administrator may be owned by all of them, "S-1-5-32-544". It is
+//     empty for a connection from elsewhere ([FileConn]) whose handle does not have READ_CONTROL.
 func (c *conn) PeerCredentials() (Credentials, error) {
 	credentials, err := c.end.peerCredentials()
 	return credentials, c.opError("get", err)

@@ -26,8 +26,9 @@ static int64_t ipc_async_write(lipc_handle handle, const char *data, size_t size
 	return lipc_async_write(handle, data, size, &o->async);
 }
 
-// The keys of what a port reported. The operation of a completion is no pointer in Go's hands: a process that shares a handle
-// of the port's reports whatever address it likes, and the garbage collector stops the program at one that is not the heap's.
+// The keys of what a port reported. The operation of a completion is no pointer in Go's hands: a process that shares a
+// handle of the port's reports whatever address it likes, and the garbage collector ends the program at one that is in a
+// part of the heap that is not in use.
 static int ipc_port_wait(lipc_handle port, size_t capacity, uintptr_t *ret_keys) {
 	enum { MOST = 64 };
 	lipc_completion completions[MOST];
@@ -200,7 +201,8 @@ func corePortAdd(port, handle uintptr) (taken bool, r result) {
 
 // corePortWait stores the keys of operations and watches that may be over.
 func corePortWait(port uintptr, keys []uintptr) result {
-	return result(C.ipc_port_wait(C.lipc_handle(port), C.size_t(len(keys)), (*C.uintptr_t)(unsafe.Pointer(unsafe.SliceData(keys)))))
+	first := (*C.uintptr_t)(unsafe.Pointer(unsafe.SliceData(keys)))
+	return result(C.ipc_port_wait(C.lipc_handle(port), C.size_t(len(keys)), first))
 }
 
 func coreListenerHandle(l *coreListener) uintptr { return uintptr(C.lipc_listener_handle(l)) }
@@ -220,8 +222,8 @@ func coreDuplicateInto(handle uintptr, process int) (duplicate uintptr, r result
 	return uintptr(h), r
 }
 
-// coreGive gives the peer of a connection a duplicate of a handle; coreTake fetches one. connected is the time of the connection,
-// in nanoseconds since 1970.
+// coreGive gives the peer of a connection a duplicate of a handle; coreTake fetches one. connected is the time of the
+// connection, in nanoseconds since 1970.
 func coreGive(connection uintptr, connected int64, handle uintptr) (duplicate uintptr, r result) {
 	var h C.lipc_handle
 	r = result(C.lipc_give(C.lipc_handle(connection), fileTime(connected), C.lipc_handle(handle), &h))

@@ -32,7 +32,8 @@ func (p *port) open() (uintptr, result) {
 }
 
 // serve wakes waiters, many for each call into C. A completion that nobody knows of was one too many, see lipc_port_wait,
-// or is of another process that shares a handle; and so may be one that wakes somebody: whoever wakes looks whether it is over.
+// or is of another process that shares a handle; and so may be one that wakes somebody: whoever wakes looks whether it is
+// over.
 func (p *port) serve() {
 	keys := make([]uintptr, 64)
 	for {

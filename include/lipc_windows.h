@@ -129,14 +129,15 @@ LIPC_API int lipc_revert(void);
 LIPC_API int lipc_duplicate_into(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
 LIPC_API int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_handle *ret_handle);
 
-/* The same with the peer of a connection: lipc_give() is lipc_duplicate_into() its process, lipc_take() lipc_duplicate_from()
- * it. connected is the time when this end was accepted or connected, GetSystemTimeAsFileTime() as one number: a process that
- * was created later is not the peer, but has got its id since (LIPC_ENOENT). 0: that is not checked. What the system does
- * not tell is whether a client that has waited to be accepted had ended by then, and its id been reused.
+/* The same with the peer of a connection: lipc_give() is lipc_duplicate_into() its process, lipc_take() is
+ * lipc_duplicate_from() it. connected is the time when this end was accepted or connected, GetSystemTimeAsFileTime() as
+ * one number: a process that was created later is not the peer, but has got its id since (LIPC_ENOENT). 0: that is not
+ * checked. The system does not tell whether a client that waited to be accepted had ended by then, and its id been
+ * reused.
  *
- * What lipc_take() brings may be any handle that the peer has, see lipc_is_overlapped(), and the peer goes on using it: it
- * can read and write at the same place, and take the completion port from a file or put another in its place. An operation
- * with an event of its own whose lowest bit is set, as those of lipc_read() and of lipc_async.event are, relies on neither.
+ * What lipc_take() brings may be any handle that the peer has, see lipc_is_overlapped(). The peer goes on using it: it
+ * can read and write at the same place, and take the completion port from a file or put another in its place. An
+ * operation with an event of its own, as lipc_read() has one and lipc_async.event is one, relies on no port.
  *
  * Errors besides: LIPC_ENOTSUP (the peer is on another machine), LIPC_ENOTSOCK, LIPC_ENOTCONN. */
 LIPC_API int lipc_give(lipc_handle connection, int64_t connected, lipc_handle handle, lipc_handle *ret_handle);
@@ -184,7 +185,8 @@ typedef struct lipc_completion {
  * operation that was over when it was started (the system's documentation leaves open whether ERROR_MORE_DATA at once
  * is reported): so whether one is over is for lipc_async_finish() to tell, and whether its memory is still there, for
  * the caller. Another process that has a duplicate of a handle of the port's starts operations on it, too, which are
- * reported here with addresses that it chooses: async is to be compared, and never to be followed. Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
+ * reported here with addresses that it chooses: async is to be compared, and never to be followed. Errors: LIPC_EAGAIN,
+ * LIPC_ETIMEDOUT, LIPC_EBADF. */
 LIPC_API int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_completion *ret_completions);
 
 /* Makes lipc_port_wait() return a completion with this key, and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */

@@ -139,5 +139,6 @@ int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r < 0)
         return r;
-    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size) : lipc__owner_sid((HANDLE)handle, buffer, size);
+    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size)
+                                   : lipc__owner_sid((HANDLE)handle, buffer, size);
 }

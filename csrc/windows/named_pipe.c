@@ -53,6 +53,10 @@ static int lipc__process_open(uint32_t id, DWORD access, HANDLE *ret_process) {
     return 0;
 }
 
+static ULONGLONG lipc__time_of(FILETIME time) {
+    return (ULONGLONG)time.dwHighDateTime << 32 | time.dwLowDateTime;
+}
+
 /* Opens the peer's process. One that was created after the time of the connection has the peer's id, but is not it. */
 static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE *ret_process) {
     const ULONGLONG tick = 160000; /* in 100 ns: by so much the time that the system tells may be behind, 1/64 s */
@@ -68,7 +72,7 @@ static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE 
         return r;
     if (connected > 0 && !SYS_TRUE(GetProcessTimes(process, &created, &others[0], &others[1], &others[2])))
         r = lipc__error_from(GetLastError());
-    else if (connected > 0 && ((ULONGLONG)created.dwHighDateTime << 32 | created.dwLowDateTime) > (ULONGLONG)connected + tick)
+    else if (connected > 0 && lipc__time_of(created) > (ULONGLONG)connected + tick)
         r = lipc__error(LIPC_ENOENT, ERROR_INVALID_PARAMETER);
     if (r < 0)
         CloseHandle(process);
