@@ -302,12 +302,17 @@ typedef struct lipc_listen_options {
  *
  * Limits of this:
  *  - Whether a server lives, this kernel is asked. A server on another machine, or in another virtual machine, that shares
- *    the directory (NFS, 9p, virtiofs) looks dead, and its file is replaced unless its lock is seen here.
+ *    the directory (NFS, 9p, virtiofs) looks dead, and so does one that reaches the file through another file system (the
+ *    upper directory of an overlay). Its file is replaced unless its lock is seen here.
  *  - A server that knows of no locks may remove our file and bind its own in the same moment. On Linux its file is left
  *    alone (sock_diag(7) tells which file is ours), and this call fails with LIPC_EADDRINUSE. On macOS and the BSDs, and in
  *    sandboxes of Linux that refuse AF_NETLINK, its file cannot be told from ours if it is of the same user: it may get
  *    our mode, and be removed when the listener is closed.
- *  - A file is removed under another name, ".lipc-" and numbers, beside it, which a crash in that moment leaves behind.
+ *  - A file is removed by way of another name, ".lipc-" and numbers, beside it. A crash in that moment leaves it behind under
+ *    that name, and so does a third server that binds the path while another's file, which was there in place of ours, is
+ *    given its name back.
+ *  - After lipc_listener_detach() on systems other than Linux, close the listener before the handle: otherwise another file
+ *    may have the number of ours by then.
  *
  * On Windows the name is there as long as the listener or a connection that it accepted, and nothing is left of it
  * after a crash. Whoever has the name first has it (FILE_FLAG_FIRST_PIPE_INSTANCE); Wine 8 lets others in, who are

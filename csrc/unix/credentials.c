@@ -169,28 +169,28 @@ int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *
 #endif
 }
 
+static int lipc__pass_option_on(int listener, int fd, int level, int option) {
+    int value = 0;
+    socklen_t length = sizeof value;
+    bool set = SYS(getsockopt(listener, level, option, &value, &length)) == 0 && value != 0;
+    return set && SYS(setsockopt(fd, level, option, &value, sizeof value)) < 0 ? lipc__error_from(errno) : 0;
+}
+
 /* Gives a connection what its listener has set for messages. It inherits that when it connects, so one that waited in the
- * backlog while it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()). */
-static int lipc__pass_on(int listener, int fd) {
-    static const struct {
-        int level, option;
-    } passed[] = {
+ * backlog while it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()). marked: credentials
+ * were set before anybody could connect. */
+static int lipc__pass_on(int listener, int fd, bool marked) {
+    int r = 0;
 #ifdef LIPC__PASS_OPTION
-        {LIPC__PASS_LEVEL, LIPC__PASS_OPTION},
+    if (!marked)
+        r = lipc__pass_option_on(listener, fd, LIPC__PASS_LEVEL, LIPC__PASS_OPTION);
 #endif
 #ifdef __linux__
-        {SOL_SOCKET, SO_PASSPIDFD},
+    if (r >= 0)
+        r = lipc__pass_option_on(listener, fd, SOL_SOCKET, SO_PASSPIDFD);
 #endif
-        {-1, 0},
-    };
-    for (size_t i = 0; passed[i].level >= 0; i++) {
-        int value = 0;
-        socklen_t length = sizeof value;
-        bool set = SYS(getsockopt(listener, passed[i].level, passed[i].option, &value, &length)) == 0 && value != 0;
-        if (set && SYS(setsockopt(fd, passed[i].level, passed[i].option, &value, sizeof value)) < 0)
-            return lipc__error_from(errno);
-    }
-    return 0;
+    (void)listener, (void)fd, (void)marked;
+    return r;
 }
 
 int lipc_set_pass_credentials(lipc_handle handle, int on) {
@@ -275,22 +275,27 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
 
 /* Whether mode, on a file of this process, would let the peer connect. */
 static bool lipc__admits(mode_t mode, const lipc__stand_in *stand_in, int fd) {
+    const uid_t user = geteuid();
+    const gid_t group = getegid();
+    /* Before the peer is asked about: a namespace may be given its map, once, in between. */
+    const bool means_user = !lipc__is_stand_in_uid(stand_in, user), means_root = !lipc__is_stand_in_uid(stand_in, 0);
+    const bool means_group = (mode & 0020) && !lipc__is_stand_in_gid(stand_in, group);
     if (mode & 0002)
         return true;
     lipc__peer peer;
     if (lipc__peer_of(fd, &peer) < 0)
         return false;
-    if ((peer.uid == geteuid() || peer.uid == 0) && !lipc__is_stand_in_uid(stand_in, peer.uid))
+    if ((means_user && peer.uid == user) || (means_root && peer.uid == 0))
         return true;
-    if (!(mode & 0020) || lipc__is_stand_in_gid(stand_in, getegid()))
+    if (!means_group)
         return false;
-    if (peer.gid == getegid())
+    if (peer.gid == group)
         return true;
     enum { MOST = 1024 }; /* a peer in more groups than that gets in by its own group alone */
     uint32_t groups[MOST];
     int n = lipc_peer_groups(fd, MOST, groups);
     for (int i = 0; n <= MOST && i < n; i++)
-        if (groups[i] == getegid())
+        if (groups[i] == group)
             return true;
     return false;
 }

@@ -6,17 +6,20 @@ static int lipc__is_fifo(const struct stat *file) {
 }
 
 int lipc_fifo_create(const char *path, uint32_t mode) {
-    struct stat file;
+    lipc__file made = {.pin = -1};
+    struct stat there;
     mode = mode != 0 ? mode : 0600;
     if (mode > 0777 || *path == '\0')
         return lipc__fault(LIPC_EINVAL);
     if (SYS(mkfifo(path, (mode_t)mode)) < 0) {
         int r = lipc__error_from(errno);
-        if (errno == EEXIST && lstat(path, &file) == 0 && lipc__is_fifo(&file) < 0)
-            r = lipc__is_fifo(&file);
+        if (errno == EEXIST && lstat(path, &there) == 0 && lipc__is_fifo(&there) < 0)
+            r = lipc__is_fifo(&there);
         return r;
     }
-    return lipc__complete(AT_FDCWD, path, -1, (mode_t)mode, LIPC_EACCES, &file);
+    int r = lipc__complete(AT_FDCWD, path, -1, (mode_t)mode, LIPC_EACCES, &made);
+    lipc__file_close(&made);
+    return r;
 }
 
 static int lipc__fifo_open(const char *path, int flags) {

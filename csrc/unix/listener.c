@@ -1,7 +1,5 @@
 /* Listeners: the socket, its file, and whose file it is. */
 
-enum { LIPC__LEAF_SIZE = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
-
 struct lipc_listener {
     int fd;
     bool owns_fd;
@@ -10,18 +8,17 @@ struct lipc_listener {
     int lock_fd;      /* -1: no files */
     mode_t admission; /* where no file's mode does it, who may connect; 0: not ours to judge */
     lipc__stand_in stand_in; /* for the ids of those who connect, with admission */
-    struct stat file; /* the socket file as we made it */
+    bool marked;      /* before anybody could connect, see lipc__mark_messages() */
+    lipc__file file;  /* the socket file that we made */
     lipc_name name;
-    char leaf[LIPC__LEAF_SIZE];
-    char lock_leaf[LIPC__LEAF_SIZE + sizeof LIPC__LOCK_SUFFIX];
+    char leaf[LIPC__PATH_ROOM];
+    char lock_leaf[LIPC__PATH_ROOM + sizeof LIPC__LOCK_SUFFIX];
 };
 
 /* Opens the directory of the socket file, and notes the names of the files in it. */
 static int lipc__locate(lipc_listener *l, const lipc__address *address, socklen_t length) {
-    char path[LIPC__LEAF_SIZE];
-    size_t n = length - LIPC__ADDRESS_HEADER;
-    memcpy(path, address->local.sun_path, n);
-    path[n] = '\0';
+    char path[LIPC__PATH_ROOM];
+    lipc__path_of(address, length, path);
     char *slash = strrchr(path, '/');
     const char *leaf = slash == NULL ? path : slash + 1;
     if (*leaf == '\0')
@@ -66,7 +63,7 @@ static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t
 static lipc_listener *lipc__listener_new(void) {
     lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
     if (l != NULL)
-        l->fd = l->lock_fd = l->directory = -1;
+        l->fd = l->lock_fd = l->directory = l->file.pin = -1;
     return l;
 }
 
@@ -111,6 +108,9 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
         l->fd = r;
         l->owns_fd = true;
         r = lipc__mark_messages(l->fd, type);
+#ifdef __linux__
+        l->marked = type == SOCK_SEQPACKET;
+#endif
     }
     if (r >= 0) {
         if (is_file)
@@ -179,7 +179,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         fd = lipc__born(fd);
         if (fd < 0)
             return fd;
-        int r = lipc__pass_on(l->fd, fd);
+        int r = lipc__pass_on(l->fd, fd, l->marked);
         if (r < 0) {
             close(fd);
             return r;
@@ -221,7 +221,8 @@ void lipc_listener_close(lipc_listener *l) {
     if (l == NULL)
         return;
     if (l->unlinks)
-        lipc__file_remove(l->directory, l->leaf, &l->file);
+        lipc__file_remove(l->directory, l->leaf, &l->file.stat);
+    lipc__file_close(&l->file);
     if (l->owns_fd)
         close(l->fd);
     if (l->lock_fd >= 0)

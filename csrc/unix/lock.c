@@ -21,21 +21,37 @@ static void lipc__unlock(int directory, const char *leaf, int fd, bool removes) 
     close(fd);
 }
 
-/* Opens the lock file. ret_made: it was not there before. */
+/* Lets this user open a lock file of theirs again that a crash left as the umask had it. */
+static bool lipc__mend_lock(int directory, const char *leaf) {
+    lipc__file f;
+    if (lipc__file_open(directory, leaf, &f) < 0)
+        return false;
+    bool mended = lipc__check_lock(&f.stat) >= 0 && lipc__file_is_own(&f) && lipc__file_set_mode(&f, 0600) >= 0;
+    lipc__file_close(&f);
+    return mended;
+}
+
+/* Opens the lock file. ret_made: it was not there before. What is there is looked at first, since to open what is no regular
+ * file may do something. */
 static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    struct stat present;
-    int fd;
-    for (bool makes = true;; makes = !makes) { /* neither, as long as others make and remove it in between */
-        fd = SYS(openat(directory, leaf, makes ? flags | O_CREAT | O_EXCL : flags, 0600));
-        *ret_made = makes;
+    for (bool mended = false;;) { /* as long as others make and remove it in between */
+        struct stat present;
+        int fd = SYS(openat(directory, leaf, flags | O_CREAT | O_EXCL, 0600));
+        *ret_made = true;
+        if (fd < 0 && errno == EEXIST) {
+            if (fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(present.st_mode))
+                return lipc__fault(LIPC_EADDRINUSE);
+            fd = SYS(openat(directory, leaf, flags));
+            *ret_made = false;
+        }
         if (fd >= 0)
             return fd;
-        if (errno == EINTR || (makes ? errno == EEXIST : errno == ENOENT))
-            continue;
-        int r = lipc__error_from(errno); /* each system has a number of its own for what is no regular file */
-        bool in_the_way = fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(present.st_mode);
-        return in_the_way ? lipc__fault(LIPC_EADDRINUSE) : r;
+        int r = lipc__error_from(errno);
+        bool again = errno == EINTR || (!*ret_made && errno == ENOENT);
+        if (!again && (lipc_error_code(r) != LIPC_EACCES || mended || *ret_made || !lipc__mend_lock(directory, leaf)))
+            return r;
+        mended = !again;
     }
 }
 
@@ -47,14 +63,15 @@ static bool lipc__held_otherwise(int fd) {
 }
 
 /* Locks the lock file, which was just opened. Returns 1 when the descriptor holds it, 0 when its last holder removed the file
- * before we had it, or an error. */
-static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_held) {
+ * before we had it, or an error. ret_alone: no other process holds it. */
+static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_alone) {
     struct stat locked, present;
     int r = lipc__held_otherwise(fd) ? lipc__fault(LIPC_EADDRINUSE) : 0;
-    while (r == 0 && !*ret_held) {
-        *ret_held = SYS(flock(fd, LOCK_EX | LOCK_NB)) == 0;
-        if (!*ret_held && errno != EINTR)
+    while (r == 0 && !*ret_alone) {
+        bool held = SYS(flock(fd, LOCK_EX | LOCK_NB)) == 0;
+        if (!held && errno != EINTR)
             r = errno == EWOULDBLOCK ? lipc__fault(LIPC_EADDRINUSE) : lipc__error_from(errno);
+        *ret_alone = held || (r < 0 && errno != EWOULDBLOCK);
     }
     if (SYS(fstat(fd, &locked)) < 0)
         return r < 0 ? r : lipc__error_from(errno);
@@ -74,13 +91,13 @@ static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_
 /* Takes the lock. Returns the descriptor that holds it. ret_made: the lock file was not there before. */
 static int lipc__lock(int directory, const char *leaf, bool *ret_made) {
     for (;;) {
-        bool held = false;
+        bool alone = false;
         int fd = lipc__lock_open(directory, leaf, ret_made);
-        int r = fd < 0 ? fd : lipc__lock_opened(directory, leaf, fd, &held);
+        int r = fd < 0 ? fd : lipc__lock_opened(directory, leaf, fd, &alone);
         if (r > 0)
             return fd;
         if (fd >= 0)
-            lipc__unlock(directory, leaf, fd, r < 0 && held && *ret_made);
+            lipc__unlock(directory, leaf, fd, r < 0 && alone && *ret_made);
         if (r < 0)
             return r;
     }

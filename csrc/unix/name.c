@@ -17,6 +17,9 @@ typedef union lipc__address {
 
 #define LIPC__ADDRESS_HEADER offsetof(struct sockaddr_un, sun_path)
 
+/* Room for a path that fills sun_path, and a NUL. */
+enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
+
 #ifdef LIPC__ABSTRACT
 
 static int lipc__namespaced_limit(void) {

@@ -1,9 +1,10 @@
 /* What the kernel tells of a socket by sock_diag(7). Its structs stand here, since not every C library comes with them. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#include <sys/sysmacros.h>
 
 /* include/uapi/linux/netlink.h, sock_diag.h, unix_diag.h */
-enum { LIPC__NETLINK_SOCK_DIAG = 4, LIPC__SOCK_DIAG_BY_FAMILY = 20, LIPC__NLM_F_REQUEST = 1 };
+enum { LIPC__NETLINK_SOCK_DIAG = 4, LIPC__SOCK_DIAG_BY_FAMILY = 20, LIPC__NLM_F_REQUEST = 1, LIPC__NLM_F_DUMP = 0x300 };
 enum { LIPC__UDIAG_SHOW_VFS = 2, LIPC__UNIX_DIAG_VFS = 1 };
 
 typedef struct lipc__diag_header { /* struct nlmsghdr */
@@ -19,52 +20,84 @@ typedef struct lipc__diag_question { /* with struct unix_diag_req */
     uint32_t states, socket, show, cookie[2];
 } lipc__diag_question;
 
-typedef struct lipc__diag_answer { /* with struct unix_diag_msg, and attributes behind it */
+typedef struct lipc__diag_socket { /* with struct unix_diag_msg; attributes follow */
     lipc__diag_header header;
     uint8_t family, type, state, padding;
     uint32_t socket, cookie[2];
-    char attributes[128];
-} lipc__diag_answer;
+} lipc__diag_socket;
 
 typedef struct lipc__diag_file { /* struct nlattr, struct unix_diag_vfs */
     uint16_t length, type;
     uint32_t inode, device;
 } lipc__diag_file;
 
-/* Asks about a socket. Returns how many bytes of attributes came; less than 0: none, for whatever reason. */
-static ssize_t lipc__diag_ask(int fd, lipc__diag_answer *ret_answer) {
-    struct stat socket_file;
-    ssize_t n = -1;
+/* Asks about a socket by its inode; 0: about all in this network namespace. Returns the netlink socket, or -1. */
+static int lipc__diag_ask(ino_t inode) {
     int diag = SYS(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, LIPC__NETLINK_SOCK_DIAG));
-    if (diag < 0)
+    const uint16_t flags = LIPC__NLM_F_REQUEST | (inode == 0 ? LIPC__NLM_F_DUMP : 0);
+    lipc__diag_question q = {.header = {sizeof q, LIPC__SOCK_DIAG_BY_FAMILY, flags, 0, 0},
+                             .family = AF_UNIX, .states = UINT32_MAX, .socket = (uint32_t)inode,
+                             .show = LIPC__UDIAG_SHOW_VFS, .cookie = {UINT32_MAX, UINT32_MAX}};
+    if (diag >= 0 && SYS(sendto(diag, &q, sizeof q, 0, NULL, 0)) < 0) {
+        close(diag);
         return -1;
-    if (SYS(fstat(fd, &socket_file)) == 0) {
-        lipc__diag_question q = {.header = {sizeof q, LIPC__SOCK_DIAG_BY_FAMILY, LIPC__NLM_F_REQUEST, 0, 0},
-                                 .family = AF_UNIX, .states = UINT32_MAX, .socket = (uint32_t)socket_file.st_ino,
-                                 .show = LIPC__UDIAG_SHOW_VFS, .cookie = {UINT32_MAX, UINT32_MAX}};
-        if (SYS(sendto(diag, &q, sizeof q, 0, NULL, 0)) >= 0)
-            n = SYS(recvfrom(diag, ret_answer, sizeof *ret_answer, MSG_DONTWAIT, NULL, NULL)); /* it is there by then */
-        if (n > 0 && (ret_answer->header.type != LIPC__SOCK_DIAG_BY_FAMILY || ret_answer->socket != q.socket))
-            n = -1;
     }
-    close(diag);
-    return n - (ssize_t)offsetof(lipc__diag_answer, attributes);
+    return diag;
+}
+
+/* Finds the next file that a socket is bound to, in an answer of so many bytes. Returns false behind the last. */
+static bool lipc__diag_next(const char *answer, size_t size, size_t *at, lipc__diag_file *ret_file) {
+    lipc__diag_socket s;
+    while (*at + sizeof s <= size) {
+        memcpy(&s, answer + *at, sizeof s);
+        size_t end = *at + s.header.length, attribute = *at + sizeof s;
+        if (s.header.length < sizeof s.header || end > size)
+            return false;
+        *at += (s.header.length + 3) & ~(size_t)3;
+        while (s.header.type == LIPC__SOCK_DIAG_BY_FAMILY && attribute + sizeof *ret_file <= end) {
+            memcpy(ret_file, answer + attribute, sizeof *ret_file);
+            if (ret_file->type == LIPC__UNIX_DIAG_VFS)
+                return true;
+            if (ret_file->length == 0)
+                break;
+            attribute += (ret_file->length + 3) & ~(size_t)3;
+        }
+    }
+    return false;
 }
 
 /* Whether a file is the one that a socket was bound to: 1 or 0, or LIPC_ENOTSUP if the kernel does not say. */
 static int lipc__bound_to(int fd, const struct stat *file) {
-    lipc__diag_answer answer;
+    struct stat socket_file;
+    char answer[256];
+    size_t at = 0;
     lipc__diag_file found;
-    ssize_t size = lipc__diag_ask(fd, &answer);
-    for (ssize_t at = 0; at + (ssize_t)sizeof found <= size;) {
-        memcpy(&found, answer.attributes + at, sizeof found);
-        if (found.type == LIPC__UNIX_DIAG_VFS && found.length == sizeof found)
-            return found.inode == (uint32_t)file->st_ino; /* which no other file gets while the socket is open */
-        if (found.length == 0)
-            break;
-        at += (found.length + 3) & ~3;
+    int diag = SYS(fstat(fd, &socket_file)) < 0 ? -1 : lipc__diag_ask(socket_file.st_ino);
+    if (diag < 0)
+        return lipc__fault(LIPC_ENOTSUP);
+    ssize_t n = SYS(recvfrom(diag, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL)); /* it is there by then */
+    close(diag);
+    if (n < 0 || !lipc__diag_next(answer, (size_t)n, &at, &found))
+        return lipc__fault(LIPC_ENOTSUP);
+    return found.inode == (uint32_t)file->st_ino; /* which no other file gets while the socket is open */
+}
+
+/* Whether some socket is known to be bound to a file. */
+static bool lipc__is_bound(const struct stat *file) {
+    char answer[16 << 10];
+    lipc__diag_file found;
+    const uint32_t device = major(file->st_dev) << 20 | minor(file->st_dev); /* include/linux/kdev_t.h */
+    bool is = false;
+    int diag = lipc__diag_ask(0);
+    if (diag < 0)
+        return false;
+    for (ssize_t n = 1; n > 0 && !is;) { /* the kernel adds to the answer as it is read, and ends it by a message without a socket */
+        n = SYS(recvfrom(diag, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL));
+        for (size_t at = 0; n > 0 && !is && lipc__diag_next(answer, (size_t)n, &at, &found);)
+            is = found.inode == (uint32_t)file->st_ino && found.device == device;
     }
-    return lipc__fault(LIPC_ENOTSUP);
+    close(diag);
+    return is;
 }
 
 #else
@@ -72,6 +105,11 @@ static int lipc__bound_to(int fd, const struct stat *file) {
 static int lipc__bound_to(int fd, const struct stat *file) {
     (void)fd, (void)file;
     return lipc__fault(LIPC_ENOTSUP);
+}
+
+static bool lipc__is_bound(const struct stat *file) {
+    (void)file;
+    return false;
 }
 
 #endif

@@ -1,4 +1,4 @@
-/* The file of a socket: whose it is, what mode it has, and how it is removed. */
+/* The file of a socket: whose it is, whether the socket lives, what mode it has, and how it is removed. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #define LIPC__PINS_FILES 1
@@ -9,30 +9,18 @@
 #ifndef AT_EMPTY_PATH
 #define AT_EMPTY_PATH 0x1000 /* include/uapi/linux/fcntl.h */
 #endif
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1 /* include/uapi/linux/fs.h */
 #endif
-
-/* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
- * to a stream socket fails with EPROTOTYPE before the backlog is looked at, and with ECONNREFUSED where the
- * file is all that is left. So a full backlog is told from a dead server on the systems too that report
- * both alike (macOS, the BSDs). What cannot be told counts as alive. */
-static int lipc__alive(const lipc__address *address, socklen_t length) {
-    int fd = lipc__socket(SOCK_DGRAM);
-    if (fd < 0)
-        return fd;
-    int r;
-    do
-        r = SYS(connect(fd, &address->header, length));
-    while (r < 0 && errno == EINTR);
-    int alive = r == 0 || errno != ECONNREFUSED;
-    close(fd);
-    return alive;
-}
+#endif
 
 static bool lipc__same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
 }
 
-/* A file that was looked at. On Linux it is held by a descriptor, so that what was seen stays true of what is changed. */
+/* ------------------------------------- A file that was looked at ---------------------------------- */
+
+/* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its inode. */
 typedef struct lipc__file {
     int directory; /* where it is; AT_FDCWD: leaf is a path */
     const char *leaf;
@@ -64,20 +52,28 @@ static int lipc__file_open(int directory, const char *leaf, lipc__file *ret_file
 static void lipc__file_close(lipc__file *f) {
     if (f->pin >= 0)
         close(f->pin);
+    f->pin = -1;
 }
+
+/* ------------------------------------------- Modes ------------------------------------------------ */
 
 #ifdef LIPC__PINS_FILES
 
-/* Of the C library's functions, fchmodat() takes AT_SYMLINK_NOFOLLOW from glibc 2.32 on, and then needs /proc. */
+/* The C library's fchmodat() takes AT_SYMLINK_NOFOLLOW only from glibc 2.32 on, and then needs /proc. */
 static int lipc__fchmodat2(int pin, mode_t mode) {
     return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
+}
+
+/* A name for what a descriptor holds, where there is /proc. */
+static void lipc__pin_path(int pin, char *ret_path, size_t size) {
+    (void)snprintf(ret_path, size, "/proc/self/fd/%d", pin);
 }
 
 /* Whether nobody but this user and root can put another file in the place of one of ours. */
 static bool lipc__in_own_directory(const lipc__file *f) {
     char parent[PATH_MAX] = ".";
     const char *slash = strrchr(f->leaf, '/');
-    size_t length = slash == NULL ? 1 : slash == f->leaf ? 1 : (size_t)(slash - f->leaf);
+    size_t length = slash == NULL || slash == f->leaf ? 1 : (size_t)(slash - f->leaf);
     struct stat st;
     if (length >= sizeof parent)
         return false;
@@ -97,7 +93,7 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     r = SYS(lipc__fchmodat2(f->pin, mode));
     if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
         char path[40];
-        (void)snprintf(path, sizeof path, "/proc/self/fd/%d", f->pin);
+        lipc__pin_path(f->pin, path, sizeof path);
         r = SYS(chmod(path, mode));
     }
     if (r < 0 && (errno == ENOENT || errno == ENOTDIR)) { /* without /proc */
@@ -121,19 +117,36 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
 }
 
-/* Whether the file belongs to this user: also where the kernel reports several users as one, and where that user may not
- * write to it. Its mode tells, which only its owner can change. Afterwards the owner may write to it. */
+/* Whether the file belongs to this user. Where the kernel reports several users as one, its mode tells, which only its
+ * owner can set, if only to what it is. */
 static bool lipc__file_is_own(lipc__file *f) {
     if (f->stat.st_uid != geteuid())
         return false;
     lipc__stand_in stand_in = lipc__find_stand_in();
-    bool unsure = lipc__is_stand_in_uid(&stand_in, f->stat.st_uid) || !(f->stat.st_mode & 0200);
-    return !unsure || lipc__file_set_mode(f, (f->stat.st_mode & 0777) | 0200) >= 0;
+    return !lipc__is_stand_in_uid(&stand_in, f->stat.st_uid) || lipc__file_set_mode(f, f->stat.st_mode & 0777) >= 0;
 }
 
-/* Removes a file of that name if it is that one. Nothing removes a file only if it is a certain one, so it is first given
- * another name, which nobody else knows. If it turns out to be another file it gets its own name back, unless that has been
- * taken again. */
+/* ------------------------------------------ Removing ---------------------------------------------- */
+
+/* Renames a file to a name that nobody else may have taken, or have taken from them. */
+static int lipc__rename_to_free(int directory, const char *from, const char *to) {
+    struct stat st;
+#ifdef LIPC__PINS_FILES
+    if (syscall(SYS_renameat2, directory, from, directory, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return -1;
+#endif
+    if (linkat(directory, from, directory, to, 0) == 0)
+        return unlinkat(directory, from, 0);
+    if (errno == EEXIST || fstatat(directory, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return -1;
+    return renameat(directory, from, directory, to); /* a file system without links */
+}
+
+/* Removes a file of that name if it is that one. No system call removes a file only if it is a certain one, so it is first
+ * given another name, which nobody else knows. If it turns out to be another file it gets its own name back; where that has
+ * been taken again in the meantime, it keeps the other. */
 static int lipc__file_remove(int directory, const char *leaf, const struct stat *file) {
     char aside[PATH_MAX];
     struct stat taken;
@@ -153,17 +166,63 @@ static int lipc__file_remove(int directory, const char *leaf, const struct stat 
     if (right && SYS(unlinkat(directory, aside, 0)) == 0)
         return 0;
     int r = right ? lipc__error_from(errno) : lipc__fault(LIPC_EADDRINUSE);
-    if (linkat(directory, aside, directory, leaf, 0) == 0 || errno == EEXIST)
-        unlinkat(directory, aside, 0);
-    else /* a file system without links */
-        renameat(directory, aside, directory, leaf);
+    (void)SYS(lipc__rename_to_free(directory, aside, leaf));
     return r;
+}
+
+/* ------------------------------------------- Alive ------------------------------------------------ */
+
+/* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
+ * to a stream socket fails with EPROTOTYPE before the backlog is looked at, and with ECONNREFUSED where the
+ * file is all that is left. So a full backlog is told from a dead server on the systems too that report
+ * both alike (macOS, the BSDs). What cannot be told counts as alive. */
+static int lipc__alive(const lipc__address *address, socklen_t length) {
+    int fd = lipc__socket(SOCK_DGRAM);
+    if (fd < 0)
+        return fd;
+    int r;
+    do
+        r = SYS(connect(fd, &address->header, length));
+    while (r < 0 && errno == EINTR);
+    int alive = r == 0 || errno != ECONNREFUSED;
+    close(fd);
+    return alive;
+}
+
+/* The path in an address. */
+static void lipc__path_of(const lipc__address *address, socklen_t length, char *ret_path) {
+    size_t n = length - LIPC__ADDRESS_HEADER;
+    memcpy(ret_path, address->local.sun_path, n);
+    ret_path[n] = '\0';
+}
+
+static bool lipc__leads_to(const char *path, const struct stat *file, int flags) {
+    struct stat st;
+    return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
+}
+
+/* The same of the file that was looked at. Its path may lead elsewhere by now: a part of it may be a link, or a thread have
+ * changed the process's directory. */
+static int lipc__file_alive(const lipc__file *f, const lipc__address *address, socklen_t length) {
+    char path[LIPC__PATH_ROOM];
+#ifdef LIPC__PINS_FILES
+    lipc__pin_path(f->pin, path, sizeof path);
+    if (lipc__leads_to(path, &f->stat, 0)) {
+        lipc__address pinned = {.local.sun_family = AF_UNIX};
+        memcpy(pinned.local.sun_path, path, strlen(path));
+        return lipc__alive(&pinned, (socklen_t)(LIPC__ADDRESS_HEADER + strlen(path)));
+    }
+#endif
+    lipc__path_of(address, length, path);
+    bool leads = lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW);
+    int alive = leads ? lipc__alive(address, length) : 1;
+    return alive == 0 && !lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW) ? 1 : alive;
 }
 
 /* Removes a socket file of this user's that no process has open any more. */
 static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, socklen_t length) {
     struct stat now;
-    int alive = lipc__alive(address, length);
+    int alive = lipc__file_alive(f, address, length);
     if (alive != 0)
         return alive < 0 ? alive : lipc__fault(LIPC_EADDRINUSE);
     if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
@@ -174,68 +233,98 @@ static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, 
     return lipc__file_remove(f->directory, f->leaf, &f->stat);
 }
 
+/* The same of one that its owner may not write to, and so cannot connect to: it is made writable, unless a socket is known to
+ * be bound to it, and is not for longer if it turns out to live, in a network namespace of its own. */
+static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *address, socklen_t length) {
+    const mode_t mode = f->stat.st_mode & 0777;
+    struct stat now;
+    if ((mode & 0200) == 0 && (lipc__is_bound(&f->stat) || lipc__file_set_mode(f, mode | 0200) < 0))
+        return lipc__fault(LIPC_EADDRINUSE);
+    int r = lipc__remove_dead(f, address, length);
+    if (r < 0 && (mode & 0200) == 0 && fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
+        lipc__same_file(&f->stat, &now) && (now.st_mode & 0777) == (mode | 0200))
+        lipc__file_set_mode(f, mode);
+    return r;
+}
+
 /* Removes what a dead server left behind. Whatever else is there keeps the name: LIPC_EADDRINUSE. */
 static int lipc__reclaim(int directory, const char *leaf, const lipc__address *address, socklen_t length) {
     lipc__file f;
     int r = lipc__file_open(directory, leaf, &f);
     if (r < 0)
         return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
-    mode_t mode = f.stat.st_mode & 0777;
+    /* Within bind(2) the file is there before the socket can be found by it, but the directory stays locked until then (Linux:
+     * unix_bind_bsd(), net/unix/af_unix.c). This changes nothing, and waits for that lock. */
+    renameat(directory, leaf, directory, leaf);
     if (S_ISSOCK(f.stat.st_mode) && lipc__file_is_own(&f))
-        r = lipc__remove_dead(&f, address, length);
+        r = lipc__remove_dead_writable(&f, address, length);
     else
         r = lipc__fault(LIPC_EADDRINUSE);
-    if (r < 0 && (f.stat.st_mode & 0777) != mode)
-        lipc__file_set_mode(&f, mode);
     lipc__file_close(&f);
     return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
 }
+
+/* ------------------------------------------ Making ------------------------------------------------ */
 
 /* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket the
  * kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from it. */
 static bool lipc__is_made(const struct stat *file, int fd) {
     bool right = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
-    return right && file->st_uid == geteuid() && (fd < 0 || lipc__bound_to(fd, file) != 0);
+    int bound = right && fd >= 0 ? lipc__bound_to(fd, file) : -1;
+    return right && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
 }
 
-/* Gives a file that was just made its mode. */
-static int lipc__widen_made(int directory, const char *leaf, mode_t mode, struct stat *made) {
+/* Looks at the file that was made, and gives it its mode. LIPC_ENOENT: another has its name by now. */
+static int lipc__look_at_made(int directory, const char *leaf, const struct stat *made, mode_t mode, lipc__file *ret_file) {
     lipc__file f;
+    struct stat now;
     int r = lipc__file_open(directory, leaf, &f);
     if (r < 0)
         return r;
-    r = lipc__same_file(made, &f.stat) ? lipc__file_set_mode(&f, mode) : lipc__fault(LIPC_ENOENT);
-    lipc__file_close(&f);
-    if (r >= 0 && SYS(fstatat(directory, leaf, made, AT_SYMLINK_NOFOLLOW)) < 0)
-        r = lipc__error_from(errno);
-    return r >= 0 && !lipc__same_file(made, &f.stat) ? lipc__fault(LIPC_ENOENT) : r;
+    if (!lipc__same_file(made, &f.stat)) {
+        r = lipc__fault(LIPC_ENOENT);
+    } else if ((f.stat.st_mode & 0777) != mode) {
+        r = lipc__file_set_mode(&f, mode);
+        if (r >= 0 && SYS(fstatat(directory, leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
+            r = lipc__error_from(errno);
+        if (r >= 0 && !lipc__same_file(made, &now))
+            r = lipc__fault(LIPC_ENOENT);
+    }
+    if (r < 0)
+        lipc__file_close(&f);
+    else
+        *ret_file = f;
+    return r;
 }
 
-/* Completes a file that was just made, and describes it: it gets its mode, whatever the umask took of it. A file that has
- * taken its place is left alone, and is the error taken. */
-static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, struct stat *ret_file) {
+/* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place is left
+ * alone, and is the error taken. */
+static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
     struct stat made;
     int r = SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0 ? lipc__error_from(errno) : 0;
     if (r == 0 && !lipc__is_made(&made, fd))
         return lipc__fault(taken);
-    if (r == 0 && (made.st_mode & 0777) != mode)
-        r = lipc__widen_made(directory, leaf, mode, &made);
+    if (r == 0)
+        r = lipc__look_at_made(directory, leaf, &made, mode, ret_file);
     if (r < 0 && fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__is_made(&made, fd))
         lipc__file_remove(directory, leaf, &made);
-    if (r < 0)
-        return lipc_error_code(r) == LIPC_ENOENT ? lipc__fault(taken) : r;
-    *ret_file = made;
-    return 0;
+    return lipc_error_code(r) == LIPC_ENOENT ? lipc__fault(taken) : r;
 }
 
 /* Binds fd to a file of that mode, whatever the umask; the mode of a stream's is right before anybody can connect. */
 static int lipc__bind_file(int fd, const lipc__address *address, socklen_t length, int directory, const char *leaf,
-                           mode_t mode, struct stat *ret_file) {
+                           mode_t mode, lipc__file *ret_file) {
+    char path[LIPC__PATH_ROOM];
+    struct stat made;
 #ifdef LIPC__MODE_BEFORE_BIND
     if (SYS(fchmod(fd, mode)) < 0) /* bind still takes the umask off it */
         return lipc__error_from(errno);
 #endif
     if (SYS(bind(fd, &address->header, length)) < 0)
         return lipc__error_from(errno);
-    return lipc__complete(directory, leaf, fd, mode, LIPC_EADDRINUSE, ret_file);
+    int r = lipc__complete(directory, leaf, fd, mode, LIPC_EADDRINUSE, ret_file);
+    lipc__path_of(address, length, path);
+    if (r < 0 && fstatat(AT_FDCWD, path, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__bound_to(fd, &made) > 0)
+        lipc__file_remove(AT_FDCWD, path, &made); /* the path led to another directory when it was bound */
+    return r;
 }

@@ -604,13 +604,12 @@ static int64_t perform(const struct operation *o, int n) {
     return r;
 }
 
-/* No files, but one of which it cannot be known whose it is: a lock that could not be taken may be held by
- * another. stale: the socket file that was there before. */
+/* No files, but a lock file that another may hold; stale: and the socket file that was there before. */
 static void check_no_files(bool stale) {
     char socket_file[64], lock_file[80], last[300];
     snprintf(socket_file, sizeof socket_file, s.name.type == LIPC_NAME_PATH ? "s" : "lipc/%.40s", s.name.text);
     snprintf(lock_file, sizeof lock_file, "%s.lock", socket_file);
-    if (failed_call != NULL && begins_with(failed_call, "flock"))
+    if (failed_call != NULL && begins_with(failed_call, "flock") && fault_errno == EWOULDBLOCK)
         unlink(in_directory(lock_file));
     CHECK(!exists(lock_file));
     CHECK(stale || !exists(socket_file));

@@ -14,8 +14,10 @@ static int calls_of_moment;
 
 /* What gives a file that is there another mode. */
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#define PINS_FILES 1
 #define SET_MODE "lipc__fchmodat2("
 #else
+#define PINS_FILES 0
 #define SET_MODE "fchmodat("
 #endif
 
@@ -168,7 +170,128 @@ TEST(a_server_that_takes_the_place_of_a_file_to_be_removed_is_left_alone) {
     }
 }
 
+/* A third server binds the name in the moment in which the second one's file is away. */
+static int third_server = -1;
+
+static void a_third_binds(void) {
+    third_server = plain_socket(SOCK_STREAM, "s", 5);
+}
+
+static void another_replaces_the_file_and_a_third_that(void) {
+    another_replaces_the_file();
+    moment = "lipc__rename_to_free(";
+    happen = a_third_binds;
+}
+
+/* Gives its own name back to a file whose name begins so. */
+static void move_back(const char *beginning, const char *leaf) {
+    char path[300];
+    DIR *directory = opendir(test_directory);
+    CHECK(directory != NULL);
+    for (struct dirent *entry; (entry = readdir(directory)) != NULL;)
+        if (strncmp(entry->d_name, beginning, strlen(beginning)) == 0) {
+            snprintf(path, sizeof path, "%s/%s", test_directory, entry->d_name);
+            CHECK(rename(path, in_directory(leaf)) == 0);
+        }
+    closedir(directory);
+}
+
+static void check_connects(const lipc_name *name) {
+    lipc_handle client;
+    CHECK_OK(lipc_connect(name, NULL, WAIT, &client));
+    CHECK_OK(lipc_close(client));
+}
+
+TEST(no_server_is_removed_however_many_take_each_others_place) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener = listen_on(&name);
+    moment = "renameat(";
+    happen = another_replaces_the_file_and_a_third_that;
+    lipc_listener_close(listener);
+    CHECK(third_server >= 0);
+    moment = NULL;
+    check_connects(&name);
+    CHECK(close(third_server) == 0);
+    remove_file("s");
+    move_back(".lipc-", "s"); /* the second one's, which another had made give way */
+    check_connects(&name);
+    CHECK(close(other_server) == 0);
+    remove_file("s");
+}
+
+/* A path whose directory is a link that changes. */
+static void the_link_leads_to_the_new_directory(void) {
+    remove_file("link");
+    CHECK(symlink("new", in_directory("link")) == 0);
+}
+
+TEST(a_server_in_the_directory_that_a_path_led_to_at_first_keeps_its_file) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "link/s"), old = name_for(LIPC_NAME_PATH, "old/s");
+    lipc_listener *listener;
+    CHECK(mkdir(in_directory("old"), 0755) == 0 && mkdir(in_directory("new"), 0755) == 0);
+    CHECK(symlink("old", in_directory("link")) == 0);
+    int living = plain_socket(SOCK_STREAM, "old/s", 5);
+    make_stale("new/s");
+    moment = "connect("; /* the probe */
+    happen = the_link_leads_to_the_new_directory;
+    CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+    CHECK(happen == NULL);
+    moment = NULL;
+    check_connects(&old);
+    CHECK(close(living) == 0);
+    remove_file("old/s");
+    remove_file("new/s");
+#if PINS_FILES
+    remove_file("link");
+    CHECK(symlink("old", in_directory("link")) == 0);
+    moment = "bind(";
+    happen = the_link_leads_to_the_new_directory;
+    CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+    CHECK(happen == NULL);
+#endif
+    remove_file("link");
+    CHECK(rmdir(in_directory("old")) == 0 && rmdir(in_directory("new")) == 0); /* nothing is left in them */
+}
+
+TEST(what_is_no_regular_file_is_not_opened_for_a_lock) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener;
+    CHECK(mkfifo(in_directory("s.lock"), 0600) == 0); /* a writer that waits for a reader would be let go */
+    moment = "openat(directory, leaf, flags)";
+    CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+    CHECK_INT(0, calls_of_moment);
+    remove_file("s.lock");
+}
+
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+
+/* As some servers have it: nobody gets in before they are ready. */
+TEST(the_mode_of_a_living_server_that_keeps_its_owner_out_is_not_touched) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener;
+    mode_t before = umask(0777);
+    int living = plain_socket(SOCK_STREAM, "s", 5);
+    umask(before);
+    moment = SET_MODE;
+    CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
+    CHECK_INT(0, calls_of_moment);
+    CHECK(close(living) == 0);
+    moment = NULL;
+    lipc_listener_close(listen_on(&name)); /* now it is dead */
+    CHECK(!exists("s"));
+}
+
+TEST(closing_removes_no_other_file_although_the_handle_was_closed_before) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener = listen_on(&name);
+    CHECK_OK(lipc_close(lipc_listener_detach(listener)));
+    remove_file("s");
+    int living = plain_socket(SOCK_STREAM, "s", 5); /* on many file systems the inode would be the same */
+    lipc_listener_close(listener);
+    check_connects(&name);
+    CHECK(close(living) == 0);
+    remove_file("s");
+}
 
 static void hide_proc(void) {
     CHECK(unshare(CLONE_NEWNS) == 0);
@@ -351,6 +474,6 @@ TEST(everything_that_a_listener_holds_is_close_on_exec) {
             held++;
             CHECK(fcntl(fd, F_GETFD) & FD_CLOEXEC);
         }
-    CHECK_INT(3, held); /* the socket, the lock, the directory */
+    CHECK_INT(PINS_FILES ? 4 : 3, held); /* the socket, its file, the lock, the directory */
     lipc_listener_close(listener);
 }
