@@ -57,9 +57,7 @@ static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error,
         }
         return lipc__fault(LIPC_ETRUNCATED);
     }
-    if (lipc__is_end(error) && async->operation != LIPC__WRITES)
-        return lipc__fault(LIPC_EEND);
-    return lipc__transfer_error(error);
+    return async->operation == LIPC__WRITES ? lipc__transfer_error(error) : lipc__read_error(error);
 }
 
 static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, void *data, size_t size,

@@ -47,10 +47,8 @@ static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t c
     *ret_length = min(length, room);
     if (error == 0 && length <= room)
         return (int64_t)length;
-    if (lipc__is_end(error))
-        return lipc__fault(LIPC_EEND);
     if (error != 0 && error != ERROR_MORE_DATA && error != ERROR_IO_INCOMPLETE)
-        return lipc__transfer_error(error);
+        return lipc__read_error(error);
     if (error == ERROR_IO_INCOMPLETE && length == 0)
         return lipc__fault(LIPC_EAGAIN);
     if (error == ERROR_MORE_DATA)
@@ -96,10 +94,8 @@ static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms
     int r = lipc__check_messages(handle);
     while (r >= 0) {
         DWORD n = 0, there, left;
-        if (!SYS_TRUE(PeekNamedPipe(handle, data, lipc__at_most(size), &n, &there, &left))) {
-            DWORD error = GetLastError();
-            return lipc__is_end(error) ? lipc__fault(LIPC_EEND) : lipc__transfer_error(error);
-        }
+        if (!SYS_TRUE(PeekNamedPipe(handle, data, lipc__at_most(size), &n, &there, &left)))
+            return lipc__read_error(GetLastError());
         if (there > 0 || lipc__empty_is_there(handle)) {
             *ret_left = left;
             return n;

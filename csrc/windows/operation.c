@@ -34,13 +34,26 @@ static DWORD lipc__operation_wait(HANDLE handle, HANDLE event, OVERLAPPED *o, BO
     return error;
 }
 
+/* The last one is what the end of a connection to another machine looks like. */
 static bool lipc__is_end(DWORD error) {
-    return error == ERROR_BROKEN_PIPE || error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_NO_DATA;
+    return error == ERROR_BROKEN_PIPE || error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_NO_DATA ||
+           error == ERROR_NETNAME_DELETED;
 }
 
 /* The error of a read or write. */
 static int lipc__transfer_error(DWORD error) {
-    return error == ERROR_ACCESS_DENIED ? lipc__fault(LIPC_EBADF) : lipc__error_from(error);
+    if (lipc__is_end(error))
+        return lipc__error(LIPC_EPIPE, (int)error);
+    switch (error) {
+    case ERROR_ACCESS_DENIED: return lipc__fault(LIPC_EBADF);
+    case ERROR_SEM_TIMEOUT: return lipc__error(LIPC_EIO, (int)error); /* the network's time ran out, not the caller's */
+    default: return lipc__error_from(error);
+    }
+}
+
+/* The error of a read: the end is not a broken pipe. */
+static int lipc__read_error(DWORD error) {
+    return lipc__is_end(error) ? lipc__fault(LIPC_EEND) : lipc__transfer_error(error);
 }
 
 enum { LIPC__MOST = 1 << 30 }; /* bytes that one operation transfers */

@@ -5,6 +5,7 @@
 /* ---------------------------------------- The seam, csrc/sys.h ---------------------------------- */
 
 static int fault_at;            /* the how manyth call is to fail; 0: none */
+static const char *fault_call;  /* of those of this name; NULL: of all */
 static DWORD fault_error;       /* how */
 static int calls;               /* how many there were */
 static const char *failed_call; /* the one that failed */
@@ -22,6 +23,8 @@ static const struct {
 int lipc_fault_injected(const char *call);
 int lipc_fault_injected(const char *call) {
     if (strncmp(call, "CloseHandle", strlen("CloseHandle")) == 0) /* which then would not have been closed */
+        return 0;
+    if (fault_call != NULL && strncmp(call, fault_call, strlen(fault_call)) != 0)
         return 0;
     if (fault_at == 0 || ++calls != fault_at)
         return 0;
@@ -372,6 +375,50 @@ TEST(of_messages_every_call_fails_once) {
     kind = LIPC_MESSAGE;
     for (size_t i = 0; i < COUNT(operations); i++)
         check_operation(&operations[i]);
+}
+
+static int64_t do_message_size(void) {
+    return kind == LIPC_STREAM ? 0 : lipc_message_size(s.handles[0], WAIT);
+}
+
+static int64_t do_receive_batch(void) {
+    lipc_buffer buffer = {out.data, sizeof out.data};
+    return kind == LIPC_STREAM ? 0 : lipc_receive_batch(s.handles[0], &buffer, 1, WAIT);
+}
+
+/* What the network does to a pipe of another machine: it is the end, or an error, and never that the caller's time ran
+ * out. */
+TEST(a_network_that_fails_is_not_a_time_that_runs_out) {
+    static const struct {
+        int64_t (*run)(void);
+        const char *call;
+        int gone, late; /* the results when the connection is gone, and when the network's own time ran out */
+    } rows[] = {
+        {do_read, "ReadFile", LIPC_EEND, LIPC_EIO},
+        {do_receive_message, "ReadFile", LIPC_EEND, LIPC_EIO},
+        {do_receive_batch, "ReadFile", LIPC_EEND, LIPC_EIO},
+        {do_async_read, "ReadFile", LIPC_EEND, LIPC_EIO},
+        {do_peek, "PeekNamedPipe", LIPC_EEND, LIPC_EIO},
+        {do_message_size, "PeekNamedPipe", LIPC_EEND, LIPC_EIO},
+        {do_write, "WriteFile", LIPC_EPIPE, LIPC_EIO},
+        {do_send_message, "WriteFile", LIPC_EPIPE, LIPC_EIO},
+        {do_async_write, "WriteFile", LIPC_EPIPE, LIPC_EIO},
+    };
+    for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+        bool gone = i % 2;
+        kind = LIPC_MESSAGE;
+        memset(&s, 0, sizeof s);
+        with_data();
+        test_row = rows[i / 2].call;
+        fault_call = rows[i / 2].call;
+        fault_at = 1;
+        calls = 0;
+        fault_error = gone ? ERROR_NETNAME_DELETED : ERROR_SEM_TIMEOUT;
+        int64_t r = rows[i / 2].run();
+        fault_at = 0;
+        CHECK_ERROR(gone ? rows[i / 2].gone : rows[i / 2].late, r);
+        close_all(s.handles, s.count);
+    }
 }
 
 TEST(a_fault_is_seen_where_it_was_put) {
