@@ -12,13 +12,16 @@ static DWORD lipc__left(HANDLE handle) {
     return PeekNamedPipe(handle, NULL, 0, NULL, NULL, &left) ? left : 0;
 }
 
-/* Takes what is left of a message. It never waits: a sender whose time ran out has taken it back. */
+/* Takes what is left of a message, so that nobody takes it for one. It does not wait for a sender that has taken it
+ * back. What the system lacks the memory to read is read when it has some. */
 static void lipc__discard(HANDLE handle) {
     char rest[4096];
-    DWORD n, error = ERROR_MORE_DATA;
-    for (DWORD left = lipc__left(handle); left > 0 && error == ERROR_MORE_DATA; left -= n) {
+    DWORD n, left, error = ERROR_MORE_DATA;
+    while (error != 0 && error != ERROR_IO_INCOMPLETE && (left = lipc__left(handle)) > 0) {
         lipc__deadline deadline = {.timeout_ms = 0};
         error = lipc__transfer(LIPC__READS, handle, rest, min(left, sizeof rest), &deadline, &n);
+        if (error != 0 && error != ERROR_IO_INCOMPLETE && error != ERROR_MORE_DATA)
+            lipc__sleep_ms(1);
     }
 }
 
@@ -30,28 +33,26 @@ static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t c
     const lipc_buffer spared = {&spare, 1};
     DWORD n, error = ERROR_MORE_DATA;
     size_t length = 0, room = 0;
-    bool began = false;
+    bool part = false; /* has been read: what fails from here on means that the rest is gone */
     for (size_t i = 0; i <= count && error == ERROR_MORE_DATA; i++) {
         const lipc_buffer *b = i < count ? &buffers[i] : &spared;
-        if (b->size == 0 || (i == count && began))
+        if (b->size == 0 || (i == count && part))
             continue;
-        size_t wanted = began ? min(b->size, lipc__left(handle)) : b->size;
+        size_t wanted = part ? min(b->size, lipc__left(handle)) : b->size;
         if (wanted == 0) /* the sender took the rest back */
             break;
         error = lipc__transfer(LIPC__READS, handle, b->data, wanted, deadline, &n);
+        if (!part && error != 0 && error != ERROR_MORE_DATA)
+            return lipc__read_error(error);
         room += i < count ? b->size : 0;
         length += n;
-        began = true;
-        deadline->timeout_ms = error == ERROR_MORE_DATA ? 0 : deadline->timeout_ms;
+        part = true;
+        deadline->timeout_ms = 0;
     }
     *ret_length = min(length, room);
     if (error == 0 && length <= room)
         return (int64_t)length;
-    if (error != 0 && error != ERROR_MORE_DATA && error != ERROR_IO_INCOMPLETE)
-        return lipc__read_error(error);
-    if (error == ERROR_IO_INCOMPLETE && length == 0)
-        return lipc__fault(LIPC_EAGAIN);
-    if (error == ERROR_MORE_DATA)
+    if (error != 0 && error != ERROR_IO_INCOMPLETE)
         lipc__discard(handle);
     return lipc__fault(LIPC_ETRUNCATED);
 }

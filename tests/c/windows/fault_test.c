@@ -421,6 +421,31 @@ TEST(a_network_that_fails_is_not_a_time_that_runs_out) {
     }
 }
 
+/* Of a message that is received in parts the second read fails. */
+TEST(what_is_left_of_a_message_is_never_taken_for_one) {
+    char x[4], y[4];
+    const lipc_buffer buffers[] = {{x, 2}, {y, 2}};
+    lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = COUNT(buffers)};
+    static const char *const fails[] = {"CreateEventW", "ReadFile"};
+    for (size_t i = 0; i < COUNT(fails); i++)
+        for (int at = 2; at <= 3; at++) {
+            lipc_handle a, b;
+            CHECK_OK(lipc_pair(LIPC_MESSAGE, &a, &b));
+            CHECK_INT(8, lipc_send(a, "too long", 8, WAIT));
+            CHECK_INT(4, lipc_send(a, "next", 4, WAIT));
+            fault_call = fails[i];
+            fault_at = at;
+            calls = 0;
+            fault_error = ERROR_NOT_ENOUGH_MEMORY;
+            int64_t r = lipc_receive_message(b, &m, WAIT);
+            fault_at = 0;
+            CHECK_ERROR(LIPC_ETRUNCATED, r);
+            CHECK_INT(4, lipc_receive_message(b, &m, WAIT));
+            CHECK(memcmp(x, "ne", 2) == 0 && memcmp(y, "xt", 2) == 0);
+            close_ends(a, b);
+        }
+}
+
 TEST(a_fault_is_seen_where_it_was_put) {
     kind = LIPC_STREAM;
     with_nothing();
