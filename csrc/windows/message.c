@@ -79,29 +79,45 @@ int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms
     return r < 0 ? r : lipc__receive((HANDLE)handle, &buffer, 1, &deadline, &length);
 }
 
-/* Whether the next message is empty and there. */
-static bool lipc__empty_is_there(HANDLE handle) {
+/* Whether the next message is empty and there. A pipe of another machine takes its time to answer. */
+static int lipc__empty_is_there(HANDLE handle) {
     lipc__pipe_peek peek = {0};
     IO_STATUS_BLOCK block;
+    HANDLE event = SYS_ALLOCATE(CreateEventW(NULL, TRUE, FALSE, NULL));
+    if (event == NULL)
+        return lipc__error_from(GetLastError());
     NTSTATUS status =
-        NtFsControlFile(handle, NULL, NULL, NULL, &block, LIPC__FSCTL_PIPE_PEEK, NULL, 0, &peek, sizeof peek);
+        NtFsControlFile(handle, event, NULL, NULL, &block, LIPC__FSCTL_PIPE_PEEK, NULL, 0, &peek, sizeof peek);
+    if (status == STATUS_PENDING) {
+        WaitForSingleObject(event, INFINITE);
+        status = block.Status;
+    }
+    CloseHandle(event);
     return status >= 0 && peek.number_of_messages > 0 && peek.message_length == 0;
 }
 
 /* Waits for a message, and looks at it. The system reports none without taking something, so this looks every 1 to 4
- * milliseconds. */
+ * milliseconds. It allocates as much as it is given room for, so it gets no more than what is there: room. */
 static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms, DWORD *ret_left) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int r = lipc__check_messages(handle);
-    while (r >= 0) {
+    size = lipc__at_most(size);
+    for (size_t room = 0; r >= 0;) {
         DWORD n = 0, there, left;
-        if (!SYS_TRUE(PeekNamedPipe(handle, data, lipc__at_most(size), &n, &there, &left)))
+        if (!SYS_TRUE(PeekNamedPipe(handle, data, (DWORD)room, &n, &there, &left)))
             return lipc__read_error(GetLastError());
-        if (there > 0 || lipc__empty_is_there(handle)) {
+        if (left > 0 && room < size) { /* another message may be there by then */
+            room = min(size, (size_t)n + left);
+            continue;
+        }
+        r = there > 0 ? 1 : lipc__empty_is_there(handle);
+        if (r > 0) {
             *ret_left = left;
             return n;
         }
-        r = lipc__pause(&deadline);
+        if (r == 0)
+            r = lipc__pause(&deadline);
+        room = 0;
     }
     return r;
 }

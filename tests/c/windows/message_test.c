@@ -198,6 +198,80 @@ TEST(a_large_message_is_cut_in_the_same_way) {
     }
 }
 
+/* The system's functions as the core calls them, of which a test puts its own in the place. */
+extern BOOL(WINAPI *__imp_PeekNamedPipe)(HANDLE, LPVOID, DWORD, LPDWORD, LPDWORD, LPDWORD);
+extern NTSTATUS(NTAPI *__imp_NtFsControlFile)(HANDLE, HANDLE, PIO_APC_ROUTINE, PVOID, PIO_STATUS_BLOCK, ULONG, PVOID,
+                                              ULONG, PVOID, ULONG);
+
+/* Makes the place, which holds the address of a function, one that can be written to. */
+static void open_place(void *place) {
+    DWORD protection;
+    CHECK(VirtualProtect(place, sizeof(void *), PAGE_READWRITE, &protection));
+}
+
+static BOOL(WINAPI *system_peek)(HANDLE, LPVOID, DWORD, LPDWORD, LPDWORD, LPDWORD);
+static DWORD most_peeked;
+
+static BOOL WINAPI note_peek(HANDLE handle, LPVOID data, DWORD size, LPDWORD read, LPDWORD there, LPDWORD left) {
+    most_peeked = size > most_peeked ? size : most_peeked;
+    return system_peek(handle, data, size, read, there, left);
+}
+
+TEST(looking_at_a_message_takes_no_more_memory_than_the_message) {
+    system_peek = __imp_PeekNamedPipe;
+    open_place(&__imp_PeekNamedPipe);
+    __imp_PeekNamedPipe = note_peek;
+    EACH_CONNECTION(LIPC_MESSAGE, a, b) {
+        CHECK_ERROR(LIPC_ETIMEDOUT, lipc_peek(b, got, sizeof got, 10));
+        CHECK_INT(0, most_peeked); /* the system allocates as much */
+        CHECK_INT(5, lipc_send(a, "hello", 5, WAIT));
+        CHECK_INT(5, lipc_peek(b, got, sizeof got, WAIT));
+        CHECK_INT(5, most_peeked);
+        CHECK_ERROR(LIPC_ETRUNCATED, lipc_peek(b, got, 3, WAIT));
+        CHECK_INT(5, lipc_message_size(b, WAIT));
+        most_peeked = 0;
+    }
+}
+
+/* A look at a pipe of another machine, whose answer, that there is an empty message, comes later. */
+typedef struct late_answer {
+    HANDLE event;
+    IO_STATUS_BLOCK *block;
+    ULONG *answer; /* a FILE_PIPE_PEEK_BUFFER */
+} late_answer;
+
+static thread answering;
+
+static DWORD WINAPI answer_late(void *argument) {
+    late_answer *l = argument;
+    l->answer[2] = 1; /* NumberOfMessages */
+    l->block->Status = 0;
+    CHECK(SetEvent(l->event));
+    return 0;
+}
+
+static NTSTATUS NTAPI look_far(HANDLE handle, HANDLE event, PIO_APC_ROUTINE routine, PVOID context,
+                               PIO_STATUS_BLOCK block, ULONG code, PVOID in, ULONG in_size, PVOID out, ULONG out_size) {
+    static late_answer l;
+    (void)handle, (void)routine, (void)context, (void)code, (void)in, (void)in_size;
+    CHECK(event != NULL && out_size >= 4 * sizeof(ULONG));
+    l = (late_answer){event, block, out};
+    answering = start_thread(answer_late, &l);
+    return STATUS_PENDING;
+}
+
+TEST(a_look_at_a_pipe_that_takes_its_time_is_waited_for) {
+    lipc_handle a, b;
+    CHECK_OK(lipc_pair(LIPC_MESSAGE, &a, &b));
+    open_place(&__imp_NtFsControlFile);
+    __imp_NtFsControlFile = look_far;
+    CHECK_INT(0, lipc_message_size(b, 0));
+    join_thread(answering);
+    CHECK_INT(0, lipc_peek(b, got, 10, 0));
+    join_thread(answering);
+    close_ends(a, b);
+}
+
 TEST(a_message_that_just_fits_is_not_cut) {
     EACH_CONNECTION(LIPC_MESSAGE, a, b) {
         for (int size = 1; size < 200; size += 33) {
