@@ -80,9 +80,9 @@ func (c *conn) readResult(n int, err error) (int, error) {
 func (c *Conn) Read(b []byte) (int, error) { return c.readResult(c.end.read(b)) }
 
 // Write writes all of b, waiting for room as often as needed. On an error it returns how many bytes were written
-// before. A write after the peer closed is [syscall.EPIPE]; SIGPIPE is never raised. On Windows a deadline or Close that
-// ends a write may leave a part with the peer that is not counted, since the system does not tell: what follows on that
-// connection has lost its place.
+// before. A write after the peer closed is [syscall.EPIPE]; SIGPIPE is never raised. On Windows a deadline that ends a
+// write to a pipe whose buffer is smaller than 4096 bytes may leave a part with the peer that is not counted, since the
+// system does not tell: later writes fail with [syscall.EPIPE] then.
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.end.write(b)
 	return n, c.opError("write", err)

@@ -54,6 +54,10 @@ func (c *packets) SetMaxMessage(bytes int) error {
 // Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
 // is [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
 // ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, or what memory there is, elsewhere about the send buffer. An empty b is a message, too.
+//
+// On Windows the receiver may have read a part of a message that is larger than the pipe's buffer when a deadline ends the
+// Send. The receiver gets [ErrTruncated] then, and nothing more is sent from this end: later calls fail with
+// [syscall.EPIPE], and what else has this end, as after [Conn.File], must not send either. A smaller message leaves nothing.
 func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
 
 // Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the

@@ -409,9 +409,9 @@ LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size
 
 /* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than size if the
  * time ran out or an error came after part of them was written (the next call reports it). The time counts from the
- * first wait, and is looked at only when there is no room. On Windows the last piece, of the size of the pipe's buffer,
- * is counted only if it was written whole: the system does not tell how much of it the peer had read when the time ran
- * out, so that nothing can be written behind it.
+ * first wait, and is looked at only when there is no room. Windows does not tell how much of a piece the peer had read
+ * when the time ran out. Pieces are of the size of the pipe's buffer, so that it is all or nothing; but where that buffer
+ * is smaller than 4096 bytes a part may have been read that is not counted, and nothing can be written behind it.
  *
  * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
  * LIPC_ENOMEM. */
@@ -432,8 +432,12 @@ LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
  * message, and is never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on
  * Linux, for which the kernel gives the socket a name of its own choice, unix(7). */
 
-/* Sends one message: all of it, or none. Waits for room. Returns size. (On Windows the peer may have begun to read a
- * message larger than the pipe's buffer when the time runs out: it gets LIPC_ETRUNCATED then.)
+/* Sends one message: all of it, or none. Waits for room. Returns size.
+ *
+ * On Windows the peer may have read a part of a message that is larger than the pipe's buffer, lipc_buffer_size() of
+ * LIPC_WRITE, when a positive time runs out. It gets LIPC_ETRUNCATED then. Nothing more may be sent from that end, since
+ * the peer could take it for the rest. With a timeout_ms of 0 such a message is never begun: it is LIPC_EAGAIN, whether
+ * the peer waits for it or not. A smaller message leaves nothing when the time runs out.
  *
  * Errors: LIPC_EMSGSIZE (over lipc_message_limit()), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF,
  * LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOMEM. */

@@ -156,14 +156,17 @@ LIPC_API int lipc_take(lipc_handle connection, int64_t connected, lipc_handle ha
  */
 
 /* One operation. The caller's memory, zeroes before its first use; it and the buffer must stay where they are until the
- * operation is over. It can be used again then. */
+ * operation is over. It can be used again then. All writes to an end are made with one lipc_async, one after the other,
+ * and all reads with another: the first remembers that nothing more can be written, see lipc_async_write(). */
 typedef struct lipc_async {
     uintptr_t system[5]; /* an OVERLAPPED */
     lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port
                           * is told */
-    int operation;       /* this and what follows is the library's */
-    char spared; /* the library's */
-    char spare;  /* the library's */
+    uint32_t size;       /* this and what follows is the library's */
+    uint8_t operation;
+    uint8_t cut; /* nothing more is written */
+    uint8_t spared;
+    char spare;
 } lipc_async;
 
 /* A completion port, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */
@@ -200,19 +203,21 @@ LIPC_API int lipc_port_post(lipc_handle port, uintptr_t key);
  * message, which means nothing to who reads bytes. Of a message that does not fit the result is LIPC_ETRUNCATED, and
  * the next read gives more of it. lipc_async_receive() is the same, but discards what does not fit. lipc_async_write()
  * writes one message, or of a stream as much as the pipe's buffer can take (at least 4096 bytes), and returns how much.
- * */
+ * After a write that was cancelled, and may have left a part with the peer, see lipc_async_finish(), it is LIPC_EPIPE. */
 LIPC_API int64_t lipc_async_read(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_receive(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t size, lipc_async *async);
 
 /* The result of an operation, LIPC_EAGAIN if it is not over. One that was cancelled and had not succeeded before is
- * LIPC_EOTHER with ERROR_OPERATION_ABORTED. A write that is cancelled when the peer has read a part of it is that error
- * too: the system does not tell how much. */
+ * LIPC_EOTHER with ERROR_OPERATION_ABORTED. Of a write that is no larger than the pipe's buffer, lipc_buffer_size() of
+ * LIPC_WRITE, nothing is left then. Of a larger one the peer may have read a part: the system does not tell. The peer
+ * could take what is written next for the rest, so nothing more is written with this lipc_async: LIPC_EPIPE. That does
+ * stop others who have the same end, by a duplicate or another lipc_async; they must not write any more either. */
 LIPC_API int64_t lipc_async_finish(lipc_handle handle, lipc_async *async);
 
 /* Asks the system to end an operation, or if async is NULL all that this process has under way on the handle. They are
- * reported to the port as any others. May be called from any thread. Errors: LIPC_EBADF; LIPC_ENOENT (none is under
- * way). */
+ * reported to the port as any others, and calls with a timeout_ms end as lipc_async_finish() tells. May be called from
+ * any thread. Errors: LIPC_EBADF; LIPC_ENOENT (none is under way). */
 LIPC_API int lipc_async_cancel(lipc_handle handle, lipc_async *async);
 
 /* An event that is not signalled, for lipc_async.event, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */

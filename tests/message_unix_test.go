@@ -217,3 +217,15 @@ func TestEmptyMessageIsNotEOFForWhoConnectedBeforeTheListenerWasAdopted(t *testi
 	}
 	require.ErrorIs(t, second(c.Receive(make([]byte, 10))), io.EOF)
 }
+
+// cutConns returns how to make connections of messages that hold a few of cutBuffer bytes.
+func cutConns(t *testing.T) func() (from, to *ipc.MessageConn) {
+	t.Helper()
+	messagePair(t) // where there are any
+	return func() (from, to *ipc.MessageConn) {
+		from, to, err := ipc.MessagePair()
+		require.NoError(t, err)
+		require.NoError(t, from.SetWriteBuffer(4*cutBuffer))
+		return from, to
+	}
+}

@@ -249,6 +249,8 @@ func TestWriteThatADeadlineCutIsNotMadeAgain(t *testing.T) {
 		require.NoError(t, server.SetWriteDeadline(time.Now().Add(-time.Second)))
 		require.NoError(t, server.SetWriteDeadline(time.Time{})) // before the writer is awake, maybe
 		require.ErrorIs(t, <-written, os.ErrDeadlineExceeded)
+		_, err = server.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE, "it would follow a part of which nobody knows how long it is")
 		require.NoError(t, server.Close())
 		rest, err := io.ReadAll(client)
 		require.NoError(t, err)

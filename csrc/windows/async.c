@@ -57,7 +57,11 @@ static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error,
         }
         return lipc__fault(LIPC_ETRUNCATED);
     }
-    return async->operation == LIPC__WRITES ? lipc__transfer_error(error) : lipc__read_error(error);
+    if (async->operation != LIPC__WRITES)
+        return lipc__read_error(error);
+    if (error == ERROR_OPERATION_ABORTED && async->size > lipc__write_quota(handle))
+        async->cut = 1;
+    return lipc__transfer_error(error);
 }
 
 static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, void *data, size_t size,
@@ -67,7 +71,9 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
         return lipc__fault(LIPC_EMSGSIZE);
     if (size == 0 && what == LIPC__READS)
         return lipc__fault(LIPC_EINVAL);
-    async->spared = (char)(size == 0 && what == LIPC__RECEIVES);
+    if (what == LIPC__WRITES && async->cut) /* the peer would take it for the rest of what it has a part of */
+        return lipc__error(LIPC_EPIPE, ERROR_NO_DATA);
+    async->spared = size == 0 && what == LIPC__RECEIVES;
     if (async->spared) { /* see lipc__receive() */
         data = &async->spare;
         size = 1;
@@ -75,9 +81,10 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
     memset(o, 0, sizeof *o);
     if (async->event != 0)
         o->hEvent = lipc__quiet((HANDLE)async->event);
-    async->operation = what;
+    async->operation = (uint8_t)what;
     if (what == LIPC__WRITES)
         size = lipc__piece((HANDLE)handle, size);
+    async->size = (uint32_t)size;
     BOOL done = what == LIPC__WRITES ? SYS_TRUE(WriteFile((HANDLE)handle, data, (DWORD)size, NULL, o))
                                      : SYS_TRUE(ReadFile((HANDLE)handle, data, (DWORD)size, NULL, o));
     return lipc__async_result((HANDLE)handle, async, done ? 0 : GetLastError(), (DWORD)o->InternalHigh);

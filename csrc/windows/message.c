@@ -57,10 +57,24 @@ static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t c
     return lipc__fault(LIPC_ETRUNCATED);
 }
 
+/* Fails when there is no time for a message that could be cut halfway, see lipc__write_quota(): it is not begun. */
+static int lipc__check_time(HANDLE handle, size_t size, lipc__deadline *deadline) {
+    lipc__pipe_local_information information;
+    int left = lipc__time_left(deadline);
+    bool begins = left >= -1 ||
+                  lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information) < 0 ||
+                  information.state != LIPC__PIPE_CONNECTED || size <= lipc__quota(&information, LIPC_WRITE) ||
+                  lipc_pipe_access((lipc_handle)handle) == LIPC_READ;
+    return begins ? 0 : left;
+}
+
 /* Sends one message. */
 static int64_t lipc__send(HANDLE handle, const void *data, size_t size, lipc__deadline *deadline) {
     if (size > LIPC__MOST)
         return lipc__fault(LIPC_EMSGSIZE);
+    int r = lipc__check_time(handle, size, deadline);
+    if (r < 0)
+        return r;
     DWORD n, error = lipc__transfer(LIPC__WRITES, handle, (void *)data, size, deadline, &n);
     return error == 0 ? (int64_t)size : lipc__transfer_error(error);
 }

@@ -62,6 +62,17 @@ static DWORD lipc__at_most(size_t size) {
     return (DWORD)(size < LIPC__MOST ? size : LIPC__MOST);
 }
 
+/* The size of the buffer that this end writes to; 0 if the system does not tell.
+ *
+ * A write that is no larger is whole or was never there when it is cut. The system takes a write for its buffer as soon
+ * as that has room for what is left of it. What is ahead of the rest has been read when the first byte of it is, so the
+ * room is there then, and from then on the write is over, and cannot be cancelled. */
+static size_t lipc__write_quota(HANDLE handle) {
+    lipc__pipe_local_information information;
+    int r = lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
+    return r < 0 ? 0 : lipc__quota(&information, LIPC_WRITE);
+}
+
 /* What an operation does. One that receives discards what does not fit of a message. */
 enum lipc__transfer { LIPC__READS, LIPC__RECEIVES, LIPC__WRITES };
 

@@ -127,7 +127,7 @@ typedef struct retracting {
     HANDLE event; /* when it is taken back */
 } retracting;
 
-/* Sends a message that is larger than the buffer, and takes it back. */
+/* Sends a message that is larger than the buffer, and takes it back. It sends nothing more then. */
 static DWORD WINAPI send_and_retract(void *argument) {
     retracting *s = argument;
     static char large[1 << 20];
@@ -137,6 +137,8 @@ static DWORD WINAPI send_and_retract(void *argument) {
     CHECK_INT(WAIT_OBJECT_0, WaitForSingleObject(s->event, WAIT));
     lipc_async_cancel(s->handle, &async);
     CHECK_INT(WAIT_OBJECT_0, WaitForSingleObject((HANDLE)async.event, WAIT));
+    CHECK_INT(ERROR_OPERATION_ABORTED, lipc_error_os(lipc_async_finish(s->handle, &async)));
+    CHECK_ERROR(LIPC_EPIPE, lipc_async_write(s->handle, "next", 4, &async));
     CHECK_OK(lipc_close(async.event));
     return 0;
 }
@@ -153,8 +155,8 @@ TEST(a_message_that_its_sender_takes_back_keeps_nobody_waiting) {
         CHECK(SetEvent(s.event));
         join_thread(sender);
         CHECK_ERROR(LIPC_EAGAIN, lipc_receive(b, bytes, sizeof bytes, 0)); /* the rest is gone */
-        CHECK_INT(4, lipc_send(a, "next", 4, WAIT));
-        CHECK_INT(4, lipc_receive(b, bytes, sizeof bytes, WAIT));
+        CHECK_INT(4, lipc_send(b, "back", 4, WAIT));
+        CHECK_INT(4, lipc_receive(a, bytes, sizeof bytes, WAIT));
         CHECK(CloseHandle(s.event));
     }
 }
