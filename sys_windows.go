@@ -217,7 +217,8 @@ func (e *endpoint) flush() error {
 	}
 }
 
-// Disconnect ends the connection at once: what the peer has not read is lost. Only the end that was accepted can do this.
+// Disconnect ends the connection at once: what has not been read is lost. Both sides read [io.EOF] from then on, and their
+// writes fail with [syscall.EPIPE]. Only the end that was accepted can do this.
 // The connection has still to be closed.
 func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control(coreDisconnect)) }
 

@@ -74,8 +74,9 @@ LIPC_API int lipc_is_overlapped(lipc_handle handle);
  * ERROR_OPERATION_ABORTED (lipc_async_cancel() of all operations). */
 LIPC_API int lipc_flush(lipc_handle handle, int timeout_ms);
 
-/* Ends the connection of a server's end at once, DisconnectNamedPipe: what the peer has not read is lost, and its next
- * call fails. The handle has still to be closed. Errors: LIPC_EBADF, LIPC_ENOTSOCK (the end of a client). */
+/* Ends the connection of a server's end at once, DisconnectNamedPipe: what has not been read is lost. Both sides find
+ * the end when they read, and LIPC_EPIPE when they write. The handle has still to be closed. Errors: LIPC_EBADF,
+ * LIPC_ENOTSOCK (the end of a client). */
 LIPC_API int lipc_disconnect(lipc_handle handle);
 
 /* Whether this is the end of the one that listened, or made the pipe: 1 or 0. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */

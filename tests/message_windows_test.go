@@ -123,3 +123,20 @@ func TestSendThatFitsThePipesBufferIsCutWithoutATrace(t *testing.T) {
 		require.Equal(t, want, string(got))
 	}
 }
+
+func TestDisconnectedMessagesAreAtTheirEnd(t *testing.T) {
+	leakcheck.Start(t)
+	from, to := cutConns(t)() // the one that dialled, and the one that was accepted
+	defer from.Close()
+	defer to.Close()
+	require.NoError(t, from.Send([]byte("lost")))
+	require.NoError(t, to.Send([]byte("lost")))
+	require.NoError(t, to.Disconnect())
+	for _, c := range []*ipc.MessageConn{from, to} {
+		for _, form := range cutForms {
+			err := form.receive(c, &cutReceiver{}, make([]byte, 4*cutBuffer))
+			require.Equal(t, io.EOF, err, form.name)
+		}
+		require.ErrorIs(t, c.Send([]byte("x")), syscall.EPIPE)
+	}
+}

@@ -50,13 +50,16 @@ int lipc_pipe_access(lipc_handle handle) {
     return (granted & FILE_READ_DATA ? LIPC_READ : 0) | (granted & FILE_WRITE_DATA ? LIPC_WRITE : 0);
 }
 
-/* Whether what is read comes in messages; of an end that does not read, whether it writes such. */
+/* Whether what is read comes in messages; of an end that does not read, whether it writes such. One that was
+ * disconnected does not tell how it read. */
 static bool lipc__is_message(HANDLE handle, DWORD flags) {
     DWORD state = 0;
     if (!(flags & PIPE_TYPE_MESSAGE))
         return false;
-    return (GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) && (state & PIPE_READMODE_MESSAGE)) ||
-           lipc_pipe_access((lipc_handle)handle) == LIPC_WRITE;
+    if (!GetNamedPipeHandleStateW(handle, &state, NULL, NULL, NULL, NULL, 0) &&
+        GetLastError() == ERROR_PIPE_NOT_CONNECTED)
+        return true;
+    return (state & PIPE_READMODE_MESSAGE) || lipc_pipe_access((lipc_handle)handle) == LIPC_WRITE;
 }
 
 int lipc_kind(lipc_handle handle) {

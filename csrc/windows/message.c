@@ -1,9 +1,18 @@
 /* Messages. */
 
-static int lipc__check_messages(HANDLE handle) {
+/* Whether an end is of messages. A client's end that was disconnected does not tell, and counts as one: how it ended is
+ * for the operation to say. */
+static int lipc__has_messages(HANDLE handle) {
     DWORD flags;
     int r = lipc__check_pipe(handle, &flags);
-    return r < 0 ? r : lipc__is_message(handle, flags) ? 0 : lipc__fault(LIPC_ENOTSOCK);
+    if (r < 0)
+        return lipc__is_end((DWORD)lipc_error_os(r)) ? 1 : r;
+    return lipc__is_message(handle, flags);
+}
+
+static int lipc__check_messages(HANDLE handle) {
+    int r = lipc__has_messages(handle);
+    return r == 0 ? lipc__fault(LIPC_ENOTSOCK) : min(r, 0);
 }
 
 /* How much is left of a message that was read in part. None, if its sender took it back meanwhile. */
@@ -118,8 +127,10 @@ static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms
     size = lipc__at_most(size);
     for (size_t room = 0; r >= 0;) {
         DWORD n = 0, there, left;
-        if (!SYS_TRUE(PeekNamedPipe(handle, data, (DWORD)room, &n, &there, &left)))
-            return lipc__read_error(GetLastError());
+        if (!SYS_TRUE(PeekNamedPipe(handle, data, (DWORD)room, &n, &there, &left))) {
+            DWORD error = GetLastError(); /* ERROR_BAD_PIPE: a server's end that was disconnected */
+            return lipc__read_error(error == ERROR_BAD_PIPE ? ERROR_PIPE_NOT_CONNECTED : error);
+        }
         if (left > 0 && room < size) { /* another message may be there by then */
             room = min(size, (size_t)n + left);
             continue;
@@ -213,32 +224,29 @@ static int64_t lipc__send_gathered(HANDLE handle, const lipc_buffer *buffers, si
 int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc_message m;
-    DWORD flags;
     int r = lipc__options(&m, sizeof m, message);
     if (r >= 0)
-        r = lipc__check_pipe((HANDLE)handle, &flags);
+        r = lipc__has_messages((HANDLE)handle);
     if (r >= 0 && (m.handle_count > 0 || m.credentials != NULL || m.peer != NULL || m.control != NULL))
         r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
-    return lipc__is_message((HANDLE)handle, flags)
-               ? lipc__send_gathered((HANDLE)handle, m.buffers, m.buffer_count, &deadline)
-               : lipc_writev(handle, m.buffers, m.buffer_count, timeout_ms);
+    return r > 0 ? lipc__send_gathered((HANDLE)handle, m.buffers, m.buffer_count, &deadline)
+                 : lipc_writev(handle, m.buffers, m.buffer_count, timeout_ms);
 }
 
 int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc_message m;
-    DWORD flags;
     size_t length = 0;
     int r = lipc__options(&m, sizeof m, message);
     if (r >= 0)
-        r = lipc__check_pipe((HANDLE)handle, &flags);
+        r = lipc__has_messages((HANDLE)handle);
     if (r >= 0 && m.control != NULL)
         r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
-    bool whole = lipc__is_message((HANDLE)handle, flags);
+    bool whole = r > 0;
     int64_t n = whole ? lipc__receive((HANDLE)handle, m.buffers, m.buffer_count, &deadline, &length)
                       : lipc_readv(handle, m.buffers, m.buffer_count, timeout_ms);
     if (!whole && n == 0)

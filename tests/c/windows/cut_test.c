@@ -349,3 +349,87 @@ TEST(an_end_that_only_receives_says_so_whatever_is_sent) {
     CHECK_ERROR(LIPC_EBADF, lipc_send(c.server, "x", 1, 0));
     close_ends(c.client, c.server);
 }
+
+/* ------------------------------------- Peers of ill will ---------------------------------------- */
+
+/* What a peer does in the middle of a message. */
+enum ending { CLOSES, CANCELS_AND_CLOSES, IS_DISCONNECTED, ENDINGS };
+
+typedef struct leaving {
+    HANDLE handle;
+    enum ending ending;
+    HANDLE server;  /* which disconnects */
+    uint32_t delay; /* in looks at the clock */
+} leaving;
+
+/* Begins to send a message that is larger than the buffer, with the system's own calls, and leaves. */
+static DWORD WINAPI send_and_leave(void *argument) {
+    static unsigned char message[LARGEST];
+    leaving *l = argument;
+    OVERLAPPED o = {.hEvent = CreateEventW(NULL, TRUE, FALSE, NULL)};
+    fill_message(message, last + 1, LARGEST);
+    CHECK(WriteFile(l->handle, message, LARGEST, NULL, &o) || GetLastError() == ERROR_IO_PENDING);
+    for (uint32_t n = 0; n < l->delay; n++)
+        SwitchToThread();
+    switch (l->ending) {
+    case CANCELS_AND_CLOSES: CancelIoEx(l->handle, &o); break;
+    case IS_DISCONNECTED: CHECK_OK(lipc_disconnect((lipc_handle)l->server)); break;
+    default: CHECK(CloseHandle(l->handle));
+    }
+    CHECK_INT(WAIT_OBJECT_0, WaitForSingleObject(o.hEvent, WAIT));
+    CHECK(CloseHandle(o.hEvent));
+    if (l->ending != CLOSES)
+        CHECK(CloseHandle(l->handle));
+    return 0;
+}
+
+TEST(a_peer_that_leaves_in_the_middle_of_a_message_is_the_end) {
+    enum { ROUNDS = 30 };
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_for(&name, LIPC_MESSAGE, &small);
+    start_random();
+    for (size_t i = 0; i < COUNT(forms); i++)
+        for (int round = 0; round < ROUNDS * ENDINGS; round++) {
+            lipc_handle client = connect_as(&name, LIPC_MESSAGE, NULL), server = accept_from(listener);
+            enum ending ending = round % ENDINGS;
+            bool serves = ending == IS_DISCONNECTED || round % 2 == 0; /* the one that leaves */
+            leaving l = {(HANDLE)(serves ? server : client), ending, (HANDLE)server, random_below(8)};
+            lipc_handle receiving = serves ? client : server;
+            test_row = forms[i].name;
+            last = 0;
+            thread sender = start_thread(send_and_leave, &l);
+            while (forms[i].receive(receiving))
+                CHECK_INT(1, last);
+            join_thread(sender);
+            CHECK_ERROR(LIPC_EEND, lipc_receive(receiving, got, sizeof got, -1));
+            CHECK_OK(lipc_close(receiving));
+        }
+    lipc_listener_close(listener);
+}
+
+/* Nothing is sent any more, in whatever way. */
+static void check_broken(lipc_handle handle) {
+    const lipc_buffer messages[] = {{"one", 3}, {"two", 3}};
+    const lipc_message m = {.size = sizeof m, .buffers = messages, .buffer_count = COUNT(messages)};
+    lipc_async async = {0};
+    CHECK_ERROR(LIPC_EPIPE, lipc_send(handle, "x", 1, WAIT));
+    CHECK_ERROR(LIPC_EPIPE, lipc_send(handle, got, sizeof got, 0));
+    CHECK_ERROR(LIPC_EPIPE, lipc_send_batch(handle, messages, COUNT(messages), WAIT));
+    CHECK_ERROR(LIPC_EPIPE, lipc_send_message(handle, &m, WAIT));
+    CHECK_ERROR(LIPC_EPIPE, lipc_async_write(handle, "x", 1, &async));
+}
+
+TEST(a_connection_that_was_disconnected_is_at_its_end_on_both_sides) {
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        connection c = connection_of(LIPC_MESSAGE, NULL, NULL);
+        test_row = forms[i].name;
+        CHECK_INT(4, lipc_send(c.client, "lost", 4, WAIT));
+        CHECK_INT(4, lipc_send(c.server, "lost", 4, WAIT));
+        CHECK_OK(lipc_disconnect(c.server));
+        CHECK(!forms[i].receive(c.server));
+        CHECK(!forms[i].receive(c.client));
+        check_broken(c.server);
+        check_broken(c.client);
+        close_ends(c.client, c.server);
+    }
+}
