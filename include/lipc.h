@@ -138,12 +138,16 @@ LIPC_API const char *lipc_strerror(int64_t result);
 
 /* A name says where a listener, or a bound datagram socket, is found. There are two types:
  *
- *  - LIPC_NAME_PATH: Unix: a socket file. Windows: a pipe path, \\.\pipe\x or \\host\pipe\x.
+ *  - LIPC_NAME_PATH: Unix: a socket file. Windows: a pipe path, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x.
  *  - LIPC_NAME_NAMESPACED: Linux: the abstract namespace, in its exact length (no padding), where each kind of socket
  *    has names of its own. Windows: \\.\pipe\name. Other systems: a file in a private directory of the user,
  *    $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is unset. The directory is made with mode 0700 by the
  *    first listener; one that is not a directory, is another user's, or can be entered by others is LIPC_EACCES. The
  *    variable is read whenever such a name is used, which is not safe while another thread calls setenv(3).
+ *
+ * The name of a pipe may have several parts with '\' between: LOCAL\x is what programs in an AppContainer can make, and
+ * ProtectedPrefix\Administrators\x what only administrators can, so that nobody else can have it first. Windows ignores
+ * case: names that differ in nothing else mean the same pipe, though their texts differ.
  *
  * A name of type 0 and length 0 is no name: that of an unbound socket. */
 enum lipc_name_type {
@@ -168,9 +172,10 @@ typedef struct lipc_name {
  * namespaced, anything else is a path.
  *
  * Errors: LIPC_ENAME (empty; a NUL byte, which only Linux's namespaced names may hold; a '/' in, or "." or ".." as, a
- * namespaced name that becomes a file; on Windows a path that is no pipe path, or one with a '\' or '/' in its last
- * part, or a '.' or ' ' at the end of it, and so for a namespaced name), LIPC_ENAMETOOLONG (over lipc_name_limit();
- * names are never truncated). */
+ * namespaced name that becomes a file; on Windows a path that is no pipe path, and in what stands behind \pipe\, as in a
+ * namespaced name, a '/', or a part that is empty or ends with '.' or ' ', which Windows would take for another name; the
+ * form \\?\ is held to that too, though there Windows takes everything as it is), LIPC_ENAMETOOLONG (over
+ * lipc_name_limit(); names are never truncated). */
 LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);

@@ -267,7 +267,7 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
         .default_wait = w->default_wait_ms,
     };
     int r = lipc__wide_of(name, &shape.path);
-    if (r >= 0 && wcsncmp(shape.path.text, L"\\\\.\\", 4) != 0) /* another machine's */
+    if (r >= 0 && lipc__is_remote(&shape.path))
         r = lipc__fault(LIPC_ENAME);
     if (r >= 0)
         r = lipc__descriptor_of(o->mode, w->sddl, &shape.descriptor);

@@ -1,4 +1,4 @@
-/* Names as pipe paths: \\.\pipe\x on this machine, \\host\pipe\x on another. */
+/* Names as pipe paths: \\.\pipe\x or \\?\pipe\x on this machine, \\host\pipe\x on another. */
 
 enum { LIPC__PIPE_PATH_LIMIT = 256 }; /* UTF-16 code units, CreateNamedPipe */
 
@@ -21,14 +21,26 @@ static size_t lipc__utf16_length(const char *text, size_t length) {
     return units;
 }
 
-/* Whether text can be the name of a pipe or of a host as it is: Windows would take '/' for '\\', resolve "." and "..",
- * and drop a dot or space at the end, so that other texts mean the same pipe, or something that is no pipe. */
+/* Whether text can be the name of a host, or a part of a pipe's name, as it is: Windows would take '/' for '\\', resolve
+ * "." and "..", and drop a dot or space at the end, so that other texts mean the same pipe, or something that is no
+ * pipe. */
 static bool lipc__is_plain(const char *text, size_t length) {
     return length > 0 && memchr(text, '\\', length) == NULL && memchr(text, '/', length) == NULL &&
            text[length - 1] != '.' && text[length - 1] != ' ';
 }
 
-/* Whether text is \\host\pipe\name, or \\.\pipe\name. */
+/* Whether text is what stands behind \pipe\: plain parts with '\\' between. */
+static bool lipc__is_pipe_name(const char *text, size_t length) {
+    const char *end = text + length, *separator;
+    while ((separator = memchr(text, '\\', (size_t)(end - text))) != NULL) {
+        if (!lipc__is_plain(text, (size_t)(separator - text)))
+            return false;
+        text = separator + 1;
+    }
+    return lipc__is_plain(text, (size_t)(end - text));
+}
+
+/* Whether text is \\host\pipe\name, \\.\pipe\name or \\?\pipe\name. */
 static bool lipc__is_pipe_path(const char *text, size_t length) {
     static const char middle[] = "\\pipe\\";
     if (length < 3 || text[0] != '\\' || text[1] != '\\')
@@ -38,9 +50,10 @@ static bool lipc__is_pipe_path(const char *text, size_t length) {
         _strnicmp(host_end, middle, strlen(middle)) != 0)
         return false;
     size_t host_length = (size_t)(host_end - host);
-    bool local = host_length == 1 && *host == '.';
+    bool local = host_length == 1 && (*host == '.' || *host == '?');
     const char *name = host_end + strlen(middle);
-    return (local || (lipc__is_plain(host, host_length) && *host != '?')) && lipc__is_plain(name, (size_t)(end - name));
+    return (local || (lipc__is_plain(host, host_length) && *host != '?')) &&
+           lipc__is_pipe_name(name, (size_t)(end - name));
 }
 
 static int lipc__name_valid(int type, const char *text, size_t length) {
@@ -48,13 +61,14 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
     if (limit < 0)
         return limit;
     bool valid = memchr(text, '\0', length) == NULL &&
-                 (type == LIPC_NAME_PATH ? lipc__is_pipe_path(text, length) : lipc__is_plain(text, length));
+                 (type == LIPC_NAME_PATH ? lipc__is_pipe_path(text, length) : lipc__is_pipe_name(text, length));
     if (!valid)
         return lipc__fault(LIPC_ENAME);
     return lipc__utf16_length(text, length) > (size_t)limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
 }
 
-/* What a name is to CreateFile: \\.\pipe\name or \\host\pipe\name. */
+/* What a name is to CreateFile: \\.\pipe\name or \\host\pipe\name. \\?\pipe\name becomes the first: of a name that is
+ * valid Windows would strip and resolve nothing either way. */
 typedef struct lipc__wide {
     wchar_t text[LIPC__PIPE_PATH_LIMIT + 1];
 } lipc__wide;
@@ -77,6 +91,12 @@ static int lipc__wide_of(const lipc_name *name, lipc__wide *ret_wide) {
     if (n == 0)
         return lipc__fault(LIPC_ENAME);
     wide.text[at + n] = L'\0';
+    if (wide.text[2] == L'?')
+        wide.text[2] = L'.';
     *ret_wide = wide;
     return 0;
+}
+
+static bool lipc__is_remote(const lipc__wide *wide) {
+    return wcsncmp(wide->text, L"\\\\.\\", 4) != 0;
 }

@@ -86,16 +86,13 @@ TEST(what_a_name_may_not_hold_is_refused) {
         {lipc_name_path, "\\\\.\\pipe", LIPC_STRLEN},
         {lipc_name_path, "\\\\\\pipe\\x", LIPC_STRLEN},
         {lipc_name_path, "\\.\\pipe\\x", LIPC_STRLEN},
-        {lipc_name_path, "\\\\.\\pipe\\a\\b", LIPC_STRLEN},
         {lipc_name_path, "\\\\.\\mailslot\\x", LIPC_STRLEN},
         {lipc_name_path, "//./pipe/x", LIPC_STRLEN},
         {lipc_name_path, "C:\\temp\\x", LIPC_STRLEN},
         {lipc_name_path, "\\\\.\\pipe\\a\0b", sizeof "\\\\.\\pipe\\a\0b" - 1},
-        {lipc_name_namespaced, "a\\b", LIPC_STRLEN},
         {lipc_name_namespaced, "\\", LIPC_STRLEN},
         {lipc_name_namespaced, "a\0b", 3},
         {lipc_name_parse, "x", LIPC_STRLEN},
-        {lipc_name_parse, "@a\\b", LIPC_STRLEN},
         /* What Windows takes for another name, or for something that is no pipe. */
         {lipc_name_parse, "@a/b", LIPC_STRLEN},
         {lipc_name_parse, "@../C:/x", LIPC_STRLEN},
@@ -107,7 +104,22 @@ TEST(what_a_name_may_not_hold_is_refused) {
         {lipc_name_parse, "\\\\.\\pipe\\x ", LIPC_STRLEN},
         {lipc_name_parse, "\\\\..\\pipe\\x", LIPC_STRLEN},
         {lipc_name_parse, "\\\\a/b\\pipe\\x", LIPC_STRLEN},
-        {lipc_name_parse, "\\\\?\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\??\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\?\\UNC\\host\\pipe\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\?\\pipe\\..\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\?\\pipe\\x.", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\?\\pipe\\a/b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\\\x", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a\\\\b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a\\", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a\\.\\b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a\\..\\b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a.\\b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\a \\b", LIPC_STRLEN},
+        {lipc_name_parse, "\\\\.\\pipe\\LOCAL\\x.", LIPC_STRLEN},
+        {lipc_name_parse, "@\\a", LIPC_STRLEN},
+        {lipc_name_parse, "@a\\", LIPC_STRLEN},
+        {lipc_name_parse, "@a\\..\\b", LIPC_STRLEN},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         test_row = rows[i].text;
@@ -125,6 +137,10 @@ TEST(names_are_parsed_and_written_back) {
         {"\\\\.\\PIPE\\x y", LIPC_NAME_PATH, "\\\\.\\PIPE\\x y"},
         {"\\\\server\\pipe\\x", LIPC_NAME_PATH, "\\\\server\\pipe\\x"},
         {"\\\\.\\pipe\\@x", LIPC_NAME_PATH, "\\\\.\\pipe\\@x"},
+        {"\\\\?\\pipe\\x", LIPC_NAME_PATH, "\\\\?\\pipe\\x"},
+        {"\\\\.\\pipe\\LOCAL\\x", LIPC_NAME_PATH, "\\\\.\\pipe\\LOCAL\\x"},
+        {"\\\\server\\pipe\\a\\b", LIPC_NAME_PATH, "\\\\server\\pipe\\a\\b"},
+        {"@ProtectedPrefix\\Administrators\\x", LIPC_NAME_NAMESPACED, "ProtectedPrefix\\Administrators\\x"},
         {"@x", LIPC_NAME_NAMESPACED, "x"},
         {"@@x", LIPC_NAME_NAMESPACED, "@x"},
         {"@a.b c", LIPC_NAME_NAMESPACED, "a.b c"},
@@ -159,6 +175,38 @@ TEST(a_namespaced_name_is_a_pipe_of_this_machine) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "x");
     swprintf(path, COUNT(path), L"\\\\.\\pipe\\%hs", name.text);
     check_found(&name, path);
+}
+
+/* One that listens on a name is found by others that mean the same pipe, and tells its name as it was given. */
+TEST(parts_of_a_name_and_both_local_forms_mean_the_pipe_of_that_path) {
+    static const char *const forms[] = {"\\\\.\\pipe\\", "\\\\?\\pipe\\", "@"};
+    wchar_t path[300];
+    swprintf(path, COUNT(path), L"\\\\.\\pipe\\LOCAL\\lipc-test.%lu\\x", GetCurrentProcessId());
+    for (size_t i = 0; i < COUNT(forms); i++) {
+        char text[200];
+        lipc_name name, told;
+        snprintf(text, sizeof text, "%sLOCAL\\lipc-test.%lu\\x", forms[i], GetCurrentProcessId());
+        test_row = text;
+        CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &name));
+        check_found(&name, path);
+        lipc_listener *listener = listen_on(&name);
+        lipc_listener_name(listener, &told);
+        CHECK(same_name(&name, &told));
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        check_connected(client, server);
+        close_ends(client, server);
+        lipc_listener_close(listener);
+    }
+}
+
+TEST(names_that_differ_in_case_alone_mean_the_same_pipe) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "Straße"), other = name_for(LIPC_NAME_NAMESPACED, "sTRAßE");
+    lipc_listener *listener = listen_on(&name);
+    lipc_handle client = connect_to(&other), server = accept_from(listener);
+    check_connected(client, server);
+    CHECK(!same_name(&name, &other));
+    close_ends(client, server);
+    lipc_listener_close(listener);
 }
 
 TEST(names_that_are_not_ascii_are_utf8) {
@@ -213,7 +261,7 @@ TEST(a_name_that_is_made_by_hand_is_checked_when_it_is_used) {
         {LIPC_NAME_PATH, 1, "x"},
         {LIPC_NAME_PATH, 0, ""},
         {LIPC_NAME_NAMESPACED, 0, ""},
-        {LIPC_NAME_NAMESPACED, 3, "a\\b"},
+        {LIPC_NAME_NAMESPACED, 3, "a/b"},
         {7, 1, "x"},
     };
     for (size_t i = 0; i < COUNT(names); i++) {
