@@ -350,7 +350,7 @@ LIPC_API lipc_handle lipc_listener_handle(const lipc_listener *listener);
 
 /* Hands the handle over to the caller, for event loops that close what they watch. lipc_accept() goes on
  * using it, so it must be closed no sooner than the last call to that; lipc_listener_close() leaves it
- * alone. */
+ * alone. On Windows it may be closed at any time, since the listener has one of its own. */
 LIPC_API lipc_handle lipc_listener_detach(lipc_listener *listener);
 
 /* The name that it listens on. */

@@ -24,9 +24,10 @@ typedef struct lipc__pipe_shape {
 struct lipc_listener {
     lipc_name name;
     lipc__pipe_shape shape;
-    HANDLE turn;  /* a semaphore of one, for who accepts */
-    HANDLE event; /* of all instances: set when a client has connected to one */
-    bool owns_event;
+    HANDLE turn;   /* a semaphore of one, for who accepts */
+    HANDLE event;  /* of all instances: set when a client has connected to one */
+    HANDLE shared; /* the same for the caller, who may own it */
+    bool owns_shared;
     HANDLE reserve; /* see lipc__reserve(); NULL: none */
     size_t wanted, count;
     lipc__instance *pending[LIPC__PENDING_MOST];
@@ -172,36 +173,32 @@ static int lipc__replenish(lipc_listener *l) {
     return l->count > 0 ? 0 : r;
 }
 
-/* Takes the instance that a client has connected to, INVALID_HANDLE_VALUE if there is none. An instance starts to wait
- * again if the thread is gone that made it wait: the system has ended its operations. */
+/* Takes the instance that a client has connected to, INVALID_HANDLE_VALUE if there is none; then the event is unset until
+ * there is one. An instance starts to wait again if the thread is gone that made it wait: the system has ended its
+ * operations. Every operation that starts unsets the event, so all instances are looked at again then. */
 static HANDLE lipc__take_connected(lipc_listener *l) {
-    for (size_t at = 0; at < l->count; at++) {
-        lipc__instance *i = l->pending[at];
-        DWORD size;
-        if (!lipc__is_over(&i->connecting))
-            continue;
-        bool connected = GetOverlappedResult(i->handle, &i->connecting, &size, FALSE);
-        if (!connected && lipc__instance_listen(i, l->event) >= 0) {
-            at--; /* look at it again */
-            continue;
+    for (bool restarted = true; restarted;) {
+        restarted = false;
+        (void)SYS_TRUE(ResetEvent(l->event));
+        for (size_t at = 0; at < l->count; at++) {
+            lipc__instance *i = l->pending[at];
+            DWORD size;
+            if (!lipc__is_over(&i->connecting))
+                continue;
+            bool connected = GetOverlappedResult(i->handle, &i->connecting, &size, FALSE);
+            if (!connected && lipc__instance_listen(i, l->event) >= 0) {
+                restarted = true;
+                continue;
+            }
+            HANDLE handle = i->handle;
+            l->pending[at--] = l->pending[--l->count];
+            free(i);
+            if (connected)
+                return handle;
+            CloseHandle(handle);
         }
-        HANDLE handle = i->handle;
-        l->pending[at--] = l->pending[--l->count];
-        free(i);
-        if (connected)
-            return handle;
-        CloseHandle(handle);
     }
     return INVALID_HANDLE_VALUE;
-}
-
-/* The same, and otherwise leaves the event unset until there is one. */
-static HANDLE lipc__take_or_watch(lipc_listener *l) {
-    HANDLE handle = lipc__take_connected(l);
-    if (handle != INVALID_HANDLE_VALUE)
-        return handle;
-    ResetEvent(l->event);
-    return lipc__take_connected(l); /* who came before the event was reset */
 }
 
 static int lipc__accept(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_handle) {
@@ -210,7 +207,7 @@ static int lipc__accept(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_
         bool starved = r < 0 && lipc_error_os(r) == ERROR_PIPE_BUSY; /* until a connection ends */
         if (r < 0 && !starved)
             return r;
-        HANDLE handle = lipc__take_or_watch(l);
+        HANDLE handle = lipc__take_connected(l);
         if (handle != INVALID_HANDLE_VALUE) {
             lipc__replenish(l);
             SetEvent(l->event); /* there may be more */
@@ -295,11 +292,15 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     l->wanted = o.backlog > 0 ? (size_t)o.backlog : LIPC__PENDING_DEFAULT;
     l->wanted = max(LIPC__PENDING_LEAST, min(l->wanted, LIPC__PENDING_MOST));
     l->name = *name;
-    l->owns_event = true;
+    HANDLE first = NULL, self = GetCurrentProcess();
+    l->owns_shared = true;
     l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));
     l->event = l->turn == NULL ? NULL : SYS_ALLOCATE(CreateEventW(NULL, TRUE, FALSE, NULL));
-    HANDLE first = NULL;
-    r = l->event == NULL ? lipc__error_from(GetLastError()) : lipc__instance_first(&l->shape, &first);
+    if (l->event == NULL ||
+        !SYS_TRUE(DuplicateHandle(self, l->event, self, &l->shared, 0, FALSE, DUPLICATE_SAME_ACCESS)))
+        r = lipc__error_from(GetLastError());
+    else
+        r = lipc__instance_first(&l->shape, &first);
     if (r >= 0)
         r = w.instances > 0 ? lipc__reserve(l, first) : lipc__instance_add(l, first);
     if (r >= 0 && w.instances == 0)
@@ -319,12 +320,12 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
 }
 
 lipc_handle lipc_listener_handle(const lipc_listener *l) {
-    return (lipc_handle)l->event;
+    return (lipc_handle)l->shared;
 }
 
 lipc_handle lipc_listener_detach(lipc_listener *l) {
-    l->owns_event = false;
-    return (lipc_handle)l->event;
+    l->owns_shared = false;
+    return (lipc_handle)l->shared;
 }
 
 void lipc_listener_name(const lipc_listener *l, lipc_name *ret_name) {
@@ -335,11 +336,12 @@ void lipc_listener_set_unlink(lipc_listener *l, int unlink) {
     (void)l, (void)unlink; /* the name goes with the last instance */
 }
 
-/* Closes an instance once the system no longer writes to it. */
+/* Closes an instance once the system no longer writes to it. The event says when to look; not for ever, since whoever
+ * shares it may reset it. */
 static void lipc__instance_close(lipc__instance *i, HANDLE event) {
     CancelIoEx(i->handle, &i->connecting);
-    for (ResetEvent(event); !lipc__is_over(&i->connecting); ResetEvent(event))
-        WaitForSingleObject(event, INFINITE);
+    while (!lipc__is_over(&i->connecting))
+        WaitForSingleObject(event, 1);
     CloseHandle(i->handle);
     free(i);
 }
@@ -351,7 +353,9 @@ void lipc_listener_close(lipc_listener *l) {
         lipc__instance_close(l->pending[--l->count], l->event);
     if (l->reserve != NULL)
         CloseHandle(l->reserve);
-    if (l->event != NULL && l->owns_event)
+    if (l->shared != NULL && l->owns_shared)
+        CloseHandle(l->shared);
+    if (l->event != NULL)
         CloseHandle(l->event);
     if (l->turn != NULL)
         CloseHandle(l->turn);

@@ -659,3 +659,20 @@ TEST(a_detached_handle_is_the_callers) {
     CHECK_OK(lipc_close(handle));
     close_ends(client, server);
 }
+
+/* What takes the value of the closed handle must be left alone: an event that is set stays so. */
+TEST(a_detached_handle_may_be_closed_before_the_listener) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_on(&name);
+    lipc_handle handle = lipc_listener_detach(listener), others[64];
+    int count = 0;
+    CHECK_OK(lipc_close(handle));
+    do
+        CHECK_OK(lipc_event(&others[count]));
+    while (others[count++] != handle && count < 64);
+    CHECK(others[count - 1] == handle);
+    CHECK(SetEvent((HANDLE)handle));
+    lipc_listener_close(listener);
+    CHECK(is_signalled(handle));
+    close_all(others, count);
+}
