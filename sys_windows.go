@@ -30,8 +30,9 @@ type SysListen struct {
 	// Direction is which way data goes. Using the other fails with [syscall.EINVAL].
 	Direction PipeDirection
 
-	// InstanceLimit is how many connections there may be at a time, 1 to 253, those that wait to be accepted included. Whoever
-	// dials beyond it waits. Zero is no limit.
+	// InstanceLimit is how many connections there may be at a time, 1 to 254, those that wait to be accepted included. Whoever
+	// dials beyond it waits. Zero is no limit. The system counts one instance more, to which nobody can connect: it keeps the
+	// name while there is no connection.
 	InstanceLimit int
 
 	// InboundBuffer and OutboundBuffer are the sizes of the pipe's buffers in bytes, at most 1 GiB, as a request: data from
@@ -108,8 +109,8 @@ func (s *SysListen) check() error {
 		return nil
 	}
 	switch {
-	case s.InstanceLimit < 0 || s.InstanceLimit > 253:
-		return &optionError{fmt.Sprintf("InstanceLimit %d is not between 0 and 253", s.InstanceLimit)}
+	case s.InstanceLimit < 0 || s.InstanceLimit > 254:
+		return &optionError{fmt.Sprintf("InstanceLimit %d is not between 0 and 254", s.InstanceLimit)}
 	case s.InboundBuffer < 0 || s.InboundBuffer > 1<<30 || s.OutboundBuffer < 0 || s.OutboundBuffer > 1<<30:
 		return &optionError{"InboundBuffer or OutboundBuffer is negative, or over 1 GiB"}
 	case s.DefaultWait < 0 || s.DefaultWait.Milliseconds() >= math.MaxUint32:

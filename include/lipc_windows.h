@@ -30,7 +30,9 @@ typedef struct lipc_listen_windows {
     size_t size;              /* of this struct */
     int direction;            /* enum lipc_pipe_direction */
     uint32_t instances;       /* how many connections there may be at a time, those that wait to be accepted included:
-                               * 1 to 253; 0: no limit. Who connects beyond it waits */
+                               * 1 to 254; 0: no limit. Who connects beyond it waits. The system counts one
+                               * instance more, to which nobody can connect: it keeps the name while there is no
+                               * connection */
     uint32_t inbound_buffer;  /* in bytes, a request to the system; 0: 64 KiB */
     uint32_t outbound_buffer; /* in bytes, a request to the system; 0: 64 KiB */
     uint32_t default_wait_ms; /* for clients that call WaitNamedPipe without a time; 0: the system's 50 ms */

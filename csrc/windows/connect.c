@@ -145,7 +145,7 @@ static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, H
     (void)swprintf(server->path.text, LIPC__PIPE_PATH_LIMIT, L"\\\\.\\pipe\\" LIPC__WIDE(LIPC__UNNAMED) L"%016llx%016llx",
                    (unsigned long long)random[0], (unsigned long long)random[1]);
     client->path = server->path;
-    int r = lipc__instance_create(server, true, ret_server);
+    int r = lipc__instance_create(server, FILE_CREATE, ret_server);
     if (r < 0)
         return r;
     r = lipc__connect_once(client, ret_client);

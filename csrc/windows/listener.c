@@ -28,7 +28,7 @@ struct lipc_listener {
     HANDLE event;  /* of all instances: set when a client has connected to one */
     HANDLE shared; /* the same for the caller, who may own it */
     bool owns_shared;
-    HANDLE reserve; /* see lipc__reserve(); NULL: none */
+    HANDLE reserve; /* see lipc__reserve() */
     size_t wanted, count;
     lipc__instance *pending[LIPC__PENDING_MOST];
 };
@@ -40,7 +40,7 @@ static bool lipc__on_wine(void) {
 
 /* CreateNamedPipe, but for what that does not ask for: without FILE_READ_ATTRIBUTES an end that only writes could not
  * be asked what it is, GetNamedPipeHandleState. */
-static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
+static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, ULONG disposition, HANDLE *ret_handle) {
     wchar_t path[sizeof shape->path.text / sizeof *shape->path.text + 1];
     (void)swprintf(path, sizeof path / sizeof *path, L"\\??\\%ls", shape->path.text + 4); /* in place of \\.\ */
     UNICODE_STRING name;
@@ -56,18 +56,17 @@ static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, bool first, HANDLE 
                     (shape->write_through ? FILE_WRITE_THROUGH : 0);
     ULONG mode = shape->message ? LIPC__PIPE_TYPE_MESSAGE : 0;
     ULONG type = mode | (shape->accepts_remote || lipc__on_wine() ? 0 : LIPC__PIPE_REJECT_REMOTE);
-    NTSTATUS status = NtCreateNamedPipeFile(ret_handle, access, &attributes, &block, share,
-                                            first ? FILE_CREATE : FILE_OPEN_IF, options, type, mode, 0,
-                                            shape->instances, shape->inbound, shape->outbound, &wait);
+    NTSTATUS status = NtCreateNamedPipeFile(ret_handle, access, &attributes, &block, share, disposition, options, type,
+                                            mode, 0, shape->instances, shape->inbound, shape->outbound, &wait);
     if (status < 0)
         SetLastError(RtlNtStatusToDosError(status));
     return status >= 0;
 }
 
-/* Makes an instance. */
-static int lipc__instance_create(const lipc__pipe_shape *shape, bool first, HANDLE *ret_handle) {
+/* Makes an instance: with FILE_CREATE the first of a new pipe, with FILE_OPEN one of a pipe that is there. */
+static int lipc__instance_create(const lipc__pipe_shape *shape, ULONG disposition, HANDLE *ret_handle) {
     HANDLE h;
-    if (!SYS_TRUE(lipc__create_pipe(shape, first, &h)))
+    if (!SYS_TRUE(lipc__create_pipe(shape, disposition, &h)))
         return lipc__error_from(GetLastError());
     *ret_handle = h;
     return 0;
@@ -85,7 +84,7 @@ static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handl
         HANDLE h = NULL;
         lipc__pipe_local_information information;
         unsigned char random = 0;
-        int r = lipc__instance_create(shape, true, &h);
+        int r = lipc__instance_create(shape, FILE_CREATE, &h);
         /* The flag is said to be broken with ERROR_ACCESS_DENIED, the limit of instances with ERROR_PIPE_BUSY. */
         if (r < 0 && (lipc_error_os(r) == ERROR_PIPE_BUSY || lipc_error_os(r) == ERROR_ACCESS_DENIED) &&
             lipc__pipe_exists(shape->path.text))
@@ -140,29 +139,35 @@ static int lipc__instance_add(lipc_listener *l, HANDLE handle) {
 
 static int lipc__instance_new(lipc_listener *l) {
     HANDLE handle = NULL;
-    int r = lipc__instance_create(&l->shape, false, &handle);
+    int r = lipc__instance_create(&l->shape, FILE_OPEN, &handle);
     return r < 0 ? r : lipc__instance_add(l, handle);
 }
 
-/* Where the number of instances is limited there may be a time when none waits, and all connections end. So that the
- * name is not free then, one instance more is kept, to which nobody can connect, since this process has. A client that
- * was quicker is one to accept. */
-static int lipc__reserve(lipc_listener *l, HANDLE first) {
-    HANDLE handle = first;
-    for (int r = 0; r >= 0; r = lipc__instance_create(&l->shape, false, &handle)) {
-        HANDLE self = CreateFileW(l->shape.path.text, FILE_READ_ATTRIBUTES | SYNCHRONIZE, 0, NULL, OPEN_EXISTING,
-                                  SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL);
-        bool taken = self == INVALID_HANDLE_VALUE && GetLastError() == ERROR_PIPE_BUSY;
-        if (self != INVALID_HANDLE_VALUE) {
+/* There may be a time when no instance waits, since none can be made, and all connections end. So that the name is not
+ * free then, for somebody else whose pipe further instances would join, one instance more is kept, to which nobody can
+ * connect: this process has, and it is not let listen again. A client that was quicker is one to accept, unless that
+ * happens again and again. */
+static int lipc__reserve(lipc_listener *l, HANDLE handle) {
+    for (int r = 0;;) {
+        HANDLE self = SYS_HANDLE(CreateFileW(l->shape.path.text, FILE_READ_ATTRIBUTES | SYNCHRONIZE, 0, NULL, OPEN_EXISTING,
+                                             SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL));
+        DWORD error = self == INVALID_HANDLE_VALUE ? GetLastError() : 0;
+        if (error == 0)
             CloseHandle(self);
+        if (error == 0 || (error == ERROR_PIPE_BUSY && l->count == l->wanted)) {
             l->reserve = handle;
-            return 0;
+            return SYS_TRUE(DisconnectNamedPipe(handle)) ? 0 : lipc__error_from(GetLastError());
+        }
+        if (error != ERROR_PIPE_BUSY) {
+            CloseHandle(handle);
+            return lipc__error_from(error);
         }
         r = lipc__instance_add(l, handle);
-        if (r < 0 || !taken) /* the descriptor may keep this process itself out */
+        if (r >= 0)
+            r = lipc__instance_create(&l->shape, FILE_OPEN, &handle);
+        if (r < 0)
             return r;
     }
-    return 0;
 }
 
 /* Makes as many instances wait as are wanted. Fails only if none waits then. */
@@ -249,7 +254,7 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
         return lipc__fault(LIPC_ENOTSUP);
     if ((o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE) || o->mode > 0777 || o->backlog < 0 ||
         w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
-        w->instances >= PIPE_UNLIMITED_INSTANCES - 1 || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
+        w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
         return lipc__fault(LIPC_EINVAL);
     lipc__pipe_shape shape = {
         .in = w->direction != LIPC_DIRECTION_SERVER_TO_CLIENT,
@@ -291,6 +296,8 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     }
     l->wanted = o.backlog > 0 ? (size_t)o.backlog : LIPC__PENDING_DEFAULT;
     l->wanted = max(LIPC__PENDING_LEAST, min(l->wanted, LIPC__PENDING_MOST));
+    if (w.instances > 0)
+        l->wanted = min(l->wanted, w.instances);
     l->name = *name;
     HANDLE first = NULL, self = GetCurrentProcess();
     l->owns_shared = true;
@@ -302,14 +309,13 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     else
         r = lipc__instance_first(&l->shape, &first);
     if (r >= 0)
-        r = w.instances > 0 ? lipc__reserve(l, first) : lipc__instance_add(l, first);
-    if (r >= 0 && w.instances == 0)
-        r = lipc__instance_new(l); /* which a descriptor may not allow */
+        r = lipc__reserve(l, first);
+    if (r >= 0)
+        r = lipc__replenish(l); /* which a descriptor may not allow */
     if (r < 0) {
         lipc_listener_close(l);
         return r;
     }
-    lipc__replenish(l);
     *ret_listener = l;
     return 0;
 }

@@ -544,6 +544,23 @@ TEST(a_limit_of_instances_is_kept) {
     }
 }
 
+TEST(as_many_instances_as_the_system_allows_can_be_had) {
+    static lipc_handle clients[254], servers[254];
+    lipc_listen_windows options = {.size = sizeof options, .instances = COUNT(clients)};
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_for(&name, LIPC_STREAM, &options);
+    lipc_handle late;
+    for (size_t i = 0; i < COUNT(clients); i++) {
+        clients[i] = connect_to(&name);
+        servers[i] = accept_from(listener);
+    }
+    CHECK_ERROR(LIPC_EAGAIN, lipc_connect(&name, NULL, 0, &late));
+    check_connected(clients[COUNT(clients) - 1], servers[COUNT(clients) - 1]);
+    close_all(clients, COUNT(clients));
+    close_all(servers, COUNT(clients));
+    lipc_listener_close(listener);
+}
+
 TEST(a_name_is_kept_while_no_connection_is_left_and_no_instance_waits) {
     lipc_listen_windows options = {.size = sizeof options, .instances = 1};
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
