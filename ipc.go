@@ -20,7 +20,8 @@
 // What is promised on every system:
 //
 //   - A listener is its owner's alone unless [ListenConfig].Mode says otherwise.
-//   - What a crashed server left behind does not stop the next one, and a living server never loses its name.
+//   - What a crashed server left behind does not stop the next one, and a living server never loses its name. (On Windows the
+//     next one has to listen with the same options while clients of the last have their ends open, see [ListenConfig.Listen].)
 //   - Dialling a busy server waits until the context ends; an absent one is an error at once.
 //   - Descriptors are close-on-exec, received ones too, and no write raises SIGPIPE.
 //   - A file that is passed arrives once, or is closed: none is left open that nobody knows of.

@@ -56,8 +56,13 @@ type ListenConfig struct {
 // sandboxes of Linux that refuse AF_NETLINK, a file that another program of the same user binds in the very moment in which
 // this one does cannot be told from ours, and may get its mode and be removed by Close. A missing directory is [fs.ErrNotExist], one
 // that may not be written is [fs.ErrPermission]. A context that has ended is its error; once Listen has returned, the
-// context means nothing to the listener. On Windows there is no file, and of a crashed server nothing is left; a name that
-// somebody else has is [syscall.EADDRINUSE].
+// context means nothing to the listener.
+//
+// On Windows there is no file. A name that somebody else has is [syscall.EADDRINUSE]. When a server crashes the system keeps
+// its pipe while clients have their ends open. Listen takes such a pipe over if it is as Listen would make it: of the same
+// user, with the same Mode or SecurityDescriptor, kind, Direction and InstanceLimit, which the old clients' ends count
+// towards. Otherwise it waits for the clients for 250 milliseconds, and then the name is in use. Only a name below
+// ProtectedPrefix\Administrators is safe from programs of other users that take it first.
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
 	if err := l.listen(ctx, name, lc, kindStream); err != nil {

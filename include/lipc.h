@@ -319,11 +319,16 @@ typedef struct lipc_listen_options {
  *  - After lipc_listener_detach() on systems other than Linux, close the listener before the handle: otherwise another file
  *    may have the number of ours by then.
  *
- * On Windows the name is there as long as the listener or a connection that it accepted, and nothing is left of it
- * after a crash. Whoever has the name first has it (FILE_FLAG_FIRST_PIPE_INSTANCE); Wine 8 lets others in, who are
- * noticed and told LIPC_EADDRINUSE all the same.
+ * On Windows the name is taken as long as the listener or a connection that it accepted is open. Whoever has it first has
+ * it (FILE_FLAG_FIRST_PIPE_INSTANCE; on Wine 8, which lets others in, a mutex keeps servers of this library apart). After
+ * a crash the system keeps the pipe while clients have their ends open, and connecting to it is LIPC_ENOENT. Such a pipe
+ * is taken over if it is as this call would make it: the same owner, descriptor, integrity label, kind, direction and
+ * limit of instances, which the clients' ends count towards. Otherwise the clients are waited for, for 250 milliseconds,
+ * and then it is LIPC_EADDRINUSE. To keep others from having a name first, use one below ProtectedPrefix. The mutex
+ * "Global\lipc." and the name in capitals is held meanwhile; a program that holds it delays this call by 2 seconds, and
+ * then no pipe is taken over.
  *
- * Errors: LIPC_EADDRINUSE (a living server, a file that is no socket or another user's, or one with the lock's
+ * Errors: LIPC_EADDRINUSE (a living server, on Windows also somebody's clients, a file that is no socket or another user's, or one with the lock's
  * name that is not an empty file, or that another program holds by fcntl(2)), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
  * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out of range), LIPC_ENOTSUP, LIPC_EMFILE,
  * LIPC_ENOMEM. */

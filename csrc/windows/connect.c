@@ -139,13 +139,11 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
 /* The two ends of a pipe that has a name only because there are no others: random, so that nobody can wait for it, and
  * gone with its one instance. */
 static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, HANDLE *ret_server, HANDLE *ret_client) {
-    uint64_t random[2];
-    if (!SYS_TRUE(SystemFunction036(random, sizeof random)))
-        return lipc__error_from(GetLastError());
-    (void)swprintf(server->path.text, LIPC__PIPE_PATH_LIMIT, L"\\\\.\\pipe\\" LIPC__WIDE(LIPC__UNNAMED) L"%016llx%016llx",
-                   (unsigned long long)random[0], (unsigned long long)random[1]);
+    int r = lipc__random_path(&server->path);
+    if (r < 0)
+        return r;
     client->path = server->path;
-    int r = lipc__instance_create(server, FILE_CREATE, ret_server);
+    r = lipc__instance_create(server, FILE_CREATE, ret_server);
     if (r < 0)
         return r;
     r = lipc__connect_once(client, ret_client);

@@ -4,6 +4,8 @@ enum {
     LIPC__PENDING_LEAST = 2, /* so that a client that comes while another is being accepted finds one */
     LIPC__PENDING_DEFAULT = 8,
     LIPC__PENDING_MOST = 64,
+    LIPC__LISTEN_MS = 250, /* that a name is waited for which only clients of a server that is gone have open */
+    LIPC__LOCK_MS = 2000,  /* that others are waited for who begin to listen on it, each for so long */
     LIPC__PIPE_BUFFER = 64 * 1024
 };
 
@@ -72,37 +74,134 @@ static int lipc__instance_create(const lipc__pipe_shape *shape, ULONG dispositio
     return 0;
 }
 
+/* Connects to an instance for no purpose of its own. Returns the system's error, 0 if one was free. */
+static DWORD lipc__knock(const wchar_t *path) {
+    HANDLE h = SYS_HANDLE(CreateFileW(path, FILE_READ_ATTRIBUTES | SYNCHRONIZE, 0, NULL, OPEN_EXISTING,
+                                      SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL));
+    if (h == INVALID_HANDLE_VALUE)
+        return GetLastError();
+    CloseHandle(h);
+    return 0;
+}
+
 static bool lipc__pipe_exists(const wchar_t *path) {
     return WaitNamedPipeW(path, 1) || GetLastError() == ERROR_SEM_TIMEOUT;
 }
 
-/* Makes the first instance, and fails with LIPC_EADDRINUSE if there is another. Windows sees to that itself
- * (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for), Wine 8 does not: there instances are counted, and of
- * several servers that see each other all withdraw, to try again after times of different length. */
-static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
-    for (int attempt = 0; attempt < 20 && !lipc__pipe_exists(shape->path.text); attempt++) {
-        HANDLE h = NULL;
-        lipc__pipe_local_information information;
-        unsigned char random = 0;
-        int r = lipc__instance_create(shape, FILE_CREATE, &h);
-        /* The flag is said to be broken with ERROR_ACCESS_DENIED, the limit of instances with ERROR_PIPE_BUSY. */
-        if (r < 0 && (lipc_error_os(r) == ERROR_PIPE_BUSY || lipc_error_os(r) == ERROR_ACCESS_DENIED) &&
-            lipc__pipe_exists(shape->path.text))
-            break;
-        if (r >= 0) {
-            r = lipc__query(h, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
-            if (r >= 0 && information.current_instances == 1) {
-                *ret_handle = h;
-                return 0;
-            }
-            CloseHandle(h);
-        }
-        if (r < 0)
-            return r;
-        SystemFunction036(&random, sizeof random);
-        lipc__sleep_ms(random % 8);
+/* Whether a server has the pipe. One that only clients have open is not found by others. */
+static bool lipc__is_served(const wchar_t *path) {
+    if (WaitNamedPipeW(path, 1))
+        return true;
+    return GetLastError() == ERROR_SEM_TIMEOUT && lipc__knock(path) != ERROR_FILE_NOT_FOUND;
+}
+
+/* A path that nobody else has, or can wait for. */
+static int lipc__random_path(lipc__wide *ret_path) {
+    uint64_t random[2];
+    if (!SYS_TRUE(SystemFunction036(random, sizeof random)))
+        return lipc__error_from(GetLastError());
+    (void)swprintf(ret_path->text, LIPC__PIPE_PATH_LIMIT, L"\\\\.\\pipe\\" LIPC__WIDE(LIPC__UNNAMED) L"%016llx%016llx",
+                   (unsigned long long)random[0], (unsigned long long)random[1]);
+    return 0;
+}
+
+/* Whether two pipes have the same owner, list of who may do what, integrity label, type, directions and limit. */
+static bool lipc__is_alike(HANDLE a, HANDLE b) {
+    const SECURITY_INFORMATION what = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION;
+    enum { ROOM = 4096 }; /* in bytes; a longer descriptor is not compared */
+    struct {
+        DWORD size;
+        lipc__pipe_local_information local;
+        DWORD descriptor[ROOM / sizeof(DWORD)];
+    } of[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        HANDLE handle = i == 0 ? a : b;
+        if (!SYS_TRUE(GetKernelObjectSecurity(handle, what, of[i].descriptor, ROOM, &of[i].size)) ||
+            lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &of[i].local, sizeof of[i].local) < 0)
+            return false;
     }
-    return lipc__fault(LIPC_EADDRINUSE);
+    return of[0].size == of[1].size && memcmp(of[0].descriptor, of[1].descriptor, of[0].size) == 0 &&
+           of[0].local.type == of[1].local.type && of[0].local.configuration == of[1].local.configuration &&
+           of[0].local.maximum_instances == of[1].local.maximum_instances;
+}
+
+/* Makes an instance of a pipe that has no server any more, but clients, if it is as one of this process would be: then
+ * a server of this user made it, and nobody else can make instances of it. */
+static int lipc__take_over(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
+    lipc__pipe_shape shape_of_own = *shape;
+    HANDLE own, handle;
+    int r = lipc__random_path(&shape_of_own.path);
+    if (r >= 0)
+        r = lipc__instance_create(&shape_of_own, FILE_CREATE, &own);
+    if (r < 0)
+        return r;
+    r = lipc__instance_create(shape, FILE_OPEN, &handle);
+    if (r >= 0 && !lipc__is_alike(handle, own)) {
+        CloseHandle(handle);
+        r = lipc__error(LIPC_EADDRINUSE, ERROR_ACCESS_DENIED);
+    }
+    CloseHandle(own);
+    if (r < 0)
+        return r;
+    *ret_handle = handle;
+    return 0;
+}
+
+/* Of all that begin to listen on a name one at a time has the lock, so that between a look at the name and the making of
+ * an instance no other server comes. NULL if somebody holds it too long, which any program can do: then a pipe is not
+ * taken over, and Windows alone keeps servers apart. */
+static HANDLE lipc__lock(const wchar_t *path) {
+    static const wchar_t prefix[] = L"Global\\lipc.";
+    wchar_t name[sizeof prefix / sizeof *prefix + LIPC__PIPE_PATH_LIMIT];
+    size_t at = wcslen(prefix);
+    memcpy(name, prefix, sizeof prefix);
+    for (path += wcslen(L"\\\\.\\pipe\\"); *path != L'\0'; path++)
+        name[at++] = *path == L'\\' ? L'/' : RtlUpcaseUnicodeChar(*path); /* pipes ignore case, mutexes do not */
+    name[at] = L'\0';
+    HANDLE lock = CreateMutexW(NULL, FALSE, name);
+    DWORD waited = lock == NULL ? WAIT_FAILED : WaitForSingleObject(lock, LIPC__LOCK_MS);
+    if (waited == WAIT_OBJECT_0 || waited == WAIT_ABANDONED)
+        return lock;
+    if (lock != NULL)
+        CloseHandle(lock);
+    return NULL;
+}
+
+static void lipc__unlock(HANDLE lock) {
+    if (lock == NULL)
+        return;
+    ReleaseMutex(lock);
+    CloseHandle(lock);
+}
+
+/* Whether an instance was refused since the pipe is there, or since it was and is not any more. */
+static bool lipc__is_refused(int r) {
+    int os = lipc_error_os(r);
+    return os == ERROR_ACCESS_DENIED || os == ERROR_PIPE_BUSY || os == ERROR_FILE_NOT_FOUND;
+}
+
+/* Makes the first instance of a server, and fails with LIPC_EADDRINUSE if another has the name, or somebody else's
+ * clients. Windows refuses to make a pipe that is there (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for): it
+ * says ERROR_ACCESS_DENIED, or ERROR_PIPE_BUSY if there are too many instances of it. Wine 8 does not; there the lock
+ * keeps servers apart. */
+static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
+    lipc__deadline deadline = {.timeout_ms = LIPC__LISTEN_MS};
+    HANDLE lock = lipc__lock(shape->path.text);
+    bool refused;
+    int r;
+    do {
+        r = lipc__is_served(shape->path.text) ? lipc__fault(LIPC_EADDRINUSE)
+                                              : lipc__instance_create(shape, FILE_CREATE, ret_handle);
+        refused = lipc__is_refused(r);
+        if (refused && lock != NULL) {
+            r = lipc__take_over(shape, ret_handle);
+            refused = lipc__is_refused(r);
+        }
+    } while (refused && lipc__pause(&deadline) >= 0);
+    lipc__unlock(lock);
+    if (refused && (lipc_error_os(r) == ERROR_PIPE_BUSY || lipc__pipe_exists(shape->path.text)))
+        return lipc__fault(LIPC_EADDRINUSE);
+    return r;
 }
 
 /* Lets an instance wait for a client. If one has come already, and maybe gone, leaving something to read, it is over.
@@ -148,12 +247,8 @@ static int lipc__instance_new(lipc_listener *l) {
  * connect: this process has, and it is not let listen again. A client that was quicker is one to accept, unless that
  * happens again and again. */
 static int lipc__reserve(lipc_listener *l, HANDLE handle) {
-    for (int r = 0;;) {
-        HANDLE self = SYS_HANDLE(CreateFileW(l->shape.path.text, FILE_READ_ATTRIBUTES | SYNCHRONIZE, 0, NULL, OPEN_EXISTING,
-                                             SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL));
-        DWORD error = self == INVALID_HANDLE_VALUE ? GetLastError() : 0;
-        if (error == 0)
-            CloseHandle(self);
+    for (;;) {
+        DWORD error = lipc__knock(l->shape.path.text);
         if (error == 0 || (error == ERROR_PIPE_BUSY && l->count == l->wanted)) {
             l->reserve = handle;
             return SYS_TRUE(DisconnectNamedPipe(handle)) ? 0 : lipc__error_from(GetLastError());
@@ -162,7 +257,7 @@ static int lipc__reserve(lipc_listener *l, HANDLE handle) {
             CloseHandle(handle);
             return lipc__error_from(error);
         }
-        r = lipc__instance_add(l, handle);
+        int r = lipc__instance_add(l, handle);
         if (r >= 0)
             r = lipc__instance_create(&l->shape, FILE_OPEN, &handle);
         if (r < 0)
@@ -310,8 +405,11 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
         r = lipc__instance_first(&l->shape, &first);
     if (r >= 0)
         r = lipc__reserve(l, first);
-    if (r >= 0)
+    if (r >= 0) {
         r = lipc__replenish(l); /* which a descriptor may not allow */
+        if (lipc_error_os(r) == ERROR_PIPE_BUSY)
+            r = 0; /* clients of a server that is gone have as many as there may be */
+    }
     if (r < 0) {
         lipc_listener_close(l);
         return r;

@@ -145,3 +145,119 @@ TEST(a_name_is_kept_while_no_instance_can_be_made) {
     close_ends(clients[0], servers[0]);
     lipc_listener_close(listener);
 }
+
+/* ------------------------------- Clients of a server that is gone ------------------------------- */
+
+/* Which keep its pipe on Windows: that refuses to make a new one (FILE_CREATE), and tells clients that there is none. On
+ * Wine 8 nothing is left of the pipe, so both are put in place here. Each attempt to listen looks for a server, tries to
+ * make the pipe, makes one to compare with, and then an instance of the one that is there. */
+static int made;   /* pipes and instances, or attempts at it */
+static int rounds; /* attempts to listen that find a pipe without a server */
+
+static bool find_a_pipe_without_a_server(const char *call) {
+    bool looks = is_call(call, "CreateFileW"), makes = is_call(call, "lipc__create_pipe");
+    bool refuse = made / 3 < rounds && (looks || (makes && made % 3 == 0));
+    made += makes;
+    SetLastError(looks ? ERROR_FILE_NOT_FOUND : ERROR_ACCESS_DENIED);
+    return refuse;
+}
+
+static int listen_in_spite_of_clients(int attempts, lipc_listener **ret_listener) {
+    made = 0;
+    rounds = attempts;
+    interfere = find_a_pipe_without_a_server;
+    int r = lipc_listen(&name, NULL, ret_listener);
+    interfere = NULL;
+    return r;
+}
+
+ROLE(serve_one) {
+    lipc_name given = name_argument(0);
+    lipc_listener *l = listen_on(&given);
+    say("ready");
+    accept_from(l);
+    say("accepted");
+    listen_to_test();
+}
+
+TEST(a_server_takes_over_what_clients_of_the_last_one_have_open) {
+    name = name_for(LIPC_NAME_NAMESPACED, "s");
+    child c = start("serve_one %s", written(&name));
+    expect(&c, "ready");
+    lipc_handle held = connect_to(&name);
+    expect(&c, "accepted");
+    kill_hard(&c);
+    char byte;
+    CHECK_OK(listen_in_spite_of_clients(1, &listener));
+    CHECK(made > 3);
+    CHECK_INT(0, lipc_read(held, &byte, 1, WAIT));
+    for (int i = 0; i < 3; i++) {
+        lipc_handle other = connect_to(&name), server = accept_from(listener);
+        check_connected(other, server);
+        check_in_use(&name);
+        close_ends(other, server);
+    }
+    CHECK_OK(lipc_close(held));
+    check_in_use(&name);
+    lipc_listener_close(listener);
+}
+
+TEST(a_pipe_without_a_server_is_taken_over_only_if_it_is_as_this_server_would_make_it) {
+    static const struct {
+        const char *what;
+        lipc_listen_options options;
+        lipc_listen_windows windows;
+        bool alike;
+    } rows[] = {
+        {"the same", {.size = sizeof(lipc_listen_options)}, {.size = sizeof(lipc_listen_windows)}, true},
+        {"another mode", {.size = sizeof(lipc_listen_options), .mode = 0666}, {.size = sizeof(lipc_listen_windows)},
+         false},
+        {"another descriptor", {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .sddl = "D:P(A;;GA;;;WD)"}, false},
+        {"messages", {.size = sizeof(lipc_listen_options), .kind = LIPC_MESSAGE}, {.size = sizeof(lipc_listen_windows)},
+         false},
+        {"one way", {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .direction = LIPC_DIRECTION_CLIENT_TO_SERVER}, false},
+        {"a limit", {.size = sizeof(lipc_listen_options)}, {.size = sizeof(lipc_listen_windows), .instances = 100}, false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        lipc_listen_options options = rows[i].options;
+        lipc_listener *first, *second;
+        lipc_handle clients[64];
+        int count = 0;
+        test_row = rows[i].what;
+        name = name_for(LIPC_NAME_NAMESPACED, "s");
+        options.windows = &rows[i].windows;
+        CHECK_OK(lipc_listen(&name, &options, &first));
+        while (lipc_connect(&name, NULL, 0, &clients[count]) == 0) /* until no instance waits, as if there were no server */
+            count++;
+        memset(&second, UNTOUCHED, sizeof second);
+        int r = listen_in_spite_of_clients(rows[i].alike ? 1 : 1000, &second);
+        if (rows[i].alike) {
+            CHECK_OK(r);
+            lipc_listener_close(second);
+        } else {
+            CHECK_ERROR(LIPC_EADDRINUSE, r);
+            CHECK(is_untouched(&second, sizeof second));
+        }
+        close_all(clients, count);
+        lipc_listener_close(first);
+    }
+}
+
+/* An attempt to make the pipe is refused, and there is none: that is what a name does that this user may not have. */
+static bool refuse_every_pipe(const char *call) {
+    SetLastError(ERROR_ACCESS_DENIED);
+    return is_call(call, "lipc__create_pipe");
+}
+
+TEST(a_name_that_this_user_may_not_have_is_not_told_to_be_in_use) {
+    lipc_listener *none;
+    memset(&none, UNTOUCHED, sizeof none);
+    name = name_for(LIPC_NAME_NAMESPACED, "s");
+    interfere = refuse_every_pipe;
+    int r = lipc_listen(&name, NULL, &none);
+    interfere = NULL;
+    CHECK_ERROR(LIPC_EACCES, r);
+    CHECK(is_untouched(&none, sizeof none));
+}

@@ -96,6 +96,98 @@ TEST(a_killed_server_leaves_nothing_in_the_way) {
     lipc_listener_close(listen_on(&name));
 }
 
+ROLE(serve_and_accept) {
+    lipc_name name = name_argument(0);
+    lipc_listener *listener = listen_on(&name);
+    say("ready");
+    for (;;) {
+        accept_from(listener);
+        say("accepted");
+    }
+}
+
+enum { HELD = 20 };
+
+/* Clients of a server that was killed. */
+static void hold_clients_of_the_dead(const lipc_name *name, lipc_handle *ret_clients) {
+    child c = start("serve_and_accept %s", written(name));
+    expect(&c, "ready");
+    for (int i = 0; i < HELD; i++) {
+        ret_clients[i] = connect_to(name);
+        expect(&c, "accepted");
+    }
+    kill_hard(&c);
+}
+
+TEST(a_server_that_was_killed_is_replaced_while_its_clients_hold_their_ends) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_handle held[3][HELD], late;
+    char byte;
+    for (int i = 0; i < 3; i++) {
+        hold_clients_of_the_dead(&name, held[i]);
+        CHECK_ERROR(LIPC_ENOENT, lipc_connect(&name, NULL, WAIT, &late));
+    }
+    lipc_listener *listener = listen_on(&name);
+    check_in_use(&name);
+    for (int i = 0; i < 3; i++) {
+        for (int n = 0; n < HELD; n++)
+            CHECK_INT(0, lipc_read(held[i][n], &byte, 1, WAIT));
+        close_all(held[i], HELD);
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        check_connected(client, server);
+        close_ends(client, server);
+    }
+    check_in_use(&name);
+    lipc_listener_close(listener);
+    lipc_listener_close(listen_on(&name));
+}
+
+TEST(a_pipe_that_only_clients_have_open_is_not_taken_over_from_somebody_else) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    HANDLE squatter = foreign_server(&name, PIPE_TYPE_BYTE); /* of two instances, and with another descriptor */
+    lipc_handle client = connect_to(&name);
+    CHECK(CloseHandle(squatter));
+    if (on_wine()) /* where nothing is left of it */
+        lipc_listener_close(listen_on(&name));
+    else
+        check_in_use(&name);
+    CHECK_OK(lipc_close(client));
+    lipc_listener_close(listen_on(&name));
+}
+
+typedef struct lock_holder {
+    lipc_name name;
+    HANDLE held, free;
+} lock_holder;
+
+/* Takes what keeps servers apart that begin to listen on a name at once. */
+static DWORD WINAPI hold_the_lock(void *argument) {
+    lock_holder *h = argument;
+    wchar_t lock[300] = L"Global\\lipc.";
+    size_t at = wcslen(lock);
+    for (const char *c = h->name.text; *c != '\0'; c++)
+        lock[at++] = towupper((wint_t)*c);
+    HANDLE mutex = CreateMutexW(NULL, TRUE, lock);
+    CHECK(mutex != NULL && GetLastError() != ERROR_ALREADY_EXISTS);
+    CHECK(SetEvent(h->held));
+    wait_for((lipc_handle)h->free);
+    CHECK(CloseHandle(mutex));
+    return 0;
+}
+
+TEST(whoever_holds_the_lock_of_a_name_keeps_nobody_from_listening) {
+    lock_holder h = {name_for(LIPC_NAME_NAMESPACED, "s"), CreateEventW(NULL, TRUE, FALSE, NULL),
+                     CreateEventW(NULL, TRUE, FALSE, NULL)};
+    thread t = start_thread(hold_the_lock, &h);
+    wait_for((lipc_handle)h.held);
+    lipc_listener *listener = listen_on(&h.name);
+    check_in_use(&h.name);
+    lipc_listener_close(listener);
+    CHECK(SetEvent(h.free));
+    join_thread(t);
+    CHECK(CloseHandle(h.held) && CloseHandle(h.free));
+}
+
 TEST(a_name_that_another_program_took_is_refused) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     HANDLE squatter = foreign_server(&name, PIPE_TYPE_BYTE); /* it would allow a second instance */
@@ -179,6 +271,25 @@ TEST(of_those_that_listen_at_once_exactly_one_succeeds) {
             join_thread(threads[i]);
         CHECK_INT(1, r.won);
         CHECK_INT(RACERS - 1, r.lost);
+        lipc_listener_close(r.winner);
+        CHECK(CloseHandle(r.go));
+    }
+}
+
+TEST(of_those_that_replace_a_killed_server_exactly_one_succeeds) {
+    for (int round = 0; round < 5; round++) {
+        enum { RACERS = 4 };
+        lipc_handle held[HELD];
+        race r = {.name = name_for(LIPC_NAME_NAMESPACED, "s"), .go = CreateEventW(NULL, TRUE, FALSE, NULL)};
+        hold_clients_of_the_dead(&r.name, held);
+        thread threads[RACERS];
+        for (int i = 0; i < RACERS; i++)
+            threads[i] = start_thread(race_to_listen, &r);
+        CHECK(SetEvent(r.go));
+        for (int i = 0; i < RACERS; i++)
+            join_thread(threads[i]);
+        CHECK_INT(1, r.won);
+        close_all(held, HELD);
         lipc_listener_close(r.winner);
         CHECK(CloseHandle(r.go));
     }
