@@ -19,11 +19,11 @@ static int ipc_listen(int type, const char *text, size_t length, unsigned mode, 
 }
 
 static int ipc_connect(int type, const char *text, size_t length, int kind,
-                       const struct lipc_connect_windows *windows, lipc_handle *ret_handle) {
+                       const struct lipc_connect_windows *windows, int timeout_ms, lipc_handle *ret_handle) {
 	lipc_name name;
 	lipc_connect_options options = {sizeof options, kind, windows};
 	int r = ipc_name(type, text, length, &name);
-	return r < 0 ? r : lipc_connect(&name, &options, 0, ret_handle);
+	return r < 0 ? r : lipc_connect(&name, &options, timeout_ms, ret_handle);
 }
 
 static int64_t ipc_read(lipc_handle handle, char *data, size_t size) {
@@ -81,6 +81,7 @@ import "C"
 import (
 	"runtime"
 	"syscall"
+	"time"
 	"unsafe"
 )
 
@@ -103,10 +104,11 @@ func creating(call func() result) result {
 	return call()
 }
 
-func coreConnect(name Name, kind result, sys *SysDial) (handle uintptr, r result) {
+func coreConnect(name Name, kind result, sys *SysDial, timeout time.Duration) (handle uintptr, r result) {
 	var h C.lipc_handle
 	r = creating(func() result {
-		return result(C.ipc_connect(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), C.int(kind), sys.core(), &h))
+		return result(C.ipc_connect(C.int(name.types), cstring(name.text), C.size_t(len(name.text)), C.int(kind), sys.core(),
+			C.int(timeout.Milliseconds()), &h))
 	})
 	return uintptr(h), r
 }

@@ -141,7 +141,7 @@ func ListenDatagram(name Name) (*DatagramConn, error) {
 // [ListenDatagram] and [DatagramConn.Connect]. It never waits. The errors are those of [DatagramConn.SendTo].
 func DialDatagram(name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
-	if busy, err := c.end.connect(name, kindDatagram, nil); busy || err != nil {
+	if busy, err := c.end.connect(context.Background(), name, kindDatagram, nil); busy || err != nil {
 		return nil, opError("dial", Name{}, name, err)
 	}
 	c.setPeer(name)

@@ -69,8 +69,9 @@ type Dialer struct {
 //
 // On Windows a listener is busy while all instances of its pipe are taken, and there is no ECONNREFUSED. The server may learn
 // who the client is, and not act as it, unless Sys says otherwise. A pipe of messages can be dialled, too, and is read as
-// bytes; each write that is not cut by a deadline is a message there. Dialling another machine, \\host\pipe\name, takes the
-// system as long as it takes; the context is looked at in between.
+// bytes; each write that is not cut by a deadline is a message there. Dialling another machine, \\host\pipe\name, takes a
+// thread meanwhile; when the context is cancelled before the system has an answer, Dial returns, and what the system still
+// opens is closed, a minute later at most.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
 	if err := d.dial(ctx, name, &c.conn, kindStream); err != nil {
@@ -98,7 +99,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 	}
 	c.setPeer(name)
 	c.end.limitSpin(d.Spin)
-	return retry(ctx, func() (busy bool, err error) { return c.end.connect(name, kind, d.Sys) })
+	return retry(ctx, func() (busy bool, err error) { return c.end.connect(ctx, name, kind, d.Sys) })
 }
 
 // nextPause is how long to wait before the next attempt at what no system tells the right time for.

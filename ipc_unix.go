@@ -14,8 +14,8 @@ import (
 )
 
 // connect makes one attempt. busy: the listener lives, but its backlog is full.
-func (e *endpoint) connect(name Name, kind result, sys *SysDial) (busy bool, err error) {
-	handle, r := coreConnect(name, kind, sys)
+func (e *endpoint) connect(_ context.Context, name Name, kind result, sys *SysDial) (busy bool, err error) {
+	handle, r := coreConnect(name, kind, sys, 0)
 	if r < 0 {
 		return r.busy(), r.nameErr(name)
 	}

@@ -11,22 +11,79 @@ import (
 	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// connect makes one attempt. busy: all instances of the pipe are taken.
-func (e *endpoint) connect(name Name, kind result, sys *SysDial) (busy bool, err error) {
-	handle, r := coreConnect(name, kind, sys)
-	if r.notSocket() {
+// connect makes one attempt. busy: all instances of the pipe are taken, or another machine has not answered in time.
+func (e *endpoint) connect(ctx context.Context, name Name, kind result, sys *SysDial) (busy bool, err error) {
+	var o opening
+	if name.isRemote() {
+		o, err = openOrAbandon(ctx, func() opening { return connect(name, kind, sys, remoteTime(ctx)) })
+		if err != nil {
+			return false, err
+		}
+	} else {
+		o = connect(name, kind, sys, 0)
+	}
+	switch r := o.result; {
+	case r.notSocket():
 		return false, &codeError{"the pipe is one of bytes, not of messages", r.number(), syscall.EPROTOTYPE}
+	case r < 0:
+		return r.busy() || r.timedOut(), r.nameErr(name)
 	}
-	if r < 0 {
-		return r.busy(), r.nameErr(name)
-	}
-	e.open(handle, kind)
+	e.open(o.handle, kind)
 	return false, nil
+}
+
+// An opening is what became of a call that opens a handle.
+type opening struct {
+	handle uintptr
+	result result
+}
+
+func connect(name Name, kind result, sys *SysDial, timeout time.Duration) opening {
+	handle, r := coreConnect(name, kind, sys, timeout)
+	return opening{handle, r}
+}
+
+// isRemote reports whether a name is one of another machine, which the system may take long to reach.
+func (n Name) isRemote() bool {
+	return n.types == PathNames && !strings.HasPrefix(n.text, `\\.\`) && !strings.HasPrefix(n.text, `\\?\`)
+}
+
+// remoteTime is how long an attempt to reach another machine may take: as long as the context has, but not for ever, so that
+// one that was abandoned ends.
+func remoteTime(ctx context.Context) time.Duration {
+	most := time.Minute
+	if end, limited := ctx.Deadline(); limited {
+		most = max(min(most, time.Until(end)), time.Millisecond)
+	}
+	return most
+}
+
+// openOrAbandon makes a call that opens a handle, and does not wait for it once the context has ended: what it still opens
+// then is closed.
+func openOrAbandon(ctx context.Context, open func() opening) (opening, error) {
+	opened := make(chan opening)
+	go func() {
+		o := open()
+		select {
+		case opened <- o:
+		case <-ctx.Done():
+			if o.result >= 0 {
+				coreClose(o.handle)
+			}
+		}
+	}()
+	select {
+	case o := <-opened:
+		return o, nil
+	case <-ctx.Done():
+		return opening{}, ctx.Err()
+	}
 }
 
 func openPair(a, b *endpoint, kind result) error {

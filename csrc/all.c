@@ -29,6 +29,7 @@ static int lipc__negative(int r) {
 #include "windows/security.c"
 #include "windows/handle.c"
 #include "windows/operation.c"
+#include "windows/synchronous.c"
 #include "windows/listener.c"
 #include "windows/connect.c"
 #include "windows/pipe.c"

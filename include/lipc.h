@@ -383,7 +383,10 @@ typedef struct lipc_connect_options {
  * milliseconds, until the time runs out. macOS and the BSDs tell a full backlog from a socket file that nobody listens
  * on only by whether any process has the socket open; there a socket that is bound and never listens is waited for,
  * too. On Windows that is a pipe whose instances are all taken, and the server may know who the client is, but not act
- * as it. A stream connects to a pipe of messages, too, and reads bytes.
+ * as it. A stream connects to a pipe of messages, too, and reads bytes. Another machine, \\host\pipe\x, is asked for as
+ * long as the time lasts: the system is told to stop then (CancelSynchronousIo), which it does once it has sent the
+ * request, but maybe not while it looks up the host's name. If it gives up by itself, since the machine does not answer,
+ * that is LIPC_ENOENT.
  *
  * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or on Linux a
  * namespaced name that does not exist, whether or not it does for another kind), LIPC_EAGAIN (timeout_ms is 0 and the

@@ -81,6 +81,34 @@ func TestDialOfABusyPipeWaitsForTheContextOrAnInstance(t *testing.T) {
 	}
 }
 
+// 192.0.2.1 is nobody's, RFC 5737. Windows asks for it for many seconds where the network drops what goes there; Wine refuses
+// such names at once.
+func TestDialOfAnotherMachineEndsWithTheContext(t *testing.T) {
+	leakcheck.Start(t)
+	name := ipc.Path(`\\192.0.2.1\pipe\ipc-test`)
+	for _, d := range []ipc.Dialer{{}, {Timeout: 50 * time.Millisecond}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if d.Timeout > 0 {
+			ctx = t.Context()
+		}
+		dialled := make(chan error, 1)
+		go func() { dialled <- second(d.Dial(ctx, name)) }()
+		select {
+		case err := <-dialled:
+			if !errors.Is(err, context.DeadlineExceeded) { // or the answer was quicker
+				require.ErrorIs(t, err, fs.ErrNotExist)
+			}
+			require.ErrorContains(t, err, "dial ipc "+name.String())
+		case <-time.After(patience):
+			t.Fatal("Dial waits on")
+		}
+		cancel()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, second(ipc.Dial(ctx, name)), context.Canceled)
+}
+
 func TestOptionsOfNamedPipesOutOfRangeAreNamed(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)

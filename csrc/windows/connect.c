@@ -89,6 +89,20 @@ static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
     return 0;
 }
 
+/* One attempt in what is left of the time: to reach another machine may take long. */
+static int lipc__connect_in_time(lipc__client_shape *shape, lipc__deadline *deadline, HANDLE *ret_handle) {
+    if (!lipc__is_remote(&shape->path))
+        return lipc__connect_once(shape, ret_handle);
+    lipc__cut cut;
+    int left = deadline->timeout_ms == 0 ? 0 : lipc__time_left(deadline);
+    if (left < -1)
+        return left;
+    DWORD error = lipc__cut_begin(&cut, left);
+    int r = error == 0 ? lipc__connect_once(shape, ret_handle) : lipc__error_from(error);
+    lipc__cut_end(&cut);
+    return lipc__was_cut(&cut, (DWORD)lipc_error_os(r)) ? lipc__fault(left == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT) : r;
+}
+
 static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_options *o, const lipc_connect_windows *w,
                                  lipc__client_shape *ret_shape) {
     static const DWORD levels[] = {SECURITY_IDENTIFICATION, SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION,
@@ -125,7 +139,7 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
      * mean the server's default. */
     for (lipc__deadline deadline = {.timeout_ms = timeout_ms}; r >= 0; r = lipc__pause(&deadline)) {
         HANDLE h;
-        r = lipc__connect_once(&shape, &h);
+        r = lipc__connect_in_time(&shape, &deadline, &h);
         if (r >= 0) {
             *ret_connection = (lipc_handle)h;
             return 0;

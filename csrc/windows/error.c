@@ -6,8 +6,7 @@ static int lipc__error_from(DWORD os) {
     case ERROR_IO_INCOMPLETE:
     case ERROR_CANNOT_IMPERSONATE: /* nothing has been read from the client yet */
     case ERROR_PIPE_BUSY: code = LIPC_EAGAIN; break;
-    case WAIT_TIMEOUT:
-    case ERROR_SEM_TIMEOUT: code = LIPC_ETIMEDOUT; break;
+    case WAIT_TIMEOUT: code = LIPC_ETIMEDOUT; break;
     case ERROR_INVALID_PARAMETER: code = LIPC_EINVAL; break;
     case ERROR_INVALID_NAME:
     case ERROR_BAD_PATHNAME: code = LIPC_ENAME; break;
@@ -16,10 +15,12 @@ static int lipc__error_from(DWORD os) {
     case ERROR_PATH_NOT_FOUND:
     case ERROR_BAD_NETPATH:
     case ERROR_BAD_NET_NAME:
+    case ERROR_SEM_TIMEOUT: /* another machine does not answer: not the time of a call */
     case ERROR_NOT_FOUND: code = LIPC_ENOENT; break;
     case ERROR_BAD_IMPERSONATION_LEVEL:
     case ERROR_CANT_OPEN_ANONYMOUS:
     case ERROR_ACCESS_DENIED:
+    case ERROR_LOGON_FAILURE: /* on another machine */
     case ERROR_PRIVILEGE_NOT_HELD: code = LIPC_EACCES; break;
     case ERROR_ALREADY_EXISTS: code = LIPC_EADDRINUSE; break;
     case ERROR_BROKEN_PIPE:

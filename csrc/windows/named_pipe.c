@@ -1,15 +1,9 @@
 /* What named pipes offer besides. */
 
-/* Ends the flush of a thread whose time is up. Called again and again, since at first the flush may not have begun. */
-static void CALLBACK lipc__stop_flush(void *thread, BOOLEAN fired) {
-    (void)fired;
-    CancelSynchronousIo((HANDLE)thread);
-}
-
 /* Flushing is synchronous, whatever the handle. */
 int lipc_flush(lipc_handle handle, int timeout_ms) {
-    HANDLE thread = NULL, timer = NULL, self = GetCurrentProcess();
-    DWORD flags, error = 0;
+    lipc__cut cut;
+    DWORD flags;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r >= 0)
         r = lipc_pipe_access(handle);
@@ -17,18 +11,11 @@ int lipc_flush(lipc_handle handle, int timeout_ms) {
         return r;
     if (!(r & LIPC_WRITE))
         return lipc__fault(LIPC_EBADF);
-    if (timeout_ms >= 0 &&
-        (!SYS_TRUE(DuplicateHandle(self, GetCurrentThread(), self, &thread, THREAD_TERMINATE, FALSE, 0)) ||
-         !SYS_TRUE(CreateTimerQueueTimer(&timer, NULL, lipc__stop_flush, thread, (DWORD)timeout_ms, 1,
-                                         WT_EXECUTEINTIMERTHREAD))))
-        error = GetLastError();
+    DWORD error = lipc__cut_begin(&cut, timeout_ms);
     if (error == 0 && !SYS_TRUE(FlushFileBuffers((HANDLE)handle)))
         error = GetLastError();
-    if (timer != NULL)
-        DeleteTimerQueueTimer(NULL, timer, INVALID_HANDLE_VALUE); /* waits until the callback is over */
-    if (thread != NULL)
-        CloseHandle(thread);
-    if (error == ERROR_OPERATION_ABORTED && timeout_ms >= 0)
+    lipc__cut_end(&cut);
+    if (lipc__was_cut(&cut, error))
         return lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
     return error == 0 ? 0 : lipc__transfer_error(error);
 }

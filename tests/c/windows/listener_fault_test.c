@@ -1,4 +1,4 @@
-/* What a listener does in moments that only the seam of csrc/sys.h can bring about. */
+/* What listeners and clients do in moments that only the seam of csrc/sys.h can bring about. */
 #include "fixture.h"
 
 /* What a test does before each system call, which fails if it returns true, having called SetLastError(). The system
@@ -260,4 +260,68 @@ TEST(a_name_that_this_user_may_not_have_is_not_told_to_be_in_use) {
     interfere = NULL;
     CHECK_ERROR(LIPC_EACCES, r);
     CHECK(is_untouched(&none, sizeof none));
+}
+
+/* ---------------------------------------- Another machine --------------------------------------- */
+
+static HANDLE silent; /* a pipe, for synchronous calls */
+static volatile LONG asked;
+
+/* Another machine does not answer: the system waits, until it is told not to. */
+static bool wait_for_another_machine(const char *call) {
+    char byte;
+    DWORD n;
+    if (!is_call(call, "CreateFileW"))
+        return false;
+    InterlockedIncrement(&asked);
+    CHECK(!ReadFile(silent, &byte, 1, &n, NULL));
+    return true;
+}
+
+TEST(connecting_to_a_machine_that_does_not_answer_ends_in_time) {
+    static const int timeouts[] = {0, 1, 50};
+    lipc_pipe_options options = {.size = sizeof options, .inherit = LIPC_READ}; /* which makes it synchronous */
+    lipc_handle reader, writer;
+    CHECK_OK(lipc_pipe(&options, &reader, &writer));
+    silent = (HANDLE)reader;
+    CHECK_OK(lipc_name_parse("\\\\silent.invalid\\pipe\\x", LIPC_STRLEN, &name));
+    for (size_t i = 0; i < COUNT(timeouts); i++) {
+        lipc_handle none;
+        memset(&none, UNTOUCHED, sizeof none);
+        asked = 0;
+        interfere = wait_for_another_machine;
+        int r = lipc_connect(&name, NULL, timeouts[i], &none);
+        interfere = NULL;
+        CHECK_ERROR(timeouts[i] == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT, r);
+        CHECK_INT(1, asked);
+        CHECK(is_untouched(&none, sizeof none));
+    }
+    close_ends(reader, writer);
+}
+
+static DWORD unanswered;
+
+static bool answer_with_an_error(const char *call) {
+    SetLastError(unanswered);
+    return is_call(call, "CreateFileW");
+}
+
+TEST(what_the_system_says_of_another_machine_is_not_the_time_of_the_call) {
+    static const struct {
+        DWORD number;
+        int code;
+    } rows[] = {
+        {ERROR_SEM_TIMEOUT, LIPC_ENOENT}, {ERROR_BAD_NETPATH, LIPC_ENOENT}, {ERROR_LOGON_FAILURE, LIPC_EACCES},
+        {ERROR_OPERATION_ABORTED, LIPC_EOTHER},
+    };
+    CHECK_OK(lipc_name_parse("\\\\silent.invalid\\pipe\\x", LIPC_STRLEN, &name));
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        lipc_handle none;
+        unanswered = rows[i].number;
+        interfere = answer_with_an_error;
+        int r = lipc_connect(&name, NULL, -1, &none);
+        interfere = NULL;
+        CHECK_ERROR(rows[i].code, r);
+        CHECK_INT((int)rows[i].number, lipc_error_os(r));
+    }
 }
