@@ -146,6 +146,48 @@ TEST(a_name_is_kept_while_no_instance_can_be_made) {
     lipc_listener_close(listener);
 }
 
+/* ------------------------------ Clients that leave while they are accepted ---------------------- */
+
+static int step, leaves_at; /* a call of lipc_accept(), by its number */
+static HANDLE leaver;
+
+static bool leave(const char *call) {
+    (void)call;
+    if (++step == leaves_at)
+        CHECK(CloseHandle(leaver));
+    return false;
+}
+
+TEST(a_client_may_leave_at_every_step_of_being_accepted) {
+    for (int writes = 0; writes < 2; writes++)
+        for (leaves_at = 1;; leaves_at++) {
+            lipc_handle server;
+            char byte;
+            DWORD n;
+            name = name_for(LIPC_NAME_NAMESPACED, "s");
+            listener = listen_narrowly(&name);
+            leaver = foreign_client(&name, 0);
+            CHECK(!writes || WriteFile(leaver, "x", 1, &n, NULL));
+            step = 0;
+            interfere = leave;
+            int r = lipc_accept(listener, 0, NULL, &server);
+            interfere = NULL;
+            CHECK_OK(r);
+            if (step < leaves_at)
+                CHECK(CloseHandle(leaver));
+            CHECK_INT(writes, lipc_read(server, &byte, 1, WAIT)); /* nothing is lost */
+            CHECK(!writes || lipc_read(server, &byte, 1, WAIT) == 0);
+            CHECK_OK(lipc_close(server));
+            client = connect_to(&name);
+            server = accept_from(listener);
+            check_connected(client, server);
+            close_ends(client, server);
+            lipc_listener_close(listener);
+            if (step < leaves_at)
+                break;
+        }
+}
+
 /* ------------------------------- Clients of a server that is gone ------------------------------- */
 
 /* Which keep its pipe on Windows: that refuses to make a new one (FILE_CREATE), and tells clients that there is none. On
