@@ -235,11 +235,12 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(u
 
 // Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
 // listening. Calls that wait, and all later ones, fail with [net.ErrClosed], a second Close too. Connections that
-// nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until the last of them is closed.
+// nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until this end of the last of them
+// is closed; of what their clients still have open then, see [ListenConfig.Listen].
 func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
 
-// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows, where a listener has no handle of its
-// own: [errors.ErrUnsupported].
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows: [errors.ErrUnsupported]. There a listener
+// is not one handle but instances of a pipe, each of which waits for one client.
 func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	raw, err := l.acceptor.end.syscallConn()
 	return raw, l.opError("raw", err)
@@ -247,7 +248,11 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 
 // File returns a duplicate of the listening handle, for instance to pass on to another process. Closing either does not
 // affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first,
-// [Listener.SetUnlinkOnClose] decides what becomes of the socket file. On Windows: [errors.ErrUnsupported].
+// [Listener.SetUnlinkOnClose] decides what becomes of the socket file.
+//
+// On Windows: [errors.ErrUnsupported]. Two processes could not share the clients that wait there: each would have instances of
+// its own, and closing one listener would turn its clients away. What can be passed on is an accepted connection,
+// [Conn.GiveFile] of its [Conn.File].
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.end.duplicate(nameAt(l.name))
 	return f, l.opError("file", err)
@@ -259,7 +264,7 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
 // from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Spin
 // and MaxMessage count, and Mode where no file does it: for names of Linux's abstract namespace. On Windows:
-// [errors.ErrUnsupported].
+// [errors.ErrUnsupported], see [Listener.File].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
 	if err := l.adopt(f, lc, kindStream); err != nil {

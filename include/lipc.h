@@ -328,15 +328,18 @@ typedef struct lipc_listen_options {
  * "Global\lipc." and the name in capitals is held meanwhile; a program that holds it delays this call by 2 seconds, and
  * then no pipe is taken over.
  *
- * Errors: LIPC_EADDRINUSE (a living server, on Windows also somebody's clients, a file that is no socket or another user's, or one with the lock's
- * name that is not an empty file, or that another program holds by fcntl(2)), LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME,
- * LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out of range), LIPC_ENOTSUP, LIPC_EMFILE,
- * LIPC_ENOMEM. */
+ * Errors: LIPC_EADDRINUSE (a living server, on Windows also somebody's clients, a file that is no socket or another
+ * user's, or one with the lock's name that is not an empty file, or that another program holds by fcntl(2)),
+ * LIPC_ENOENT (no such directory), LIPC_EACCES, LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out
+ * of range), LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
 
 /* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file. Its name is
  * lipc_local_name(). Of the options (NULL: the default) mode counts, and for Linux's namespaced names only. What
- * lipc_adopt() says of sharing holds here too. Not on Windows: LIPC_ENOTSUP.
+ * lipc_adopt() says of sharing holds here too. Not on Windows: LIPC_ENOTSUP. There a listener is not one handle but
+ * instances of a pipe, each with an operation by which this process waits for one client. Two processes could not share
+ * who waits: each would have clients of its own, and closing one listener would turn its clients away. What can be passed
+ * on is a connection that was accepted, lipc_duplicate_into().
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL, LIPC_ENOMEM; the handle is still the caller's then. */
 LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options,
                                  lipc_listener **ret_listener);

@@ -152,6 +152,69 @@ func TestNameThatAnotherServerHasIsInUse(t *testing.T) {
 	}
 }
 
+// Windows keeps the pipe of a server that is gone for as long as a client has its end open; Wine does not.
+func TestServerRestartsWhileClientsHoldTheirEnds(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	for range 5 {
+		server := start(t, "echo", name.String())
+		server.expect("listening")
+		require.NoError(t, echoOnce(name))
+		held, answered := dial(t, name), make([]byte, 1)
+		require.NoError(t, second(held.Write([]byte("x"))))
+		require.NoError(t, second(held.Read(answered))) // it was accepted
+		server.kill()
+	}
+	l := listen(t, name)
+	requireInUse(t, name)
+	go serveEcho(l)
+	require.NoError(t, echoOnce(name))
+}
+
+func TestServerOfOtherOptionsWaitsForTheClientsOfTheLast(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	held := dial(t, name)
+	server.kill()
+	lc := ipc.ListenConfig{Mode: 0o666}
+	l, err := lc.Listen(t.Context(), name)
+	if err != nil { // on Wine it is not
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+		require.NoError(t, held.Close())
+		l, err = lc.Listen(t.Context(), name)
+	}
+	require.NoError(t, err)
+	defer l.Close()
+	dial(t, name)
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	require.Contains(t, dacl(t, c), authenticated)
+}
+
+func TestClientsThatVanishStopNoListener(t *testing.T) {
+	leakcheck.Start(t)
+	for _, sys := range []ipc.SysListen{{}, {InstanceLimit: 3}} {
+		l, name := listenAs(t, sys)
+		go serveEcho(l)
+		for range 3 {
+			vandals := []*process{start(t, "flood", name.String()), start(t, "flood", name.String())}
+			for _, v := range vandals {
+				v.expect("flooding")
+			}
+			for range 20 {
+				require.NoError(t, echoOnce(name))
+			}
+			vandals[0].kill()
+			vandals[1].end()
+		}
+		require.NoError(t, echoOnce(name))
+		require.NoError(t, l.Close())
+	}
+}
+
 func TestNameIsNotSharedWithAnotherServer(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)

@@ -487,7 +487,7 @@ static void look_at(const char *path, struct stat *ret_file) {
     }
 }
 
-/* Removes what a process that was killed while it removed a file left behind. */
+/* Removes what keeps the name by which it was to be removed: its own was taken again, or the process killed. */
 static void remove_aside(void) {
     char path[300];
     DIR *directory = opendir(test_directory);
@@ -543,6 +543,7 @@ TEST(a_server_that_replaces_the_file_at_any_moment_never_loses_its_own) {
     umask(before);
     kill_hard(rude);
     unlink(in_directory("s"));
+    remove_aside();
     CHECK(!exists("s.lock"));
 }
 
