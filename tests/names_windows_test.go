@@ -48,7 +48,7 @@ func TestLongestNamesWork(t *testing.T) {
 
 func TestNamesOfSeveralPartsAreDialledInEveryForm(t *testing.T) {
 	leakcheck.Start(t)
-	leaf := `LOCAL\` + strings.TrimPrefix(newNamespaced(t).String(), "@") + `\x`
+	leaf := strings.TrimPrefix(newNamespaced(t).String(), "@") + `\of several\parts`
 	forms := []ipc.Name{ipc.Namespaced(leaf), ipc.Path(`\\.\pipe\` + leaf), ipc.Path(`\\?\pipe\` + leaf)}
 	for _, name := range forms {
 		l, err := ipc.Listen(name)

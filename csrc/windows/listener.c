@@ -158,7 +158,7 @@ static HANDLE lipc__lock(const wchar_t *path) {
     for (path += wcslen(L"\\\\.\\pipe\\"); *path != L'\0'; path++)
         name[at++] = *path == L'\\' ? L'/' : RtlUpcaseUnicodeChar(*path); /* pipes ignore case, mutexes do not */
     name[at] = L'\0';
-    HANDLE lock = CreateMutexW(NULL, FALSE, name);
+    HANDLE lock = SYS_ALLOCATE(CreateMutexW(NULL, FALSE, name));
     DWORD waited = lock == NULL ? WAIT_FAILED : WaitForSingleObject(lock, LIPC__LOCK_MS);
     if (waited == WAIT_OBJECT_0 || waited == WAIT_ABANDONED)
         return lock;
@@ -174,10 +174,9 @@ static void lipc__unlock(HANDLE lock) {
     CloseHandle(lock);
 }
 
-/* Whether an instance was refused since the pipe is there, or since it was and is not any more. */
+/* Whether an instance was refused, as it is when the pipe is there. */
 static bool lipc__is_refused(int r) {
-    int os = lipc_error_os(r);
-    return os == ERROR_ACCESS_DENIED || os == ERROR_PIPE_BUSY || os == ERROR_FILE_NOT_FOUND;
+    return lipc_error_os(r) == ERROR_ACCESS_DENIED || lipc_error_os(r) == ERROR_PIPE_BUSY;
 }
 
 /* Makes the first instance of a server, and fails with LIPC_EADDRINUSE if another has the name, or somebody else's
@@ -194,7 +193,9 @@ static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handl
                                               : lipc__instance_create(shape, FILE_CREATE, ret_handle);
         refused = lipc__is_refused(r);
         if (refused && lock != NULL) {
-            r = lipc__take_over(shape, ret_handle);
+            int taken = lipc__take_over(shape, ret_handle);
+            if (lipc_error_os(taken) != ERROR_FILE_NOT_FOUND) /* since there is none, or none any more */
+                r = taken;
             refused = lipc__is_refused(r);
         }
     } while (refused && lipc__pause(&deadline) >= 0);

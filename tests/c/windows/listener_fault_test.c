@@ -288,16 +288,20 @@ TEST(a_pipe_without_a_server_is_taken_over_only_if_it_is_as_this_server_would_ma
 }
 
 /* An attempt to make the pipe is refused, and there is none: that is what a name does that this user may not have. */
-static bool refuse_every_pipe(const char *call) {
-    SetLastError(ERROR_ACCESS_DENIED);
-    return is_call(call, "lipc__create_pipe");
+static bool refuse_the_name(const char *call) {
+    if (!is_call(call, "lipc__create_pipe"))
+        return false;
+    int which = made++ % 3;
+    SetLastError(which == 0 ? ERROR_ACCESS_DENIED : ERROR_FILE_NOT_FOUND);
+    return which != 1;
 }
 
 TEST(a_name_that_this_user_may_not_have_is_not_told_to_be_in_use) {
     lipc_listener *none;
     memset(&none, UNTOUCHED, sizeof none);
     name = name_for(LIPC_NAME_NAMESPACED, "s");
-    interfere = refuse_every_pipe;
+    made = 0;
+    interfere = refuse_the_name;
     int r = lipc_listen(&name, NULL, &none);
     interfere = NULL;
     CHECK_ERROR(LIPC_EACCES, r);

@@ -181,17 +181,37 @@ TEST(a_namespaced_name_is_a_pipe_of_this_machine) {
 TEST(parts_of_a_name_and_both_local_forms_mean_the_pipe_of_that_path) {
     static const char *const forms[] = {"\\\\.\\pipe\\", "\\\\?\\pipe\\", "@"};
     wchar_t path[300];
-    swprintf(path, COUNT(path), L"\\\\.\\pipe\\LOCAL\\lipc-test.%lu\\x", GetCurrentProcessId());
+    swprintf(path, COUNT(path), L"\\\\.\\pipe\\lipc-test.%lu\\a b\\x", GetCurrentProcessId());
     for (size_t i = 0; i < COUNT(forms); i++) {
         char text[200];
         lipc_name name, told;
-        snprintf(text, sizeof text, "%sLOCAL\\lipc-test.%lu\\x", forms[i], GetCurrentProcessId());
+        snprintf(text, sizeof text, "%slipc-test.%lu\\a b\\x", forms[i], GetCurrentProcessId());
         test_row = text;
         CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &name));
         check_found(&name, path);
         lipc_listener *listener = listen_on(&name);
         lipc_listener_name(listener, &told);
         CHECK(same_name(&name, &told));
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        check_connected(client, server);
+        close_ends(client, server);
+        lipc_listener_close(listener);
+    }
+}
+
+TEST(names_of_app_containers_and_of_administrators_can_be_had) {
+    static const char *const rows[] = {"@LOCAL\\lipc-test.%lu", "@ProtectedPrefix\\Administrators\\lipc-test.%lu"};
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        char text[200];
+        lipc_name name;
+        lipc_listener *listener;
+        test_row = rows[i];
+        snprintf(text, sizeof text, rows[i], GetCurrentProcessId());
+        CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &name));
+        int r = lipc_listen(&name, NULL, &listener);
+        if (i == 1 && lipc_error_code(r) == LIPC_EACCES) /* to somebody else */
+            continue;
+        CHECK_OK(r);
         lipc_handle client = connect_to(&name), server = accept_from(listener);
         check_connected(client, server);
         close_ends(client, server);
