@@ -165,11 +165,11 @@ typedef struct lipc_async {
     uintptr_t system[5]; /* an OVERLAPPED */
     lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port
                           * is told */
-    uint32_t size;       /* this and what follows is the library's */
-    uint8_t operation;
-    uint8_t cut; /* nothing more is written */
-    uint8_t spared;
-    char spare;
+    uint32_t size;       /* this and what follows is the library's: how much is to be transferred */
+    uint8_t operation;   /* what it does */
+    uint8_t cut;         /* nothing more is written */
+    uint8_t spared;      /* it receives into spare */
+    char spare;          /* where a message goes for which there is no room */
 } lipc_async;
 
 /* A completion port, closed with lipc_close(). Errors: LIPC_EMFILE, LIPC_ENOMEM. */
@@ -214,7 +214,7 @@ LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t s
 /* The result of an operation, LIPC_EAGAIN if it is not over. One that was cancelled and had not succeeded before is
  * LIPC_EOTHER with ERROR_OPERATION_ABORTED. Of a write that is no larger than the pipe's buffer, lipc_buffer_size() of
  * LIPC_WRITE, nothing is left then. Of a larger one the peer may have read a part: the system does not tell. The peer
- * could take what is written next for the rest, so nothing more is written with this lipc_async: LIPC_EPIPE. That does
+ * could take what is written next for the rest, so nothing more is written with this lipc_async: LIPC_EPIPE. That does not
  * stop others who have the same end, by a duplicate or another lipc_async; they must not write any more either. */
 LIPC_API int64_t lipc_async_finish(lipc_handle handle, lipc_async *async);
 
