@@ -250,12 +250,24 @@ func coreDisconnect(handle uintptr) result  { return result(C.lipc_disconnect(C.
 func coreImpersonate(handle uintptr) result { return result(C.lipc_impersonate(C.lipc_handle(handle))) }
 func coreRevert() result                    { return result(C.lipc_revert()) }
 
+// coreReadRest reads what is there of a message. It does not give up for lack of memory: a rest that stays would be taken for
+// a message.
+func coreReadRest(handle uintptr, b []byte) int {
+	for {
+		r := coreRead(handle, b)
+		if r >= 0 || r.code() != C.LIPC_ENOMEM && r.code() != C.LIPC_EMFILE {
+			return max(0, int(r))
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // coreDiscard takes what is left of a message, so much.
 func coreDiscard(handle uintptr, left int) {
 	rest := make([]byte, min(left, 64<<10))
 	for left > 0 {
-		n := int(coreRead(handle, rest[:min(left, len(rest))]))
-		if n <= 0 {
+		n := coreReadRest(handle, rest[:min(left, len(rest))])
+		if n == 0 {
 			return
 		}
 		left -= n

@@ -167,6 +167,10 @@ func (e *endpoint) perform(d *direction, start operationStart, data unsafe.Point
 			d.spin(func() { d.result = coreAsyncFinish(e.held.handle, d.core) })
 		}
 		for r = d.result; r.busy(); r = coreAsyncFinish(e.held.handle, d.core) {
+			if e.isCancelled(d) { // a process that shares the end may have taken the port away, which then reports nothing
+				time.Sleep(time.Millisecond)
+				continue
+			}
 			<-d.waiter // which may tell of an earlier operation, that polling found to be over
 		}
 		e.mu.Lock()
@@ -287,7 +291,14 @@ func (d *direction) cancelLocked(e *endpoint) {
 	if d.underway {
 		d.cancelled = true
 		coreAsyncCancel(e.held.handle, d.core)
+		wake(d.waiter)
 	}
+}
+
+func (e *endpoint) isCancelled(d *direction) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return d.cancelled
 }
 
 func (e *endpoint) close() error {

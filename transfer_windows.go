@@ -157,7 +157,7 @@ func (e *endpoint) receiveWhole(d *direction) (result, error) {
 		return r, nil
 	}
 	d.data = slices.Grow(d.data, left)
-	n := max(0, int(coreRead(e.held.handle, d.data[len(d.data):len(d.data)+left])))
+	n := coreReadRest(e.held.handle, d.data[len(d.data):len(d.data)+left])
 	d.data = d.data[:len(d.data)+n]
 	if left == 0 || n < left {
 		return r, nil // truncated
@@ -180,7 +180,7 @@ func (e *endpoint) receiveScattered(d *direction) (result, error) {
 	whole := left > 0
 	for _, b := range d.buffers[1:] {
 		wanted := min(int(b.size), left)
-		n := max(0, int(coreRead(e.held.handle, unsafe.Slice((*byte)(b.data), wanted))))
+		n := coreReadRest(e.held.handle, unsafe.Slice((*byte)(b.data), wanted))
 		d.done, left, whole = d.done+n, left-n, whole && n == wanted
 	}
 	if whole && left == 0 {

@@ -269,6 +269,26 @@ func TestConnectionThatWasTakenReliesOnNoPort(t *testing.T) {
 	}
 }
 
+// Whoever shares the end can take its port away, which then reports nothing. Wine 8 cannot do that.
+func TestConnectionWhosePortWasTakenAwayEndsItsWaits(t *testing.T) {
+	leakcheck.Start(t)
+	a, _ := pair(t)
+	raw, err := a.SyscallConn()
+	require.NoError(t, err)
+	for _, end := range []func() error{func() error { return a.SetReadDeadline(time.Unix(1, 0)) }, a.Close} {
+		ended := make(chan error)
+		go func() { ended <- second(a.Read(make([]byte, 1))) }()
+		waitsIn(t, "perform")
+		if !onWine {
+			require.NoError(t, raw.Control(func(handle uintptr) { err = setPort(windows.Handle(handle), 0) }))
+			require.NoError(t, err)
+		}
+		require.NoError(t, end())
+		require.Error(t, <-ended)
+		a.SetReadDeadline(time.Time{})
+	}
+}
+
 // holder is a handle of the system's, and what closes it.
 func holder(t *testing.T, handle windows.Handle, err error) uintptr {
 	t.Helper()
