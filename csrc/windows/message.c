@@ -3,7 +3,7 @@
 /* Whether an end is of messages. A client's end that was disconnected does not tell, and counts as one: how it ended is
  * for the operation to say. */
 static int lipc__has_messages(HANDLE handle) {
-    DWORD flags;
+    DWORD flags = 0;
     int r = lipc__check_pipe(handle, &flags);
     if (r < 0)
         return lipc__is_end((DWORD)lipc_error_os(r)) ? 1 : r;
