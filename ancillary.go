@@ -125,7 +125,8 @@ func (c *conn) SetPassCredentials(on bool) error {
 // 6.5 and later, SO_PASSPIDFD; elsewhere the error is [errors.ErrUnsupported].
 func (c *conn) SetPassPIDFD(on bool) error { return c.opError("set", c.end.setPassPIDFD(on)) }
 
-// SetPassCredentials is [Conn.SetPassCredentials] for the connections that are accepted from now on, whenever they connected.
+// SetPassCredentials is [Conn.SetPassCredentials] for the connections that are accepted from now on, whenever they
+// connected.
 func (l *listener) SetPassCredentials(on bool) error {
 	return l.opError("set", l.acceptor.end.setPassCredentials(on))
 }

@@ -143,9 +143,10 @@ func (c *conn) SetReadBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionRead, bytes))
 }
 
-// SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and
-// limits it to net.core.wmem_max, socket(7)). There a buffer of the system's
-// own size, 212992 bytes, is doubled when a Write has no room in it for 32 KiB, since that goes through faster then. On Windows: [errors.ErrUnsupported], see SetReadBuffer.
+// SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and limits
+// it to net.core.wmem_max, socket(7)). There a buffer of the system's own size, 212992 bytes, is doubled when a Write
+// has no room in it for 32 KiB, since that goes through faster then. On Windows: [errors.ErrUnsupported], see
+// SetReadBuffer.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.setBufferSize(directionWrite, bytes))
 }
@@ -153,14 +154,14 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 // SetSpin makes reads and writes poll for so long before they wait, at most a millisecond; zero, the default, is not at all.
 // [Dialer].Spin and [ListenConfig].Spin set it from the start.
 //
-// Waking a process takes the system several times as long as moving a small message, so a caller whose answer comes within
-// microseconds gets it several times sooner by asking again and again: 20 to 100 microseconds are of use, and best on both
-// sides. It costs a processor that is busy in that time, at every wait that is not over sooner. Therefore it learns. Polling
-// in vain is left out at the next wait, then at the next 3, 7, and so on up to 255; polling that brings the result halves
-// that. If the system takes the processor away meanwhile, so that polling takes at least twice d, it was in vain as often as
-// d fits into that time, even if it brings the result. So beside programs that keep all processors busy, and where both sides
-// share one, it gains little, and costs little. At most GOMAXPROCS-1 goroutines poll at a time.
-// Close, and a deadline that passes, take effect when the polling ends.
+// Waking a process takes the system several times as long as moving a small message, so a caller whose answer comes
+// within microseconds gets it several times sooner by asking again and again: 20 to 100 microseconds are of use, and
+// best on both sides. It costs a processor that is busy in that time, at every wait that is not over sooner. Therefore
+// it learns. Polling in vain is left out at the next wait, then at the next 3, 7, and so on up to 255; polling that
+// brings the result halves that number. If the system takes the processor away meanwhile, so that polling takes at
+// least twice d, it counts as in vain even if it brings the result, once for each d that it took. So beside programs
+// that keep all processors busy, and where both sides share one, it gains little, and costs little. At most
+// GOMAXPROCS-1 goroutines poll at a time. Close, and a deadline that passes, take effect when the polling ends.
 //
 // On Windows it is for reading and writing, not for Peek and MessageSize, which look from time to time.
 //
@@ -168,15 +169,17 @@ func (c *conn) SetWriteBuffer(bytes int) error {
 // is kept from the runtime's poller while polling does. It takes three descriptors instead of one, as long as there are enough.
 func (c *conn) SetSpin(d time.Duration) error { return c.opError("set", c.end.setSpin(d)) }
 
-// PeerCredentials returns who the peer is. On Windows that is the process ID, -1 on another machine, and the user's SID:
+// PeerCredentials returns who the peer is. On Windows that is the process ID, -1 on another machine, and the user's
+// SID:
 //
-//   - Of a client it is as whom it acts. One that asked for nothing when it connected, as many programs do that know
-//     nothing of this package, has the SID of whoever wrote what was read last. Before anything was read the error
+//   - A client's is that of the user as whom it acts. A client that asked for nothing when it connected, as programs
+//     without this package often do, acts as the user who wrote what was read last. Before anything was read the error
 //     matches [syscall.EAGAIN]; the process ID is returned with it. The SID is empty if the client does not let it be
 //     known (ImpersonationAnonymous).
-//   - Of a server it is the owner of the pipe, in the pipe's security descriptor. [Listen] makes that the user of its
-//     process; what other programs make that run as an administrator may be owned by all of them, "S-1-5-32-544". It is
-//     empty for a connection from elsewhere ([FileConn]) whose handle does not have READ_CONTROL.
+//   - A server's is that of the owner of the pipe, in the pipe's security descriptor. [Listen] makes that the user of
+//     its process. A pipe that another program made as an administrator may be owned by all administrators,
+//     "S-1-5-32-544". The SID is empty for a connection from elsewhere ([FileConn]) whose handle does not have
+//     READ_CONTROL.
 func (c *conn) PeerCredentials() (Credentials, error) {
 	credentials, err := c.end.peerCredentials()
 	return credentials, c.opError("get", err)
@@ -198,9 +201,9 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 }
 
 // File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
-// non-blocking mode and what CloseRead and CloseWrite do. On Windows they share the completion port of whoever first read or
-// wrote; [FileConn] and package os can do without it. Of a connection that was taken from another process it is
-// [errors.ErrUnsupported].
+// non-blocking mode and what CloseRead and CloseWrite do. On Windows they share the completion port of whoever first
+// read or wrote; [FileConn] and package os can do without it. For a connection that was taken from another process the
+// error is [errors.ErrUnsupported].
 func (c *conn) File() (*os.File, error) {
 	name := c.peer()
 	if name.types == 0 {

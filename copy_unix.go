@@ -68,7 +68,8 @@ type file interface {
 	Stat() (fs.FileInfo, error)
 }
 
-// regularFile returns r, and its size, if it is a regular file. Types from elsewhere that embed a file may read in a way of their own.
+// regularFile returns r and its size if r is a regular file. Types from elsewhere that embed a file may read in a way
+// of their own.
 func regularFile(r io.Reader) (f file, size int64, ok bool) {
 	if f, ok = r.(file); !ok {
 		return nil, 0, false

@@ -27,8 +27,8 @@ static int64_t ipc_async_write(lipc_handle handle, const char *data, size_t size
 }
 
 // The keys of what a port reported. The operation of a completion is no pointer in Go's hands: a process that shares a
-// handle of the port's reports whatever address it likes, and the garbage collector ends the program at one that is in a
-// part of the heap that is not in use.
+// handle of the port's reports whatever address it likes, and the garbage collector ends the program at one that is in
+// a part of the heap that is not in use.
 static int ipc_port_wait(lipc_handle port, size_t capacity, uintptr_t *ret_keys) {
 	enum { MOST = 64 };
 	lipc_completion completions[MOST];
@@ -250,8 +250,8 @@ func coreDisconnect(handle uintptr) result  { return result(C.lipc_disconnect(C.
 func coreImpersonate(handle uintptr) result { return result(C.lipc_impersonate(C.lipc_handle(handle))) }
 func coreRevert() result                    { return result(C.lipc_revert()) }
 
-// coreReadRest reads what is there of a message. It does not give up for lack of memory: a rest that stays would be taken for
-// a message.
+// coreReadRest reads what is there of a message. It does not give up for lack of memory: a rest that is left would be
+// taken for a message.
 func coreReadRest(handle uintptr, b []byte) int {
 	for {
 		r := coreRead(handle, b)

@@ -109,11 +109,11 @@ func (c *DatagramConn) Connect(peer Name) error {
 // [ListenConfig.ListenDatagram] made them.
 func (c *DatagramConn) SetUnlinkOnClose(unlink bool) { c.end.setUnlinkOnClose(unlink) }
 
-// ListenDatagram returns a socket that is bound to a name, and receives from everybody who may write to its socket file;
-// what [ListenConfig.Listen] says of that file holds here, too. Backlog means nothing. Names of Linux's abstract namespace
-// have no file, and nobody is kept from sending to them: [DatagramConn.SetPassCredentials] tells who did. On macOS and the
-// BSDs the file has the mode that the umask leaves for a moment, and who connects or sends in that moment gets in: there it
-// belongs in a directory that others cannot enter.
+// ListenDatagram returns a socket that is bound to a name, and receives from everybody who may write to its socket
+// file; what [ListenConfig.Listen] says of that file holds here, too. Backlog means nothing. Names of Linux's abstract
+// namespace have no file, and nobody is kept from sending to them: [DatagramConn.SetPassCredentials] tells who did. On
+// macOS and the BSDs the file has the mode that the umask leaves until it gets its own, and whoever connects or sends
+// in that moment gets in: there it belongs in a directory that others cannot enter.
 func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
 	c.local = &name

@@ -226,8 +226,8 @@ func (d *direction) otherStep(fd uintptr) result {
 	}
 }
 
-// receiveAppend appends the next message to data, which grows as needed. size is the message's, or that the system does
-// not report it.
+// receiveAppend appends the next message to data, which grows as needed. size is the message's, or the error that says
+// that the system does not report it.
 func (d *direction) receiveAppend(fd uintptr, size result) result {
 	used := len(d.data)
 	room := min(cap(d.data)-used, d.most)

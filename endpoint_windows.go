@@ -389,8 +389,8 @@ func (e *endpoint) peerCredentials() (credentials Credentials, err error) {
 	return credentials, nil
 }
 
-// distrust has operations report through events alone, never through a port: whoever shares the handle can take the port
-// from it, or put another in its place, at any time.
+// distrust has operations report through events alone, never through a port: whoever shares the handle can take the
+// port from it, or put another in its place, at any time.
 func (e *endpoint) distrust() { e.held.ported, e.held.foreign, e.held.shared = true, true, true }
 
 func (e *endpoint) duplicate(name Name) (*os.File, error) {

@@ -151,7 +151,7 @@ func (s *hotSide) watch(fd uintptr, watching bool) {
 }
 
 // pollerErrno is why the runtime's poller refused a descriptor, as another epoll instance says: ENOSPC, for
-// fs.epoll.max_user_watches, or ENOMEM, epoll_ctl(2). It is ENOMEM, too, if that takes the descriptor by now.
+// fs.epoll.max_user_watches, or ENOMEM, epoll_ctl(2). It is ENOMEM, too, if that instance takes the descriptor by now.
 func pollerErrno(handle uintptr) syscall.Errno {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {

@@ -20,8 +20,9 @@
 // What is promised on every system:
 //
 //   - A listener is its owner's alone unless [ListenConfig].Mode says otherwise.
-//   - What a crashed server left behind does not stop the next one, and a living server never loses its name. (On Windows the
-//     next one has to listen with the same options while clients of the last have their ends open, see [ListenConfig.Listen].)
+//   - What a crashed server left behind does not stop the next one, and a living server never loses its name. (On
+//     Windows the next one has to listen with the same options while clients of the last have their ends open, see
+//     [ListenConfig.Listen].)
 //   - Dialling a busy server waits until the context ends; an absent one is an error at once.
 //   - Descriptors are close-on-exec, received ones too, and no write raises SIGPIPE.
 //   - A file that is passed arrives once, or is closed: none is left open that nobody knows of.
@@ -67,11 +68,11 @@ type Dialer struct {
 // there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is
 // [fs.ErrPermission].
 //
-// On Windows a listener is busy while all instances of its pipe are taken, and there is no ECONNREFUSED. The server may learn
-// who the client is, and not act as it, unless Sys says otherwise. A pipe of messages can be dialled, too, and is read as
-// bytes; each write that is not cut by a deadline is a message there. Dialling another machine, \\host\pipe\name, takes a
-// thread meanwhile; when the context is cancelled before the system has an answer, Dial returns, and what the system still
-// opens is closed, a minute later at most.
+// On Windows a listener is busy while all instances of its pipe are taken, and there is no ECONNREFUSED. The server may
+// learn who the client is, and not act as it, unless Sys says otherwise. A pipe of messages can be dialled, too, and is
+// read as bytes; each write that is not cut by a deadline is a message there. Dialling another machine,
+// \\host\pipe\name, takes a thread meanwhile. When the context ends before the system has an answer, Dial returns; what
+// the system still opens is closed, at most a minute later.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
 	if err := d.dial(ctx, name, &c.conn, kindStream); err != nil {

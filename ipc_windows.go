@@ -54,8 +54,8 @@ func (n Name) isRemote() bool {
 	return n.types == PathNames && !strings.HasPrefix(n.text, `\\.\`) && !strings.HasPrefix(n.text, `\\?\`)
 }
 
-// remoteTime is how long an attempt to reach another machine may take: as long as the context has, but not for ever, so that
-// one that was abandoned ends.
+// remoteTime is how long an attempt to reach another machine may take: as long as the context has, but not for ever, so
+// that one that was abandoned ends.
 func remoteTime(ctx context.Context) time.Duration {
 	most := time.Minute
 	if end, limited := ctx.Deadline(); limited {
@@ -64,8 +64,8 @@ func remoteTime(ctx context.Context) time.Duration {
 	return most
 }
 
-// openOrAbandon makes a call that opens a handle, and does not wait for it once the context has ended: what it still opens
-// then is closed.
+// openOrAbandon makes a call that opens a handle, and does not wait for it once the context has ended: what it still
+// opens then is closed.
 func openOrAbandon(ctx context.Context, open func() opening) (opening, error) {
 	opened := make(chan opening)
 	go func() {

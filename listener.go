@@ -17,15 +17,15 @@ import (
 // ListenConfig holds the options of listening. The zero value is the safe default. More than permission bits in Mode, and
 // a negative Backlog, are [syscall.EINVAL].
 type ListenConfig struct {
-	// Mode says who may connect, as the permission bits of the socket file (connecting takes write permission). Zero
-	// is 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file:
-	// there a connection is closed, before Accept would return it, unless its peer has this process's user, or is root,
-	// or Mode has the write bit for group and the peer is in this process's group, or the write bit for other. A peer that is
-	// not admitted connects, and then reads the end. In a user namespace that does not map all IDs, the ID that stands for
-	// the others (65534, user_namespaces(7)) admits nobody, not even this process's own user if it has that ID. On Windows the pipe's security descriptor lets in the owner, SYSTEM and the
-	// administrators; with the write bit for other everybody who has logged in, who cannot pose as the server, though.
-	// SysListen.SecurityDescriptor takes the place of Mode, and clients on other machines are turned away unless AcceptRemote
-	// lets them in.
+	// Mode says who may connect, as the permission bits of the socket file (connecting takes write permission). Zero is
+	// 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file: there
+	// a connection is closed, before Accept would return it, unless its peer has this process's user, or is root, or
+	// Mode has the write bit for group and the peer is in this process's group, or the write bit for other. A peer that
+	// is not admitted connects, and then reads the end. In a user namespace that does not map all IDs, the ID that
+	// stands for the others (65534, user_namespaces(7)) admits nobody, not even this process's own user if that has it.
+	// On Windows the pipe's security descriptor lets in the owner, SYSTEM and the administrators; with the write bit
+	// for other everybody who has logged in, who cannot pose as the server, though. SysListen.SecurityDescriptor takes
+	// the place of Mode, and clients on other machines are turned away unless AcceptRemote lets them in.
 	Mode fs.FileMode
 
 	// Backlog is how many connections may wait to be accepted. Zero, and anything beyond it, is the most that the
@@ -48,21 +48,21 @@ type ListenConfig struct {
 
 // Listen listens on a name.
 //
-// A socket file is guarded by a lock file beside it, its path with ".lock" added, empty, and locked for as long as
-// the listener lives. So a file left by a server that crashed is replaced, and the file of a living server,
-// whoever wrote it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's.
-// Of several processes that listen at once, exactly one succeeds. Whether a server lives, this kernel is asked: one on
-// another machine, or in another virtual machine, that shares the directory looks dead. On macOS and the BSDs, and in
-// sandboxes of Linux that refuse AF_NETLINK, a file that another program of the same user binds in the very moment in which
-// this one does cannot be told from ours, and may get its mode and be removed by Close. A missing directory is [fs.ErrNotExist], one
-// that may not be written is [fs.ErrPermission]. A context that has ended is its error; once Listen has returned, the
-// context means nothing to the listener.
+// A socket file is guarded by a lock file beside it, its path with ".lock" added, empty, and locked for as long as the
+// listener lives. So a file left by a server that crashed is replaced, and the file of a living server, whoever wrote
+// it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's. Of several
+// processes that listen at once, exactly one succeeds. A server counts as alive if this kernel has its socket open: one
+// on another machine, or in another virtual machine, that shares the directory looks dead. On macOS and the BSDs, and
+// in sandboxes of Linux that refuse AF_NETLINK, a file that another program of the same user binds in the very moment
+// in which Listen does cannot be distinguished from ours: it may get the mode of ours, and Close may remove it. A
+// missing directory is [fs.ErrNotExist], one that may not be written is [fs.ErrPermission]. A context that has ended is
+// its error; once Listen has returned, the context means nothing to the listener.
 //
-// On Windows there is no file. A name that somebody else has is [syscall.EADDRINUSE]. When a server crashes the system keeps
-// its pipe while clients have their ends open. Listen takes such a pipe over if it is as Listen would make it: of the same
-// user, with the same Mode or SecurityDescriptor, kind, Direction and InstanceLimit, which the old clients' ends count
-// towards. Otherwise it waits for the clients for 250 milliseconds, and then the name is in use. Only a name below
-// ProtectedPrefix\Administrators is safe from programs of other users that take it first.
+// On Windows there is no file. A name that somebody else has is [syscall.EADDRINUSE]. When a server crashes the system
+// keeps its pipe while clients have their ends open. Listen takes such a pipe over if it is as Listen would make it: of
+// the same user, with the same Mode or SecurityDescriptor, kind, Direction and InstanceLimit, which the old clients'
+// ends count towards. Otherwise it waits for the clients to go, for 250 milliseconds, and then the name is in use. Only
+// a name below ProtectedPrefix\Administrators is safe from programs of other users that take it first.
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
 	if err := l.listen(ctx, name, lc, kindStream); err != nil {
@@ -235,12 +235,12 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(u
 
 // Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
 // listening. Calls that wait, and all later ones, fail with [net.ErrClosed], a second Close too. Connections that
-// nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until this end of the last of them
-// is closed; of what their clients still have open then, see [ListenConfig.Listen].
+// nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until this end of the last
+// of them is closed. For what their clients still have open then see [ListenConfig.Listen].
 func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
 
-// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows: [errors.ErrUnsupported]. There a listener
-// is not one handle but instances of a pipe, each of which waits for one client.
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows: [errors.ErrUnsupported]. There a
+// listener is not one handle but instances of a pipe, each of which waits for one client.
 func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	raw, err := l.acceptor.end.syscallConn()
 	return raw, l.opError("raw", err)
@@ -250,9 +250,9 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 // affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first,
 // [Listener.SetUnlinkOnClose] decides what becomes of the socket file.
 //
-// On Windows: [errors.ErrUnsupported]. Two processes could not share the clients that wait there: each would have instances of
-// its own, and closing one listener would turn its clients away. What can be passed on is an accepted connection,
-// [Conn.GiveFile] of its [Conn.File].
+// On Windows: [errors.ErrUnsupported]. Two processes could not share the clients that wait there: each would have
+// instances of its own, and closing one listener would turn its clients away. What can be passed on is an accepted
+// connection, [Conn.GiveFile] of its [Conn.File].
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.end.duplicate(nameAt(l.name))
 	return f, l.opError("file", err)

@@ -11,9 +11,9 @@ import (
 )
 
 // A MessageConn is a connection of messages: each is received as it was sent, whole and in order. It is a
-// SOCK_SEQPACKET socket, which Linux and the BSDs have for local sockets, and on Windows a named pipe in message mode; on
-// macOS, which has neither, everything that makes one fails with [errors.ErrUnsupported]. All methods may be called from any goroutine, at any time, and the errors are
-// those of [Conn]. Sending and receiving allocate nothing.
+// SOCK_SEQPACKET socket, which Linux and the BSDs have for local sockets, and on Windows a named pipe in message mode;
+// on macOS, which has neither, everything that makes one fails with [errors.ErrUnsupported]. All methods may be called
+// from any goroutine, at any time, and the errors are those of [Conn]. Sending and receiving allocate nothing.
 //
 // On Linux the socket has SO_PASSCRED set, since that tells an empty message from the end, and therefore gets a name
 // of the kernel's choice with the first message that it sends, unix(7).
@@ -51,13 +51,15 @@ func (c *packets) SetMaxMessage(bytes int) error {
 	return c.opError("set", err)
 }
 
-// Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit
-// is [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
-// ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, or what memory there is, elsewhere about the send buffer. An empty b is a message, too.
+// Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit is
+// [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
+// ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, or what memory there is, elsewhere about the send buffer. An empty
+// b is a message, too.
 //
-// On Windows the receiver may have read a part of a message that is larger than the pipe's buffer when a deadline ends the
-// Send. The receiver gets [ErrTruncated] then, and nothing more is sent from this end: later calls fail with
-// [syscall.EPIPE], and what else has this end, as after [Conn.File], must not send either. A smaller message leaves nothing.
+// On Windows the receiver may have read a part of a message that is larger than the pipe's buffer when a deadline ends
+// the Send. The receiver gets [ErrTruncated] then, and nothing more is sent from this end: later calls fail with
+// [syscall.EPIPE], and others that have this end, as after [Conn.File], must not send either. Of a message that is no
+// larger than the buffer nothing is left.
 func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
 
 // Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the

@@ -36,8 +36,8 @@ func SupportedNames() NameTypes { return PathNames | NamespacedNames }
 
 // Path returns the name of a socket file, at most 108 bytes long on Linux, 103 on OpenBSD and 104 elsewhere (the whole
 // of sun_path, unix(7)). On Windows it is a pipe path, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x, at most 256 UTF-16 code
-// units long; x is as [Namespaced] has it, in all three forms. A path that begins with "@" gets "./" in front, so that it
-// keeps its meaning in text.
+// units long; x is as [Namespaced] has it, in all three forms. A path that begins with "@" gets "./" in front, so that
+// it keeps its meaning in text.
 func Path(path string) Name {
 	if strings.HasPrefix(path, "@") {
 		path = "./" + path
@@ -50,10 +50,10 @@ func Path(path string) Name {
 //   - Linux: a name of the abstract namespace, unix(7), at most 107 bytes long; any byte may occur in it. It
 //     vanishes with its last socket, and is seen by all users in the same network namespace.
 //   - Windows: the pipe \\.\pipe\name; at most 247 UTF-16 code units. It may have several parts with "\" between, as
-//     LOCAL\name has, which is what programs in an AppContainer can make, and ProtectedPrefix\Administrators\name, which
-//     only administrators can. No part is empty, has a slash, or ends with a dot or space, since Windows would take that
-//     for another name. Windows ignores case: names that differ in nothing else mean the same pipe, but are not equal as
-//     values of Name.
+//     LOCAL\name has, which is what programs in an AppContainer can make, and ProtectedPrefix\Administrators\name,
+//     which only administrators can. No part is empty, has a slash, or ends with a dot or space, since Windows would
+//     take that for another name. Windows ignores case: names that differ in nothing else mean the same pipe, but are
+//     not equal as values of Name.
 //   - Elsewhere: a file in the user's own directory $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is
 //     unset, which the first listener makes with mode 0700; the limit is what the directory leaves of 104 bytes,
 //     and "/" may not occur. Processes of different users do not meet there.

@@ -31,9 +31,9 @@ func (p *port) open() (uintptr, result) {
 	return p.handle, p.result
 }
 
-// serve wakes waiters, many for each call into C. A completion that nobody knows of was one too many, see lipc_port_wait,
-// or is of another process that shares a handle; and so may be one that wakes somebody: whoever wakes looks whether it is
-// over.
+// serve wakes waiters, many for each call into C. A completion that nobody knows of was one too many, see
+// lipc_port_wait, or is that of another process that shares a handle. The same may be true of one that wakes somebody:
+// whoever wakes looks whether its operation is over.
 func (p *port) serve() {
 	keys := make([]uintptr, 64)
 	for {

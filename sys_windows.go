@@ -30,9 +30,9 @@ type SysListen struct {
 	// Direction is which way data goes. Using the other fails with [syscall.EINVAL].
 	Direction PipeDirection
 
-	// InstanceLimit is how many connections there may be at a time, 1 to 254, those that wait to be accepted included. Whoever
-	// dials beyond it waits. Zero is no limit. The system counts one instance more, to which nobody can connect: it keeps the
-	// name while there is no connection.
+	// InstanceLimit is how many connections there may be at a time, 1 to 254, those that wait to be accepted included.
+	// Whoever dials beyond it waits. Zero is no limit. The system counts one instance more, to which nobody can
+	// connect: it keeps the name while there is no connection.
 	InstanceLimit int
 
 	// InboundBuffer and OutboundBuffer are the sizes of the pipe's buffers in bytes, at most 1 GiB, as a request: data from
@@ -173,11 +173,11 @@ func (c *conn) ids() (ids coreIDs, err error) {
 	return ids, c.opError("get", err)
 }
 
-// Impersonate calls f, during which its thread acts as the client of this connection, as far as the client allows
-// it: see [SysDial], whose default lets a server learn who the client is, and no more. Only the end that was
-// accepted can do this. Of a client that did not ask for anything when it connected, see [Conn.PeerCredentials],
-// something must have been read before ([syscall.EAGAIN]). Goroutines that f starts act as this process. Within f
-// there is no second Impersonate ([syscall.EINVAL]).
+// Impersonate calls f, during which its thread acts as the client of this connection, as far as the client allows it:
+// see [SysDial], whose default lets a server learn who the client is, and no more. Only the end that was accepted can
+// do this. If the client asked for nothing when it connected, see [Conn.PeerCredentials], the error is [syscall.EAGAIN]
+// until something was read from it. Goroutines that f starts act as this process. Within f there is no second
+// Impersonate ([syscall.EINVAL]).
 func (c *conn) Impersonate(f func()) error {
 	runtime.LockOSThread()
 	if err := c.end.control(coreImpersonate); err != nil {
@@ -218,24 +218,23 @@ func (e *endpoint) flush() error {
 	}
 }
 
-// Disconnect ends the connection at once: what has not been read is lost. Both sides read [io.EOF] from then on, and their
-// writes fail with [syscall.EPIPE]. Only the end that was accepted can do this.
-// The connection has still to be closed.
+// Disconnect ends the connection at once: what has not been read is lost. Both sides read [io.EOF] from then on, and
+// their writes fail with [syscall.EPIPE]. Only the end that was accepted can do this. The connection has still to be
+// closed.
 func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.control(coreDisconnect)) }
 
-// GiveFile gives the peer's process a duplicate of f's handle, and returns its number there; f stays the caller's.
-// What passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the peer
-// makes a file of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given
-// would be one of its own handles, and see TakeFile for what this process could do with the file that both then
-// have.
+// GiveFile gives the peer's process a duplicate of f's handle, and returns its number there; f stays the caller's. What
+// passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the peer makes a
+// file of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given would be one
+// of its own handles. See TakeFile for what this process could do with the file that both then have.
 //
-// This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE), as it is for processes of
-// the same user; otherwise the error is [fs.ErrPermission]. The peer's process is the one that has its ID, unless it
-// was created after this end was accepted or dialled: then the peer's has ended, [fs.ErrNotExist]. (That a client
-// ended, and its ID was reused, while it waited to be accepted is not noticed.) To a peer on another machine nothing
-// can be given, [errors.ErrUnsupported].
+// This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE), as it is for processes of the
+// same user; otherwise the error is [fs.ErrPermission]. The peer's process is the one that has its ID, unless it was
+// created after this end was accepted or dialled: then the peer's has ended, [fs.ErrNotExist]. (That a client ended,
+// and its ID was reused, while it waited to be accepted is not noticed.) Nothing can be given to a peer on another
+// machine: [errors.ErrUnsupported].
 //
-// A file that the runtime polls, as one is that [os.NewFile] made of a handle for overlapped operation, is
+// A file that the runtime polls, such as one that [os.NewFile] made of a handle for overlapped operation, is
 // [errors.ErrUnsupported]: what the peer does with it would be reported to the runtime, and end this process. (A
 // deadline of such a file is reset.) The File of a connection or pipe of this package can be given.
 func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
@@ -291,15 +290,15 @@ func give(f *os.File, duplicate func(handle uintptr) (uintptr, error)) (number u
 // GiveFile for a process that may duplicate the peer's handles, and finds the peer's process as that does. The peer
 // may lie about what the number is, as far as the handles of its process reach. Errors, besides those of GiveFile:
 //
-//   - [syscall.EBADF]: it has no such handle, or one that means something else to every process, as those of the process
-//     itself do, or one that is no file: an event, a process, a section.
+//   - [syscall.EBADF]: it has no such handle, or one that means something else to every process, as those of the
+//     process itself do, or one that is no file: an event, a process, a section.
 //   - [errors.ErrUnsupported]: the file was opened for overlapped operation (FILE_FLAG_OVERLAPPED). The runtime would
-//     poll it, to which all that the peer does with it would be reported, too; one operation of the peer's would end
-//     this process. A connection is for [Conn.TakeConn] and [Conn.TakeMessageConn].
+//     poll it, and the system would report the peer's operations to the runtime, too: one of them would end this
+//     process. A connection is for [Conn.TakeConn] and [Conn.TakeMessageConn].
 //
-// What the file is, is for the caller to look at: a file of a file system, a directory, a console, an end of a pipe.
-// The two processes share its position. While an operation of the peer's goes on, all that is done with the file
-// waits, and TakeFile does, too: a peer that reads from a pipe to which nobody writes can make it wait for ever.
+// The caller has to look what the file is: it may be a file of a file system, a directory, a console, an end of a pipe.
+// The two processes share its position. While an operation of the peer's goes on, all that is done with the file waits,
+// and TakeFile does, too: a peer that reads from a pipe to which nobody writes can make it wait for ever.
 func (c *conn) TakeFile(number uintptr) (*os.File, error) {
 	handle, err := c.takeHandle(number)
 	if err == nil {
@@ -318,8 +317,8 @@ func (c *conn) TakeFile(number uintptr) (*os.File, error) {
 }
 
 // TakeConn is TakeFile of a connection: the end of a named pipe in byte mode that goes both ways, and was opened for
-// overlapped operation, as a [Conn] of the peer's is. What the peer does with its own handle for that end harms
-// nobody but the two: it can read what was meant for the other, write in between, or end the connection. The File of
+// overlapped operation, as a [Conn] of the peer's is. What the peer does with its own handle for that end harms nobody
+// but the two: it can read what was meant for the other, write in between, or end the connection. A call of File on
 // such a connection is [errors.ErrUnsupported], see TakeFile.
 func (c *conn) TakeConn(number uintptr) (*Conn, error) {
 	taken := new(Conn)

@@ -28,9 +28,9 @@ static bool lipc__spin_begin(lipc_spin *spin) {
     return spin->processors > 1;
 }
 
-/* Polling has come to an end. It takes twice its limit only if the system took the processor away meanwhile, which costs more
- * than polling gains, even if the result is there now. Each limit that it took counts as one time in vain, so a gap of
- * milliseconds is enough to leave polling out for long. */
+/* Learns from polling that has ended. It takes twice its limit only if the system took the processor away meanwhile,
+ * which costs more than polling gains, even if the result is there now. Each limit that it took counts as one time in
+ * vain, so a gap of milliseconds is enough to leave polling out for long. */
 static void lipc__spin_learn(lipc_spin *spin, bool busy, int64_t spent_us) {
     int64_t limit_us = spin->limit_us;
     if (!busy && spent_us < 2 * limit_us)

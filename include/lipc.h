@@ -172,10 +172,10 @@ typedef struct lipc_name {
  * namespaced, anything else is a path.
  *
  * Errors: LIPC_ENAME (empty; a NUL byte, which only Linux's namespaced names may hold; a '/' in, or "." or ".." as, a
- * namespaced name that becomes a file; on Windows a path that is no pipe path, and in what stands behind \pipe\, as in a
- * namespaced name, a '/', or a part that is empty or ends with '.' or ' ', which Windows would take for another name; the
- * form \\?\ is held to that too, though there Windows takes everything as it is), LIPC_ENAMETOOLONG (over
- * lipc_name_limit(); names are never truncated). */
+ * namespaced name that becomes a file; on Windows a path that is no pipe path; there also, in a namespaced name or
+ * behind \pipe\, a '/', or a part that is empty or ends with '.' or ' '), LIPC_ENAMETOOLONG (over lipc_name_limit();
+ * names are never truncated). Windows would take such parts for another name, except behind \\?\, where they are
+ * refused all the same. */
 LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);
@@ -254,13 +254,14 @@ enum lipc_direction {
 };
 
 /* The size of the system's send (LIPC_WRITE) or receive (LIPC_READ) buffer in bytes. Setting is a request: the system
- * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
- * unix(7)). Getting returns what is in force. On Linux lipc_write() and lipc_writev() double a send buffer that is still of the
- * system's own size, 212992, when there is no room in it for 32 KiB of what they write, since that goes through faster then. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer,
- * which either direction means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows
- * no more than fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK,
- * LIPC_ENOMEM, LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it
- * listens, lipc_listen_windows; setting is LIPC_ENOTSUP. */
+ * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams,
+ * socket(7), unix(7)). Getting returns what is in force. On Linux lipc_write() and lipc_writev() double a send buffer
+ * that is still of the system's own size, 212992, when there is no room in it for 32 KiB of what they write, since that
+ * goes through faster then. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer, which either direction
+ * means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows no more than
+ * fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOMEM,
+ * LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it listens,
+ * lipc_listen_windows; setting is LIPC_ENOTSUP. */
 LIPC_API int lipc_set_buffer_size(lipc_handle handle, int direction, int size);
 LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
 
@@ -277,14 +278,14 @@ typedef struct lipc_listener lipc_listener;
 struct lipc_listen_windows;
 typedef struct lipc_listen_options {
     size_t size; /* of this struct */
-    /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write
-     * permission). Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced
-     * names have no file: there lipc_accept() goes by the write bits for group (the peer has the group of
-     * the listening process, as its own or a supplementary one) and other, and closes whoever is not
-     * admitted: they connect, and then read the end. In a user namespace that does not map all ids, the id that stands for
-     * the others admits nobody (65534, user_namespaces(7)), the listening process's own user included if it has that id;
-     * so it is where /proc is missing. Windows: the owner, SYSTEM and the administrators; with the
-     * write bit for other everybody who has logged in, who may not pose as the server, though. */
+    /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write permission).
+     * Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced names have no file: there
+     * lipc_accept() goes by the write bits for group (the peer has the group of the listening process, as its own or a
+     * supplementary one) and other, and closes whoever is not admitted: they connect, and then read the end. In a user
+     * namespace that does not map all ids, the id that stands for the others (65534, user_namespaces(7)) admits nobody,
+     * not even the listening process's own user if that has it. The same goes where /proc is missing. Windows: the
+     * owner, SYSTEM and the administrators; with the write bit for other everybody who has logged in, who may not pose
+     * as the server, though. */
     uint32_t mode;
     /* How many connections may wait to be accepted. Default and upper limit: what the system allows
      * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). Windows: how many
@@ -306,27 +307,27 @@ typedef struct lipc_listen_options {
  * lock; all but one of them must call lipc_listener_set_unlink(listener, 0) before closing.
  *
  * Limits of this:
- *  - Whether a server lives, this kernel is asked. A server on another machine, or in another virtual machine, that shares
- *    the directory (NFS, 9p, virtiofs) looks dead, and so does one that reaches the file through another file system (the
- *    upper directory of an overlay). Its file is replaced unless its lock is seen here.
+ *  - A server counts as alive if this kernel has its socket open. One on another machine, or in another virtual
+ *    machine, that shares the directory (NFS, 9p, virtiofs) looks dead, and so does one that reaches the file through
+ *    another file system (the upper directory of an overlay). Its file is replaced unless its lock is seen here.
  *  - A server that knows of no locks may remove our file and bind its own in the same moment. On Linux its file is left
- *    alone (sock_diag(7) tells which file is ours), and this call fails with LIPC_EADDRINUSE. On macOS and the BSDs, and in
- *    sandboxes of Linux that refuse AF_NETLINK, its file cannot be told from ours if it is of the same user: it may get
- *    our mode, and be removed when the listener is closed.
- *  - A file is removed by way of another name, ".lipc-" and numbers, beside it. A crash in that moment leaves it behind under
- *    that name, and so does a third server that binds the path while another's file, which was there in place of ours, is
- *    given its name back.
- *  - After lipc_listener_detach() on systems other than Linux, close the listener before the handle: otherwise another file
- *    may have the number of ours by then.
+ *    alone (sock_diag(7) shows which file is ours), and this call fails with LIPC_EADDRINUSE. On macOS and the BSDs,
+ *    and in sandboxes of Linux that refuse AF_NETLINK, its file cannot be told from ours if it is of the same user: it
+ *    may get our mode, and be removed when the listener is closed.
+ *  - A file to be removed is first renamed to ".lipc-" and numbers, beside it. A crash in that moment leaves it there.
+ *    If it turns out to be another server's file, it gets its own name back, unless a third server has bound the path
+ *    meanwhile: then it stays there, too.
+ *  - After lipc_listener_detach() on systems other than Linux, close the listener before the handle: otherwise another
+ *    file may have the inode number of ours by then.
  *
- * On Windows the name is taken as long as the listener or a connection that it accepted is open. Whoever has it first has
- * it (FILE_FLAG_FIRST_PIPE_INSTANCE; on Wine 8, which lets others in, a mutex keeps servers of this library apart). After
- * a crash the system keeps the pipe while clients have their ends open, and connecting to it is LIPC_ENOENT. Such a pipe
- * is taken over if it is as this call would make it: the same owner, descriptor, integrity label, kind, direction and
- * limit of instances, which the clients' ends count towards. Otherwise the clients are waited for, for 250 milliseconds,
- * and then it is LIPC_EADDRINUSE. To keep others from having a name first, use one below ProtectedPrefix. The mutex
- * "Global\lipc." and the name in capitals is held meanwhile; a program that holds it delays this call by 2 seconds, and
- * then no pipe is taken over.
+ * On Windows the name is taken as long as the listener or a connection that it accepted is open. Whoever takes it first
+ * has it (FILE_FLAG_FIRST_PIPE_INSTANCE; on Wine 8, which lets others in, a mutex keeps servers of this library apart).
+ * After a crash the system keeps the pipe while clients have their ends open, and connecting to it is LIPC_ENOENT. Such
+ * a pipe is taken over if it is as this call would make it: the same owner, descriptor, integrity label, kind,
+ * direction and limit of instances, which the clients' ends count towards. Otherwise this call waits for the clients to
+ * go, for 250 milliseconds, and then fails with LIPC_EADDRINUSE. Meanwhile it holds a mutex, "Global\lipc." and the
+ * name in capitals; a program that holds that delays this call by 2 seconds, and then no pipe is taken over. A name
+ * below ProtectedPrefix\Administrators keeps users who are no administrators from taking it first.
  *
  * Errors: LIPC_EADDRINUSE (a living server, on Windows also somebody's clients, a file that is no socket or another
  * user's, or one with the lock's name that is not an empty file, or that another program holds by fcntl(2)),
@@ -338,9 +339,9 @@ LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *optio
  * lipc_local_name(). Of the options (NULL: the default) mode counts, and for Linux's namespaced names only. What
  * lipc_adopt() says of sharing holds here too. Not on Windows: LIPC_ENOTSUP. There a listener is not one handle but
  * instances of a pipe, each with an operation by which this process waits for one client. Two processes could not share
- * who waits: each would have clients of its own, and closing one listener would turn its clients away. What can be passed
- * on is a connection that was accepted, lipc_duplicate_into().
- * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL, LIPC_ENOMEM; the handle is still the caller's then. */
+ * the clients that wait: each would have its own, and closing one listener would turn its clients away. What can be
+ * passed on is a connection that was accepted, lipc_duplicate_into(). Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL,
+ * LIPC_ENOMEM; the handle is still the caller's then. */
 LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options,
                                  lipc_listener **ret_listener);
 
@@ -386,10 +387,10 @@ typedef struct lipc_connect_options {
  * milliseconds, until the time runs out. macOS and the BSDs tell a full backlog from a socket file that nobody listens
  * on only by whether any process has the socket open; there a socket that is bound and never listens is waited for,
  * too. On Windows that is a pipe whose instances are all taken, and the server may know who the client is, but not act
- * as it. A stream connects to a pipe of messages, too, and reads bytes. Another machine, \\host\pipe\x, is asked for as
- * long as the time lasts: the system is told to stop then (CancelSynchronousIo), which it does once it has sent the
- * request, but maybe not while it looks up the host's name. If it gives up by itself, since the machine does not answer,
- * that is LIPC_ENOENT.
+ * as it. A stream connects to a pipe of messages, too, and reads bytes. Connecting to another machine, \\host\pipe\x,
+ * is cancelled when the time runs out (CancelSynchronousIo). The system stops then if it has sent the request, but
+ * maybe not while it looks up the host's name. It is LIPC_ENOENT if the system gives up by itself, since the machine
+ * does not answer.
  *
  * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or on Linux a
  * namespaced name that does not exist, whether or not it does for another kind), LIPC_EAGAIN (timeout_ms is 0 and the
@@ -425,9 +426,9 @@ LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size
 
 /* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than size if the
  * time ran out or an error came after part of them was written (the next call reports it). The time counts from the
- * first wait, and is looked at only when there is no room. Windows does not tell how much of a piece the peer had read
- * when the time ran out. Pieces are of the size of the pipe's buffer, so that it is all or nothing; but where that buffer
- * is smaller than 4096 bytes a part may have been read that is not counted, and nothing can be written behind it.
+ * first wait, and is looked at only when there is no room. Windows does not report how much of a piece the peer had
+ * read when the time ran out. Pieces are no larger than the pipe's buffer, so that it is all or nothing. But where that
+ * buffer is smaller than 4096 bytes a part may have been read that is not counted; then nothing more may be written.
  *
  * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
  * LIPC_ENOMEM. */
@@ -451,9 +452,10 @@ LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 /* Sends one message: all of it, or none. Waits for room. Returns size.
  *
  * On Windows the peer may have read a part of a message that is larger than the pipe's buffer, lipc_buffer_size() of
- * LIPC_WRITE, when a positive time runs out. It gets LIPC_ETRUNCATED then. Nothing more may be sent from that end, since
- * the peer could take it for the rest. With a timeout_ms of 0 such a message is never begun: it is LIPC_EAGAIN, whether
- * the peer waits for it or not. A smaller message leaves nothing when the time runs out.
+ * LIPC_WRITE, when a positive time runs out. It gets LIPC_ETRUNCATED then. Nothing more may be sent from that end,
+ * since the peer could take it for the rest. With a timeout_ms of 0 such a message is never begun: it is LIPC_EAGAIN,
+ * whether the peer waits for it or not. Of a message that is no larger than the buffer nothing is left when the time
+ * runs out.
  *
  * Errors: LIPC_EMSGSIZE (over lipc_message_limit()), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF,
  * LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOMEM. */
@@ -558,8 +560,9 @@ LIPC_API int64_t lipc_send_message(lipc_handle handle, const lipc_message *messa
 LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms);
 
 /* Whether messages are to come with their sender's credentials, from those sent after this call on. What a listener
- * accepts has it if the listener has, whenever it connected. Linux: SO_PASSCRED, unix(7), which is always on for LIPC_MESSAGE. FreeBSD:
- * LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS. Errors: LIPC_ENOTSUP, LIPC_EBADF, LIPC_ENOTSOCK. */
+ * accepts has it if the listener has, whenever it connected. Linux: SO_PASSCRED, unix(7), which is always on for
+ * LIPC_MESSAGE. FreeBSD: LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS. Errors: LIPC_ENOTSUP, LIPC_EBADF,
+ * LIPC_ENOTSOCK. */
 LIPC_API int lipc_set_pass_credentials(lipc_handle handle, int on);
 
 /* ======================================= Credentials ========================================== */
@@ -619,12 +622,13 @@ LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
 
 /* Waking a process takes the system several times as long as moving a small message. A caller whose answer comes within
  * microseconds gets it sooner by asking again and again for a moment, at the price of a processor that is busy in that
- * moment. lipc_spin says for how long, and learns. Polling in vain is left out at the next wait, then at the next 3, 7, and
- * so on up to 255. Polling that brings the result halves that. It never leaves the processor to others, which beside programs
- * that do not wait costs milliseconds (sched_yield(2), SwitchToThread()). If the system takes the processor away while it
- * polls, so that polling takes at least twice its limit, that was in vain even if the result is there then: once for each
- * limit that it took. With one processor it never polls (Linux: sched_getaffinity(2), looked at once). A lipc_spin is for
- * one handle and direction, used by one thread at a time; it starts with zeroes and limit_us.
+ * moment. lipc_spin says for how long, and learns. Polling in vain is left out at the next wait, then at the next 3, 7,
+ * and so on up to 255. Polling that brings the result halves that number. Polling never yields the processor
+ * (sched_yield(2), SwitchToThread()): beside programs that do not wait, that costs milliseconds. If the system takes
+ * the processor away meanwhile, so that polling takes at least twice its limit, it counts as in vain even if it brings
+ * the result, once for each limit that it took. There is no polling with one processor (Linux: sched_getaffinity(2),
+ * looked at once). A lipc_spin is for one handle and direction, used by one thread at a time; it starts with zeroes and
+ * limit_us.
  *
  *     lipc_spin spin = {.limit_us = 50};
  *     while (lipc_spin_again(&spin, n = lipc_read(server, data, size, 0)))
@@ -633,7 +637,8 @@ LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
  *         n = lipc_read(server, data, size, 1000);
  */
 typedef struct lipc_spin {
-    uint32_t limit_us;    /* how long to poll, in microseconds, 20 to 100 is of use; 0: not at all. May be changed between calls */
+    uint32_t limit_us;    /* how long to poll, in microseconds: 20 to 100 is of use; 0: not at all. May be changed
+                           * between calls */
     uint32_t skip;        /* the library's, as all that follows: how many waits pass without polling */
     uint32_t penalty;     /* how many were to pass when polling last ended */
     uint32_t processors;  /* how many there are; 0: not known yet */

@@ -17,9 +17,9 @@ extern "C" {
  *
  *     bound:      lipc_listen() with the kind LIPC_DATAGRAM, and lipc_listener_handle(). It receives from everybody who
  *                 may write to its socket file. Linux's namespaced names have no file, and nobody is kept from sending
- *                 to them: who cares asks for credentials. On macOS and the BSDs the file has the mode that the umask
- *                 leaves for a moment before it has its own, and who connects or sends in that moment gets in: there it
- *                 belongs in a directory that others cannot enter.
+ *                 to them: a receiver that cares asks for credentials. On macOS and the BSDs the file has the mode that
+ *                 the umask leaves until it gets its own, and whoever connects or sends in that moment gets in: there
+ *                 it belongs in a directory that others cannot enter.
  *     connected:  lipc_connect() with the kind LIPC_DATAGRAM, or lipc_datagram_connect(). lipc_send() goes to the peer.
  *     unbound:    lipc_datagram(), or connected and never bound. Nobody can answer it.
  *
@@ -115,8 +115,8 @@ LIPC_API void lipc_control_close(lipc_control *control);
 
 /* ========================================== FIFOs ============================================= */
 
-/* Makes a FIFO, with that mode whatever the umask; 0 is 0600. On Linux before 6.6 without /proc, LIPC_EACCES if the umask
- * narrows the mode and others can write to the directory. Errors: LIPC_EEXIST (a FIFO), LIPC_ENOTFIFO (anything
+/* Makes a FIFO, with that mode whatever the umask; 0 is 0600. On Linux before 6.6 without /proc, LIPC_EACCES if the
+ * umask narrows the mode and others can write to the directory. Errors: LIPC_EEXIST (a FIFO), LIPC_ENOTFIFO (anything
  * else, a symbolic link included), LIPC_EINVAL (mode over 0777, empty path), LIPC_ENOENT, LIPC_EACCES,
  * LIPC_ENAMETOOLONG. */
 LIPC_API int lipc_fifo_create(const char *path, uint32_t mode);
@@ -138,9 +138,9 @@ LIPC_API int lipc_fifo_open_writer(const char *path, int timeout_ms, lipc_handle
 
 /* What the system moves by itself, past the caller's memory. Linux alone; elsewhere LIPC_ENOTSUP.
  *
- * What is written to must be non-blocking, as every handle is born and lipc_adopt() makes others, since a write to
- * another would wait there for longer than timeout_ms: LIPC_EINVAL. What is read may be blocking. A file is waited
- * for as read(2) does, however long its disk or server takes: timeout_ms does not bound that. */
+ * The handle that is written to must be non-blocking, as every handle is born and lipc_adopt() makes others. A blocking
+ * one is LIPC_EINVAL, since writing to it could take longer than timeout_ms. The handle that is read may be blocking.
+ * Reading a file takes as long as its disk or server does, as with read(2): timeout_ms does not bound that. */
 
 /* Writes at most size bytes of a file that can seek, such as a regular one, from its position on, which moves by what
  * was written; to a connection of bytes or a pipe, waiting for room as often as needed, sendfile(2). Returns how many:

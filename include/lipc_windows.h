@@ -30,7 +30,7 @@ typedef struct lipc_listen_windows {
     size_t size;              /* of this struct */
     int direction;            /* enum lipc_pipe_direction */
     uint32_t instances;       /* how many connections there may be at a time, those that wait to be accepted included:
-                               * 1 to 254; 0: no limit. Who connects beyond it waits. The system counts one
+                               * 1 to 254; 0: no limit. A client beyond it waits. The system counts one
                                * instance more, to which nobody can connect: it keeps the name while there is no
                                * connection */
     uint32_t inbound_buffer;  /* in bytes, a request to the system; 0: 64 KiB */
@@ -64,9 +64,9 @@ typedef struct lipc_connect_windows {
 /* What this end may do: LIPC_READ, LIPC_WRITE, or both. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int lipc_pipe_access(lipc_handle handle);
 
-/* Whether a handle of a file, of whatever kind, was opened for overlapped operation: 1 or 0. What was not waits in every
- * call while one of its operations goes on, in whatever process; this call does, too. Errors: LIPC_EBADF (also: it is no
- * file, but an event, a process or the like). */
+/* Whether a handle of a file, of whatever kind, was opened for overlapped operation: 1 or 0. With a file that was not,
+ * every call waits while an operation on it goes on, in whatever process; this call does, too. Errors: LIPC_EBADF
+ * (also: it is no file, but an event, a process or the like). */
 LIPC_API int lipc_is_overlapped(lipc_handle handle);
 
 /* Waits until the peer has read all that was written, FlushFileBuffers. Closing does not lose what the peer has not
@@ -84,7 +84,8 @@ LIPC_API int lipc_disconnect(lipc_handle handle);
 /* Whether this is the end of the one that listened, or made the pipe: 1 or 0. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int lipc_pipe_is_server(lipc_handle handle);
 
-/* An id of a process, or session, on another machine: there it means something else, and it is that machine's word. */
+/* In place of the id of a process or session on another machine, which would mean nothing here and is only that
+ * machine's word. */
 #define LIPC_REMOTE UINT32_MAX
 
 /* The two processes of a connection, GetNamedPipeClientProcessId and its kin. A peer on another machine has LIPC_REMOTE
@@ -105,23 +106,24 @@ enum { LIPC_SID_CAPACITY = 192 };
 /* The security identifier of the peer's user as text, "S-1-5-…", and a NUL. Returns its length, or LIPC_EMSGSIZE if
  * size bytes are too few: LIPC_SID_CAPACITY always do.
  *
- * A server asks for whom the client acts, in whose name it acts for that moment. Of lipc_connect() that is the user who
- * connected. Other clients may be such that it is the user who wrote what was read last (SECURITY_DYNAMIC_TRACKING, the
- * system's default): before anything was read it is not known yet, LIPC_EAGAIN. A client that does not let it be known
- * (LIPC_IMPERSONATION_ANONYMOUS) is LIPC_EACCES.
+ * To a server this is the user as whom the client acts; its thread acts as the client for a moment to learn that. A
+ * client that used lipc_connect() acts as the user who connected. One that asked for nothing acts as the user who wrote
+ * what was read last (SECURITY_DYNAMIC_TRACKING, the system's default): before anything was read that is not known yet,
+ * LIPC_EAGAIN. A client that does not let it be known (LIPC_IMPERSONATION_ANONYMOUS) is LIPC_EACCES.
  *
- * A client asks for the owner of the pipe, in its security descriptor: whoever made the pipe's first instance, or was
- * named by that. lipc_listen() names the user of its process, unless it is given a descriptor. What other programs make
- * that run as an administrator may be owned by all of them, S-1-5-32-544. Nobody can make further instances whom the
- * descriptor does not allow it. LIPC_EACCES: a handle from elsewhere does not have READ_CONTROL.
+ * To a client this is the owner of the pipe in its security descriptor: the user who made the pipe's first instance, or
+ * whom its descriptor named. lipc_listen() names the user of its process, unless it is given a descriptor. A pipe that
+ * another program made as an administrator may be owned by all administrators, S-1-5-32-544. Only users whom the
+ * descriptor allows it can make further instances. LIPC_EACCES: the handle is from elsewhere, and does not have
+ * READ_CONTROL.
  *
  * Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
 LIPC_API int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size);
 
 /* Lets the calling thread act as the client, as far as the client allows (lipc_connect_windows.impersonation), until
  * lipc_revert(), ImpersonateNamedPipeClient. A thread that cannot revert must not go on. Errors: LIPC_EBADF,
- * LIPC_ENOTSOCK (the end of a client), LIPC_EINVAL (the thread acts as somebody already), LIPC_EAGAIN (nothing has been
- * read from the client yet, and it is such that this has to be, see lipc_peer_sid()), LIPC_EACCES. */
+ * LIPC_ENOTSOCK (the end of a client), LIPC_EINVAL (the thread acts as somebody already), LIPC_EAGAIN (the client is
+ * not known before something was read from it, see lipc_peer_sid()), LIPC_EACCES. */
 LIPC_API int lipc_impersonate(lipc_handle handle);
 LIPC_API int lipc_revert(void);
 
@@ -135,7 +137,7 @@ LIPC_API int lipc_duplicate_from(lipc_handle handle, uint32_t process, lipc_hand
 /* The same with the peer of a connection: lipc_give() is lipc_duplicate_into() its process, lipc_take() is
  * lipc_duplicate_from() it. connected is the time when this end was accepted or connected, GetSystemTimeAsFileTime() as
  * one number: a process that was created later is not the peer, but has got its id since (LIPC_ENOENT). 0: that is not
- * checked. The system does not tell whether a client that waited to be accepted had ended by then, and its id been
+ * checked. The system does not report whether a client that waited to be accepted had ended by then, and its id been
  * reused.
  *
  * What lipc_take() brings may be any handle that the peer has, see lipc_is_overlapped(). The peer goes on using it: it
@@ -159,8 +161,9 @@ LIPC_API int lipc_take(lipc_handle connection, int64_t connected, lipc_handle ha
  */
 
 /* One operation. The caller's memory, zeroes before its first use; it and the buffer must stay where they are until the
- * operation is over. It can be used again then. All writes to an end are made with one lipc_async, one after the other,
- * and all reads with another: the first remembers that nothing more can be written, see lipc_async_write(). */
+ * operation is over. It can be used again then. All writes to an end are performed with one lipc_async, one after the
+ * other, and all reads with another. The one for writes remembers that nothing more can be written, see
+ * lipc_async_write(). */
 typedef struct lipc_async {
     uintptr_t system[5]; /* an OVERLAPPED */
     lipc_handle event;   /* 0, or an event, see lipc_event(): it is signalled when the operation is over, and no port
@@ -190,9 +193,9 @@ typedef struct lipc_completion {
 /* Waits for completions, takes at most capacity of them, and returns how many. A completion too many may come for an
  * operation that was over when it was started (the system's documentation leaves open whether ERROR_MORE_DATA at once
  * is reported): so whether one is over is for lipc_async_finish() to tell, and whether its memory is still there, for
- * the caller. Another process that has a duplicate of a handle of the port's starts operations on it, too, which are
- * reported here with addresses that it chooses: async is to be compared, and never to be followed. Errors: LIPC_EAGAIN,
- * LIPC_ETIMEDOUT, LIPC_EBADF. */
+ * the caller. Another process that has a duplicate of a handle of the port's can start operations on it, too. They are
+ * reported here with addresses that it chooses: so async is to be compared, and never to be followed. Errors:
+ * LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF. */
 LIPC_API int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_completion *ret_completions);
 
 /* Makes lipc_port_wait() return a completion with this key, and no operation. Errors: LIPC_EBADF, LIPC_ENOMEM. */
@@ -206,7 +209,8 @@ LIPC_API int lipc_port_post(lipc_handle port, uintptr_t key);
  * message, which means nothing to who reads bytes. Of a message that does not fit the result is LIPC_ETRUNCATED, and
  * the next read gives more of it. lipc_async_receive() is the same, but discards what does not fit. lipc_async_write()
  * writes one message, or of a stream as much as the pipe's buffer can take (at least 4096 bytes), and returns how much.
- * After a write that was cancelled, and may have left a part with the peer, see lipc_async_finish(), it is LIPC_EPIPE. */
+ * After a write that was cancelled, and may have left a part with the peer, see lipc_async_finish(), it is
+ * LIPC_EPIPE. */
 LIPC_API int64_t lipc_async_read(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_receive(lipc_handle handle, void *data, size_t size, lipc_async *async);
 LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t size, lipc_async *async);
@@ -214,12 +218,12 @@ LIPC_API int64_t lipc_async_write(lipc_handle handle, const void *data, size_t s
 /* The result of an operation, LIPC_EAGAIN if it is not over. One that was cancelled and had not succeeded before is
  * LIPC_EOTHER with ERROR_OPERATION_ABORTED. Of a write that is no larger than the pipe's buffer, lipc_buffer_size() of
  * LIPC_WRITE, nothing is left then. Of a larger one the peer may have read a part: the system does not tell. The peer
- * could take what is written next for the rest, so nothing more is written with this lipc_async: LIPC_EPIPE. That does not
- * stop others who have the same end, by a duplicate or another lipc_async; they must not write any more either. */
+ * could take what is written next for the rest, so nothing more is written with this lipc_async: LIPC_EPIPE. That does
+ * not stop others who have the same end, by a duplicate or another lipc_async; they must not write any more either. */
 LIPC_API int64_t lipc_async_finish(lipc_handle handle, lipc_async *async);
 
 /* Asks the system to end an operation, or if async is NULL all that this process has under way on the handle. They are
- * reported to the port as any others, and calls with a timeout_ms end as lipc_async_finish() tells. May be called from
+ * reported to the port as any others, and calls with a timeout_ms end as lipc_async_finish() says. May be called from
  * any thread. Errors: LIPC_EBADF; LIPC_ENOENT (none is under way). */
 LIPC_API int lipc_async_cancel(lipc_handle handle, lipc_async *async);
 

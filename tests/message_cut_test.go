@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cutBuffer is about what a connection of cutConns holds, in bytes. A third of the messages is larger, so that it waits for
-// its receiver.
+// cutBuffer is about what a connection of cutConns holds, in bytes. A third of the messages is larger, so that it waits
+// for its receiver.
 const cutBuffer = 4096
 
 // cutHeader is the size of what a message of these tests begins with: its number, and its length.

@@ -37,8 +37,8 @@ func cutConns(t *testing.T) func() (from, to *ipc.MessageConn) {
 	}
 }
 
-// readAPart returns the ends of a connection of which from sends a message that is larger than the pipe's buffer, and to,
-// which reads bytes, has read a part. The error of sending is still to come.
+// readAPart returns the ends of a connection of which from sends a message that is larger than the pipe's buffer, and
+// to, which reads bytes, has read a part. The error of sending is still to come.
 func readAPart(t *testing.T) (from *ipc.MessageConn, to *ipc.Conn, sent chan error) {
 	t.Helper()
 	l, name := cutListener(t)

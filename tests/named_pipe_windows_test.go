@@ -81,8 +81,8 @@ func TestDialOfABusyPipeWaitsForTheContextOrAnInstance(t *testing.T) {
 	}
 }
 
-// 192.0.2.1 is nobody's, RFC 5737. Windows asks for it for many seconds where the network drops what goes there; Wine refuses
-// such names at once.
+// 192.0.2.1 is nobody's, RFC 5737. Windows asks for it for many seconds where the network drops what goes there; Wine
+// refuses such names at once.
 func TestDialOfAnotherMachineEndsWithTheContext(t *testing.T) {
 	leakcheck.Start(t)
 	name := ipc.Path(`\\192.0.2.1\pipe\ipc-test`)

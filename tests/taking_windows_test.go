@@ -41,9 +41,9 @@ func overlappedPipe() (server, client windows.Handle, err error) {
 	return server, client, err
 }
 
-// sharerRole dials NAME, and shares the ends of a pipe with whoever accepts, in ways that a decent program would not. It
-// answers "make" with the handles of both ends of a pipe of its own, and "use A B ADDRESS" with "used", after it has read
-// from A what it wrote to B, thousands of times, in operations of which each is at another ADDRESS, see [useEnd].
+// sharerRole dials NAME, and shares the ends of a pipe with whoever accepts, in ways that a decent program would not.
+// It answers "make" with the handles of both ends of a pipe of its own, and "use A B ADDRESS" with "used", after it has
+// read from A what it wrote to B, thousands of times, in operations of which each is at another ADDRESS, see [useEnd].
 func sharerRole(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
@@ -75,8 +75,8 @@ func sharerRole(args []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// useEnd reads and writes 2000 times. What completes is reported to the completion port of a, whoever gave it one, with the
-// address of the operation: one of 8 MiB from address on, where this process must have nothing.
+// useEnd reads and writes 2000 times. What completes is reported to the completion port of a, whoever gave it one, with
+// the address of the operation: one of 8 MiB from address on, where this process must have nothing.
 func useEnd(a, b windows.Handle, address uintptr) error {
 	const times, size = 2000, 8 << 20
 	memory, err := windows.VirtualAlloc(address, size, windows.MEM_COMMIT|windows.MEM_RESERVE, windows.PAGE_READWRITE)
@@ -94,8 +94,8 @@ func useEnd(a, b windows.Handle, address uintptr) error {
 	return nil
 }
 
-// readOnce starts to read from one end in an operation at address, and writes to the other until it is over: others read
-// there, too.
+// readOnce starts to read from one end in an operation at address, and writes to the other until it is over: others
+// read there, too.
 func readOnce(a, b windows.Handle, address uintptr) error {
 	o := (*windows.Overlapped)(*(*unsafe.Pointer)(unsafe.Pointer(&address)))
 	*o = windows.Overlapped{}
@@ -142,8 +142,8 @@ func sharing(t *testing.T) (*ipc.Conn, *process) {
 	return c, peer
 }
 
-// addresses are some where this process has nothing, and some where it had objects before, of which the garbage collector
-// would say that they must not be there.
+// addresses are some where this process has nothing, and some where it had objects before, of which the garbage
+// collector would say that they must not be there.
 func addresses() map[string]uintptr {
 	heap := make([]byte, 64<<20)
 	had := (uintptr(unsafe.Pointer(unsafe.SliceData(heap))) + 1<<16 - 1) &^ (1<<16 - 1) // where memory can be had

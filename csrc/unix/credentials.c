@@ -176,9 +176,9 @@ static int lipc__pass_option_on(int listener, int fd, int level, int option) {
     return set && SYS(setsockopt(fd, level, option, &value, sizeof value)) < 0 ? lipc__error_from(errno) : 0;
 }
 
-/* Gives a connection what its listener has set for messages. It inherits that when it connects, so one that waited in the
- * backlog while it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()). marked: credentials
- * were set before anybody could connect. */
+/* Gives a connection what is set of its listener for messages. It inherits that when it connects, so a connection that
+ * waited in the backlog when it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()).
+ * marked: credentials were set before anybody could connect. */
 static int lipc__pass_on(int listener, int fd, bool marked) {
     int r = 0;
 #ifdef LIPC__PASS_OPTION

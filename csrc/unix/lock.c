@@ -31,8 +31,8 @@ static bool lipc__mend_lock(int directory, const char *leaf) {
     return mended;
 }
 
-/* Opens the lock file. ret_made: it was not there before. What is there is looked at first, since to open what is no regular
- * file may do something. */
+/* Opens the lock file. ret_made: it was not there before. What is there is looked at first, since to open what is no
+ * regular file may do something. */
 static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     for (bool mended = false;;) { /* as long as others make and remove it in between */
@@ -55,15 +55,15 @@ static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
     }
 }
 
-/* Whether another program holds a file by fcntl(2), which flock(2) does not see. (On some systems it does, and on these the
- * two see each other, so this is asked before the file is locked.) */
+/* Whether another program holds a file by fcntl(2), which flock(2) does not see. (On some systems it does, and on these
+ * the two see each other, so this is asked before the file is locked.) */
 static bool lipc__held_otherwise(int fd) {
     struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return SYS(fcntl(fd, F_GETLK, &range)) == 0 && range.l_type != F_UNLCK;
 }
 
-/* Locks the lock file, which was just opened. Returns 1 when the descriptor holds it, 0 when its last holder removed the file
- * before we had it, or an error. ret_alone: no other process holds it. */
+/* Locks the lock file, which was just opened. Returns 1 when the descriptor holds it, 0 when its last holder removed
+ * the file before we had it, or an error. ret_alone: no other process holds it. */
 static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_alone) {
     struct stat locked, present;
     int r = lipc__held_otherwise(fd) ? lipc__fault(LIPC_EADDRINUSE) : 0;
@@ -83,8 +83,8 @@ static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_
         return errno == ENOENT ? 0 : lipc__error_from(errno);
     if (!lipc__same_file(&locked, &present))
         return 0;
-    /* A umask could have left it so that nobody can open it again after a crash. That its mode can be set also shows that it
-     * is ours where the kernel reports several users as one. */
+    /* A umask could have left it so that nobody can open it again after a crash. That its mode can be set also shows
+     * that it is ours where the kernel reports several users as one. */
     return SYS(fchmod(fd, 0600)) < 0 ? lipc__error_from(errno) : 1;
 }
 

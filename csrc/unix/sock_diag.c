@@ -1,4 +1,4 @@
-/* What the kernel tells of a socket by sock_diag(7). Its structs stand here, since not every C library comes with them. */
+/* What the kernel reports of a socket by sock_diag(7). Its structs stand here, since not every C library has them. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #include <sys/sysmacros.h>
@@ -91,7 +91,8 @@ static bool lipc__is_bound(const struct stat *file) {
     int diag = lipc__diag_ask(0);
     if (diag < 0)
         return false;
-    for (ssize_t n = 1; n > 0 && !is;) { /* the kernel adds to the answer as it is read, and ends it by a message without a socket */
+    /* The kernel adds to the answer as it is read, and ends it by a message without a socket. */
+    for (ssize_t n = 1; n > 0 && !is;) {
         n = SYS(recvfrom(diag, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL));
         for (size_t at = 0; n > 0 && !is && lipc__diag_next(answer, (size_t)n, &at, &found);)
             is = found.inode == (uint32_t)file->st_ino && found.device == device;

@@ -20,7 +20,8 @@ static bool lipc__same_file(const struct stat *a, const struct stat *b) {
 
 /* ------------------------------------- A file that was looked at ---------------------------------- */
 
-/* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its inode. */
+/* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its
+ * inode. */
 typedef struct lipc__file {
     int directory; /* where it is; AT_FDCWD: leaf is a path */
     const char *leaf;
@@ -117,8 +118,8 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
 }
 
-/* Whether the file belongs to this user. Where the kernel reports several users as one, its mode tells, which only its
- * owner can set, if only to what it is. */
+/* Whether the file belongs to this user. Where the kernel reports several users as one, setting its mode to what it is
+ * shows that: only its owner can. */
 static bool lipc__file_is_own(lipc__file *f) {
     if (f->stat.st_uid != geteuid())
         return false;
@@ -128,7 +129,7 @@ static bool lipc__file_is_own(lipc__file *f) {
 
 /* ------------------------------------------ Removing ---------------------------------------------- */
 
-/* Renames a file to a name that nobody else may have taken, or have taken from them. */
+/* Renames a file, unless another file has the name that it is to get. */
 static int lipc__rename_to_free(int directory, const char *from, const char *to) {
     struct stat st;
 #ifdef LIPC__PINS_FILES
@@ -144,9 +145,9 @@ static int lipc__rename_to_free(int directory, const char *from, const char *to)
     return renameat(directory, from, directory, to); /* a file system without links */
 }
 
-/* Removes a file of that name if it is that one. No system call removes a file only if it is a certain one, so it is first
- * given another name, which nobody else knows. If it turns out to be another file it gets its own name back; where that has
- * been taken again in the meantime, it keeps the other. */
+/* Removes what has a name if it is that file. No system call removes a file only if it is a certain one, so it is first
+ * given another name, which nobody else knows. If it turns out to be another file it gets its own name back, unless
+ * that has been taken in the meantime: then it keeps the other. */
 static int lipc__file_remove(int directory, const char *leaf, const struct stat *file) {
     char aside[PATH_MAX];
     struct stat taken;
@@ -201,8 +202,8 @@ static bool lipc__leads_to(const char *path, const struct stat *file, int flags)
     return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
 }
 
-/* The same of the file that was looked at. Its path may lead elsewhere by now: a part of it may be a link, or a thread have
- * changed the process's directory. */
+/* The same of the file that was looked at. Its path may lead elsewhere by now: a part of it may be a link that has
+ * changed, or a thread may have changed the process's directory. */
 static int lipc__file_alive(const lipc__file *f, const lipc__address *address, socklen_t length) {
     char path[LIPC__PATH_ROOM];
 #ifdef LIPC__PINS_FILES
@@ -233,8 +234,8 @@ static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, 
     return lipc__file_remove(f->directory, f->leaf, &f->stat);
 }
 
-/* The same of one that its owner may not write to, and so cannot connect to: it is made writable, unless a socket is known to
- * be bound to it, and is not for longer if it turns out to live, in a network namespace of its own. */
+/* The same of a file that its owner may not write to, and so cannot connect to. It is made writable, unless a socket is
+ * known to be bound to it. If it turns out to live, in another network namespace, it gets its mode back. */
 static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *address, socklen_t length) {
     const mode_t mode = f->stat.st_mode & 0777;
     struct stat now;
@@ -253,8 +254,8 @@ static int lipc__reclaim(int directory, const char *leaf, const lipc__address *a
     int r = lipc__file_open(directory, leaf, &f);
     if (r < 0)
         return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
-    /* Within bind(2) the file is there before the socket can be found by it, but the directory stays locked until then (Linux:
-     * unix_bind_bsd(), net/unix/af_unix.c). This changes nothing, and waits for that lock. */
+    /* Within bind(2) the file is there before the socket can be found by it, but the directory stays locked until then
+     * (Linux: unix_bind_bsd(), net/unix/af_unix.c). This changes nothing, and waits for that lock. */
     renameat(directory, leaf, directory, leaf);
     if (S_ISSOCK(f.stat.st_mode) && lipc__file_is_own(&f))
         r = lipc__remove_dead_writable(&f, address, length);
@@ -266,8 +267,9 @@ static int lipc__reclaim(int directory, const char *leaf, const lipc__address *a
 
 /* ------------------------------------------ Making ------------------------------------------------ */
 
-/* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket the
- * kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from it. */
+/* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket
+ * the kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from
+ * it. */
 static bool lipc__is_made(const struct stat *file, int fd) {
     bool right = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
     int bound = right && fd >= 0 ? lipc__bound_to(fd, file) : -1;
@@ -297,8 +299,8 @@ static int lipc__look_at_made(int directory, const char *leaf, const struct stat
     return r;
 }
 
-/* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place is left
- * alone, and is the error taken. */
+/* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place
+ * is left alone, and is the error taken. */
 static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
     struct stat made;
     int r = SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0 ? lipc__error_from(errno) : 0;

@@ -1,5 +1,5 @@
-/* User namespaces, user_namespaces(7), which Linux alone has. In one that does not map all ids the kernel reports those that it
- * does not map by one id, which stands for them all. So a peer with that id may be anybody. */
+/* User namespaces, user_namespaces(7), which Linux alone has. In one that does not map all ids the kernel reports those
+ * that it does not map by one id, which stands for them all. So a peer with that id may be anybody. */
 
 typedef struct lipc__stand_in {
     int64_t uid, gid; /* -1: there is none */
@@ -29,8 +29,8 @@ static int64_t lipc__overflow_id(const char *path) {
     return lipc__read_proc(path, text, sizeof text) ? strtol(text, NULL, 10) : LIPC__OVERFLOW;
 }
 
-/* Whether there are ids that this process's namespace does not map. Of what cannot be read the worst is assumed. Each line
- * of a map has three numbers: an id inside, one outside, and how many follow each other. */
+/* Whether there are ids that this process's namespace does not map. Of what cannot be read the worst is assumed. Each
+ * line of a map has three numbers: an id inside, one outside, and how many follow each other. */
 static bool lipc__lacks_ids(const char *map) {
     char text[4096]; /* 340 lines may take more; then the sum is too small, which is the safe side */
     unsigned long mapped = 0;
@@ -65,8 +65,8 @@ static lipc__stand_in lipc__find_stand_in(void) {
 
 #endif
 
-/* Whether a user's, or a group's, id may stand for others. A process may enter a namespace at any time, so that is looked up
- * each time, though only for that id. */
+/* Whether a user's, or a group's, id may stand for others. A process may enter a namespace at any time, so that is
+ * looked up each time, though only for that id. */
 static bool lipc__is_stand_in_uid(const lipc__stand_in *stand_in, int64_t uid) {
     return uid == stand_in->uid && lipc__lacks_ids("/proc/self/uid_map");
 }

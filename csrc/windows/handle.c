@@ -50,8 +50,8 @@ int lipc_pipe_access(lipc_handle handle) {
     return (granted & FILE_READ_DATA ? LIPC_READ : 0) | (granted & FILE_WRITE_DATA ? LIPC_WRITE : 0);
 }
 
-/* Whether what is read comes in messages; of an end that does not read, whether it writes such. One that was
- * disconnected does not tell how it read. */
+/* Whether what is read comes in messages; of an end that does not read, whether it writes such. An end that was
+ * disconnected does not report how it reads. */
 static bool lipc__is_message(HANDLE handle, DWORD flags) {
     DWORD state = 0;
     if (!(flags & PIPE_TYPE_MESSAGE))

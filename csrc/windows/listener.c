@@ -147,9 +147,9 @@ static int lipc__take_over(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     return 0;
 }
 
-/* Of all that begin to listen on a name one at a time has the lock, so that between a look at the name and the making of
- * an instance no other server comes. NULL if somebody holds it too long, which any program can do: then a pipe is not
- * taken over, and Windows alone keeps servers apart. */
+/* One at a time of those that begin to listen on a name has the lock, so that no other server comes between a look at
+ * the name and the making of an instance. NULL if somebody holds it too long, which any program can do: then a pipe is
+ * not taken over, and Windows alone keeps servers apart. */
 static HANDLE lipc__lock(const wchar_t *path) {
     static const wchar_t prefix[] = L"Global\\lipc.";
     wchar_t name[sizeof prefix / sizeof *prefix + LIPC__PIPE_PATH_LIMIT];
@@ -180,9 +180,9 @@ static bool lipc__is_refused(int r) {
 }
 
 /* Makes the first instance of a server, and fails with LIPC_EADDRINUSE if another has the name, or somebody else's
- * clients. Windows refuses to make a pipe that is there (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for): it
- * says ERROR_ACCESS_DENIED, or ERROR_PIPE_BUSY if there are too many instances of it. Wine 8 does not; there the lock
- * keeps servers apart. */
+ * clients. Windows refuses to make a pipe that is there (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for):
+ * it says ERROR_ACCESS_DENIED, or ERROR_PIPE_BUSY if there are too many instances of it. Wine 8 does not; there the
+ * lock keeps servers apart. */
 static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     lipc__deadline deadline = {.timeout_ms = LIPC__LISTEN_MS};
     HANDLE lock = lipc__lock(shape->path.text);
@@ -245,8 +245,8 @@ static int lipc__instance_new(lipc_listener *l) {
 
 /* There may be a time when no instance waits, since none can be made, and all connections end. So that the name is not
  * free then, for somebody else whose pipe further instances would join, one instance more is kept, to which nobody can
- * connect: this process has, and it is not let listen again. A client that was quicker is one to accept, unless that
- * happens again and again. */
+ * connect: this process has connected to it, and it does not listen again. A client that was quicker is accepted,
+ * unless that happens again and again. */
 static int lipc__reserve(lipc_listener *l, HANDLE handle) {
     for (;;) {
         DWORD error = lipc__knock(l->shape.path.text);
@@ -274,9 +274,9 @@ static int lipc__replenish(lipc_listener *l) {
     return l->count > 0 ? 0 : r;
 }
 
-/* Takes the instance that a client has connected to, INVALID_HANDLE_VALUE if there is none; then the event is unset until
- * there is one. An instance starts to wait again if the thread is gone that made it wait: the system has ended its
- * operations. Every operation that starts unsets the event, so all instances are looked at again then. */
+/* Takes the instance that a client has connected to, INVALID_HANDLE_VALUE if there is none; then the event is unset
+ * until there is one. An instance starts to wait again if the thread is gone that made it wait: the system has ended
+ * its operations. Every operation that starts unsets the event, so all instances are looked at again then. */
 static HANDLE lipc__take_connected(lipc_listener *l) {
     for (bool restarted = true; restarted;) {
         restarted = false;

@@ -1,7 +1,7 @@
 /* Messages. */
 
-/* Whether an end is of messages. A client's end that was disconnected does not tell, and counts as one: how it ended is
- * for the operation to say. */
+/* Whether an end is of messages. A client's end that was disconnected does not report that, and counts as one: the
+ * operation reports how it ended. */
 static int lipc__has_messages(HANDLE handle) {
     DWORD flags = 0;
     int r = lipc__check_pipe(handle, &flags);
@@ -21,8 +21,8 @@ static DWORD lipc__left(HANDLE handle) {
     return PeekNamedPipe(handle, NULL, 0, NULL, NULL, &left) ? left : 0;
 }
 
-/* Takes what is left of a message, so that nobody takes it for one. It does not wait for a sender that has taken it
- * back. What the system lacks the memory to read is read when it has some. */
+/* Takes what is left of a message, so that it is not taken for the next one. It does not wait for a sender that has
+ * taken it back. What the system lacks the memory to read is read when it has some. */
 static void lipc__discard(HANDLE handle) {
     char rest[4096];
     DWORD n, left, error = ERROR_MORE_DATA;
@@ -120,7 +120,7 @@ static int lipc__empty_is_there(HANDLE handle) {
 }
 
 /* Waits for a message, and looks at it. The system reports none without taking something, so this looks every 1 to 4
- * milliseconds. It allocates as much as it is given room for, so it gets no more than what is there: room. */
+ * milliseconds. The system allocates as much as it is given room for, so it gets no more than what is there: room. */
 static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms, DWORD *ret_left) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int r = lipc__check_messages(handle);

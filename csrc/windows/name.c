@@ -21,9 +21,9 @@ static size_t lipc__utf16_length(const char *text, size_t length) {
     return units;
 }
 
-/* Whether text can be the name of a host, or a part of a pipe's name, as it is: Windows would take '/' for '\\', resolve
- * "." and "..", and drop a dot or space at the end, so that other texts mean the same pipe, or something that is no
- * pipe. */
+/* Whether text can be the name of a host, or a part of a pipe's name, as it is: Windows would take '/' for '\\',
+ * resolve "." and "..", and drop a dot or space at the end, so that other texts mean the same pipe, or something that
+ * is no pipe. */
 static bool lipc__is_plain(const char *text, size_t length) {
     return length > 0 && memchr(text, '\\', length) == NULL && memchr(text, '/', length) == NULL &&
            text[length - 1] != '.' && text[length - 1] != ' ';

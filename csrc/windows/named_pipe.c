@@ -46,7 +46,7 @@ static ULONGLONG lipc__time_of(FILETIME time) {
 
 /* Opens the peer's process. One that was created after the time of the connection has the peer's id, but is not it. */
 static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE *ret_process) {
-    const ULONGLONG tick = 160000; /* in 100 ns: by so much the time that the system tells may be behind, 1/64 s */
+    const ULONGLONG tick = 160000; /* in 100 ns: 1/64 s, by which the system's time may be behind */
     lipc_credentials peer;
     HANDLE process = NULL;
     FILETIME created, others[3];

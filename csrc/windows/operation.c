@@ -34,7 +34,7 @@ static DWORD lipc__operation_wait(HANDLE handle, HANDLE event, OVERLAPPED *o, BO
     return error;
 }
 
-/* The last one is what the end of a connection to another machine looks like. */
+/* ERROR_NETNAME_DELETED is what the end of a connection to another machine looks like. */
 static bool lipc__is_end(DWORD error) {
     return error == ERROR_BROKEN_PIPE || error == ERROR_PIPE_NOT_CONNECTED || error == ERROR_NO_DATA ||
            error == ERROR_NETNAME_DELETED;
@@ -62,11 +62,11 @@ static DWORD lipc__at_most(size_t size) {
     return (DWORD)(size < LIPC__MOST ? size : LIPC__MOST);
 }
 
-/* The size of the buffer that this end writes to; 0 if the system does not tell.
+/* The size of the buffer that this end writes to; 0 if the system does not report it.
  *
- * A write that is no larger is whole or was never there when it is cut. The system takes a write for its buffer as soon
- * as that has room for what is left of it. What is ahead of the rest has been read when the first byte of it is, so the
- * room is there then, and from then on the write is over, and cannot be cancelled. */
+ * A write that is no larger is whole when it is cut, or was never there. The system moves a write into its buffer as
+ * soon as there is room for what is left of it. When the first byte of the write is read, all that was ahead of it has
+ * been read. So there is room then, and the write is over, and cannot be cancelled any more. */
 static size_t lipc__write_quota(HANDLE handle) {
     lipc__pipe_local_information information;
     int r = lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);

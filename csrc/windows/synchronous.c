@@ -12,8 +12,8 @@ static void CALLBACK lipc__cut_now(void *thread, BOOLEAN fired) {
     CancelSynchronousIo((HANDLE)thread);
 }
 
-/* Has what this thread is about to call end after so long, with ERROR_OPERATION_ABORTED. Returns the system's error, 0 for
- * none. lipc__cut_end() is due in either case. */
+/* Has what this thread is about to call end after so long, with ERROR_OPERATION_ABORTED. Returns the system's error, 0
+ * for none. lipc__cut_end() is due in either case. */
 static DWORD lipc__cut_begin(lipc__cut *cut, int timeout_ms) {
     HANDLE self = GetCurrentProcess();
     *cut = (lipc__cut){.timeout_ms = timeout_ms};

@@ -109,7 +109,7 @@ TEST(a_stale_file_is_replaced_whatever_the_umask) {
     join(start(listen_with_a_strict_umask, &name));
 }
 
-/* A server whose mode lets its owner's processes not connect. */
+/* A server whose mode keeps its owner's processes from connecting. */
 static void serve_all_but_the_owner(const void *name) {
     if (geteuid() == 0)
         become(NOBODY, NOBODY, 0);
@@ -500,7 +500,8 @@ static void remove_aside(void) {
     closedir(directory);
 }
 
-/* A server that knows of no locks: whatever has its name is removed, and it binds. Then nobody may take the name from it. */
+/* A server that knows of no locks: whatever has its name is removed, and it binds. Then nobody may take the name from
+ * it. */
 static void serve_rudely(const void *unused) {
     (void)unused;
     ready();
@@ -558,7 +559,8 @@ static void listen_again_and_again(const void *name) {
     }
 }
 
-/* Within bind(2) the file is there before the socket is found by it. What watches the directory makes that take longer. */
+/* Within bind(2) the file is there before the socket is found by it. What watches the directory makes that take
+ * longer. */
 TEST(a_server_that_is_just_binding_keeps_its_file) {
     enum { ROUNDS = 15000, WATCHES = 100 };
     lipc_name name = name_for(LIPC_NAME_PATH, "s");

@@ -1,5 +1,5 @@
-/* Messages stay whole although sends are cut, by a time that runs out or by cancelling: each that arrives is one that was
- * sent, and each whose sending succeeded arrives. */
+/* Messages stay whole although sends are cut, by a time that runs out or by cancelling: each that arrives is one that
+ * was sent, and each whose sending succeeded arrives. */
 #include "fixture.h"
 
 enum { BUFFER = 4096, LARGEST = 3 * BUFFER, HEADER = 12, LITTLE = 100, MESSAGES = 6000, FEW = 1000 };

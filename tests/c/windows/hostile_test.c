@@ -1,5 +1,5 @@
-/* Clients that harm a listener if they can: they vanish, by the thousand and at every moment, and hold what they have. The
- * listener goes on, and nothing is left open: the harness counts the handles after each test. */
+/* Clients that harm a listener if they can: they vanish, by the thousand and at every moment, and hold what they have.
+ * The listener goes on, and nothing is left open: the harness counts the handles after each test. */
 #include "fixture.h"
 
 enum { VANDALS = 4, VISITS = 400 };
@@ -75,7 +75,8 @@ static void stop_serving(serving *s, thread t) {
     lipc_listener_close(s->listener);
 }
 
-/* Somebody who means no harm is served within as many attempts as there may be: those that time out on either side count. */
+/* Somebody who means no harm is served within as many attempts as there may be: those that time out on either side
+ * count. */
 static void check_served(const lipc_name *name) {
     for (int attempt = 0; attempt < 1000; attempt++) {
         lipc_handle client = connect_to(name);

@@ -190,9 +190,9 @@ TEST(a_client_may_leave_at_every_step_of_being_accepted) {
 
 /* ------------------------------- Clients of a server that is gone ------------------------------- */
 
-/* Which keep its pipe on Windows: that refuses to make a new one (FILE_CREATE), and tells clients that there is none. On
- * Wine 8 nothing is left of the pipe, so both are put in place here. Each attempt to listen looks for a server, tries to
- * make the pipe, makes one to compare with, and then an instance of the one that is there. */
+/* Which keep its pipe on Windows: that refuses to make a new one (FILE_CREATE), and tells clients that there is none.
+ * On Wine 8 nothing is left of the pipe, so both are put in place here. Each attempt to listen looks for a server,
+ * tries to make the pipe, makes one to compare with, and then an instance of the one that is there. */
 static int made;   /* pipes and instances, or attempts at it */
 static int rounds; /* attempts to listen that find a pipe without a server */
 
