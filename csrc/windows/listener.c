@@ -129,7 +129,7 @@ static bool lipc__is_alike(HANDLE a, HANDLE b) {
  * a server of this user made it, and nobody else can make instances of it. */
 static int lipc__take_over(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     lipc__pipe_shape shape_of_own = *shape;
-    HANDLE own, handle;
+    HANDLE own = NULL, handle = NULL;
     int r = lipc__random_path(&shape_of_own.path);
     if (r >= 0)
         r = lipc__instance_create(&shape_of_own, FILE_CREATE, &own);
