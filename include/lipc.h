@@ -330,7 +330,7 @@ typedef struct lipc_listen_options {
  * below ProtectedPrefix\Administrators keeps users who are no administrators from taking it first.
  *
  * Errors: LIPC_EADDRINUSE (a living server, on Windows also somebody's clients, a file that is no socket or another
- * user's, or one with the lock's name that is not an empty file, or that another program holds by fcntl(2)),
+ * user's, or one with the lock's name that is not an empty file, or has other names, or that another program holds by fcntl(2)),
  * LIPC_ENOENT (no such directory), LIPC_EACCES (also: the umask narrows the mode, on Linux before 6.6 without /proc, and
  * others can write to the directory), LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out
  * of range), LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */

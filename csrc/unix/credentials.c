@@ -169,12 +169,14 @@ int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *
 #endif
 }
 
+#ifdef LIPC__PASS_OPTION
 static int lipc__pass_option_on(int listener, int fd, int level, int option) {
     int value = 0;
     socklen_t length = sizeof value;
     bool set = SYS(getsockopt(listener, level, option, &value, &length)) == 0 && value != 0;
     return set && SYS(setsockopt(fd, level, option, &value, sizeof value)) < 0 ? lipc__error_from(errno) : 0;
 }
+#endif
 
 /* Gives a connection what is set of its listener for messages. It inherits that when it connects, so a connection that
  * waited in the backlog when it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()).

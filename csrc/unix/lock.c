@@ -5,10 +5,10 @@
 
 #define LIPC__LOCK_SUFFIX ".lock"
 
-/* Whether a file is a lock file of ours. One with content just happens to have the name; another user could hold one
- * of theirs for ever. */
+/* Whether a file is a lock file of ours. One with content, or with another name besides, just happens to have this one;
+ * another user could hold one of theirs for ever. */
 static int lipc__check_lock(const struct stat *st) {
-    if (!S_ISREG(st->st_mode) || st->st_size != 0)
+    if (!S_ISREG(st->st_mode) || st->st_size != 0 || st->st_nlink > 1)
         return lipc__fault(LIPC_EADDRINUSE);
     return st->st_uid != geteuid() ? lipc__fault(LIPC_EACCES) : 0;
 }

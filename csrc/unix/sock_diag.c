@@ -50,9 +50,9 @@ static bool lipc__diag_next(const char *answer, size_t size, size_t *at, lipc__d
     lipc__diag_socket s;
     while (*at + sizeof s <= size) {
         memcpy(&s, answer + *at, sizeof s);
-        size_t end = *at + s.header.length, attribute = *at + sizeof s;
-        if (s.header.length < sizeof s.header || end > size)
+        if (s.header.length < sizeof s.header || s.header.length > size - *at)
             return false;
+        size_t end = *at + s.header.length, attribute = *at + sizeof s;
         *at += (s.header.length + 3) & ~(size_t)3;
         while (s.header.type == LIPC__SOCK_DIAG_BY_FAMILY && attribute + sizeof *ret_file <= end) {
             memcpy(ret_file, answer + attribute, sizeof *ret_file);

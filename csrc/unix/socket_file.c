@@ -18,6 +18,11 @@ static bool lipc__same_file(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
 }
 
+static bool lipc__leads_to(const char *path, const struct stat *file, int flags) {
+    struct stat st;
+    return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
+}
+
 /* ------------------------------------- A file that was looked at ---------------------------------- */
 
 /* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its
@@ -65,9 +70,11 @@ static int lipc__fchmodat2(int pin, mode_t mode) {
     return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
 }
 
-/* A name for what a descriptor holds, where there is /proc. */
-static void lipc__pin_path(int pin, char *ret_path, size_t size) {
-    (void)snprintf(ret_path, size, "/proc/self/fd/%d", pin);
+/* A path to what a descriptor holds. Returns whether it leads there, as it does where there is /proc. The thread may have
+ * descriptors of its own, unshare(2). */
+static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
+    (void)snprintf(ret_path, size, "/proc/thread-self/fd/%d", f->pin);
+    return lipc__leads_to(ret_path, &f->stat, 0);
 }
 
 /* Whether nobody but this user and root can put another file in the place of one of ours. */
@@ -94,13 +101,12 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     r = SYS(lipc__fchmodat2(f->pin, mode));
     if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
         char path[40];
-        lipc__pin_path(f->pin, path, sizeof path);
-        r = SYS(chmod(path, mode));
-    }
-    if (r < 0 && (errno == ENOENT || errno == ENOTDIR)) { /* without /proc */
-        if (!lipc__in_own_directory(f))
+        if (lipc__pin_path(f, path, sizeof path))
+            r = SYS(chmod(path, mode));
+        else if (lipc__in_own_directory(f))
+            r = SYS(fchmodat(f->directory, f->leaf, mode, 0));
+        else
             return lipc__fault(LIPC_EACCES);
-        r = SYS(fchmodat(f->directory, f->leaf, mode, 0));
     }
     if (r < 0)
         return lipc__error_from(errno);
@@ -159,8 +165,13 @@ static int lipc__file_remove(int directory, const char *leaf, const struct stat 
     if (!lipc__same_file(file, &taken))
         return lipc__fault(LIPC_EADDRINUSE);
     clock_gettime(CLOCK_REALTIME, &now);
-    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%lx-%lx-%lx", folder, leaf, (unsigned long)getpid(),
-                   (unsigned long)now.tv_sec, (unsigned long)now.tv_nsec ^ (unsigned long)(uintptr_t)&now);
+#ifdef __linux__
+    const long thread = syscall(SYS_gettid);
+#else
+    const long thread = 0;
+#endif
+    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%ld-%ld-%ld-%ld", folder, leaf, (long)getpid(), thread, (long)now.tv_sec,
+                   now.tv_nsec);
     if (SYS(renameat(directory, leaf, directory, aside)) < 0)
         return errno == ENOENT ? 0 : lipc__error_from(errno);
     bool right = fstatat(directory, aside, &taken, AT_SYMLINK_NOFOLLOW) == 0 && lipc__same_file(file, &taken);
@@ -176,7 +187,7 @@ static int lipc__file_remove(int directory, const char *leaf, const struct stat 
 /* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
  * to a stream socket fails with EPROTOTYPE before the backlog is looked at, and with ECONNREFUSED where the
  * file is all that is left. So a full backlog is told from a dead server on the systems too that report
- * both alike (macOS, the BSDs). What cannot be told counts as alive. */
+ * both alike (macOS, the BSDs). What cannot be told counts as alive: 2 where that is for lack of permission. */
 static int lipc__alive(const lipc__address *address, socklen_t length) {
     int fd = lipc__socket(SOCK_DGRAM);
     if (fd < 0)
@@ -186,6 +197,8 @@ static int lipc__alive(const lipc__address *address, socklen_t length) {
         r = SYS(connect(fd, &address->header, length));
     while (r < 0 && errno == EINTR);
     int alive = r == 0 || errno != ECONNREFUSED;
+    if (r < 0 && errno == EACCES)
+        alive = 2;
     close(fd);
     return alive;
 }
@@ -197,18 +210,12 @@ static void lipc__path_of(const lipc__address *address, socklen_t length, char *
     ret_path[n] = '\0';
 }
 
-static bool lipc__leads_to(const char *path, const struct stat *file, int flags) {
-    struct stat st;
-    return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
-}
-
 /* The same of the file that was looked at. Its path may lead elsewhere by now: a part of it may be a link that has
  * changed, or a thread may have changed the process's directory. */
 static int lipc__file_alive(const lipc__file *f, const lipc__address *address, socklen_t length) {
     char path[LIPC__PATH_ROOM];
 #ifdef LIPC__PINS_FILES
-    lipc__pin_path(f->pin, path, sizeof path);
-    if (lipc__leads_to(path, &f->stat, 0)) {
+    if (lipc__pin_path(f, path, sizeof path)) {
         lipc__address pinned = {.local.sun_family = AF_UNIX};
         memcpy(pinned.local.sun_path, path, strlen(path));
         return lipc__alive(&pinned, (socklen_t)(LIPC__ADDRESS_HEADER + strlen(path)));
@@ -220,12 +227,14 @@ static int lipc__file_alive(const lipc__file *f, const lipc__address *address, s
     return alive == 0 && !lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW) ? 1 : alive;
 }
 
-/* Removes a socket file of this user's that no process has open any more. */
+/* Removes a socket file of this user's that no process has open any more. LIPC_EACCES: this user may not ask. */
 static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, socklen_t length) {
     struct stat now;
     int alive = lipc__file_alive(f, address, length);
-    if (alive != 0)
-        return alive < 0 ? alive : lipc__fault(LIPC_EADDRINUSE);
+    if (alive < 0)
+        return alive;
+    if (alive > 0)
+        return lipc__fault(alive == 2 ? LIPC_EACCES : LIPC_EADDRINUSE);
     if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
         return lipc__error_from(errno);
     /* The time, because where nothing holds a file its inode may be that of the next. */
@@ -234,16 +243,28 @@ static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, 
     return lipc__file_remove(f->directory, f->leaf, &f->stat);
 }
 
-/* The same of a file that its owner may not write to, and so cannot connect to. It is made writable, unless a socket is
- * known to be bound to it. If it turns out to live, in another network namespace, it gets its mode back. */
-static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *address, socklen_t length) {
-    const mode_t mode = f->stat.st_mode & 0777;
+/* Whether the file still has a mode, by whatever name. */
+static bool lipc__file_has_mode(const lipc__file *f, mode_t mode) {
     struct stat now;
-    if ((mode & 0200) == 0 && (lipc__is_bound(&f->stat) || lipc__file_set_mode(f, mode | 0200) < 0))
-        return lipc__fault(LIPC_EADDRINUSE);
+#ifdef LIPC__PINS_FILES
+    int r = fstat(f->pin, &now);
+#else
+    int r = fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW);
+#endif
+    return r == 0 && lipc__same_file(&f->stat, &now) && (now.st_mode & 0777) == mode;
+}
+
+/* The same of a file to which its owner may not write, and so cannot connect. It is made writable, unless a socket is known to
+ * be bound to it. If it turns out to live, in another network namespace, it gets its mode back. */
+static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *address, socklen_t length) {
+    const mode_t mode = f->stat.st_mode & 0777, writable = mode | 0200;
     int r = lipc__remove_dead(f, address, length);
-    if (r < 0 && (mode & 0200) == 0 && fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW) == 0 &&
-        lipc__same_file(&f->stat, &now) && (now.st_mode & 0777) == (mode | 0200))
+    if (lipc_error_code(r) != LIPC_EACCES)
+        return r;
+    if (mode == writable || lipc__is_bound(&f->stat) || lipc__file_set_mode(f, writable) < 0)
+        return lipc__fault(LIPC_EADDRINUSE);
+    r = lipc__remove_dead(f, address, length);
+    if (r < 0 && lipc__file_has_mode(f, writable))
         lipc__file_set_mode(f, mode);
     return r;
 }

@@ -3,6 +3,7 @@
 
 #include <sys/file.h>
 #ifdef __linux__
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mount.h>
 #endif
@@ -266,7 +267,10 @@ TEST(what_is_no_regular_file_is_not_opened_for_a_lock) {
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 
 /* As some servers have it: nobody gets in before they are ready. */
-TEST(the_mode_of_a_living_server_that_keeps_its_owner_out_is_not_touched) {
+static void listen_beside_a_server_that_keeps_its_owner_out(const void *unused) {
+    (void)unused;
+    if (geteuid() == 0)
+        become(NOBODY, NOBODY, 0);
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_listener *listener;
     mode_t before = umask(0777);
@@ -276,9 +280,15 @@ TEST(the_mode_of_a_living_server_that_keeps_its_owner_out_is_not_touched) {
     CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
     CHECK_INT(0, calls_of_moment);
     CHECK(close(living) == 0);
-    moment = NULL;
     lipc_listener_close(listen_on(&name)); /* now it is dead */
+    CHECK_INT(1, calls_of_moment);
     CHECK(!exists("s"));
+    ready();
+}
+
+TEST(the_mode_of_a_living_server_that_keeps_its_owner_out_is_not_touched) {
+    CHECK(chmod(test_directory, 0777) == 0);
+    join(start(listen_beside_a_server_that_keeps_its_owner_out, NULL));
 }
 
 TEST(closing_removes_no_other_file_although_the_handle_was_closed_before) {
@@ -340,6 +350,43 @@ TEST(a_mode_that_the_umask_narrows_is_set_without_proc_on_old_systems_too) {
     CHECK(mkdir(in_directory("d"), 0755) == 0);
     join(start(widen_without_proc, NULL));
     CHECK(rmdir(in_directory("d")) == 0);
+}
+
+enum { COPIES = 64 };
+static int precious_copies[COPIES];
+
+/* In a thread with descriptors of its own, in whose place the others have another file. */
+static void *listen_with_own_descriptors(void *name) {
+    lipc_listen_options options = {.size = sizeof options, .mode = 0666};
+    lipc_listener *listener;
+    CHECK(unshare(CLONE_FILES) == 0);
+    for (int i = 0; i < COPIES; i++)
+        close(precious_copies[i]);
+    moment = SET_MODE; /* as before Linux 6.6 */
+    fail_with = ENOSYS;
+    CHECK_OK(lipc_listen(name, &options, &listener));
+    CHECK_INT(1, calls_of_moment);
+    lipc_listener_close(listener);
+    return NULL;
+}
+
+static void listen_in_a_thread(const void *unused) {
+    (void)unused;
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    struct stat st;
+    pthread_t thread;
+    umask(022);
+    for (int i = 0; i < COPIES; i++)
+        CHECK((precious_copies[i] = open(in_directory("precious"), O_CREAT | O_RDONLY, 0600)) >= 0);
+    CHECK(pthread_create(&thread, NULL, listen_with_own_descriptors, &name) == 0 && pthread_join(thread, NULL) == 0);
+    CHECK(fstat(precious_copies[0], &st) == 0);
+    CHECK_INT(0600, st.st_mode & 0777);
+    ready();
+}
+
+TEST(the_mode_is_that_of_the_own_file_in_a_thread_with_descriptors_of_its_own) {
+    join(start(listen_in_a_thread, NULL));
+    remove_file("precious");
 }
 
 TEST(where_the_kernel_does_not_tell_what_a_socket_is_bound_to_one_can_listen_all_the_same) {

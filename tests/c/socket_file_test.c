@@ -312,8 +312,15 @@ static void lock_is_a_directory(void) {
     CHECK(mkdir(in_directory("s.lock"), 0700) == 0);
 }
 
+/* Another user may be able to give a file of ours this name. */
+static void lock_is_another_file_by_this_name(void) {
+    CHECK(close(open(in_directory("target"), O_CREAT | O_RDWR, 0600)) == 0 && chmod(in_directory("target"), 0666) == 0);
+    CHECK(link(in_directory("target"), in_directory("s.lock")) == 0);
+}
+
 TEST(a_lock_file_that_is_none_is_refused_and_left_alone) {
-    static const in_the_way rows[] = {IN_THE_WAY(lock_is_a_link), IN_THE_WAY(lock_is_a_link_to_nothing),
+    static const in_the_way rows[] = {IN_THE_WAY(lock_is_another_file_by_this_name),
+                                      IN_THE_WAY(lock_is_a_link), IN_THE_WAY(lock_is_a_link_to_nothing),
                                       IN_THE_WAY(lock_is_a_fifo), IN_THE_WAY(lock_is_a_directory)};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         check_untouched(&rows[i], "s.lock", 0);
