@@ -353,8 +353,8 @@ TEST(in_a_user_namespace_nobody_is_admitted_for_an_id_that_may_be_anybodys) {
         test_row = row;
         pid_t server = start_mapped(&rows[i]);
         for (int j = 0; j < 2; j++) {
-            client c = {.uid = rows[i].outside, .gid = rows[i].outside, .supplementary = rows[i].outside, .to = &secluded_names[j],
-                        .admitted = rows[i].admitted};
+            client c = {.uid = rows[i].outside, .gid = rows[i].outside, .supplementary = rows[i].outside,
+                        .to = &secluded_names[j], .admitted = rows[i].admitted};
             join(start(try_to_connect, &c));
         }
         join(server);
