@@ -150,7 +150,8 @@ func addresses() map[string]uintptr {
 	runtime.KeepAlive(heap)
 	heap = nil
 	runtime.GC()
-	return map[string]uintptr{"far": 0x3000_0000_0000, "had": had}
+	far := uintptr(3) << (unsafe.Sizeof(had)*6 - 4) // 0x3000_0000_0000, where addresses have 32 bits 0x30_0000
+	return map[string]uintptr{"far": far, "had": had}
 }
 
 // readWhile reads from r, and collects garbage, while f runs; then w writes what ends it.
