@@ -1,10 +1,10 @@
 /* The whole library as one translation unit: everything internal is static, its name unique. */
 #include "internal.h"
 
-#include "error.c"
-#include "name.c"
-#include "deadline.c"
-#include "spin.c"
+#include "portable/error.c"
+#include "portable/name.c"
+#include "portable/deadline.c"
+#include "portable/spin.c"
 
 #ifdef _WIN32
 #include "windows/error.c"
@@ -62,4 +62,4 @@ static int lipc__negative(int r) {
 #include "unix/constant.c"
 #endif
 
-#include "constant.c"
+#include "portable/constant.c"

@@ -28,19 +28,19 @@
 #define LIPC__UNLIKELY
 #endif
 
-/* error.c */
+/* portable/error.c */
 static int lipc__error(int code, int os);
 static int lipc__options(void *ret_options, size_t known, const void *options);
 
 /* unix/error.c, windows/error.c: an error that the library found itself */
 static int lipc__fault(int code);
 
-/* unix/wait.c, windows/wait.c: what deadline.c and spin.c need of the system */
+/* unix/wait.c, windows/wait.c: what portable/deadline.c and portable/spin.c need of the system */
 static int64_t lipc__now_us(void); /* of a monotonic clock */
 static int lipc__processors(void);
 static void lipc__sleep_ms(int milliseconds);
 
-/* name.c; unix/name.c, windows/name.c */
+/* unix/name.c, windows/name.c: what portable/name.c needs of the system */
 static int lipc__name_valid(int type, const char *text, size_t length);
 
 #endif

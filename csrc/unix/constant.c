@@ -1,4 +1,4 @@
-/* What csrc/constant.c has besides: the constants of lipc_unix.h. */
+/* What csrc/portable/constant.c has besides: the constants of lipc_unix.h. */
 
 #define LIPC__SYSTEM_CONSTANTS(X) \
     X(LIPC_CONTROL_SIZE) \
