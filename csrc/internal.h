@@ -43,4 +43,11 @@ static void lipc__sleep_ms(int milliseconds);
 /* unix/name.c, windows/name.c: what portable/name.c needs of the system */
 static int lipc__name_valid(int type, const char *text, size_t length);
 
+#ifndef _WIN32
+/* unix/pipe.c: what unix/handle.c reports of a descriptor that is not a socket */
+static int lipc__pipe_kind(int fd);
+static int lipc__pipe_size(int fd);
+static int lipc__pipe_set_size(int fd, int size);
+#endif
+
 #endif

@@ -96,21 +96,6 @@ static int lipc__listens(int fd, const lipc__address *name, socklen_t name_lengt
 #endif
 }
 
-/* The kind of a descriptor that is no socket. */
-static int lipc__pipe_kind(int fd) {
-    struct stat file;
-    int flags = SYS(fcntl(fd, F_GETFL));
-    if (flags < 0 || SYS(fstat(fd, &file)) < 0)
-        return lipc__error_from(errno);
-    if (!S_ISFIFO(file.st_mode))
-        return lipc__fault(LIPC_ENOTSOCK);
-    switch (flags & O_ACCMODE) {
-    case O_RDONLY: return LIPC_PIPE_READER;
-    case O_WRONLY: return LIPC_PIPE_WRITER;
-    default: return LIPC_PIPE_DUPLEX;
-    }
-}
-
 int lipc_kind(lipc_handle handle) {
     int fd = (int)handle;
     lipc__address a;
@@ -189,35 +174,6 @@ int lipc_local_name(lipc_handle handle, lipc_name *ret_name) {
 
 int lipc_peer_name(lipc_handle handle, lipc_name *ret_name) {
     return lipc__socket_name((int)handle, true, ret_name);
-}
-
-#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
-/* What is wrong: Linux says EBADF of a descriptor that is no pipe's, too. */
-static int lipc__no_pipe(int fd) {
-    int r = lipc__error_from(errno), kind = errno == EBADF ? lipc__pipe_kind(fd) : 0;
-    return kind < 0 ? kind : r;
-}
-#endif
-
-/* A pipe has one buffer. */
-static int lipc__pipe_set_size(int fd, int size) {
-#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
-    return SYS(fcntl(fd, F_SETPIPE_SZ, size)) < 0 ? lipc__no_pipe(fd) : 0;
-#else
-    (void)size;
-    int kind = lipc__pipe_kind(fd);
-    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
-#endif
-}
-
-static int lipc__pipe_size(int fd) {
-#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
-    int size = SYS(fcntl(fd, F_GETPIPE_SZ));
-    return size < 0 ? lipc__no_pipe(fd) : size;
-#else
-    int kind = lipc__pipe_kind(fd);
-    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
-#endif
 }
 
 static int lipc__buffer_option(int direction) {

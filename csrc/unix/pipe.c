@@ -1,6 +1,50 @@
 /* Unnamed pipes, and reading and writing of all pipes. Each end has an open file description, and so a non-blocking
  * mode, of its own. */
 
+/* The kind of a descriptor that is no socket. */
+static int lipc__pipe_kind(int fd) {
+    struct stat file;
+    int flags = SYS(fcntl(fd, F_GETFL));
+    if (flags < 0 || SYS(fstat(fd, &file)) < 0)
+        return lipc__error_from(errno);
+    if (!S_ISFIFO(file.st_mode))
+        return lipc__fault(LIPC_ENOTSOCK);
+    switch (flags & O_ACCMODE) {
+    case O_RDONLY: return LIPC_PIPE_READER;
+    case O_WRONLY: return LIPC_PIPE_WRITER;
+    default: return LIPC_PIPE_DUPLEX;
+    }
+}
+
+#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
+/* What is wrong: Linux says EBADF of a descriptor that is no pipe's, too. */
+static int lipc__no_pipe(int fd) {
+    int r = lipc__error_from(errno), kind = errno == EBADF ? lipc__pipe_kind(fd) : 0;
+    return kind < 0 ? kind : r;
+}
+#endif
+
+/* A pipe has one buffer. */
+static int lipc__pipe_set_size(int fd, int size) {
+#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
+    return SYS(fcntl(fd, F_SETPIPE_SZ, size)) < 0 ? lipc__no_pipe(fd) : 0;
+#else
+    (void)size;
+    int kind = lipc__pipe_kind(fd);
+    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+static int lipc__pipe_size(int fd) {
+#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
+    int size = SYS(fcntl(fd, F_GETPIPE_SZ));
+    return size < 0 ? lipc__no_pipe(fd) : size;
+#else
+    int kind = lipc__pipe_kind(fd);
+    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
 /* Reads what is there, waiting as long as it takes. */
 static int64_t lipc__pipe_read(int fd, const struct iovec *iov, int count, lipc__deadline *deadline) {
     for (;;) {
@@ -11,43 +55,6 @@ static int64_t lipc__pipe_read(int fd, const struct iovec *iov, int count, lipc_
         if (r < 0)
             return r;
     }
-}
-
-/* For a call that may raise SIGPIPE and has no flag against it: the signal is blocked around the call, and taken back. */
-typedef struct lipc__quiet {
-    sigset_t mask; /* as it was */
-    bool was_pending;
-} lipc__quiet;
-
-static sigset_t lipc__pipe_signal(void) {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGPIPE);
-    return set;
-}
-
-static bool lipc__pipe_signal_pending(void) {
-    sigset_t pending;
-    sigpending(&pending);
-    return sigismember(&pending, SIGPIPE) == 1;
-}
-
-static lipc__quiet lipc__begin_quiet(void) {
-    lipc__quiet quiet;
-    sigset_t pipe_signal = lipc__pipe_signal();
-    pthread_sigmask(SIG_BLOCK, &pipe_signal, &quiet.mask);
-    quiet.was_pending = lipc__pipe_signal_pending();
-    return quiet;
-}
-
-/* raised: whether the call may have raised the signal. errno stays as the call left it. */
-static void lipc__end_quiet(const lipc__quiet *quiet, bool raised) {
-    int os = errno, taken;
-    sigset_t pipe_signal = lipc__pipe_signal();
-    if (raised && !quiet->was_pending && lipc__pipe_signal_pending())
-        sigwait(&pipe_signal, &taken);
-    pthread_sigmask(SIG_SETMASK, &quiet->mask, NULL);
-    errno = os;
 }
 
 /* writev(2) without SIGPIPE. */
@@ -109,4 +116,23 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
     *ret_read = fds[0];
     *ret_write = fds[1];
     return 0;
+}
+
+int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    struct msghdr m;
+    size_t size;
+    if (!lipc__whole(buffers, count, &m, &size))
+        return lipc_readv(handle, buffers, count, timeout_ms);
+    return lipc__pipe_read((int)handle, m.msg_iov, (int)m.msg_iovlen, &(lipc__deadline){.timeout_ms = timeout_ms});
+}
+
+int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    struct msghdr m;
+    size_t size;
+    ssize_t n = 0;
+    if (lipc__whole(buffers, count, &m, &size))
+        n = lipc__pipe_write((int)handle, &m);
+    if (n > 0 && (size_t)n == size)
+        return n;
+    return lipc__writev_on((int)handle, buffers, count, n, lipc__pipe_write, timeout_ms);
 }
