@@ -3,67 +3,19 @@
 struct lipc_listener {
     int fd;
     bool owns_fd;
-    bool unlinks;     /* on close, the files below; only ever set where we made them */
-    int directory;    /* where the files are, held open: the process may change its own. -1: no files */
-    int lock_fd;      /* -1: no files */
     mode_t admission; /* where no file's mode does it, who may connect; 0: not ours to judge */
     lipc__stand_in stand_in; /* for the ids of those who connect, with admission */
     bool marked;      /* before anybody could connect, see lipc__mark_messages() */
-    lipc__file file;  /* the socket file that we made */
+    lipc__socket_file file;
     lipc_name name;
-    char leaf[LIPC__PATH_ROOM];
-    char lock_leaf[LIPC__PATH_ROOM + sizeof LIPC__LOCK_SUFFIX];
 };
-
-/* Opens the directory of the socket file, and notes the names of the files in it. */
-static int lipc__locate(lipc_listener *l, const lipc__address *address, socklen_t length) {
-    char path[LIPC__PATH_ROOM];
-    lipc__path_of(address, length, path);
-    char *slash = strrchr(path, '/');
-    const char *leaf = slash == NULL ? path : slash + 1;
-    if (*leaf == '\0')
-        return lipc__fault(LIPC_ENAME);
-    (void)snprintf(l->leaf, sizeof l->leaf, "%s", leaf);
-    (void)snprintf(l->lock_leaf, sizeof l->lock_leaf, "%s%s", leaf, LIPC__LOCK_SUFFIX);
-    if (slash != NULL)
-        slash[slash == path] = '\0'; /* the root keeps its slash */
-    const char *directory = slash == NULL ? "." : path;
-    do
-        l->directory = SYS(open(directory, LIPC__O_DIRECTORY | O_DIRECTORY | O_CLOEXEC));
-    while (l->directory < 0 && errno == EINTR);
-    return l->directory < 0 ? lipc__error_from(errno) : 0;
-}
-
-/* Takes the name and binds to it, under the lock. */
-static int lipc__claim(lipc_listener *l, const lipc__address *address, socklen_t length, mode_t mode) {
-    int r = lipc__locate(l, address, length);
-    if (r < 0)
-        return r;
-    bool made = false;
-    int lock = lipc__lock(l->directory, l->lock_leaf, &made);
-    if (lock < 0) {
-        /* bind(2) too reports a file in the way before it reports a directory that cannot be written. */
-        struct stat file;
-        bool in_the_way = lipc_error_code(lock) == LIPC_EACCES &&
-                          fstatat(l->directory, l->leaf, &file, AT_SYMLINK_NOFOLLOW) == 0;
-        return in_the_way ? lipc__fault(LIPC_EADDRINUSE) : lock;
-    }
-    r = lipc__reclaim(l->directory, l->leaf, address, length);
-    if (r >= 0)
-        r = lipc__bind_file(l->fd, address, length, l->directory, l->leaf, mode, &l->file);
-    if (r < 0) {
-        lipc__unlock(l->directory, l->lock_leaf, lock, made);
-        return r;
-    }
-    l->lock_fd = lock;
-    l->unlinks = true;
-    return 0;
-}
 
 static lipc_listener *lipc__listener_new(void) {
     lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
-    if (l != NULL)
-        l->fd = l->lock_fd = l->directory = l->file.pin = -1;
+    if (l == NULL)
+        return NULL;
+    l->fd = -1;
+    lipc__socket_file_init(&l->file);
     return l;
 }
 
@@ -114,7 +66,7 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     }
     if (r >= 0) {
         if (is_file)
-            r = lipc__claim(l, &address, length, mode);
+            r = lipc__claim(&l->file, l->fd, &address, length, mode);
         else if (SYS(bind(l->fd, &address.header, length)) < 0)
             r = lipc__error_from(errno);
         else
@@ -214,20 +166,15 @@ void lipc_listener_name(const lipc_listener *l, lipc_name *ret_name) {
 }
 
 void lipc_listener_set_unlink(lipc_listener *l, int unlink) {
-    l->unlinks = unlink != 0 && l->lock_fd >= 0;
+    l->file.unlinks = unlink != 0 && l->file.lock >= 0;
 }
 
 void lipc_listener_close(lipc_listener *l) {
     if (l == NULL)
         return;
-    if (l->unlinks)
-        lipc__file_remove(l->directory, l->leaf, &l->file.stat);
-    lipc__file_close(&l->file);
+    lipc__socket_file_remove(&l->file); /* first, so that nobody finds a socket that is closed */
     if (l->owns_fd)
         close(l->fd);
-    if (l->lock_fd >= 0)
-        lipc__unlock(l->directory, l->lock_leaf, l->lock_fd, l->unlinks);
-    if (l->directory >= 0)
-        close(l->directory);
+    lipc__socket_file_close(&l->file); /* last: until then the name is taken */
     free(l);
 }

@@ -1,186 +1,14 @@
-/* The file of a socket: whose it is, whether the socket lives, what mode it has, and how it is removed. */
+/* The file of a socket: claimed under its lock, from a dead server if need be, bound to, and removed. */
 
-#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-#define LIPC__PINS_FILES 1
-
-#ifndef SYS_fchmodat2
-#define SYS_fchmodat2 452 /* include/uapi/asm-generic/unistd.h, Linux 6.6 */
-#endif
-#ifndef AT_EMPTY_PATH
-#define AT_EMPTY_PATH 0x1000 /* include/uapi/linux/fcntl.h */
-#endif
-#ifndef RENAME_NOREPLACE
-#define RENAME_NOREPLACE 1 /* include/uapi/linux/fs.h */
-#endif
-#endif
-
-static bool lipc__same_file(const struct stat *a, const struct stat *b) {
-    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
-}
-
-static bool lipc__leads_to(const char *path, const struct stat *file, int flags) {
-    struct stat st;
-    return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
-}
-
-/* ------------------------------------- A file that was looked at ---------------------------------- */
-
-/* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its
- * inode. */
-typedef struct lipc__file {
-    int directory; /* where it is; AT_FDCWD: leaf is a path */
-    const char *leaf;
-    int pin; /* -1: nothing holds it */
-    struct stat stat;
-} lipc__file;
-
-static int lipc__file_open(int directory, const char *leaf, lipc__file *ret_file) {
-    lipc__file f = {.directory = directory, .leaf = leaf, .pin = -1};
-#ifdef LIPC__PINS_FILES
-    do
-        f.pin = SYS(openat(directory, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    while (f.pin < 0 && errno == EINTR);
-    if (f.pin < 0)
-        return lipc__error_from(errno);
-    if (SYS(fstat(f.pin, &f.stat)) < 0) {
-        int r = lipc__error_from(errno);
-        close(f.pin);
-        return r;
-    }
-#else
-    if (SYS(fstatat(directory, leaf, &f.stat, AT_SYMLINK_NOFOLLOW)) < 0)
-        return lipc__error_from(errno);
-#endif
-    *ret_file = f;
-    return 0;
-}
-
-static void lipc__file_close(lipc__file *f) {
-    if (f->pin >= 0)
-        close(f->pin);
-    f->pin = -1;
-}
-
-/* ------------------------------------------- Modes ------------------------------------------------ */
-
-#ifdef LIPC__PINS_FILES
-
-/* The C library's fchmodat() takes AT_SYMLINK_NOFOLLOW only from glibc 2.32 on, and then needs /proc. */
-static int lipc__fchmodat2(int pin, mode_t mode) {
-    return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
-}
-
-/* A path to what a descriptor holds. Returns whether it leads there, as it does where there is /proc. The thread may have
- * descriptors of its own, unshare(2). */
-static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
-    (void)snprintf(ret_path, size, "/proc/thread-self/fd/%d", f->pin);
-    return lipc__leads_to(ret_path, &f->stat, 0);
-}
-
-/* Whether nobody but this user and root can put another file in the place of one of ours. */
-static bool lipc__in_own_directory(const lipc__file *f) {
-    char parent[PATH_MAX] = ".";
-    const char *slash = strrchr(f->leaf, '/');
-    size_t length = slash == NULL || slash == f->leaf ? 1 : (size_t)(slash - f->leaf);
-    struct stat st;
-    if (length >= sizeof parent)
-        return false;
-    if (slash != NULL)
-        memcpy(parent, f->leaf, length);
-    if (fstatat(f->directory, parent, &st, 0) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
-        return false;
-    return (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX);
-}
-
-#endif
-
-/* Changes the mode of the file that was looked at, and of no other. */
-static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
-    int r;
-#ifdef LIPC__PINS_FILES
-    r = SYS(lipc__fchmodat2(f->pin, mode));
-    if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
-        char path[40];
-        if (lipc__pin_path(f, path, sizeof path))
-            r = SYS(chmod(path, mode));
-        else if (lipc__in_own_directory(f))
-            r = SYS(fchmodat(f->directory, f->leaf, mode, 0));
-        else
-            return lipc__fault(LIPC_EACCES);
-    }
-    if (r < 0)
-        return lipc__error_from(errno);
-    r = SYS(fstat(f->pin, &f->stat));
-#else
-    struct stat before = f->stat;
-    if (SYS(fchmodat(f->directory, f->leaf, mode, AT_SYMLINK_NOFOLLOW)) < 0)
-        return lipc__error_from(errno);
-    r = SYS(fstatat(f->directory, f->leaf, &f->stat, AT_SYMLINK_NOFOLLOW));
-    if (r == 0 && !lipc__same_file(&before, &f->stat))
-        return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
-#endif
-    if (r < 0)
-        return lipc__error_from(errno);
-    return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
-}
-
-/* Whether the file belongs to this user. Where the kernel reports several users as one, setting its mode to what it is
- * shows that: only its owner can. */
-static bool lipc__file_is_own(lipc__file *f) {
-    if (f->stat.st_uid != geteuid())
-        return false;
-    lipc__stand_in stand_in = lipc__find_stand_in();
-    return !lipc__is_stand_in_uid(&stand_in, f->stat.st_uid) || lipc__file_set_mode(f, f->stat.st_mode & 0777) >= 0;
-}
-
-/* ------------------------------------------ Removing ---------------------------------------------- */
-
-/* Renames a file, unless another file has the name that it is to get. */
-static int lipc__rename_to_free(int directory, const char *from, const char *to) {
-    struct stat st;
-#ifdef LIPC__PINS_FILES
-    if (syscall(SYS_renameat2, directory, from, directory, to, RENAME_NOREPLACE) == 0)
-        return 0;
-    if (errno == EEXIST)
-        return -1;
-#endif
-    if (linkat(directory, from, directory, to, 0) == 0)
-        return unlinkat(directory, from, 0);
-    if (errno == EEXIST || fstatat(directory, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
-        return -1;
-    return renameat(directory, from, directory, to); /* a file system without links */
-}
-
-/* Removes what has a name if it is that file. No system call removes a file only if it is a certain one, so it is first
- * given another name, which nobody else knows. If it turns out to be another file it gets its own name back, unless
- * that has been taken in the meantime: then it keeps the other. */
-static int lipc__file_remove(int directory, const char *leaf, const struct stat *file) {
-    char aside[PATH_MAX];
-    struct stat taken;
-    struct timespec now;
-    const char *slash = strrchr(leaf, '/');
-    int folder = slash == NULL ? 0 : (int)(slash - leaf) + 1;
-    if (SYS(fstatat(directory, leaf, &taken, AT_SYMLINK_NOFOLLOW)) < 0)
-        return errno == ENOENT ? 0 : lipc__error_from(errno);
-    if (!lipc__same_file(file, &taken))
-        return lipc__fault(LIPC_EADDRINUSE);
-    clock_gettime(CLOCK_REALTIME, &now);
-#ifdef __linux__
-    const long thread = syscall(SYS_gettid);
-#else
-    const long thread = 0;
-#endif
-    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%ld-%ld-%ld-%ld", folder, leaf, (long)getpid(), thread, (long)now.tv_sec,
-                   now.tv_nsec);
-    if (SYS(renameat(directory, leaf, directory, aside)) < 0)
-        return errno == ENOENT ? 0 : lipc__error_from(errno);
-    bool right = fstatat(directory, aside, &taken, AT_SYMLINK_NOFOLLOW) == 0 && lipc__same_file(file, &taken);
-    if (right && SYS(unlinkat(directory, aside, 0)) == 0)
-        return 0;
-    int r = right ? lipc__error_from(errno) : lipc__fault(LIPC_EADDRINUSE);
-    (void)SYS(lipc__rename_to_free(directory, aside, leaf));
-    return r;
-}
+/* A listener's socket file, and the lock file beside it. */
+typedef struct lipc__socket_file {
+    int directory;   /* of both files, held open since the process may change its own; -1: there are no files */
+    int lock;        /* the descriptor that holds the lock; -1: there is none */
+    bool unlinks;    /* whether both are removed on close; only ever set if we made the socket file */
+    lipc__file file; /* the socket file that we made */
+    char leaf[LIPC__PATH_ROOM];
+    char lock_leaf[LIPC__PATH_ROOM + sizeof LIPC__LOCK_SUFFIX];
+} lipc__socket_file;
 
 /* ------------------------------------------- Alive ------------------------------------------------ */
 
@@ -270,14 +98,14 @@ static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *addres
 }
 
 /* Removes what a dead server left behind. Whatever else is there keeps the name: LIPC_EADDRINUSE. */
-static int lipc__reclaim(int directory, const char *leaf, const lipc__address *address, socklen_t length) {
+static int lipc__reclaim(const lipc__socket_file *s, const lipc__address *address, socklen_t length) {
     lipc__file f;
-    int r = lipc__file_open(directory, leaf, &f);
+    int r = lipc__file_open(s->directory, s->leaf, &f);
     if (r < 0)
         return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
     /* Within bind(2) the file is there before the socket can be found by it, but the directory stays locked until then
      * (Linux: unix_bind_bsd(), net/unix/af_unix.c). This changes nothing, and waits for that lock. */
-    renameat(directory, leaf, directory, leaf);
+    renameat(s->directory, s->leaf, s->directory, s->leaf);
     if (S_ISSOCK(f.stat.st_mode) && lipc__file_is_own(&f))
         r = lipc__remove_dead_writable(&f, address, length);
     else
@@ -286,57 +114,10 @@ static int lipc__reclaim(int directory, const char *leaf, const lipc__address *a
     return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
 }
 
-/* ------------------------------------------ Making ------------------------------------------------ */
-
-/* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket
- * the kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from
- * it. */
-static bool lipc__is_made(const struct stat *file, int fd) {
-    bool right = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
-    int bound = right && fd >= 0 ? lipc__bound_to(fd, file) : -1;
-    return right && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
-}
-
-/* Looks at the file that was made, and gives it its mode. LIPC_ENOENT: another has its name by now. */
-static int lipc__look_at_made(int directory, const char *leaf, const struct stat *made, mode_t mode, lipc__file *ret_file) {
-    lipc__file f;
-    struct stat now;
-    int r = lipc__file_open(directory, leaf, &f);
-    if (r < 0)
-        return r;
-    if (!lipc__same_file(made, &f.stat)) {
-        r = lipc__fault(LIPC_ENOENT);
-    } else if ((f.stat.st_mode & 0777) != mode) {
-        r = lipc__file_set_mode(&f, mode);
-        if (r >= 0 && SYS(fstatat(directory, leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
-            r = lipc__error_from(errno);
-        if (r >= 0 && !lipc__same_file(made, &now))
-            r = lipc__fault(LIPC_ENOENT);
-    }
-    if (r < 0)
-        lipc__file_close(&f);
-    else
-        *ret_file = f;
-    return r;
-}
-
-/* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place
- * is left alone, and is the error taken. */
-static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
-    struct stat made;
-    int r = SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0 ? lipc__error_from(errno) : 0;
-    if (r == 0 && !lipc__is_made(&made, fd))
-        return lipc__fault(taken);
-    if (r == 0)
-        r = lipc__look_at_made(directory, leaf, &made, mode, ret_file);
-    if (r < 0 && fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__is_made(&made, fd))
-        lipc__file_remove(directory, leaf, &made);
-    return lipc_error_code(r) == LIPC_ENOENT ? lipc__fault(taken) : r;
-}
+/* ----------------------------------------- Claiming ----------------------------------------------- */
 
 /* Binds fd to a file of that mode, whatever the umask; the mode of a stream's is right before anybody can connect. */
-static int lipc__bind_file(int fd, const lipc__address *address, socklen_t length, int directory, const char *leaf,
-                           mode_t mode, lipc__file *ret_file) {
+static int lipc__bind_file(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length, mode_t mode) {
     char path[LIPC__PATH_ROOM];
     struct stat made;
 #ifdef LIPC__MODE_BEFORE_BIND
@@ -345,9 +126,73 @@ static int lipc__bind_file(int fd, const lipc__address *address, socklen_t lengt
 #endif
     if (SYS(bind(fd, &address->header, length)) < 0)
         return lipc__error_from(errno);
-    int r = lipc__complete(directory, leaf, fd, mode, LIPC_EADDRINUSE, ret_file);
+    int r = lipc__complete(s->directory, s->leaf, fd, mode, LIPC_EADDRINUSE, &s->file);
     lipc__path_of(address, length, path);
     if (r < 0 && fstatat(AT_FDCWD, path, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__bound_to(fd, &made) > 0)
         lipc__file_remove(AT_FDCWD, path, &made); /* the path led to another directory when it was bound */
     return r;
+}
+
+/* Opens the directory of the socket file, and notes the names of the files in it. */
+static int lipc__locate(lipc__socket_file *s, const lipc__address *address, socklen_t length) {
+    char path[LIPC__PATH_ROOM];
+    lipc__path_of(address, length, path);
+    char *slash = strrchr(path, '/');
+    const char *leaf = slash == NULL ? path : slash + 1;
+    if (*leaf == '\0')
+        return lipc__fault(LIPC_ENAME);
+    (void)snprintf(s->leaf, sizeof s->leaf, "%s", leaf);
+    (void)snprintf(s->lock_leaf, sizeof s->lock_leaf, "%s%s", leaf, LIPC__LOCK_SUFFIX);
+    if (slash != NULL)
+        slash[slash == path] = '\0'; /* the root keeps its slash */
+    const char *directory = slash == NULL ? "." : path;
+    do
+        s->directory = SYS(open(directory, LIPC__O_DIRECTORY | O_DIRECTORY | O_CLOEXEC));
+    while (s->directory < 0 && errno == EINTR);
+    return s->directory < 0 ? lipc__error_from(errno) : 0;
+}
+
+/* Takes the name and binds fd to it, under the lock. lipc__socket_file_close() is due in either case. */
+static int lipc__claim(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length, mode_t mode) {
+    int r = lipc__locate(s, address, length);
+    if (r < 0)
+        return r;
+    bool made = false;
+    int lock = lipc__lock(s->directory, s->lock_leaf, &made);
+    if (lock < 0) {
+        /* bind(2) too reports a file in the way before it reports a directory that cannot be written. */
+        struct stat file;
+        bool in_the_way = lipc_error_code(lock) == LIPC_EACCES &&
+                          fstatat(s->directory, s->leaf, &file, AT_SYMLINK_NOFOLLOW) == 0;
+        return in_the_way ? lipc__fault(LIPC_EADDRINUSE) : lock;
+    }
+    r = lipc__reclaim(s, address, length);
+    if (r >= 0)
+        r = lipc__bind_file(s, fd, address, length, mode);
+    if (r < 0) {
+        lipc__unlock(s->directory, s->lock_leaf, lock, made);
+        return r;
+    }
+    s->lock = lock;
+    s->unlinks = true;
+    return 0;
+}
+
+static void lipc__socket_file_init(lipc__socket_file *s) {
+    s->directory = s->lock = s->file.pin = -1;
+}
+
+/* Removes the socket file, if it is to be removed. */
+static void lipc__socket_file_remove(lipc__socket_file *s) {
+    if (s->unlinks)
+        lipc__file_remove(s->directory, s->leaf, &s->file.stat);
+    lipc__file_close(&s->file);
+}
+
+/* Gives up the lock: the name is free. */
+static void lipc__socket_file_close(lipc__socket_file *s) {
+    if (s->lock >= 0)
+        lipc__unlock(s->directory, s->lock_leaf, s->lock, s->unlinks);
+    if (s->directory >= 0)
+        close(s->directory);
 }

@@ -1,0 +1,231 @@
+/* Files that are made, looked at, changed and removed where others may do the same at any moment. */
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#define LIPC__PINS_FILES 1
+
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452 /* include/uapi/asm-generic/unistd.h, Linux 6.6 */
+#endif
+#ifndef AT_EMPTY_PATH
+#define AT_EMPTY_PATH 0x1000 /* include/uapi/linux/fcntl.h */
+#endif
+#ifndef RENAME_NOREPLACE
+#define RENAME_NOREPLACE 1 /* include/uapi/linux/fs.h */
+#endif
+#endif
+
+static bool lipc__same_file(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && (a->st_mode & S_IFMT) == (b->st_mode & S_IFMT);
+}
+
+static bool lipc__leads_to(const char *path, const struct stat *file, int flags) {
+    struct stat st;
+    return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
+}
+
+/* ------------------------------------- A file that was looked at ---------------------------------- */
+
+/* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its
+ * inode. */
+typedef struct lipc__file {
+    int directory; /* where it is; AT_FDCWD: leaf is a path */
+    const char *leaf;
+    int pin; /* -1: nothing holds it */
+    struct stat stat;
+} lipc__file;
+
+static int lipc__file_open(int directory, const char *leaf, lipc__file *ret_file) {
+    lipc__file f = {.directory = directory, .leaf = leaf, .pin = -1};
+#ifdef LIPC__PINS_FILES
+    do
+        f.pin = SYS(openat(directory, leaf, O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    while (f.pin < 0 && errno == EINTR);
+    if (f.pin < 0)
+        return lipc__error_from(errno);
+    if (SYS(fstat(f.pin, &f.stat)) < 0) {
+        int r = lipc__error_from(errno);
+        close(f.pin);
+        return r;
+    }
+#else
+    if (SYS(fstatat(directory, leaf, &f.stat, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+#endif
+    *ret_file = f;
+    return 0;
+}
+
+static void lipc__file_close(lipc__file *f) {
+    if (f->pin >= 0)
+        close(f->pin);
+    f->pin = -1;
+}
+
+/* ------------------------------------------- Modes ------------------------------------------------ */
+
+#ifdef LIPC__PINS_FILES
+
+/* The C library's fchmodat() takes AT_SYMLINK_NOFOLLOW only from glibc 2.32 on, and then needs /proc. */
+static int lipc__fchmodat2(int pin, mode_t mode) {
+    return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
+}
+
+/* A path to what a descriptor holds. Returns whether it leads there, as it does where there is /proc. The thread may have
+ * descriptors of its own, unshare(2). */
+static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
+    (void)snprintf(ret_path, size, "/proc/thread-self/fd/%d", f->pin);
+    return lipc__leads_to(ret_path, &f->stat, 0);
+}
+
+/* Whether nobody but this user and root can put another file in the place of one of ours. */
+static bool lipc__in_own_directory(const lipc__file *f) {
+    char parent[PATH_MAX] = ".";
+    const char *slash = strrchr(f->leaf, '/');
+    size_t length = slash == NULL || slash == f->leaf ? 1 : (size_t)(slash - f->leaf);
+    struct stat st;
+    if (length >= sizeof parent)
+        return false;
+    if (slash != NULL)
+        memcpy(parent, f->leaf, length);
+    if (fstatat(f->directory, parent, &st, 0) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
+        return false;
+    return (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX);
+}
+
+#endif
+
+/* Changes the mode of the file that was looked at, and of no other. */
+static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
+    int r;
+#ifdef LIPC__PINS_FILES
+    r = SYS(lipc__fchmodat2(f->pin, mode));
+    if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
+        char path[40];
+        if (lipc__pin_path(f, path, sizeof path))
+            r = SYS(chmod(path, mode));
+        else if (lipc__in_own_directory(f))
+            r = SYS(fchmodat(f->directory, f->leaf, mode, 0));
+        else
+            return lipc__fault(LIPC_EACCES);
+    }
+    if (r < 0)
+        return lipc__error_from(errno);
+    r = SYS(fstat(f->pin, &f->stat));
+#else
+    struct stat before = f->stat;
+    if (SYS(fchmodat(f->directory, f->leaf, mode, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    r = SYS(fstatat(f->directory, f->leaf, &f->stat, AT_SYMLINK_NOFOLLOW));
+    if (r == 0 && !lipc__same_file(&before, &f->stat))
+        return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
+#endif
+    if (r < 0)
+        return lipc__error_from(errno);
+    return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
+}
+
+/* Whether the file belongs to this user. Where the kernel reports several users as one, setting its mode to what it is
+ * shows that: only its owner can. */
+static bool lipc__file_is_own(lipc__file *f) {
+    if (f->stat.st_uid != geteuid())
+        return false;
+    lipc__stand_in stand_in = lipc__find_stand_in();
+    return !lipc__is_stand_in_uid(&stand_in, f->stat.st_uid) || lipc__file_set_mode(f, f->stat.st_mode & 0777) >= 0;
+}
+
+/* ------------------------------------------ Removing ---------------------------------------------- */
+
+/* Renames a file, unless another file has the name that it is to get. */
+static int lipc__rename_to_free(int directory, const char *from, const char *to) {
+    struct stat st;
+#ifdef LIPC__PINS_FILES
+    if (syscall(SYS_renameat2, directory, from, directory, to, RENAME_NOREPLACE) == 0)
+        return 0;
+    if (errno == EEXIST)
+        return -1;
+#endif
+    if (linkat(directory, from, directory, to, 0) == 0)
+        return unlinkat(directory, from, 0);
+    if (errno == EEXIST || fstatat(directory, to, &st, AT_SYMLINK_NOFOLLOW) == 0)
+        return -1;
+    return renameat(directory, from, directory, to); /* a file system without links */
+}
+
+/* Removes what has a name if it is that file. No system call removes a file only if it is a certain one, so it is first
+ * given another name, which nobody else knows. If it turns out to be another file it gets its own name back, unless
+ * that has been taken in the meantime: then it keeps the other. */
+static int lipc__file_remove(int directory, const char *leaf, const struct stat *file) {
+    char aside[PATH_MAX];
+    struct stat taken;
+    struct timespec now;
+    const char *slash = strrchr(leaf, '/');
+    int folder = slash == NULL ? 0 : (int)(slash - leaf) + 1;
+    if (SYS(fstatat(directory, leaf, &taken, AT_SYMLINK_NOFOLLOW)) < 0)
+        return errno == ENOENT ? 0 : lipc__error_from(errno);
+    if (!lipc__same_file(file, &taken))
+        return lipc__fault(LIPC_EADDRINUSE);
+    clock_gettime(CLOCK_REALTIME, &now);
+#ifdef __linux__
+    const long thread = syscall(SYS_gettid);
+#else
+    const long thread = 0;
+#endif
+    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%ld-%ld-%ld-%ld", folder, leaf, (long)getpid(), thread, (long)now.tv_sec,
+                   now.tv_nsec);
+    if (SYS(renameat(directory, leaf, directory, aside)) < 0)
+        return errno == ENOENT ? 0 : lipc__error_from(errno);
+    bool right = fstatat(directory, aside, &taken, AT_SYMLINK_NOFOLLOW) == 0 && lipc__same_file(file, &taken);
+    if (right && SYS(unlinkat(directory, aside, 0)) == 0)
+        return 0;
+    int r = right ? lipc__error_from(errno) : lipc__fault(LIPC_EADDRINUSE);
+    (void)SYS(lipc__rename_to_free(directory, aside, leaf));
+    return r;
+}
+
+/* ------------------------------------------ Making ------------------------------------------------ */
+
+/* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket
+ * the kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from
+ * it. */
+static bool lipc__is_made(const struct stat *file, int fd) {
+    bool right = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
+    int bound = right && fd >= 0 ? lipc__bound_to(fd, file) : -1;
+    return right && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
+}
+
+/* Looks at the file that was made, and gives it its mode. LIPC_ENOENT: another has its name by now. */
+static int lipc__look_at_made(int directory, const char *leaf, const struct stat *made, mode_t mode, lipc__file *ret_file) {
+    lipc__file f;
+    struct stat now;
+    int r = lipc__file_open(directory, leaf, &f);
+    if (r < 0)
+        return r;
+    if (!lipc__same_file(made, &f.stat)) {
+        r = lipc__fault(LIPC_ENOENT);
+    } else if ((f.stat.st_mode & 0777) != mode) {
+        r = lipc__file_set_mode(&f, mode);
+        if (r >= 0 && SYS(fstatat(directory, leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
+            r = lipc__error_from(errno);
+        if (r >= 0 && !lipc__same_file(made, &now))
+            r = lipc__fault(LIPC_ENOENT);
+    }
+    if (r < 0)
+        lipc__file_close(&f);
+    else
+        *ret_file = f;
+    return r;
+}
+
+/* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place
+ * is left alone, and is the error taken. */
+static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
+    struct stat made;
+    int r = SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0 ? lipc__error_from(errno) : 0;
+    if (r == 0 && !lipc__is_made(&made, fd))
+        return lipc__fault(taken);
+    if (r == 0)
+        r = lipc__look_at_made(directory, leaf, &made, mode, ret_file);
+    if (r < 0 && fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__is_made(&made, fd))
+        lipc__file_remove(directory, leaf, &made);
+    return lipc_error_code(r) == LIPC_ENOENT ? lipc__fault(taken) : r;
+}
