@@ -78,6 +78,13 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
     return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }
 
+int lipc_set_pass_credentials(lipc_handle handle, int on) {
+    DWORD flags;
+    (void)on;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
+}
+
 /* Whom this thread acts as: NULL for the process itself. */
 static int lipc__acting_as(HANDLE *ret_token) {
     *ret_token = NULL;

@@ -31,3 +31,11 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
     *ret_write = (lipc_handle)writer;
     return 0;
 }
+
+int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    return lipc_readv(handle, buffers, count, timeout_ms);
+}
+
+int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    return lipc_writev(handle, buffers, count, timeout_ms);
+}

@@ -35,18 +35,6 @@ int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count,
     return total;
 }
 
-/* How much of so many bytes one system call writes. A stream is written in pieces that its buffer can take, so that
- * what is counted when the time runs out is nearly all that was written; what goes to a pipe of messages is one. */
-static size_t lipc__piece(HANDLE handle, size_t size) {
-    enum { SMALL = 4096 };
-    lipc__pipe_local_information information;
-    if (size <= SMALL || lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information) < 0 ||
-        information.type == 1) /* FILE_PIPE_MESSAGE_TYPE */
-        return size;
-    size_t quota = lipc__quota(&information, LIPC_WRITE);
-    return min(size, max(quota, SMALL));
-}
-
 /* Writes all, behind *done bytes that have been written, to which it adds. */
 static int lipc__write(HANDLE handle, const char *data, size_t size, lipc__deadline *deadline, size_t *done) {
     for (size_t piece = lipc__piece(handle, size); size > 0;) {
@@ -89,14 +77,6 @@ int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count
     if (r >= 0)
         r = lipc__write((HANDLE)handle, gathered, used, &deadline, &done);
     return done > 0 ? (int64_t)done : r;
-}
-
-int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
-    return lipc_readv(handle, buffers, count, timeout_ms);
-}
-
-int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
-    return lipc_writev(handle, buffers, count, timeout_ms);
 }
 
 int lipc_shutdown(lipc_handle handle, int direction) {
