@@ -1,4 +1,4 @@
-//go:build cgo && unix
+//go:build unix
 
 package ipc
 
@@ -6,14 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/lipc/ipc/internal/core"
 )
 
 // take sorts the descriptors that a service manager passed.
 func (a *Activation) take(lc *ListenConfig) error {
-	found, r := coreActivation()
+	found, r := core.Activation()
 	if r < 0 {
 		return fmt.Errorf("LISTEN_PID=%q, LISTEN_FDS=%q, LISTEN_FDNAMES=%q: %w", os.Getenv("LISTEN_PID"),
-			os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), r.err())
+			os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), r.Err())
 	}
 	var taken []io.Closer
 	for _, f := range found {
@@ -23,50 +25,48 @@ func (a *Activation) take(lc *ListenConfig) error {
 				one.Close()
 			}
 			for _, f := range found {
-				f.restore()
+				f.Restore()
 			}
-			return fmt.Errorf("descriptor %d, %q: %w", f.handle, f.name, err)
+			return fmt.Errorf("descriptor %d, %q: %w", f.Handle, f.Name, err)
 		}
 		taken = append(taken, one)
 	}
 	for _, f := range found {
-		coreClose(f.handle)
+		core.Close(f.Handle)
 	}
 	return nil
 }
 
 // adopt makes what it is of a duplicate of a descriptor.
-func (a *Activation) adopt(f activated, lc *ListenConfig) (io.Closer, error) {
-	handle, r := coreDuplicate(f.handle)
+func (a *Activation) adopt(f core.Activated, lc *ListenConfig) (io.Closer, error) {
+	handle, r := core.Duplicate(f.Handle)
 	if r < 0 {
-		return nil, r.err()
+		return nil, r.Err()
 	}
-	switch f.kind {
-	case kindStream | kindListener:
+	switch f.Kind {
+	case core.KindStream | core.KindListener:
 		l := new(Listener)
-		a.Listeners[f.name] = append(a.Listeners[f.name], l)
+		a.Listeners[f.Name] = append(a.Listeners[f.Name], l)
 		return l, l.adoptHandle(handle, lc)
-	case kindMessage | kindListener:
+	case core.KindMessage | core.KindListener:
 		l := new(MessageListener)
-		a.MessageListeners[f.name] = append(a.MessageListeners[f.name], l)
+		a.MessageListeners[f.Name] = append(a.MessageListeners[f.Name], l)
 		return l, l.adoptHandle(handle, lc)
-	case kindDatagram:
+	case core.KindDatagram:
 		c := newDatagramConn()
-		a.Datagrams[f.name] = append(a.Datagrams[f.name], c)
-		err := adoptHandle(&c.conn, handle, f.kind)
-		c.end.limitSpin(lc.Spin) // not before, since others may have the socket, too
+		a.Datagrams[f.Name] = append(a.Datagrams[f.Name], c)
+		err := c.adoptHandle(handle, f.Kind)
+		c.end.SetSpin(lc.Spin) // not before, since others may have the socket, too
 		c.maxMessage.Store(int64(lc.MaxMessage))
 		return c, err
 	default:
-		file := os.NewFile(handle, f.name)
-		a.Files[f.name] = append(a.Files[f.name], file)
+		file := os.NewFile(handle, f.Name)
+		a.Files[f.Name] = append(a.Files[f.Name], file)
 		return file, nil
 	}
 }
 
 func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
-	name, err := l.acceptor.adoptHandle(handle, lc)
-	l.name = &name
 	l.configure(lc)
-	return err
+	return l.adopted(l.acceptor.AdoptHandle(handle, lc.Mode))
 }

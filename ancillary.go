@@ -1,10 +1,10 @@
-//go:build cgo
-
 package ipc
 
 import (
-	"fmt"
+	"bytes"
 	"os"
+
+	"github.com/lipc/ipc/internal/core"
 )
 
 // A Message is a payload and what travels with it: open files above all. It goes over connections of bytes, messages
@@ -48,25 +48,60 @@ type ControlData struct {
 	Data        []byte
 }
 
-// size returns the size of the payload.
-func (m *Message) size() int {
-	size := 0
-	for _, b := range m.Buffers {
-		size += len(b)
-	}
-	return size
-}
-
 // check finds what no system can send or receive.
 func (m *Message) check() error {
 	const maxBuffers = 1024 // IOV_MAX of every system
 	switch {
 	case len(m.Buffers) > maxBuffers:
-		return &optionError{fmt.Sprintf("%d buffers, at most %d in one message", len(m.Buffers), maxBuffers)}
+		return core.Invalidf("%d buffers, at most %d in one message", len(m.Buffers), maxBuffers)
 	case m.MaxFiles < 0:
-		return &optionError{"negative MaxFiles"}
+		return core.Invalidf("negative MaxFiles")
 	}
 	return nil
+}
+
+// fill adds what m sends beside its payload and files.
+func (m *Message) fill(a *core.Ancillary) error {
+	if m.Credentials != nil {
+		if err := a.SetCredentials(core.Credentials(*m.Credentials)); err != nil {
+			return err
+		}
+	}
+	if m.Peer != (Name{}) {
+		if err := a.SetPeer(m.Peer.name); err != nil {
+			return err
+		}
+	}
+	for _, c := range m.Control {
+		if err := a.AddControl(c.Level, c.Type, c.Data); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// forget makes m one that nothing has come with.
+func (m *Message) forget() {
+	m.Files, m.PIDFD, m.Control, m.Peer = m.Files[:0], nil, m.Control[:0], Name{}
+	if m.Credentials != nil {
+		*m.Credentials = Credentials{PID: -1, UID: -1, GID: -1}
+	}
+}
+
+// take takes what came beside the payload.
+func (m *Message) take(a *core.Ancillary) {
+	if m.Credentials != nil {
+		*m.Credentials = Credentials(a.Credentials())
+	}
+	for _, handle := range a.Handles() {
+		m.Files = append(m.Files, os.NewFile(handle, "ipc: received"))
+	}
+	if pidfd, came := a.PIDFD(); came {
+		m.PIDFD = os.NewFile(pidfd, "ipc: pidfd")
+	}
+	a.Control(func(level, typ int, data []byte) {
+		m.Control = append(m.Control, ControlData{level, typ, bytes.Clone(data)})
+	})
 }
 
 // SendMessage sends a message, and returns the size of the payload that was sent. On a connection of bytes an error can
@@ -77,9 +112,12 @@ func (m *Message) check() error {
 // On Windows nothing but a payload can be sent ([errors.ErrUnsupported]), and nothing else is received; for files there are
 // GiveFile and TakeFile.
 func (c *conn) SendMessage(m *Message) (int, error) {
-	n, err := c.end.sendMessage(m)
+	err, n := m.check(), 0
+	if err == nil {
+		n, err = c.end.SendMessage(m.Buffers, m.Files, m.fill)
+	}
 	addr := m.Peer
-	if addr.types == 0 {
+	if addr == (Name{}) {
 		addr = c.peer()
 	}
 	return n, opError("write", c.localName(), addr, err)
@@ -90,9 +128,15 @@ func (c *conn) SendMessage(m *Message) (int, error) {
 // an error there is nothing in m but, with [ErrTruncated] and [ErrFilesLost], the payload and who sent it: files that came
 // are closed. The end is [io.EOF].
 func (c *conn) ReceiveMessage(m *Message) (int, error) {
-	n, err := c.end.receiveMessage(m)
-	if !c.addressed { // Linux tells the name of the whole connection's peer
-		m.Peer = Name{}
+	m.forget()
+	err, n := m.check(), 0
+	if err == nil {
+		n, err = c.end.ReceiveMessage(m.Buffers, m.MaxFiles, func(a *core.Ancillary) {
+			m.take(a)
+			if c.senders != nil { // otherwise Linux reports the name of the whole connection's peer
+				m.Peer = c.senders.named(a.Peer()).name
+			}
+		})
 	}
 	return c.readResult(n, err)
 }
@@ -118,20 +162,20 @@ func (c *conn) ReceiveFiles(b []byte, files []*os.File) (n, nfiles int, err erro
 // call on. Linux: SO_PASSCRED, which a [MessageConn] always has set. FreeBSD: LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS.
 // Elsewhere the error is [errors.ErrUnsupported].
 func (c *conn) SetPassCredentials(on bool) error {
-	return c.opError("set", c.end.setPassCredentials(on))
+	return c.opError("set", c.end.SetPassCredentials(on))
 }
 
 // SetPassPIDFD says whether messages are to come with a pidfd of their sender, from those sent after this call on. Linux
 // 6.5 and later, SO_PASSPIDFD; elsewhere the error is [errors.ErrUnsupported].
-func (c *conn) SetPassPIDFD(on bool) error { return c.opError("set", c.end.setPassPIDFD(on)) }
+func (c *conn) SetPassPIDFD(on bool) error { return c.opError("set", c.end.SetPassPIDFD(on)) }
 
 // SetPassCredentials is [Conn.SetPassCredentials] for the connections that are accepted from now on, whenever they
 // connected.
 func (l *listener) SetPassCredentials(on bool) error {
-	return l.opError("set", l.acceptor.end.setPassCredentials(on))
+	return l.opError("set", l.acceptor.SetPassCredentials(on))
 }
 
 // SetPassPIDFD is [Conn.SetPassPIDFD] for the connections that are accepted from now on, whenever they connected.
 func (l *listener) SetPassPIDFD(on bool) error {
-	return l.opError("set", l.acceptor.end.setPassPIDFD(on))
+	return l.opError("set", l.acceptor.SetPassPIDFD(on))
 }

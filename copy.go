@@ -1,5 +1,3 @@
-//go:build cgo
-
 package ipc
 
 // Copying by way of io.Copy, which asks the reader for a WriterTo, and then the writer for a ReaderFrom. Between the
@@ -9,7 +7,8 @@ import (
 	"io"
 	"math"
 	"os"
-	"sync"
+
+	"github.com/lipc/ipc/internal/poll"
 )
 
 var (
@@ -34,15 +33,25 @@ var (
 //
 // Errors are those of Write and of r.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
-	if err := c.end.usable(); err != nil {
+	if err := c.end.Usable(); err != nil {
 		return 0, c.opError("write", err)
 	}
-	n, done, err := c.readFromSystem(r)
+	source, limit := r, int64(math.MaxInt64)
+	limited, _ := r.(*io.LimitedReader)
+	if limited != nil {
+		source, limit = limited.R, limited.N
+	}
+	if from, ok := source.(*Conn); ok {
+		source = stream{from}
+	}
+	n, done, err := poll.CopyFrom(stream{c}, source, limit)
+	if limited != nil {
+		limited.N -= n
+	}
 	if done {
 		return n, err
 	}
-	rest, err := io.Copy(connWriter{c}, r)
-	return n + rest, err
+	return io.Copy(stream{c}, r)
 }
 
 // WriteTo writes to w what can be read until the end, which is no error; it returns how many bytes were written.
@@ -53,89 +62,15 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 // Errors are those of Read and of w. Files that come with the bytes are closed, as Read does.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if file, ok := w.(*os.File); ok {
-		return newFileCopier(c, file).run(math.MaxInt64)
+		return poll.CopyToFile(stream{c}, file)
 	}
-	return io.Copy(w, connReader{c})
+	return io.Copy(w, stream{c})
 }
 
-// A copier copies from a connection or a file to another. Each part goes through a buffer, which is small as long as
-// little comes: there may be many copies, and most of them wait. Where a part fills the larger buffer there is more,
-// which bulk moves with less work for each byte.
-type copier struct {
-	from      io.Reader
-	to        io.Writer
-	buffers   *sync.Pool                          // for the next part
-	much      bool                                // there is, and bulk is to move it
-	bulk      func(most int64) (n int, err error) // 0: a step has to do it
-	unwritten int64                               // what was read when it could not be written
-}
+// A stream is what a connection is without its ReadFrom and WriteTo, for copies.
+type stream struct{ conn *Conn }
 
-// What goes to a file goes there by system calls that take long for few bytes.
-const (
-	smallBuffer  = 4 << 10
-	mediumBuffer = 32 << 10
-	largeBuffer  = 512 << 10
-)
-
-var (
-	smallBuffers  = newBuffers(smallBuffer)
-	mediumBuffers = newBuffers(mediumBuffer)
-	largeBuffers  = newBuffers(largeBuffer)
-)
-
-func newBuffers(size int) *sync.Pool {
-	return &sync.Pool{New: func() any { b := make([]byte, size); return &b }}
-}
-
-// newFileCopier makes a copier to a file.
-func newFileCopier(from *Conn, to io.Writer) *copier {
-	c := &copier{from: from, to: to, buffers: smallBuffers}
-	c.bulk = func(most int64) (int, error) { return c.step(largeBuffers, from.readAtHand, most) }
-	return c
-}
-
-// run copies until the end, at most so many bytes.
-func (c *copier) run(limit int64) (written int64, err error) {
-	for written < limit && err == nil {
-		n := 0
-		if c.much {
-			n, err = c.bulk(limit - written)
-		}
-		if n == 0 && err == nil {
-			n, err = c.step(c.buffers, c.from.Read, limit-written)
-		}
-		written += int64(n)
-		c.much = n >= mediumBuffer
-		c.buffers = smallBuffers
-		if n >= smallBuffer {
-			c.buffers = mediumBuffers
-		}
-	}
-	if err == io.EOF {
-		err = nil
-	}
-	return written, err
-}
-
-// step writes what one read gives, through one of the buffers.
-func (c *copier) step(buffers *sync.Pool, read func(b []byte) (int, error), most int64) (written int, err error) {
-	buffer := buffers.Get().(*[]byte)
-	defer buffers.Put(buffer)
-	b := (*buffer)[:min(most, int64(len(*buffer)))]
-	n, err := read(b)
-	if n == 0 || err != nil {
-		return 0, err
-	}
-	written, err = c.to.Write(b[:n])
-	c.unwritten = int64(n - written)
-	return written, err
-}
-
-// A connWriter is what a connection is without its ReadFrom, a connReader what it is without its WriteTo.
-type (
-	connWriter struct{ conn *Conn }
-	connReader struct{ conn *Conn }
-)
-
-func (w connWriter) Write(b []byte) (int, error) { return w.conn.Write(b) }
-func (r connReader) Read(b []byte) (int, error)  { return r.conn.Read(b) }
+func (s stream) Read(b []byte) (int, error)  { return s.conn.Read(b) }
+func (s stream) Write(b []byte) (int, error) { return s.conn.Write(b) }
+func (s stream) Endpoint() *poll.Endpoint    { return &s.conn.end }
+func (s stream) WriteError(err error) error  { return s.conn.opError("write", err) }

@@ -1,12 +1,12 @@
-//go:build cgo
-
 package ipc
 
 import (
 	"context"
-	"fmt"
 	"net"
 	"os"
+
+	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/internal/poll"
 )
 
 // A DatagramConn is a socket of datagrams, SOCK_DGRAM: messages that go from socket to socket, are kept whole and in
@@ -28,7 +28,7 @@ var (
 
 func newDatagramConn() *DatagramConn {
 	c := new(DatagramConn)
-	c.addressed = true
+	c.senders = new(senders)
 	return c
 }
 
@@ -50,7 +50,7 @@ func (c *DatagramConn) Write(b []byte) (int, error) {
 // [syscall.ECONNREFUSED], a receiver that this user may not
 // write to, or that is connected to another peer, [fs.ErrPermission].
 func (c *DatagramConn) SendTo(b []byte, peer Name) error {
-	if err := c.end.sendTo(b, peer); err != nil {
+	if err := c.end.SendTo(b, peer.name); err != nil {
 		return opError("write", c.localName(), peer, err)
 	}
 	return nil
@@ -59,9 +59,8 @@ func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 // ReceiveFrom is Receive, and returns who sent the datagram: the zero Name if the sender is bound to none
 // and cannot be answered. It is there with [ErrTruncated], too.
 func (c *DatagramConn) ReceiveFrom(b []byte) (int, Name, error) {
-	n, peer, err := c.end.receiveFrom(b)
-	n, err = c.readResult(n, err)
-	return n, peer.name, err
+	n, from, err := c.receiveFrom(b)
+	return n, from.name, err
 }
 
 // WriteTo is [DatagramConn.SendTo], for [net.PacketConn]. addr may be a [Name] or a [*net.UnixAddr].
@@ -75,7 +74,7 @@ func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 			peer = nameOf(addr.Name)
 		}
 	default:
-		return 0, c.opError("write", &optionError{fmt.Sprintf("address is a %T, neither a Name nor a *net.UnixAddr", addr)})
+		return 0, c.opError("write", core.Invalidf("address is a %T, neither a Name nor a *net.UnixAddr", addr))
 	}
 	if err := c.SendTo(b, peer); err != nil {
 		return 0, err
@@ -85,20 +84,43 @@ func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 
 // ReadFrom is [DatagramConn.ReceiveFrom], for [net.PacketConn]. The address is a [Name].
 func (c *DatagramConn) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, peer, err := c.end.receiveFrom(b)
-	n, err = c.readResult(n, err)
-	return n, peer.addr, err
+	n, from, err := c.receiveFrom(b)
+	return n, from.addr, err
 }
 
-// A datagramPeer is a name, and the same as an address, so that making one of the other does not allocate each time.
-type datagramPeer struct {
+func (c *DatagramConn) receiveFrom(b []byte) (n int, from sender, err error) {
+	n, err = c.end.ReceiveFrom(b, func(name *core.SocketName) { from = c.senders.named(name) })
+	n, err = c.readResult(n, err)
+	return n, from, err
+}
+
+// A sender is a name, and the same as an address, so that making one of the other does not allocate each time.
+type sender struct {
 	name Name
 	addr net.Addr
 }
 
+// senders remembers some, so that hearing of them again allocates nothing. It is for a goroutine that receives, of which
+// there is one at a time.
+type senders struct{ known map[string]sender }
+
+func (s *senders) named(name *core.SocketName) sender {
+	const most = 256
+	if known, found := s.known[string(name.Bytes())]; found {
+		return known
+	}
+	if s.known == nil || len(s.known) == most {
+		s.known = map[string]sender{}
+	}
+	found := sender{name: publicName(name.Name())}
+	found.addr = found.name
+	s.known[string(name.Bytes())] = found
+	return found
+}
+
 // Connect makes peer the one that Send and Write go to, and the only one that is received from; the zero Name undoes it.
 func (c *DatagramConn) Connect(peer Name) error {
-	if err := c.end.connectDatagram(peer); err != nil {
+	if err := c.end.ConnectDatagram(peer.name); err != nil {
 		return opError("connect", c.localName(), peer, err)
 	}
 	c.setPeer(peer)
@@ -107,7 +129,7 @@ func (c *DatagramConn) Connect(peer Name) error {
 
 // SetUnlinkOnClose says whether Close removes the socket file and its lock file. It does by default if
 // [ListenConfig.ListenDatagram] made them.
-func (c *DatagramConn) SetUnlinkOnClose(unlink bool) { c.end.setUnlinkOnClose(unlink) }
+func (c *DatagramConn) SetUnlinkOnClose(unlink bool) { c.end.SetUnlinkOnClose(unlink) }
 
 // ListenDatagram returns a socket that is bound to a name, and receives from everybody who may write to its socket
 // file; what [ListenConfig.Listen] says of that file holds here, too. Backlog means nothing. Names of Linux's abstract
@@ -117,14 +139,14 @@ func (c *DatagramConn) SetUnlinkOnClose(unlink bool) { c.end.setUnlinkOnClose(un
 func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
 	c.local = &name
-	c.end.limitSpin(lc.Spin)
+	c.end.SetSpin(lc.Spin)
 	c.maxMessage.Store(int64(lc.MaxMessage))
 	err := ctx.Err()
 	if err == nil {
 		err = lc.check()
 	}
 	if err == nil {
-		err = c.end.listenDatagram(name, lc)
+		err = c.end.ListenDatagram(name.name, lc.options())
 	}
 	if err != nil {
 		return nil, opError("listen", Name{}, name, err)
@@ -141,7 +163,7 @@ func ListenDatagram(name Name) (*DatagramConn, error) {
 // [ListenDatagram] and [DatagramConn.Connect]. It never waits. The errors are those of [DatagramConn.SendTo].
 func DialDatagram(name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
-	if busy, err := c.end.connect(context.Background(), name, kindDatagram, nil); busy || err != nil {
+	if err := c.end.Connect(context.Background(), name.name, core.KindDatagram, nil); err != nil {
 		return nil, opError("dial", Name{}, name, err)
 	}
 	c.setPeer(name)
@@ -151,7 +173,7 @@ func DialDatagram(name Name) (*DatagramConn, error) {
 // OpenDatagram returns a socket that is neither bound nor connected: it sends with [DatagramConn.SendTo].
 func OpenDatagram() (*DatagramConn, error) {
 	c := newDatagramConn()
-	if err := c.end.openDatagram(); err != nil {
+	if err := c.end.OpenDatagram(); err != nil {
 		return nil, opError("open", Name{}, Name{}, err)
 	}
 	return c, nil
@@ -160,7 +182,7 @@ func OpenDatagram() (*DatagramConn, error) {
 // DatagramPair returns two sockets, each connected to the other.
 func DatagramPair() (*DatagramConn, *DatagramConn, error) {
 	a, b := newDatagramConn(), newDatagramConn()
-	if err := openPair(&a.end, &b.end, kindDatagram); err != nil {
+	if err := poll.Pair(&a.end, &b.end, core.KindDatagram); err != nil {
 		return nil, nil, opError("pair", Name{}, Name{}, err)
 	}
 	return a, b, nil
@@ -169,7 +191,7 @@ func DatagramPair() (*DatagramConn, *DatagramConn, error) {
 // FileDatagramConn is [FileConn] for a SOCK_DGRAM socket, bound or not, connected or not.
 func FileDatagramConn(f *os.File) (*DatagramConn, error) {
 	c := newDatagramConn()
-	if err := adoptConn(&c.conn, f, kindDatagram); err != nil {
+	if err := c.adopt(f, core.KindDatagram); err != nil {
 		return nil, opError("file", Name{}, Name{}, err)
 	}
 	return c, nil

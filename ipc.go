@@ -1,47 +1,12 @@
-//go:build cgo
-
-// Package ipc lets programs on one machine talk to each other: over Unix domain sockets on Linux, macOS and the BSDs, over
-// named pipes on Windows. It is a thin layer over the C library lipc, whose sources it carries and compiles; it needs cgo
-// and a C compiler.
-//
-// A server listens on a [Name], a client dials it:
-//
-//	l, err := ipc.Listen(ipc.Namespaced("greeter"))
-//	…
-//	c, err := ipc.Dial(ctx, ipc.Namespaced("greeter"))
-//
-// [Conn] is a [net.Conn] and [Listener] a [net.Listener], so that net/http, net/rpc, crypto/tls and the like run on
-// them, and the other side may be any program that opens a Unix domain socket, or a named pipe.
-//
-// Beyond bytes there are messages ([MessageConn]), datagrams ([DatagramConn]), and open files, credentials and other data
-// that travel with any of them ([Message]). [Pipe] and [OpenFIFOReader] make pipes whose deadlines work, and [Activated]
-// returns the sockets that a service manager passed.
-//
-// What is promised on every system:
-//
-//   - A listener is its owner's alone unless [ListenConfig].Mode says otherwise.
-//   - What a crashed server left behind does not stop the next one, and a living server never loses its name. (On
-//     Windows the next one has to listen with the same options while clients of the last have their ends open, see
-//     [ListenConfig.Listen].)
-//   - Dialling a busy server waits until the context ends; an absent one is an error at once.
-//   - Descriptors are close-on-exec, received ones too, and no write raises SIGPIPE.
-//   - A file that is passed arrives once, or is closed: none is left open that nobody knows of.
-//   - Close and deadlines end whatever waits, and a context ends what takes one: dialling, accepting, opening a FIFO.
-//     Reading and writing take none; Close and SetDeadline end them from any goroutine.
-//   - Waiting takes no thread, reading and writing no allocation.
-//
-// Errors are of type [*net.OpError] and match the sentinels of the standard library: [net.ErrClosed],
-// [os.ErrDeadlineExceeded], [fs.ErrNotExist], [fs.ErrPermission], [syscall.ECONNREFUSED], [syscall.EADDRINUSE],
-// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. Where the system's
-// poller takes no more descriptors, what opens one fails with [syscall.ENOSPC] (Linux: fs.epoll.max_user_watches) or
-// ENOMEM, and the error is Temporary. An argument that cannot be is [syscall.EINVAL], a name that is too long
-// [syscall.ENAMETOOLONG], a file that is no such socket [syscall.ENOTSOCK].
 package ipc
 
 import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/internal/poll"
 )
 
 // Dialer holds the options of dialling. The zero value is the default.
@@ -75,7 +40,7 @@ type Dialer struct {
 // the system still opens is closed, at most a minute later.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
-	if err := d.dial(ctx, name, &c.conn, kindStream); err != nil {
+	if err := d.dial(ctx, name, &c.conn, core.KindStream); err != nil {
 		return nil, opError("dial", Name{}, name, err)
 	}
 	return c, nil
@@ -86,9 +51,9 @@ func Dial(ctx context.Context, name Name) (*Conn, error) {
 	return new(Dialer).Dial(ctx, name)
 }
 
-func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) error {
+func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) error {
 	if d.Timeout < 0 {
-		return &optionError{"negative Timeout"}
+		return core.Invalidf("negative Timeout")
 	}
 	if err := errors.Join(checkSpin(d.Spin), checkMaxMessage(d.MaxMessage), d.Sys.check()); err != nil {
 		return err
@@ -99,26 +64,28 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind result) erro
 		ctx = limited
 	}
 	c.setPeer(name)
-	c.end.limitSpin(d.Spin)
-	return retry(ctx, func() (busy bool, err error) { return c.end.connect(ctx, name, kind, d.Sys) })
+	c.end.SetSpin(d.Spin)
+	return c.end.Connect(ctx, name.name, kind, d.Sys.options())
 }
 
-// nextPause is how long to wait before the next attempt at what no system tells the right time for.
-func nextPause(last time.Duration) time.Duration {
-	return min(max(2*last, time.Millisecond), 4*time.Millisecond)
-}
+// maxSpin bounds how long Close and deadlines can be held up by a goroutine that spins: so long, a few times.
+const maxSpin = time.Millisecond
 
-// retry makes attempts at what no system tells the right time for, until the context ends.
-func retry(ctx context.Context, attempt func() (busy bool, err error)) error {
-	for pause := nextPause(0); ; pause = nextPause(pause) {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		if busy, err := attempt(); !busy {
-			return err
-		}
-		if err := sleep(ctx, pause); err != nil {
-			return err
-		}
+func checkSpin(spin time.Duration) error {
+	if spin < 0 || spin > maxSpin {
+		return core.Invalidf("Spin %v is not between 0 and %v", spin, maxSpin)
 	}
+	return nil
+}
+
+// setSpin makes both directions of an endpoint spin for so long before they wait.
+func setSpin(e *poll.Endpoint, spin time.Duration) error {
+	err := e.Usable()
+	if err == nil {
+		err = checkSpin(spin)
+	}
+	if err == nil {
+		e.SetSpin(spin)
+	}
+	return err
 }

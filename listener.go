@@ -1,17 +1,17 @@
-//go:build cgo
-
 package ipc
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"iter"
 	"net"
 	"os"
 	"syscall"
 	"time"
+
+	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/internal/poll"
 )
 
 // ListenConfig holds the options of listening. The zero value is the safe default. More than permission bits in Mode, and
@@ -65,7 +65,7 @@ type ListenConfig struct {
 // a name below ProtectedPrefix\Administrators is safe from programs of other users that take it first.
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
-	if err := l.listen(ctx, name, lc, kindStream); err != nil {
+	if err := l.listen(ctx, name, lc, core.KindStream); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -87,7 +87,7 @@ var _ net.Listener = (*Listener)(nil)
 
 // listener is what all listeners have in common.
 type listener struct {
-	acceptor acceptor
+	acceptor poll.Acceptor
 	name     *Name // nil: none; connections share it
 
 	spin       time.Duration // of the connections
@@ -97,7 +97,7 @@ type listener struct {
 // configure takes what the options say of the connections.
 func (l *listener) configure(lc *ListenConfig) { l.spin, l.maxMessage = lc.Spin, lc.MaxMessage }
 
-func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind result) error {
+func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind core.Kind) error {
 	l.name = &name
 	l.configure(lc)
 	err := ctx.Err()
@@ -105,50 +105,53 @@ func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind
 		err = lc.check()
 	}
 	if err == nil {
-		err = l.acceptor.listen(name, lc, kind)
+		err = l.acceptor.Listen(name.name, kind, lc.options())
 	}
 	return opError("listen", Name{}, name, err)
 }
 
-func (l *listener) adopt(f *os.File, lc *ListenConfig, kind result) error {
+func (l *listener) adopt(f *os.File, lc *ListenConfig, kind core.Kind) error {
 	l.configure(lc)
 	err := lc.check()
 	if err == nil {
-		var name Name
-		name, err = l.acceptor.adopt(f, lc, kind)
-		l.name = &name
+		err = l.adopted(l.acceptor.AdoptFile(f, kind, lc.Mode))
 	}
 	return opError("file", Name{}, Name{}, err)
 }
 
+// adopted takes the name of a listener that was made of a handle.
+func (l *listener) adopted(name core.Name, err error) error {
+	public := publicName(name)
+	l.name = &public
+	return err
+}
+
+func (lc *ListenConfig) options() poll.ListenOptions {
+	return poll.ListenOptions{Mode: lc.Mode, Backlog: lc.Backlog, System: lc.Sys.options()}
+}
+
 func (lc *ListenConfig) check() error {
 	if lc.Mode&^fs.ModePerm != 0 {
-		return &optionError{fmt.Sprintf("Mode %#o has more than permission bits", uint32(lc.Mode))}
+		return core.Invalidf("Mode %#o has more than permission bits", uint32(lc.Mode))
 	}
 	if lc.Backlog < 0 {
-		return &optionError{"negative Backlog"}
+		return core.Invalidf("negative Backlog")
 	}
 	return errors.Join(checkSpin(lc.Spin), checkMaxMessage(lc.MaxMessage), lc.Sys.check())
 }
-
-// An optionError says which option is out of range.
-type optionError struct{ reason string }
-
-func (e *optionError) Error() string { return e.reason }
-func (e *optionError) Unwrap() error { return errInvalid }
 
 func (l *listener) opError(op string, err error) error {
 	return opError(op, Name{}, nameAt(l.name), err)
 }
 
 func (l *listener) accept(ctx context.Context, c *conn) error {
-	c.end.limitSpin(l.spin)
-	if err := l.acceptor.accept(ctx, c); err != nil {
+	c.end.SetSpin(l.spin)
+	peer, err := l.acceptor.Accept(ctx, &c.end)
+	if err != nil {
 		return l.opError("accept", err)
 	}
-	if c.local == nil {
-		c.local = l.name
-	}
+	c.local = l.name
+	c.setPeer(publicName(peer))
 	return nil
 }
 
@@ -197,7 +200,7 @@ func incoming[C any](ctx context.Context, accept func(context.Context) (C, error
 				pause = 0
 			case errors.As(err, &op) && op.Temporary() && !op.Timeout():
 				pause = min(max(2*pause, 5*time.Millisecond), 100*time.Millisecond)
-				if sleep(ctx, pause) != nil {
+				if poll.Sleep(ctx, pause) != nil {
 					return
 				}
 			default:
@@ -207,42 +210,26 @@ func incoming[C any](ctx context.Context, accept func(context.Context) (C, error
 	}
 }
 
-// sleep waits for so long, or until the context ends.
-func sleep(ctx context.Context, d time.Duration) error {
-	if ctx.Done() == nil {
-		time.Sleep(d)
-		return nil
-	}
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
 // Addr returns the [Name] that is listened on.
 func (l *listener) Addr() net.Addr { return nameAt(l.name) }
 
 // SetDeadline sets the time after which accepting fails with [os.ErrDeadlineExceeded]. The zero time is none.
-func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.setDeadline(t)) }
+func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.SetDeadline(t)) }
 
 // SetUnlinkOnClose says whether Close removes the socket file and its lock file. It does by default if this listener
 // made them. A listener that came from [FileListener] never removes any. On Windows there are no files.
-func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.setUnlinkOnClose(unlink) }
+func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.SetUnlinkOnClose(unlink) }
 
 // Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
 // listening. Calls that wait, and all later ones, fail with [net.ErrClosed], a second Close too. Connections that
 // nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until this end of the last
 // of them is closed. For what their clients still have open then see [ListenConfig.Listen].
-func (l *listener) Close() error { return l.opError("close", l.acceptor.close()) }
+func (l *listener) Close() error { return l.opError("close", l.acceptor.Close()) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows: [errors.ErrUnsupported]. There a
 // listener is not one handle but instances of a pipe, each of which waits for one client.
 func (l *listener) SyscallConn() (syscall.RawConn, error) {
-	raw, err := l.acceptor.end.syscallConn()
+	raw, err := l.acceptor.RawConn()
 	return raw, l.opError("raw", err)
 }
 
@@ -254,7 +241,7 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 // instances of its own, and closing one listener would turn its clients away. What can be passed on is an accepted
 // connection, [Conn.GiveFile] of its [Conn.File].
 func (l *listener) File() (*os.File, error) {
-	f, err := l.acceptor.end.duplicate(nameAt(l.name))
+	f, err := l.acceptor.Duplicate(fileName(nameAt(l.name)))
 	return f, l.opError("file", err)
 }
 
@@ -267,7 +254,7 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 // [errors.ErrUnsupported], see [Listener.File].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
-	if err := l.adopt(f, lc, kindStream); err != nil {
+	if err := l.adopt(f, lc, core.KindStream); err != nil {
 		return nil, err
 	}
 	return l, nil

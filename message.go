@@ -1,13 +1,15 @@
-//go:build cgo
-
 package ipc
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"iter"
 	"os"
 	"sync/atomic"
+
+	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/internal/poll"
 )
 
 // A MessageConn is a connection of messages: each is received as it was sent, whole and in order. It is a
@@ -32,7 +34,7 @@ const defaultMaxMessage = 64 << 20
 
 func checkMaxMessage(bytes int) error {
 	if bytes < 0 {
-		return &optionError{"negative MaxMessage"}
+		return core.Invalidf("negative MaxMessage")
 	}
 	return nil
 }
@@ -41,7 +43,7 @@ func checkMaxMessage(bytes int) error {
 // the default, 64 MiB, and a negative size is [syscall.EINVAL]. [Dialer].MaxMessage and [ListenConfig].MaxMessage set
 // it from the start.
 func (c *packets) SetMaxMessage(bytes int) error {
-	err := c.end.usable()
+	err := c.end.Usable()
 	if err == nil {
 		err = checkMaxMessage(bytes)
 	}
@@ -60,11 +62,11 @@ func (c *packets) SetMaxMessage(bytes int) error {
 // the Send. The receiver gets [ErrTruncated] then, and nothing more is sent from this end: later calls fail with
 // [syscall.EPIPE], and others that have this end, as after [Conn.File], must not send either. Of a message that is no
 // larger than the buffer nothing is left.
-func (c *packets) Send(b []byte) error { return c.opError("write", c.end.send(b)) }
+func (c *packets) Send(b []byte) error { return c.opError("write", c.end.Send(b)) }
 
 // Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the
 // message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
-func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.receive(b)) }
+func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
 
 // ReceiveAppend appends one message to b, which grows to take it whole, and returns the result.
 //
@@ -81,24 +83,29 @@ func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	if most == 0 {
 		most = defaultMaxMessage
 	}
-	b, err := c.end.receiveAppend(b, most)
-	if err != nil && err != io.EOF {
-		err = c.opError("read", err)
+	b, excess, err := c.end.ReceiveAppend(b, most)
+	switch {
+	case err == io.EOF:
+		return b, err
+	case excess > 0:
+		err = fmt.Errorf("a message of %d bytes, MaxMessage is %d: %w", excess, most, err)
+	case excess < 0:
+		err = fmt.Errorf("a message of more than %d bytes, which MaxMessage is: %w", most, err)
 	}
-	return b, err
+	return b, c.opError("read", err)
 }
 
 // Peek is Receive, but leaves the message there to be received. On Windows, which does not tell when one comes, it looks
 // every 1 to 4 milliseconds.
-func (c *packets) Peek(b []byte) (int, error) { return c.readResult(c.end.peek(b)) }
+func (c *packets) Peek(b []byte) (int, error) { return c.readResult(c.end.Peek(b)) }
 
 // MessageSize returns the length of the next message without taking it. It waits until there is one, as Peek does. Only
 // Linux and Windows tell; elsewhere the error is [errors.ErrUnsupported].
-func (c *packets) MessageSize() (int, error) { return c.readResult(c.end.messageSize()) }
+func (c *packets) MessageSize() (int, error) { return c.readResult(c.end.MessageSize()) }
 
 // SendBatch sends messages one after the other, and returns how many were sent. It is fewer than all only with an error.
 func (c *packets) SendBatch(messages [][]byte) (int, error) {
-	n, err := c.end.sendBatch(messages)
+	n, err := c.end.SendBatch(messages)
 	return n, c.opError("write", err)
 }
 
@@ -106,13 +113,13 @@ func (c *packets) SendBatch(messages [][]byte) (int, error) {
 // slice is cut to the length of its message. One that does not fit ends the batch, filled and counted, with
 // [ErrTruncated].
 func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
-	return c.readResult(c.end.receiveBatch(messages))
+	return c.readResult(c.end.ReceiveBatch(messages))
 }
 
 // DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE].
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	c := new(MessageConn)
-	if err := d.dial(ctx, name, &c.conn, kindMessage); err != nil {
+	if err := d.dial(ctx, name, &c.conn, core.KindMessage); err != nil {
 		return nil, opError("dial", Name{}, name, err)
 	}
 	c.maxMessage.Store(int64(d.MaxMessage))
@@ -133,7 +140,7 @@ type MessageListener struct {
 // ListenMessage is [ListenConfig.Listen] for messages.
 func (lc *ListenConfig) ListenMessage(ctx context.Context, name Name) (*MessageListener, error) {
 	l := new(MessageListener)
-	if err := l.listen(ctx, name, lc, kindMessage); err != nil {
+	if err := l.listen(ctx, name, lc, core.KindMessage); err != nil {
 		return nil, err
 	}
 	return l, nil
@@ -162,7 +169,7 @@ func (l *MessageListener) Incoming(ctx context.Context) iter.Seq2[*MessageConn, 
 // MessagePair returns two connections, each the other's peer.
 func MessagePair() (*MessageConn, *MessageConn, error) {
 	a, b := new(MessageConn), new(MessageConn)
-	if err := openPair(&a.end, &b.end, kindMessage); err != nil {
+	if err := poll.Pair(&a.end, &b.end, core.KindMessage); err != nil {
 		return nil, nil, opError("pair", Name{}, Name{}, err)
 	}
 	return a, b, nil
@@ -171,7 +178,7 @@ func MessagePair() (*MessageConn, *MessageConn, error) {
 // FileMessageConn is [FileConn] for a SOCK_SEQPACKET socket.
 func FileMessageConn(f *os.File) (*MessageConn, error) {
 	c := new(MessageConn)
-	if err := adoptConn(&c.conn, f, kindMessage); err != nil {
+	if err := c.adopt(f, core.KindMessage); err != nil {
 		return nil, opError("file", Name{}, Name{}, err)
 	}
 	return c, nil
@@ -185,7 +192,7 @@ func FileMessageListener(f *os.File) (*MessageListener, error) {
 // FileMessageListener is [ListenConfig.FileListener] for a listening SOCK_SEQPACKET socket.
 func (lc *ListenConfig) FileMessageListener(f *os.File) (*MessageListener, error) {
 	l := new(MessageListener)
-	if err := l.adopt(f, lc, kindMessage); err != nil {
+	if err := l.adopt(f, lc, core.KindMessage); err != nil {
 		return nil, err
 	}
 	return l, nil

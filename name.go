@@ -1,12 +1,10 @@
-//go:build cgo
-
 package ipc
 
 import (
-	"fmt"
 	"net"
-	"runtime"
 	"strings"
+
+	"github.com/lipc/ipc/internal/core"
 )
 
 // A Name says where a listener is found. Names are comparable, usable as map keys, and implement [net.Addr]. The
@@ -14,10 +12,7 @@ import (
 //
 // Making a Name checks nothing, so that names can be variables of a package; [ParseName], and
 // whatever takes a Name, refuses one that the system cannot have. Names are never truncated.
-type Name struct {
-	types NameTypes
-	text  string
-}
+type Name struct{ name core.Name }
 
 var _ net.Addr = Name{}
 
@@ -42,7 +37,7 @@ func Path(path string) Name {
 	if strings.HasPrefix(path, "@") {
 		path = "./" + path
 	}
-	return Name{PathNames, path}
+	return Name{core.Name{Type: core.PathName, Text: path}}
 }
 
 // Namespaced returns a name that is no path of its own.
@@ -57,14 +52,24 @@ func Path(path string) Name {
 //   - Elsewhere: a file in the user's own directory $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is
 //     unset, which the first listener makes with mode 0700; the limit is what the directory leaves of 104 bytes,
 //     and "/" may not occur. Processes of different users do not meet there.
-func Namespaced(name string) Name { return Name{NamespacedNames, name} }
+func Namespaced(name string) Name {
+	return Name{core.Name{Type: core.NamespacedName, Text: name}}
+}
+
+// publicName is a name that the core found.
+func publicName(name core.Name) Name {
+	if name.Type == core.PathName {
+		return Path(name.Text)
+	}
+	return Name{name}
+}
 
 // ParseName reads a name as a person writes it: "@x" is [Namespaced], anything else a [Path]. It is the inverse of
 // [Name.String]. It fails for a name that this system cannot have: one that is too long ([syscall.ENAMETOOLONG]), or one
 // that is empty or has a byte that may not occur in it ([syscall.EINVAL]).
 func ParseName(s string) (Name, error) {
 	name := nameOf(s)
-	if err := name.check(); err != nil {
+	if err := name.name.Check(); err != nil {
 		return Name{}, opError("parse", Name{}, name, err)
 	}
 	return name, nil
@@ -83,45 +88,11 @@ func (n Name) Network() string { return "ipc" }
 
 // String returns the name in the form that [ParseName] reads. It is empty for the zero Name.
 func (n Name) String() string {
-	if n.types == NamespacedNames {
-		return "@" + n.text
+	if n.name.Type == core.NamespacedName {
+		return "@" + n.name.Text
 	}
-	return n.text
+	return n.name.Text
 }
 
 // Type returns [PathNames], [NamespacedNames], or 0 for the zero Name.
-func (n Name) Type() NameTypes { return n.types }
-
-// badPipeName says what the name of a pipe may not be like.
-const badPipeName = `contains "/", or has a part between "\" that is empty or ends with "." or " "`
-
-// A nameError says what is wrong with a name. It wraps the error number that the system has for the fault.
-type nameError struct {
-	reason string
-	err    error
-}
-
-// newNameError finds the words for a name that is too long (limit is then over 0) or otherwise invalid.
-func newNameError(name Name, limit int, err error) error {
-	var reason string
-	switch windows := runtime.GOOS == "windows"; {
-	case name.text == "":
-		reason = "empty name"
-	case limit == 1: // there is no room for any
-		reason = "the runtime directory's path is too long for a name in it"
-	case limit > 0:
-		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.text), limit, runtime.GOOS)
-	case strings.Contains(name.text, "\x00"):
-		reason = "name contains a NUL byte"
-	case windows && name.types == PathNames:
-		reason = `path is neither \\.\pipe\name nor \\host\pipe\name, or ` + badPipeName
-	case windows:
-		reason = "namespaced name " + badPipeName
-	default: // it would leave the directory that it is a file in
-		reason = `namespaced name is "." or "..", or contains "/"`
-	}
-	return &nameError{reason, err}
-}
-
-func (e *nameError) Error() string { return e.reason }
-func (e *nameError) Unwrap() error { return e.err }
+func (n Name) Type() NameTypes { return NameTypes(n.name.Type) }

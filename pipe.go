@@ -1,5 +1,3 @@
-//go:build cgo
-
 package ipc
 
 import (
@@ -13,6 +11,9 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/internal/poll"
 )
 
 // A PipeReader is the reading end of an unnamed pipe or of a FIFO. All methods may be called from any goroutine, at any
@@ -34,7 +35,7 @@ var (
 
 // pipeEnd is what both ends have in common.
 type pipeEnd struct {
-	end  endpoint
+	end  poll.Endpoint
 	name Name // of a FIFO
 }
 
@@ -42,11 +43,11 @@ func (p *pipeEnd) opError(op string, err error) error { return opError(op, Name{
 
 // Read reads what is there, at most len(b) bytes, and waits until there is something. The end, [io.EOF], is there when
 // nobody has the other end open any more; on a FIFO it passes when somebody opens that again.
-func (r *PipeReader) Read(b []byte) (int, error) { return r.readResult(r.end.read(b)) }
+func (r *PipeReader) Read(b []byte) (int, error) { return r.readResult(r.end.Read(b)) }
 
 // ReadBuffers is Read into several buffers, see [Conn.ReadBuffers].
 func (r *PipeReader) ReadBuffers(buffers [][]byte) (int, error) {
-	return r.readResult(r.end.readBuffers(buffers))
+	return r.readResult(r.end.ReadBuffers(buffers))
 }
 
 func (r *PipeReader) readResult(n int, err error) (int, error) {
@@ -60,23 +61,23 @@ func (r *PipeReader) readResult(n int, err error) (int, error) {
 // before. A write when nobody reads is [syscall.EPIPE]; SIGPIPE is never raised. At most 4096 bytes (PIPE_BUF; 512 on
 // macOS and the BSDs; on Windows all of b) are written in one piece even if others write, too, pipe(7).
 func (w *PipeWriter) Write(b []byte) (int, error) {
-	n, err := w.end.write(b)
+	n, err := w.end.Write(b)
 	return n, w.opError("write", err)
 }
 
 // WriteBuffers is Write of several buffers, see [Conn.WriteBuffers].
 func (w *PipeWriter) WriteBuffers(buffers [][]byte) (int, error) {
-	n, err := w.end.writeBuffers(buffers)
+	n, err := w.end.WriteBuffers(buffers)
 	return n, w.opError("write", err)
 }
 
 // Close closes this end. Operations that wait, and all later ones, fail with [net.ErrClosed], a second Close too. What was
 // written before can still be read.
-func (p *pipeEnd) Close() error { return p.opError("close", p.end.close()) }
+func (p *pipeEnd) Close() error { return p.opError("close", p.end.Close()) }
 
 // SetDeadline sets the time after which reads or writes fail with [os.ErrDeadlineExceeded], waiting ones included. The
 // zero time is none. An end that is for child processes, see [PipeConfig] and PassTo, has none: [os.ErrNoDeadline].
-func (p *pipeEnd) SetDeadline(t time.Time) error { return p.opError("set", p.end.setDeadline(t)) }
+func (p *pipeEnd) SetDeadline(t time.Time) error { return p.opError("set", p.end.SetDeadline(t)) }
 
 // SetReadDeadline is SetDeadline.
 func (r *PipeReader) SetReadDeadline(t time.Time) error { return r.SetDeadline(t) }
@@ -88,22 +89,22 @@ func (w *PipeWriter) SetWriteDeadline(t time.Time) error { return w.SetDeadline(
 // power of two of pages, and allows at most fs.pipe-max-size ([fs.ErrPermission]). Elsewhere the error is
 // [errors.ErrUnsupported].
 func (p *pipeEnd) SetBuffer(bytes int) error {
-	return p.opError("set", p.end.setBufferSize(directionWrite, bytes))
+	return p.opError("set", p.end.SetBufferSize(core.Writing, bytes))
 }
 
 // SetSpin makes this end poll for so long before it waits, see [Conn.SetSpin].
-func (p *pipeEnd) SetSpin(d time.Duration) error { return p.opError("set", p.end.setSpin(d)) }
+func (p *pipeEnd) SetSpin(d time.Duration) error { return p.opError("set", setSpin(&p.end, d)) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn].
 func (p *pipeEnd) SyscallConn() (syscall.RawConn, error) {
-	raw, err := p.end.syscallConn()
+	raw, err := p.end.RawConn()
 	return raw, p.opError("raw", err)
 }
 
 // File returns a duplicate of the handle. Closing either does not affect the other, but both share the non-blocking mode,
 // which most programs cannot do with: hand them an end with PassTo, or as cmd.Stdin = r and cmd.Stdout = w.
 func (p *pipeEnd) File() (*os.File, error) {
-	f, err := p.end.duplicate(p.name)
+	f, err := p.end.Duplicate(fileName(p.name))
 	return f, p.opError("file", err)
 }
 
@@ -128,12 +129,12 @@ func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
 // passTo hands the end over; variable is where the process finds its number.
 func (p *pipeEnd) passTo(cmd *exec.Cmd, variable string) error {
 	if cmd.Process != nil {
-		return &optionError{"the process has been started already"}
+		return core.Invalidf("the process has been started already")
 	}
 	if slices.ContainsFunc(cmd.Env, func(one string) bool { return strings.HasPrefix(one, variable+"=") }) {
-		return &optionError{variable + " is set already"}
+		return core.Invalidf("%s is set already", variable)
 	}
-	number, err := p.end.handTo(cmd)
+	number, err := handTo(cmd, &p.end)
 	if err != nil {
 		return err
 	}
@@ -146,7 +147,7 @@ const pipeVariable = "IPC_PIPE_"
 
 func checkPipeName(name string) error {
 	if name == "" || strings.ContainsAny(name, "=\x00") {
-		return &optionError{fmt.Sprintf("%q cannot be the name of a pipe: it is empty, or has a \"=\" or NUL in it", name)}
+		return core.Invalidf("%q cannot be the name of a pipe: it is empty, or has a \"=\" or NUL in it", name)
 	}
 	return nil
 }
@@ -155,7 +156,7 @@ func checkPipeName(name string) error {
 // can be taken once. Where there is none the error is [fs.ErrNotExist].
 func InheritedPipeReader(name string) (*PipeReader, error) {
 	r := new(PipeReader)
-	if err := r.inherit(name, kindPipeReader); err != nil {
+	if err := r.inherit(name, core.KindPipeReader); err != nil {
 		return nil, err
 	}
 	return r, nil
@@ -165,19 +166,19 @@ func InheritedPipeReader(name string) (*PipeReader, error) {
 // can be taken once. Where there is none the error is [fs.ErrNotExist].
 func InheritedPipeWriter(name string) (*PipeWriter, error) {
 	w := new(PipeWriter)
-	if err := w.inherit(name, kindPipeWriter); err != nil {
+	if err := w.inherit(name, core.KindPipeWriter); err != nil {
 		return nil, err
 	}
 	return w, nil
 }
 
-func (p *pipeEnd) inherit(name string, kind result) error {
+func (p *pipeEnd) inherit(name string, kind core.Kind) error {
 	err := checkPipeName(name)
 	if err == nil {
 		value, found := os.LookupEnv(pipeVariable + name)
 		if !found {
 			err = fmt.Errorf("no pipe %q was passed to this process: %w", name, fs.ErrNotExist)
-		} else if err = p.end.adoptPipe(value, kind); err == nil {
+		} else if err = p.end.AdoptPipe(value, kind); err == nil {
 			os.Unsetenv(pipeVariable + name)
 		} else {
 			err = fmt.Errorf("pipe %q, descriptor %q: %w", name, value, err)
@@ -191,7 +192,7 @@ func (p *pipeEnd) inherit(name string, kind result) error {
 // shares this end.
 func FilePipeReader(f *os.File) (*PipeReader, error) {
 	r := new(PipeReader)
-	if err := adoptPipeFile(&r.end, f, kindPipeReader); err != nil {
+	if _, _, err := r.end.AdoptFile(f, core.KindPipeReader); err != nil {
 		return nil, opError("file", Name{}, Name{}, err)
 	}
 	return r, nil
@@ -200,7 +201,7 @@ func FilePipeReader(f *os.File) (*PipeReader, error) {
 // FilePipeWriter is [FilePipeReader] for the writing end.
 func FilePipeWriter(f *os.File) (*PipeWriter, error) {
 	w := new(PipeWriter)
-	if err := adoptPipeFile(&w.end, f, kindPipeWriter); err != nil {
+	if _, _, err := w.end.AdoptFile(f, core.KindPipeWriter); err != nil {
 		return nil, opError("file", Name{}, Name{}, err)
 	}
 	return w, nil
@@ -228,9 +229,10 @@ func (pc *PipeConfig) Pipe() (*PipeReader, *PipeWriter, error) {
 	r, w := new(PipeReader), new(PipeWriter)
 	var err error
 	if pc.BufferSize < 0 {
-		err = &optionError{"negative BufferSize"}
+		err = core.Invalidf("negative BufferSize")
 	} else {
-		err = openPipe(&r.end, &w.end, pc)
+		err = poll.Pipe(&r.end, &w.end, poll.PipeOptions{InheritReader: pc.InheritReader, InheritWriter: pc.InheritWriter,
+			BufferSize: pc.BufferSize, System: pc.Sys.options()})
 	}
 	if err != nil {
 		return nil, nil, opError("pipe", Name{}, Name{}, err)
@@ -247,9 +249,9 @@ func Pipe() (*PipeReader, *PipeWriter, error) { return new(PipeConfig).Pipe() }
 func CreateFIFO(path string, mode fs.FileMode) error {
 	var err error
 	if mode&^fs.ModePerm != 0 {
-		err = &optionError{fmt.Sprintf("mode %#o has more than permission bits", uint32(mode))}
+		err = core.Invalidf("mode %#o has more than permission bits", uint32(mode))
 	} else {
-		err = createFIFO(path, mode)
+		err = poll.CreateFIFO(path, mode)
 	}
 	return opError("mkfifo", Name{}, Path(path), err)
 }
@@ -260,7 +262,7 @@ func CreateFIFO(path string, mode fs.FileMode) error {
 // On macOS, where kqueue does not tell readers that the last writer is gone, a read that waits looks as often, too.
 func OpenFIFOReader(ctx context.Context, path string) (*PipeReader, error) {
 	r := &PipeReader{pipeEnd{name: Path(path)}}
-	if err := r.end.openFIFOReader(ctx, path); err != nil {
+	if err := r.end.OpenFIFOReader(ctx, path); err != nil {
 		return nil, r.opError("open", err)
 	}
 	return r, nil
@@ -270,7 +272,7 @@ func OpenFIFOReader(ctx context.Context, path string) (*PipeReader, error) {
 // like [OpenFIFOReader].
 func OpenFIFOWriter(ctx context.Context, path string) (*PipeWriter, error) {
 	w := &PipeWriter{pipeEnd{name: Path(path)}}
-	if err := w.end.openFIFOWriter(ctx, path); err != nil {
+	if err := w.end.OpenFIFOWriter(ctx, path); err != nil {
 		return nil, w.opError("open", err)
 	}
 	return w, nil

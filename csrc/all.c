@@ -1,3 +1,5 @@
+//go:build ignore
+
 /* The whole library as one translation unit: everything internal is static, its name unique. */
 #include "internal.h"
 

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -235,13 +236,14 @@ func waitsIn(t *testing.T, method string, states ...string) {
 	if states == nil {
 		states = []string{"IO wait", "sleep", "select", "chan receive", "sync.Cond.Wait", "semacquire"}
 	}
+	inMethod := regexp.MustCompile(`internal/poll\.\(\*(Endpoint|direction)\)\.(?i:` + method + `)\(`)
 	require.Eventually(t, func() bool {
 		stacks := make([]byte, 4<<20)
 		stacks = stacks[:runtime.Stack(stacks, true)]
 		for stack := range strings.SplitSeq(string(stacks), "\n\n") {
 			state, _, _ := strings.Cut(stack, "\n")
 			for _, waiting := range states {
-				if strings.Contains(state, "["+waiting) && strings.Contains(stack, "ipc.(*endpoint)."+method+"(") {
+				if strings.Contains(state, "["+waiting) && inMethod.MatchString(stack) {
 					return true
 				}
 			}

@@ -147,26 +147,56 @@ func TestInstallAndUninstallRefuseFoldersWithASpace(t *testing.T) {
 	require.Empty(t, project.FilesIn(t, root))
 }
 
-func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
-	leakcheck.Start(t)
+// copyModule returns a copy of what the Go package is built of.
+func copyModule(t *testing.T) string {
+	t.Helper()
 	root := filepath.Join(leakcheck.Dir(t), "copy")
-	for _, folder := range []string{"csrc", "include"} {
+	for _, folder := range []string{"csrc", "include", "internal"} {
 		require.NoError(t, os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(project.Root(t), folder))))
 	}
-	for _, pattern := range []string{"*.go", "*.[ch]", "go.mod", "go.sum"} {
+	for _, pattern := range []string{"*.go", "go.mod", "go.sum"} {
 		files, err := filepath.Glob(filepath.Join(project.Root(t), pattern))
 		require.NoError(t, err)
 		for _, file := range files {
 			require.NoError(t, os.Symlink(file, filepath.Join(root, filepath.Base(file))))
 		}
 	}
+	return root
+}
+
+func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
+	leakcheck.Start(t)
+	root := copyModule(t)
 	dir := newModule(t, root, consumer)
 	project.MustRun(t, dir, nil, "go", "build", ".")
-	edited := filepath.Join(root, "csrc/unix/stream.c")
-	require.NoError(t, os.WriteFile(edited, []byte("#error edited\n"), 0o600))
-	output, err := project.Run(t, dir, nil, "go", "build", ".")
-	require.Error(t, err)
-	require.Contains(t, output, "edited")
+	for _, file := range []string{"csrc/unix/stream.c", "include/lipc.h"} {
+		edited := filepath.Join(root, file)
+		before, err := os.ReadFile(edited)
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(edited, []byte("#error edited\n"), 0o600))
+		output, err := project.Run(t, dir, nil, "go", "build", ".")
+		require.Error(t, err, file)
+		require.Contains(t, output, "edited")
+		require.NoError(t, os.WriteFile(edited, before, 0o600))
+	}
+}
+
+// The compiler keeps the layers apart.
+func TestCTypesOfTheCoreAreOutOfReachOfTheOtherPackages(t *testing.T) {
+	leakcheck.Start(t)
+	root := copyModule(t)
+	for _, use := range []string{"core.Buffer{}.c", "core.Listener{}.c", "core.SocketName{}.c.length", "core._Ctype_lipc_name{}"} {
+		for _, folder := range []string{".", "internal/poll"} {
+			file := filepath.Join(root, folder, "use.go")
+			name := map[string]string{".": "ipc", "internal/poll": "poll"}[folder]
+			require.NoError(t, os.WriteFile(file, []byte("package "+name+
+				"\nimport \"github.com/lipc/ipc/internal/core\"\nvar _ = "+use+"\n"), 0o600))
+			output, err := project.Run(t, root, nil, "go", "build", "./"+folder)
+			require.Error(t, err, use)
+			require.Regexp(t, "undefined|not exported", output, use)
+			require.NoError(t, os.Remove(file))
+		}
+	}
 }
 
 func TestWithoutCgoOneLineSaysWhatToDo(t *testing.T) {

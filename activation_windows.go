@@ -1,0 +1,4 @@
+package ipc
+
+// take finds nothing: there are no such service managers.
+func (a *Activation) take(lc *ListenConfig) error { return nil }

@@ -1,0 +1,146 @@
+//go:build unix
+
+package core
+
+/*
+#include "core.h"
+#include <lipc_unix.h>
+#include <stdbool.h>
+
+// What travels with a payload, flat: without Go pointers in it, it can be passed as it is.
+typedef struct ipc_ancillary {
+	lipc_handle handles[LIPC_MESSAGE_HANDLES];
+	size_t handle_count; // how many are sent, or wanted; then, how many arrived
+	lipc_credentials credentials;
+	bool with_credentials; // they are sent
+	lipc_name peer;
+	bool with_peer;
+	lipc_handle pidfd;
+	size_t length; // of the payload received
+	size_t control_length;
+	char control[LIPC_CONTROL_SIZE];
+} ipc_ancillary;
+
+static int64_t ipc_send_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
+	lipc_control control = {a->control, sizeof a->control, a->control_length, 0};
+	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
+	                  .handle_count = a->handle_count, .control = &control};
+	if (a->with_credentials)
+		m.credentials = &a->credentials;
+	if (a->with_peer)
+		m.peer = &a->peer;
+	return lipc_send_message(handle, &m, 0);
+}
+
+static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
+	lipc_control control = {a->control, sizeof a->control, 0, 0};
+	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
+	                  .handle_capacity = a->handle_count, .credentials = &a->credentials, .peer = &a->peer,
+	                  .pidfd = &a->pidfd, .control = &control};
+	int64_t r = lipc_receive_message(handle, &m, 0);
+	if (r >= 0) // otherwise there is another attempt
+		a->handle_count = m.handle_count;
+	a->length = m.length;
+	a->control_length = control.length;
+	return r;
+}
+
+#cgo noescape ipc_send_message
+#cgo nocallback ipc_send_message
+#cgo noescape ipc_receive_message
+#cgo nocallback ipc_receive_message
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// An Ancillary is what travels with a payload.
+type Ancillary struct{ c C.ipc_ancillary }
+
+// Clear makes it one of nothing.
+func (a *Ancillary) Clear() {
+	a.c.handle_count, a.c.control_length, a.c.pidfd = 0, 0, C.LIPC_INVALID_HANDLE
+	a.c.with_credentials, a.c.with_peer = false, false
+}
+
+// AddHandle adds a handle to send, of which there must be no more than MaxFiles.
+func (a *Ancillary) AddHandle(handle uintptr) {
+	a.c.handles[a.c.handle_count] = C.lipc_handle(handle)
+	a.c.handle_count++
+}
+
+// SetCredentials sets those to send.
+func (a *Ancillary) SetCredentials(c Credentials) error {
+	a.c.credentials, a.c.with_credentials = cCredentials(c), true
+	return nil
+}
+
+// SetPeer sets who to send to.
+func (a *Ancillary) SetPeer(name Name) error {
+	if err := name.Check(); err != nil {
+		return err
+	}
+	a.Peer().SetName(name)
+	a.c.with_peer = true
+	return nil
+}
+
+// HasPeer reports whether a peer was set.
+func (a *Ancillary) HasPeer() bool { return bool(a.c.with_peer) }
+
+// AddControl adds control data to send.
+func (a *Ancillary) AddControl(level, typ int, data []byte) error {
+	b := ControlBuffer{unsafe.Slice((*byte)(unsafe.Pointer(&a.c.control[0])), len(a.c.control)), int(a.c.control_length)}
+	if r := b.Add(level, typ, data); r < 0 {
+		return fmt.Errorf("control data: %w", r.Err())
+	}
+	a.c.control_length = C.size_t(b.Length)
+	return nil
+}
+
+// Want sets how many handles a receive accepts.
+func (a *Ancillary) Want(handles int) { a.c.handle_count = C.size_t(min(handles, MaxFiles)) }
+
+// Length returns the length of the payload that came, also after some errors.
+func (a *Ancillary) Length() int { return int(a.c.length) }
+
+// Handles returns those that came.
+func (a *Ancillary) Handles() []uintptr {
+	return unsafe.Slice((*uintptr)(unsafe.Pointer(&a.c.handles[0])), a.c.handle_count)
+}
+
+// PIDFD returns the pidfd that came.
+func (a *Ancillary) PIDFD() (pidfd uintptr, came bool) { return uintptr(a.c.pidfd), a.c.pidfd >= 0 }
+
+// Credentials returns those of the sender.
+func (a *Ancillary) Credentials() Credentials { return goCredentials(&a.c.credentials) }
+
+// Peer returns memory for the name of the sender or receiver.
+func (a *Ancillary) Peer() *SocketName { return (*SocketName)(unsafe.Pointer(&a.c.peer)) }
+
+// Control calls f with the control data that came, which is valid during the call, except for what the other methods
+// return.
+func (a *Ancillary) Control(f func(level, typ int, data []byte)) {
+	control := unsafe.Slice((*byte)(unsafe.Pointer(&a.c.control[0])), a.c.control_length)
+	var item ControlItem
+	for at := 0; NextControl(control, &at, &item) > 0; {
+		if item.c.kind == C.LIPC_CONTROL_OTHER {
+			f(item.Level(), item.Type(), item.Data(control))
+		}
+	}
+}
+
+// SendMessage sends a payload and what goes with it.
+func SendMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
+	return Result(C.ipc_send_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))
+}
+
+// ReceiveMessage receives a payload and what comes with it.
+func ReceiveMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
+	return creating(func() Result {
+		return Result(C.ipc_receive_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))
+	})
+}

@@ -1,0 +1,11 @@
+// What the Go files need of the C core beyond lipc.h. (The C core itself does not include this.)
+#include <lipc.h>
+#include <stdlib.h>
+#ifdef _WIN32
+#include <lipc_windows.h>
+#endif
+
+static inline int ipc_name(int type, const char *text, size_t length, lipc_name *ret_name) {
+	return type == LIPC_NAME_PATH ? lipc_name_path(text, length, ret_name)
+	                              : lipc_name_namespaced(text, length, ret_name);
+}

@@ -1,0 +1,31 @@
+package core
+
+/*
+#include "core.h"
+
+#cgo noescape lipc_peer_sid
+#cgo nocallback lipc_peer_sid
+*/
+import "C"
+
+import "syscall"
+
+// PeerCredentials returns who the peer is. With [syscall.EAGAIN] it returns what is known before something was read.
+func PeerCredentials(handle uintptr) (Credentials, error) {
+	credentials, r := peerCredentials(handle)
+	if r < 0 {
+		return Credentials{}, r.Err()
+	}
+	var sid [C.LIPC_SID_CAPACITY]C.char
+	switch r = Result(C.lipc_peer_sid(C.lipc_handle(handle), &sid[0], C.size_t(len(sid)))); {
+	case r >= 0:
+		credentials.SID = C.GoString(&sid[0])
+	case r.is(C.LIPC_EACCES): // it is not to be known
+	case r.Busy():
+		return credentials, &codeError{"nothing has been read from the client yet, before which its user is not known",
+			r.number(), syscall.EAGAIN}
+	default:
+		return Credentials{}, r.Err()
+	}
+	return credentials, nil
+}

@@ -1,0 +1,59 @@
+package core
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"syscall"
+)
+
+// The errors that package ipc exports under the same names.
+var (
+	ErrTruncated = errors.New("message truncated: it does not fit the buffer")
+	ErrFilesLost = errors.New("files came with the message and could not all be taken, so they were closed")
+)
+
+// A filesLostError says which limit files were lost to.
+type filesLostError struct{ limit syscall.Errno }
+
+func (e *filesLostError) Error() string   { return ErrFilesLost.Error() + ": " + e.limit.Error() }
+func (e *filesLostError) Unwrap() []error { return []error{ErrFilesLost, e.limit} }
+
+// ErrInvalid is the error of an argument that cannot be, and of a zero value.
+var ErrInvalid error = syscall.EINVAL
+
+// Invalidf returns an error that says which argument cannot be, and matches [ErrInvalid].
+func Invalidf(format string, args ...any) error {
+	return &invalidError{fmt.Sprintf(format, args...)}
+}
+
+type invalidError struct{ reason string }
+
+func (e *invalidError) Error() string { return e.reason }
+func (e *invalidError) Unwrap() error { return ErrInvalid }
+
+// Unsupported returns an error that names the system that lacks an operation. It matches [errors.ErrUnsupported].
+func Unsupported() error { return fmt.Errorf("%w on %s", errors.ErrUnsupported, runtime.GOOS) }
+
+// Temporary returns an error that tells its caller, through [net.OpError.Temporary], to try again; net/http does.
+func Temporary(err error) error { return &temporaryError{err} }
+
+type temporaryError struct{ error }
+
+func (e *temporaryError) Temporary() bool { return true }
+func (e *temporaryError) Unwrap() error   { return e.error }
+
+// matching returns an error number that also matches a sentinel.
+func matching(number syscall.Errno, sentinel error) error {
+	if errors.Is(number, sentinel) {
+		return number
+	}
+	return &matchingError{number, sentinel}
+}
+
+type matchingError struct {
+	syscall.Errno
+	sentinel error
+}
+
+func (e *matchingError) Unwrap() []error { return []error{e.Errno, e.sentinel} }

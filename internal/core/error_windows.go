@@ -1,0 +1,72 @@
+package core
+
+// #include "core.h"
+import "C"
+
+import (
+	"fmt"
+	"io/fs"
+	"syscall"
+)
+
+// What the system says of operations.
+const (
+	osOperationAborted syscall.Errno = 995 // ERROR_OPERATION_ABORTED, winerror.h
+	osPipeBusy         syscall.Errno = 231 // ERROR_PIPE_BUSY
+)
+
+// Aborted reports whether an operation was cancelled.
+func (r Result) Aborted() bool { return r < 0 && r.number() == osOperationAborted }
+
+// Starved reports whether no instance of a pipe can be made before a connection ends.
+func (r Result) Starved() bool { return r.Busy() && r.number() == osPipeBusy }
+
+// TimedOut reports whether the time of a call ran out.
+func (r Result) TimedOut() bool { return r.is(C.LIPC_ETIMEDOUT) }
+
+// WrongWay reports whether an end was used that only reads, or only writes.
+func (r Result) WrongWay() bool {
+	return r.is(C.LIPC_EBADF) && r.number() == syscall.ERROR_ACCESS_DENIED
+}
+
+// sentinels are what programs look for in place of the system's numbers.
+var sentinels = map[int]error{
+	C.LIPC_EAGAIN:       syscall.EAGAIN,
+	C.LIPC_EINVAL:       syscall.EINVAL,
+	C.LIPC_ENAME:        syscall.EINVAL,
+	C.LIPC_ENAMETOOLONG: syscall.ENAMETOOLONG,
+	C.LIPC_ENOENT:       fs.ErrNotExist,
+	C.LIPC_EACCES:       fs.ErrPermission,
+	C.LIPC_EADDRINUSE:   syscall.EADDRINUSE,
+	C.LIPC_ECONNREFUSED: syscall.ECONNREFUSED,
+	C.LIPC_EPIPE:        syscall.EPIPE,
+	C.LIPC_EMFILE:       syscall.EMFILE,
+	C.LIPC_ENOMEM:       syscall.ENOMEM,
+	C.LIPC_EBADF:        syscall.EBADF,
+	C.LIPC_ENOTSOCK:     syscall.ENOTSOCK,
+	C.LIPC_ENOTCONN:     syscall.ENOTCONN,
+	C.LIPC_EMSGSIZE:     syscall.EMSGSIZE,
+}
+
+// A codeError says in words what went wrong, since the system's own words for pipes are about files. It matches the
+// system's number, and what programs look for in its place.
+type codeError struct {
+	text     string
+	number   syscall.Errno
+	sentinel error
+}
+
+func (e *codeError) Error() string   { return fmt.Sprintf("%s (system error %d)", e.text, int(e.number)) }
+func (e *codeError) Unwrap() []error { return []error{e.number, e.sentinel} }
+
+// Explained returns an error in other words, that matches a sentinel.
+func (r Result) Explained(text string, sentinel error) error {
+	return &codeError{text, r.number(), sentinel}
+}
+
+func (r Result) systemErr(number syscall.Errno) error {
+	if sentinel, known := sentinels[r.code()]; known {
+		return &codeError{C.GoString(C.lipc_strerror(C.int64_t(r))), number, sentinel}
+	}
+	return number
+}

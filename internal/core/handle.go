@@ -1,0 +1,106 @@
+package core
+
+// #include "core.h"
+import "C"
+
+import (
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// char is the beginning of a buffer, as C takes it. Functions of C's that are called from Go take char pointers: for a
+// void pointer cgo looks for the object behind it, which is slow, and refuses a buffer that lies within a struct with
+// pointers.
+func char(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
+
+func cint(b bool) C.int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// A Kind is what sort of handle it is.
+type Kind int
+
+const (
+	KindStream     Kind = C.LIPC_STREAM
+	KindMessage    Kind = C.LIPC_MESSAGE
+	KindDatagram   Kind = C.LIPC_DATAGRAM
+	KindPipeReader Kind = C.LIPC_PIPE_READER
+	KindPipeWriter Kind = C.LIPC_PIPE_WRITER
+
+	KindListener Kind = C.LIPC_LISTENER // added to the kind of what a listener accepts
+)
+
+// KindOf returns what sort of handle it is.
+func KindOf(handle uintptr) (Kind, Result) {
+	r := Result(C.lipc_kind(C.lipc_handle(handle)))
+	return Kind(max(r, 0)), r
+}
+
+// Is reports whether a kind is the one that is wanted. A pipe may be open for both ends.
+func (k Kind) Is(wanted Kind) bool {
+	return k == wanted || k.IsPipe() && wanted.IsPipe() && k&wanted != 0
+}
+
+// IsPipe reports whether it is an end of a pipe, or both.
+func (k Kind) IsPipe() bool { return k&C.LIPC_PIPE_DUPLEX != 0 }
+
+// Check returns an error for a handle that is not of the wanted kind.
+func Check(handle uintptr, wanted Kind) error {
+	kind, r := KindOf(handle)
+	switch {
+	case r < 0:
+		return r.Err()
+	case kind.Is(wanted):
+		return nil
+	case kind.IsPipe() && wanted.IsPipe():
+		return Invalidf("it is the other end of a pipe")
+	default:
+		return syscall.ENOTSOCK
+	}
+}
+
+// creating wraps a call that makes descriptors. Where they cannot be born close-on-exec, no process may be started in
+// between.
+func creating(call func() Result) Result {
+	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
+		syscall.ForkLock.RLock()
+		defer syscall.ForkLock.RUnlock()
+	}
+	return call()
+}
+
+// Duplicate returns a duplicate of a handle, close-on-exec.
+func Duplicate(handle uintptr) (duplicate uintptr, r Result) {
+	var h C.lipc_handle
+	r = creating(func() Result { return Result(C.lipc_duplicate(C.lipc_handle(handle), &h)) })
+	return uintptr(h), r
+}
+
+// Adopt makes a handle from elsewhere one as the C core makes them.
+func Adopt(handle uintptr) Result { return Result(C.lipc_adopt(C.lipc_handle(handle))) }
+
+// Close closes a handle.
+func Close(handle uintptr) { C.lipc_close(C.lipc_handle(handle)) }
+
+// A Direction is one half of a connection.
+type Direction int
+
+const (
+	Reading Direction = C.LIPC_READ
+	Writing Direction = C.LIPC_WRITE
+)
+
+// Shutdown shuts down one direction of a connection.
+func Shutdown(handle uintptr, direction Direction) Result {
+	return Result(C.lipc_shutdown(C.lipc_handle(handle), C.int(direction)))
+}
+
+// SetBufferSize asks for a buffer of a size in bytes.
+func SetBufferSize(handle uintptr, direction Direction, size int) Result {
+	size = min(size, 1<<30)
+	return Result(C.lipc_set_buffer_size(C.lipc_handle(handle), C.int(direction), C.int(size)))
+}

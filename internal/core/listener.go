@@ -1,0 +1,62 @@
+package core
+
+/*
+#include "core.h"
+
+static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog, int kind,
+                      const struct lipc_listen_windows *windows, lipc_listener **ret_listener) {
+	lipc_name name;
+	lipc_listen_options options = {sizeof options, mode, backlog, kind, windows};
+	int r = ipc_name(type, text, length, &name);
+	return r < 0 ? r : lipc_listen(&name, &options, ret_listener);
+}
+
+#cgo noescape ipc_listen
+#cgo nocallback ipc_listen
+#cgo noescape lipc_accept
+#cgo nocallback lipc_accept
+*/
+import "C"
+
+import "io/fs"
+
+// A Listener is the C core's, nil if zero.
+type Listener struct{ c *C.lipc_listener }
+
+// Listen listens for a kind of connection.
+func Listen(name Name, kind Kind, mode fs.FileMode, backlog int, system *ListenSystem) (l Listener, err error) {
+	options, free := system.options()
+	defer free()
+	r := creating(func() Result {
+		return Result(C.ipc_listen(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.uint(mode),
+			C.int(min(backlog, 1<<30)), C.int(kind), options, &l.c))
+	})
+	return l, system.explain(r, r.nameErr(name))
+}
+
+// Detach returns the listener's handle, which is no longer its own.
+func (l Listener) Detach() uintptr { return uintptr(C.lipc_listener_detach(l.c)) }
+
+// Name returns what is listened on.
+func (l Listener) Name() Name {
+	var name C.lipc_name
+	C.lipc_listener_name(l.c, &name)
+	return goName(&name)
+}
+
+// SetUnlink says whether Close removes the socket file.
+func (l Listener) SetUnlink(unlink bool) { C.lipc_listener_set_unlink(l.c, cint(unlink)) }
+
+// Accept accepts a connection that waits.
+func (l Listener) Accept() (handle uintptr, peer Name, r Result) {
+	var h C.lipc_handle
+	var name C.lipc_name
+	r = creating(func() Result { return Result(C.lipc_accept(l.c, 0, &name, &h)) })
+	if r >= 0 {
+		peer = goName(&name)
+	}
+	return uintptr(h), peer, r
+}
+
+// Close closes the listener.
+func (l Listener) Close() { C.lipc_listener_close(l.c) }

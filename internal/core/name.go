@@ -1,0 +1,118 @@
+package core
+
+/*
+#include "core.h"
+
+static int ipc_check_name(int type, const char *text, size_t length) {
+	lipc_name name;
+	return ipc_name(type, text, length, &name);
+}
+
+#cgo noescape ipc_check_name
+#cgo nocallback ipc_check_name
+#cgo noescape lipc_local_name
+#cgo nocallback lipc_local_name
+#cgo noescape lipc_peer_name
+#cgo nocallback lipc_peer_name
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+)
+
+// A Name is the C core's lipc_name. The zero Name is none.
+type Name struct {
+	Type NameType
+	Text string
+}
+
+// A NameType says what sort of name it is.
+type NameType uint8
+
+const (
+	PathName       NameType = C.LIPC_NAME_PATH
+	NamespacedName NameType = C.LIPC_NAME_NAMESPACED
+)
+
+// Check returns an error for a name that this system cannot have.
+func (n Name) Check() error {
+	return Result(C.ipc_check_name(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)))).nameErr(n)
+}
+
+// text is the text itself, without a NUL: valid during a call that is given its length.
+func text(s string) *C.char { return (*C.char)(unsafe.Pointer(unsafe.StringData(s))) }
+
+// A SocketName is memory of a name that the C core fills in.
+type SocketName struct{ c C.lipc_name }
+
+// Bytes returns what there is of the name, its type included. It is of use as a key, and valid as long as n is.
+func (n *SocketName) Bytes() []byte {
+	size := unsafe.Offsetof(n.c.text) + uintptr(n.c.length)
+	return unsafe.Slice((*byte)(unsafe.Pointer(n)), size)
+}
+
+// Name returns the name.
+func (n *SocketName) Name() Name { return goName(&n.c) }
+
+// SetName takes a name that is valid.
+func (n *SocketName) SetName(name Name) {
+	n.c._type, n.c.length = C.uint32_t(name.Type), C.uint32_t(len(name.Text))
+	copy(unsafe.Slice((*byte)(unsafe.Pointer(&n.c.text[0])), len(n.c.text)), name.Text)
+}
+
+func goName(name *C.lipc_name) Name {
+	if name.length == 0 {
+		return Name{}
+	}
+	return Name{NameType(name._type), string(unsafe.Slice((*byte)(unsafe.Pointer(&name.text[0])), name.length))}
+}
+
+// Names returns the names that a handle and its peer are bound to.
+func Names(handle uintptr) (local, peer Name) {
+	var name C.lipc_name
+	if C.lipc_local_name(C.lipc_handle(handle), &name) >= 0 {
+		local = goName(&name)
+	}
+	if C.lipc_peer_name(C.lipc_handle(handle), &name) >= 0 {
+		peer = goName(&name)
+	}
+	return local, peer
+}
+
+// badPipeName says what the name of a pipe may not be like.
+const badPipeName = `contains "/", or has a part between "\" that is empty or ends with "." or " "`
+
+// A nameError says what is wrong with a name. It wraps the error number that the system has for the fault.
+type nameError struct {
+	reason string
+	err    error
+}
+
+// newNameError finds the words for a name that is too long (limit is then over 0) or otherwise invalid.
+func newNameError(name Name, limit int, err error) error {
+	var reason string
+	switch windows := runtime.GOOS == "windows"; {
+	case name.Text == "":
+		reason = "empty name"
+	case limit == 1: // there is no room for any
+		reason = "the runtime directory's path is too long for a name in it"
+	case limit > 0:
+		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.Text), limit, runtime.GOOS)
+	case strings.Contains(name.Text, "\x00"):
+		reason = "name contains a NUL byte"
+	case windows && name.Type == PathName:
+		reason = `path is neither \\.\pipe\name nor \\host\pipe\name, or ` + badPipeName
+	case windows:
+		reason = "namespaced name " + badPipeName
+	default: // it would leave the directory that it is a file in
+		reason = `namespaced name is "." or "..", or contains "/"`
+	}
+	return &nameError{reason, err}
+}
+
+func (e *nameError) Error() string { return e.reason }
+func (e *nameError) Unwrap() error { return e.err }

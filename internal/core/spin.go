@@ -1,0 +1,13 @@
+package core
+
+// #include "core.h"
+import "C"
+
+// A Spin is how a direction polls before it waits.
+type Spin struct{ c C.lipc_spin }
+
+// SetLimit sets for how long.
+func (s *Spin) SetLimit(microseconds uint32) { s.c.limit_us = C.uint32_t(microseconds) }
+
+// Again reports whether to make the call once more that had this result.
+func (s *Spin) Again(r Result) bool { return C.lipc_spin_again(&s.c, C.int64_t(r)) != 0 }

@@ -1,0 +1,91 @@
+package core
+
+// #include "core.h"
+import "C"
+
+import (
+	"time"
+	"unsafe"
+)
+
+// ListenSystem has the options of listening that Windows alone has, see lipc_listen_windows.
+type ListenSystem struct {
+	Direction                           int
+	Instances                           int
+	InboundBuffer, OutboundBuffer       int
+	DefaultWait                         time.Duration
+	AcceptRemote, WriteThrough, Inherit bool
+	SecurityDescriptor                  string
+}
+
+func (s *ListenSystem) options() (_ *C.struct_lipc_listen_windows, free func()) {
+	if s == nil {
+		return nil, func() {}
+	}
+	w := &C.struct_lipc_listen_windows{
+		size: C.sizeof_struct_lipc_listen_windows, direction: C.int(s.Direction), instances: C.uint32_t(s.Instances),
+		inbound_buffer: C.uint32_t(s.InboundBuffer), outbound_buffer: C.uint32_t(s.OutboundBuffer),
+		default_wait_ms: C.uint32_t(s.DefaultWait.Milliseconds()), accept_remote: cint(s.AcceptRemote),
+		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
+	}
+	w.sddl, free = sddl(s.SecurityDescriptor)
+	return w, free
+}
+
+func (s *ListenSystem) explain(r Result, err error) error {
+	if s != nil {
+		return explainSDDL(s.SecurityDescriptor, r, err)
+	}
+	return err
+}
+
+// ConnectSystem has the options of dialling that Windows alone has, see lipc_connect_windows.
+type ConnectSystem struct {
+	Direction             int
+	Impersonation         int
+	WriteThrough, Inherit bool
+}
+
+func (s *ConnectSystem) options() *C.struct_lipc_connect_windows {
+	if s == nil {
+		return nil
+	}
+	return &C.struct_lipc_connect_windows{
+		size: C.sizeof_struct_lipc_connect_windows, direction: C.int(s.Direction), impersonation: C.int(s.Impersonation),
+		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
+	}
+}
+
+// PipeSystem has the options of unnamed pipes that Windows alone has, see lipc_pipe_options.
+type PipeSystem struct{ SecurityDescriptor string }
+
+func (s *PipeSystem) options() (_ *C.char, free func()) {
+	if s == nil {
+		return nil, func() {}
+	}
+	return sddl(s.SecurityDescriptor)
+}
+
+func (s *PipeSystem) explain(r Result, err error) error {
+	if s != nil {
+		return explainSDDL(s.SecurityDescriptor, r, err)
+	}
+	return err
+}
+
+// sddl is a security descriptor in C's memory, nil for none.
+func sddl(text string) (_ *C.char, free func()) {
+	if text == "" {
+		return nil, func() {}
+	}
+	c := C.CString(text)
+	return c, func() { C.free(unsafe.Pointer(c)) }
+}
+
+// explainSDDL says that the descriptor is what was refused: callers check the other arguments before.
+func explainSDDL(text string, r Result, err error) error {
+	if text != "" && r.is(C.LIPC_EINVAL) {
+		return Invalidf("SecurityDescriptor is not in the security descriptor definition language")
+	}
+	return err
+}

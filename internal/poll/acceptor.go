@@ -1,0 +1,83 @@
+package poll
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// ListenOptions are those of listening.
+type ListenOptions struct {
+	Mode    fs.FileMode
+	Backlog int
+	System  *core.ListenSystem
+}
+
+// An Acceptor accepts connections. The zero Acceptor is not open.
+type Acceptor struct {
+	turn chan struct{} // nil: not open. Holds one token while somebody accepts, who alone may use the core's listener
+
+	mu     sync.Mutex // guards what follows, and the fields of systemAcceptor that say so
+	closed bool
+	systemAcceptor
+}
+
+// Accept waits for a connection, which e becomes, and returns the name of its peer.
+func (a *Acceptor) Accept(ctx context.Context, e *Endpoint) (peer core.Name, err error) {
+	if a.turn == nil {
+		return peer, core.ErrInvalid
+	}
+	select {
+	case a.turn <- struct{}{}:
+	case <-ctx.Done():
+		return peer, ctx.Err()
+	}
+	defer func() { <-a.turn }()
+	defer a.interruptAfter(ctx)()
+	return a.accept(ctx, e)
+}
+
+// interrupted is why accepting may not go on, other than for its deadline.
+func (a *Acceptor) interrupted(ctx context.Context) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return net.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// SetDeadline sets the time after which accepting fails.
+func (a *Acceptor) SetDeadline(t time.Time) error {
+	if a.turn == nil {
+		return core.ErrInvalid
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return net.ErrClosed
+	}
+	return a.setDeadlineLocked(t)
+}
+
+// Close ends what waits, and stops listening.
+func (a *Acceptor) Close() error {
+	if a.turn == nil {
+		return core.ErrInvalid
+	}
+	a.mu.Lock()
+	if a.closed {
+		a.mu.Unlock()
+		return net.ErrClosed
+	}
+	a.closed = true
+	a.closeLocked()
+	a.mu.Unlock()
+	a.turn <- struct{}{} // from here on nobody accepts
+	defer func() { <-a.turn }()
+	return a.release()
+}

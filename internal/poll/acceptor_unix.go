@@ -1,0 +1,210 @@
+//go:build unix
+
+package poll
+
+import (
+	"context"
+	"io/fs"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// systemAcceptor is a listening endpoint, and the core's listener, which owns the socket file but no longer the
+// descriptor.
+type systemAcceptor struct {
+	end      Endpoint
+	listener core.Listener
+	file     socketFile
+
+	// These are for who has the turn.
+	attempt func(fd uintptr) bool
+	handle  uintptr
+	peer    core.Name
+	result  core.Result
+	refused *os.File // the connection before, which the system's poller did not take; nil: none
+
+	// These are guarded by the mutex.
+	deadline time.Time // as the user set it
+	woken    bool      // the deadline in force is one in the past, to wake who accepts
+}
+
+// A socketFile is what stands for a bound socket in the file system, as the core's listener owns it.
+type socketFile struct {
+	mu       sync.Mutex
+	listener core.Listener
+	owned    bool
+	stop     runtime.Cleanup
+}
+
+// own takes the core's listener over; the descriptor is no longer its.
+func (f *socketFile) own(l core.Listener) {
+	f.listener, f.owned = l, true
+	f.stop = runtime.AddCleanup(f, core.Listener.Close, l)
+}
+
+func (f *socketFile) setUnlinkOnClose(unlink bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.owned {
+		f.listener.SetUnlink(unlink)
+	}
+}
+
+func (f *socketFile) close() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.owned {
+		f.stop.Stop()
+		f.listener.Close()
+		f.owned = false
+	}
+}
+
+// Listen listens for connections of a kind.
+func (a *Acceptor) Listen(name core.Name, kind core.Kind, o ListenOptions) error {
+	l, err := core.Listen(name, kind, o.Mode, o.Backlog, o.System)
+	if err != nil {
+		return err
+	}
+	return a.open(l)
+}
+
+// AdoptFile makes a listener of a duplicate of a file's handle, and returns the name that it listens on.
+func (a *Acceptor) AdoptFile(f *os.File, kind core.Kind, mode fs.FileMode) (core.Name, error) {
+	handle, err := duplicateFile(f, kind|core.KindListener)
+	if err != nil {
+		return core.Name{}, err
+	}
+	return a.AdoptHandle(handle, mode)
+}
+
+// AdoptHandle makes a listener of a descriptor, which it takes over, and returns the name that it listens on.
+func (a *Acceptor) AdoptHandle(handle uintptr, mode fs.FileMode) (core.Name, error) {
+	l, r := core.AdoptListener(handle, mode)
+	if r < 0 {
+		core.Close(handle)
+		return core.Name{}, r.Err()
+	}
+	name := l.Name()
+	return name, a.open(l)
+}
+
+func (a *Acceptor) open(l core.Listener) error {
+	if err := a.end.open(l.Detach()); err != nil {
+		l.Close()
+		return err
+	}
+	a.listener = l
+	a.turn = make(chan struct{}, 1)
+	a.attempt = a.acceptOnce
+	a.file.own(l)
+	return nil
+}
+
+// acceptOnce accepts a connection. One that was refused before comes first: then peer is still its.
+func (a *Acceptor) acceptOnce(uintptr) bool {
+	if a.refused != nil {
+		a.handle, a.result = core.Duplicate(a.refused.Fd())
+		return true
+	}
+	a.handle, a.peer, a.result = a.listener.Accept()
+	return !a.result.Busy()
+}
+
+func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
+	if err := a.interrupted(ctx); err != nil {
+		return core.Name{}, err
+	}
+	for {
+		if err := a.end.known(a.end.raw.Read(a.attempt)); err != nil {
+			if ctx.Err() != nil && err != net.ErrClosed {
+				err = ctx.Err()
+			}
+			return core.Name{}, err
+		}
+		switch {
+		case a.result >= 0:
+			err := e.tryOpen(a.handle)
+			a.refused.Close() // which has a duplicate now
+			a.refused = nil
+			if err != nil {
+				a.refused = e.file
+			}
+			return a.peer, err
+		case a.result.TurnedAway(): // look at the deadline, and go on
+		default:
+			return core.Name{}, a.result.TemporaryErr()
+		}
+	}
+}
+
+// interruptAfter wakes whoever accepts when the context ends, until the function that it returns is called.
+func (a *Acceptor) interruptAfter(ctx context.Context) (end func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	interrupted := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(interrupted)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.woken = true
+		a.wakeLocked()
+	})
+	return func() {
+		if stop() {
+			return
+		}
+		<-interrupted
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.woken = false
+		if !a.closed {
+			a.end.SetReadDeadline(a.deadline)
+		}
+	}
+}
+
+func (a *Acceptor) wakeLocked() { a.end.file.SetReadDeadline(time.Unix(1, 0)) }
+
+func (a *Acceptor) closeLocked() {
+	a.end.closed.Store(true)
+	a.wakeLocked()
+}
+
+func (a *Acceptor) setDeadlineLocked(t time.Time) error {
+	a.deadline = t
+	if a.woken {
+		return nil
+	}
+	return a.end.SetReadDeadline(t)
+}
+
+// SetUnlinkOnClose says whether Close removes the socket file.
+func (a *Acceptor) SetUnlinkOnClose(unlink bool) { a.file.setUnlinkOnClose(unlink) }
+
+// release removes the socket file before the socket goes: as long as the socket is there, no other file can get the
+// same inode, and nobody finds a file without a listener.
+func (a *Acceptor) release() error {
+	a.refused.Close()
+	a.file.close()
+	return a.end.file.Close()
+}
+
+// RawConn returns access to the descriptor.
+func (a *Acceptor) RawConn() (syscall.RawConn, error) { return a.end.RawConn() }
+
+// Duplicate returns a file of that name, on a duplicate of the descriptor.
+func (a *Acceptor) Duplicate(name string) (*os.File, error) { return a.end.Duplicate(name) }
+
+// SetPassCredentials is that of an Endpoint, for the connections that are accepted from now on.
+func (a *Acceptor) SetPassCredentials(on bool) error { return a.end.SetPassCredentials(on) }
+
+// SetPassPIDFD is that of an Endpoint, for the connections that are accepted from now on.
+func (a *Acceptor) SetPassPIDFD(on bool) error { return a.end.SetPassPIDFD(on) }

@@ -1,0 +1,116 @@
+//go:build unix
+
+package poll
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+var (
+	sendMessage    = &operation{step: (*direction).sendMessage, advance: (*direction).advanceBuffers, writes: true}
+	receiveMessage = &operation{step: (*direction).receiveMessage}
+)
+
+// What goes with the payload has gone with its first byte.
+func (d *direction) sendMessage(fd uintptr) core.Result {
+	if d.done == 0 {
+		return core.SendMessage(fd, d.buffers, d.ancillary)
+	}
+	return core.WriteBuffers(fd, d.buffers)
+}
+
+func (d *direction) receiveMessage(fd uintptr) core.Result {
+	return core.ReceiveMessage(fd, d.buffers, d.ancillary)
+}
+
+// needAncillary makes the direction's memory for what travels with a payload, unless it is there.
+func (d *direction) needAncillary() *core.Ancillary {
+	d.needExtras()
+	if d.ancillary == nil {
+		d.ancillary = new(core.Ancillary)
+	}
+	return d.ancillary
+}
+
+// lend calls send with the descriptors of files added to what travels with a payload. None of them can be closed, and
+// its number used again for another file, before send has returned.
+func lend(files []*os.File, a *core.Ancillary, send func() error) error {
+	if len(files) == 0 {
+		return send()
+	}
+	raw, err := files[0].SyscallConn()
+	if err != nil {
+		return fmt.Errorf("a file to send is nil: %w", err)
+	}
+	var sent error
+	if raw.Control(func(fd uintptr) {
+		a.AddHandle(fd)
+		sent = lend(files[1:], a, send)
+	}) != nil {
+		return fmt.Errorf("a file to send, %s: %w", files[0].Name(), os.ErrClosed)
+	}
+	return sent
+}
+
+// SendMessage sends a payload with files, and with what fill adds.
+func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+	if err := CheckFiles(len(files)); err != nil {
+		return 0, err
+	}
+	d := &e.out
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.needAncillary()
+	a.Clear()
+	if err := fill(a); err != nil {
+		return 0, err
+	}
+	d.pin(buffers)
+	defer d.unpin()
+	d.addressed = a.HasPeer()
+	n := 0
+	err := lend(files, a, func() (err error) {
+		n, err = e.run(d, sendMessage)
+		return err
+	})
+	d.addressed = false
+	return n, explainEmpty(size(buffers), e.explainSize(size(buffers), err))
+}
+
+// ReceiveMessage receives a payload with at most so many files. It calls received with what came with it, before the
+// next is received; the files are then the caller's. After an error nothing has come, except, with [core.ErrTruncated]
+// and [core.ErrFilesLost], the names and IDs of who sent it.
+func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
+	d := &e.in
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	a := d.needAncillary()
+	a.Want(files)
+	d.pin(buffers)
+	defer d.unpin()
+	n, err := e.run(d, receiveMessage)
+	if lacking := d.result.Truncated() || d.result.FilesLost(); err != nil && lacking {
+		a.Clear()
+		n = a.Length()
+	} else if err != nil {
+		return n, explainEmpty(size(buffers), err)
+	}
+	received(a)
+	return n, err
+}
+
+// SetPassCredentials says whether messages are to come with their sender's credentials.
+func (e *Endpoint) SetPassCredentials(on bool) error {
+	return e.Control(func(fd uintptr) core.Result { return core.SetPassCredentials(fd, on) })
+}
+
+// SetPassPIDFD says whether messages are to come with a pidfd of their sender.
+func (e *Endpoint) SetPassPIDFD(on bool) error {
+	return e.Control(func(fd uintptr) core.Result { return core.SetPassPIDFD(fd, on) })
+}
+
+// PeerPIDFD returns a pidfd of the peer.
+func (e *Endpoint) PeerPIDFD() (*os.File, error) { return e.newFile("ipc: pidfd", core.PeerPIDFD) }

@@ -1,0 +1,82 @@
+package poll
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+var (
+	sendMessage    = &operation{step: (*direction).sendMessage, advance: (*direction).advanceBuffers, writes: true}
+	receiveMessage = &operation{step: (*direction).receiveMessage}
+)
+
+func (d *direction) sendMessage(uintptr) core.Result {
+	d.gather(d.buffers)
+	return d.performOn(core.StartWrite, d.gathered)
+}
+
+// receiveMessage receives a message into buffers.
+func (d *direction) receiveMessage(handle uintptr) core.Result {
+	d.buffers = slices.DeleteFunc(d.buffers, func(b core.Buffer) bool { return b.Size() == 0 })
+	if len(d.buffers) == 0 {
+		return d.perform(core.StartReceive, nil, 0)
+	}
+	r := d.perform(core.StartRead, d.buffers[0].Data(), d.buffers[0].Size())
+	if d.err != nil || !r.Truncated() {
+		return r
+	}
+	d.done = d.buffers[0].Size()
+	left := max(0, int(core.MessageSize(handle))) // the rest is there, unless the sender has taken it back
+	whole := left > 0
+	for _, b := range d.buffers[1:] {
+		wanted := min(b.Size(), left)
+		n := core.ReadRest(handle, b.Bytes()[:wanted])
+		d.done, left, whole = d.done+n, left-n, whole && n == wanted
+	}
+	if whole && left == 0 {
+		n := d.done
+		d.done = 0 // advance counts it
+		return core.Result(n)
+	}
+	core.Discard(handle, left)
+	return r
+}
+
+// SendMessage sends a payload; nothing travels with it here.
+func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+	err := fill(new(core.Ancillary))
+	if len(files) > 0 {
+		err = core.Unsupported()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("files, credentials and the like that go with a message: %w", err)
+	}
+	if e.kind != core.KindMessage {
+		return e.stream(buffers, e.WriteBuffers)
+	}
+	_, err = e.transferBuffers(&e.out, sendMessage, buffers)
+	if err != nil {
+		return 0, e.explainSize(size(buffers), err)
+	}
+	return size(buffers), nil
+}
+
+// ReceiveMessage receives a payload; nothing comes with it here.
+func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
+	if e.kind != core.KindMessage {
+		return e.stream(buffers, e.ReadBuffers)
+	}
+	return e.transferBuffers(&e.in, receiveMessage, buffers)
+}
+
+// stream transfers bytes, of which there must be some.
+func (e *Endpoint) stream(buffers [][]byte, transfer func([][]byte) (int, error)) (int, error) {
+	n, err := transfer(buffers)
+	if err == nil && !anyBytes(buffers) {
+		err = core.ErrInvalid
+	}
+	return n, explainEmpty(size(buffers), err)
+}

@@ -1,0 +1,95 @@
+package poll
+
+import (
+	"io"
+	"math"
+	"os"
+	"sync"
+)
+
+// A Stream is a connection as copies see it: one whose reads and writes have errors of the form that its users expect,
+// and that has neither a ReadFrom nor a WriteTo of its own.
+type Stream interface {
+	io.ReadWriter
+	Endpoint() *Endpoint
+	WriteError(error) error // the form of an error of the endpoint's
+}
+
+// CopyToFile copies what can be read from a connection to a file, until the end.
+func CopyToFile(from Stream, to *os.File) (int64, error) {
+	return newFileCopier(from, to).run(math.MaxInt64)
+}
+
+// A copier copies from a connection or a file to another. Each part goes through a buffer, which is small as long as
+// little comes: there may be many copies, and most of them wait. Where a part fills the larger buffer there is more,
+// which bulk moves with less work for each byte.
+type copier struct {
+	from      io.Reader
+	to        io.Writer
+	buffers   *sync.Pool                          // for the next part
+	much      bool                                // there is, and bulk is to move it
+	bulk      func(most int64) (n int, err error) // 0: a step has to do it
+	unwritten int64                               // what was read when it could not be written
+}
+
+// What goes to a file goes there by system calls that take long for few bytes.
+const (
+	smallBuffer  = 4 << 10
+	mediumBuffer = 32 << 10
+	largeBuffer  = 512 << 10
+)
+
+var (
+	smallBuffers  = newBuffers(smallBuffer)
+	mediumBuffers = newBuffers(mediumBuffer)
+	largeBuffers  = newBuffers(largeBuffer)
+)
+
+func newBuffers(size int) *sync.Pool {
+	return &sync.Pool{New: func() any { b := make([]byte, size); return &b }}
+}
+
+// newFileCopier makes a copier to a file.
+func newFileCopier(from Stream, to io.Writer) *copier {
+	c := &copier{from: from, to: to, buffers: smallBuffers}
+	atHand := from.Endpoint().readAtHand(from)
+	c.bulk = func(most int64) (int, error) { return c.step(largeBuffers, atHand, most) }
+	return c
+}
+
+// run copies until the end, at most so many bytes.
+func (c *copier) run(limit int64) (written int64, err error) {
+	for written < limit && err == nil {
+		n := 0
+		if c.much {
+			n, err = c.bulk(limit - written)
+		}
+		if n == 0 && err == nil {
+			n, err = c.step(c.buffers, c.from.Read, limit-written)
+		}
+		written += int64(n)
+		c.much = n >= mediumBuffer
+		c.buffers = smallBuffers
+		if n >= smallBuffer {
+			c.buffers = mediumBuffers
+		}
+	}
+	if err == io.EOF {
+		err = nil
+	}
+	return written, err
+}
+
+// step writes what one read gives, through one of the buffers.
+func (c *copier) step(buffers *sync.Pool, read func(b []byte) (int, error), most int64) (written int, err error) {
+	buffer := buffers.Get().(*[]byte)
+	defer buffers.Put(buffer)
+	b := (*buffer)[:min(most, int64(len(*buffer)))]
+	n, err := read(b)
+	if n == 0 || err != nil {
+		return 0, err
+	}
+	written, err = c.to.Write(b[:n])
+	c.unwritten = int64(n - written)
+	return written, err
+}

@@ -1,0 +1,49 @@
+// Package poll has the endpoints of connections: operations that wait on the runtime's poller, or on Windows on a
+// completion port, with deadlines, and with spinning before they wait; copying; and acceptors. The types of package ipc
+// are made of them.
+package poll
+
+import (
+	"syscall"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// errGiven is the error of an end that is for child processes.
+var errGiven = core.Invalidf("this end is for child processes, and not used here")
+
+// Shutdown shuts down one direction, for every process that shares the connection.
+func (e *Endpoint) Shutdown(direction core.Direction) error {
+	call := func() error {
+		return e.Control(func(handle uintptr) core.Result { return core.Shutdown(handle, direction) })
+	}
+	if direction == core.Reading {
+		return e.in.shutDown(call)
+	}
+	return call()
+}
+
+// SetBufferSize asks for a buffer of a size in bytes.
+func (e *Endpoint) SetBufferSize(direction core.Direction, size int) error {
+	return e.Control(func(handle uintptr) core.Result { return core.SetBufferSize(handle, direction, size) })
+}
+
+// PeerCredentials returns who the peer is. Some are known with [syscall.EAGAIN], too.
+func (e *Endpoint) PeerCredentials() (credentials core.Credentials, err error) {
+	asked := e.Control(func(handle uintptr) core.Result {
+		credentials, err = core.PeerCredentials(handle)
+		return 0
+	})
+	if asked != nil {
+		err = asked
+	}
+	return credentials, err
+}
+
+// RawConn returns access to the handle.
+func (e *Endpoint) RawConn() (syscall.RawConn, error) {
+	if !e.opened() {
+		return nil, core.ErrInvalid
+	}
+	return rawConn{e}, nil
+}

@@ -1,0 +1,285 @@
+//go:build unix
+
+package poll
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// An Endpoint is a descriptor on the runtime's poller. All reading goes through one direction, all writing through the
+// other. An open Endpoint must not be copied.
+type Endpoint struct {
+	file    *os.File
+	raw     syscall.RawConn // the file's, or on Linux a spinningConn
+	closed  atomic.Bool
+	given   atomic.Bool // to child processes: nothing is read or written here
+	in, out direction
+	bound   *socketFile // of a datagram socket
+}
+
+// systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
+type systemDirection struct {
+	attempt   func(fd uintptr) bool
+	pipe      bool // this is an end of one
+	addressed bool // the operation sends to a name, and so the poller always takes the descriptor for writable
+	unpolled  bool // the poller never reports
+	pausing   bool // the operation has to wait, for what the poller does not report
+	shutdown  shutdown
+}
+
+// systemExtras are what only some operations need on Unix.
+type systemExtras struct {
+	pins      runtime.Pinner  // of buffers
+	ancillary *core.Ancillary // what goes with buffers
+	control                   // what goes with data
+	addresses                 // of datagrams
+}
+
+// open takes a descriptor over, and closes it if it fails.
+func (e *Endpoint) open(handle uintptr) error {
+	err := e.tryOpen(handle)
+	if err != nil {
+		e.file.Close()
+	}
+	return err
+}
+
+// tryOpen takes a descriptor over. It fails if the system's poller does not take it, which os.NewFile keeps to itself;
+// then the descriptor is in e.file all the same. One that is to spin from the start does without that poller if it can.
+func (e *Endpoint) tryOpen(handle uintptr) error {
+	if e.in.spinLimit.Load() > 0 && e.openSpinning(handle) == nil {
+		return nil
+	}
+	e.take(handle)
+	if e.file.SetDeadline(time.Time{}) != nil {
+		return refusedByPoller(pollerErrno(handle))
+	}
+	return nil
+}
+
+// refusedByPoller is the error of a descriptor that the system's poller does not take, for lack of something that
+// others may give back.
+func refusedByPoller(err error) error {
+	return core.Temporary(fmt.Errorf("the system's poller does not take the descriptor: %w", err))
+}
+
+func (e *Endpoint) take(handle uintptr) {
+	e.file = os.NewFile(handle, "ipc")
+	e.raw, _ = e.file.SyscallConn() // fails for a nil file alone
+	e.in.attempt, e.out.attempt = e.in.call, e.out.call
+	if runtime.GOOS != "linux" { // elsewhere a datagram's receiver has no room, and the sender is writable
+		kind, _ := core.KindOf(handle)
+		e.out.unpolled = kind == core.KindDatagram
+	}
+}
+
+func (e *Endpoint) opened() bool { return e.file != nil }
+
+// known turns what the runtime reports after a close, which matches nothing, into net.ErrClosed.
+func (e *Endpoint) known(err error) error {
+	if !e.opened() { // os.File's methods have failed with os.ErrInvalid
+		return core.ErrInvalid
+	}
+	if err != nil && e.closed.Load() {
+		return net.ErrClosed
+	}
+	return err
+}
+
+// call goes on with the operation until it comes to an end, which it reports, or has to wait. What was done in part is
+// tried again before waiting, since something else than a lack of room may have stopped it.
+func (d *direction) call(fd uintptr) bool {
+	const mostSpins = 8 // then it is time to look at the deadline, and for a Close
+	for spins := 0; ; {
+		ended := d.shutdown.begun.Load() && d.shutdown.complete()
+		d.result = d.operation.step(d, fd)
+		if d.result.Busy() && d.spinLimit.Load() > 0 && spins < mostSpins && !d.received() {
+			spins++
+			d.spin(func() { d.result = d.operation.step(d, fd) })
+		}
+		if ended && (d.result.Busy() || d.result == 0 && runtime.GOOS != "linux") {
+			d.result = core.End // which no system reports to a receiver of datagrams
+		} else if d.result.Busy() && d.shutdown.begun.Load() {
+			continue // something may have arrived before that
+		}
+		if d.result.Truncated() {
+			if d.operation.batch {
+				d.done++
+			} else {
+				d.done = len(d.data)
+			}
+			return true
+		}
+		if d.result < 0 {
+			d.pausing = d.result.Busy() && (d.unpolled || d.addressed)
+			return !d.result.Busy() || d.pausing || d.received()
+		}
+		if d.advance(int(d.result)) {
+			return true
+		}
+	}
+}
+
+// A shutdown is what a reader knows of the one that this side makes.
+type shutdown struct {
+	mu    sync.Mutex  // held for the call
+	begun atomic.Bool // and has not failed
+}
+
+// shutDown makes the call that shuts the direction down. begun is set before it, so that a reader that it wakes sees
+// that.
+func (d *direction) shutDown(call func() error) error {
+	s := &d.shutdown
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.begun.Swap(true)
+	err := call()
+	if err != nil {
+		s.begun.Store(before)
+	}
+	return err
+}
+
+// complete waits for a call that is under way, and reports whether one succeeded: from then on nothing more arrives.
+func (s *shutdown) complete() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.begun.Load()
+}
+
+// run makes an operation whose arguments are set.
+func (e *Endpoint) run(d *direction, o *operation) (int, error) {
+	d.start(o) // it may fail before a call is made
+	if err := e.Usable(); err != nil {
+		return 0, err
+	}
+	for pause := nextPause(0); ; pause = nextPause(pause) {
+		d.pausing = false
+		err := e.wait(d)
+		if err == nil && d.pausing {
+			time.Sleep(pause)
+			continue
+		}
+		// What ended a batch that has received something is left to the next receive, which finds it again.
+		received := d.received() && !d.result.Truncated()
+		if err = e.known(err); err == nil && !received {
+			err = d.result.TemporaryErr()
+		}
+		return d.done, err
+	}
+}
+
+// wait makes attempts until one comes to an end, and waits on the poller in between.
+func (e *Endpoint) wait(d *direction) error {
+	if d.operation.writes {
+		return e.raw.Write(d.attempt)
+	}
+	return e.raw.Read(d.attempt)
+}
+
+// Usable is the error of an operation that has nothing to do.
+func (e *Endpoint) Usable() error {
+	if !e.opened() {
+		return core.ErrInvalid
+	}
+	if e.closed.Load() {
+		return net.ErrClosed
+	}
+	if e.given.Load() {
+		return errGiven
+	}
+	return nil
+}
+
+// Close closes the descriptor. Operations that wait, and all later ones, fail.
+func (e *Endpoint) Close() error {
+	if !e.opened() {
+		return core.ErrInvalid
+	}
+	if e.closed.Swap(true) {
+		return net.ErrClosed
+	}
+	if e.bound != nil {
+		e.bound.close()
+	}
+	return e.waiter().Close()
+}
+
+// A waiter is what deadlines are set on, and what closes the descriptor.
+type waiter interface {
+	SetDeadline(time.Time) error
+	SetReadDeadline(time.Time) error
+	SetWriteDeadline(time.Time) error
+	Close() error
+}
+
+func (e *Endpoint) waiter() waiter {
+	if w, ok := e.raw.(waiter); ok {
+		return w
+	}
+	return e.file
+}
+
+// SetDeadline sets the deadlines of both directions.
+func (e *Endpoint) SetDeadline(t time.Time) error {
+	if e.given.Load() {
+		return os.ErrNoDeadline
+	}
+	return e.known(e.waiter().SetDeadline(t))
+}
+
+// SetReadDeadline sets that of reading.
+func (e *Endpoint) SetReadDeadline(t time.Time) error {
+	return e.known(e.waiter().SetReadDeadline(t))
+}
+
+// SetWriteDeadline sets that of writing.
+func (e *Endpoint) SetWriteDeadline(t time.Time) error {
+	return e.known(e.waiter().SetWriteDeadline(t))
+}
+
+// Control makes a call that never waits.
+func (e *Endpoint) Control(call func(fd uintptr) core.Result) error {
+	if !e.opened() {
+		return core.ErrInvalid
+	}
+	var r core.Result
+	if err := e.raw.Control(func(fd uintptr) { r = call(fd) }); err != nil {
+		return e.known(err)
+	}
+	return r.Err()
+}
+
+// Duplicate returns a file of that name, on a duplicate of the descriptor.
+func (e *Endpoint) Duplicate(name string) (*os.File, error) {
+	return e.newFile(name, core.Duplicate)
+}
+
+// newFile returns a file on a descriptor that a call returns.
+func (e *Endpoint) newFile(name string, call func(fd uintptr) (uintptr, core.Result)) (*os.File, error) {
+	var handle uintptr
+	err := e.Control(func(fd uintptr) (r core.Result) {
+		handle, r = call(fd)
+		return r
+	})
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(handle, name), nil
+}
+
+// A rawConn is the runtime's, but reports net.ErrClosed.
+type rawConn struct{ e *Endpoint }
+
+func (c rawConn) Control(f func(fd uintptr)) error           { return c.e.known(c.e.raw.Control(f)) }
+func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return c.e.known(c.e.raw.Read(f)) }
+func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.e.known(c.e.raw.Write(f)) }

@@ -1,0 +1,64 @@
+package poll
+
+// Handles that came from elsewhere, inside of an os.File or as a number.
+
+import (
+	"os"
+	"strconv"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// duplicateFile returns a duplicate of a file's handle if it is of that kind.
+func duplicateFile(f *os.File, kind core.Kind) (handle uintptr, err error) {
+	if kind == core.KindDatagram && !HasDatagrams {
+		return 0, core.Unsupported()
+	}
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var r core.Result
+	if raw.Control(func(fd uintptr) { handle, r = core.Duplicate(fd) }) != nil {
+		return 0, os.ErrClosed // what is wrong, but not what the error matches
+	}
+	if r < 0 {
+		return 0, r.Err()
+	}
+	if err := core.Check(handle, kind); err != nil {
+		core.Close(handle)
+		return 0, err
+	}
+	return handle, nil
+}
+
+// AdoptFile makes an endpoint of a duplicate of a file's handle, and returns the names that it and its peer have.
+func (e *Endpoint) AdoptFile(f *os.File, kind core.Kind) (local, peer core.Name, err error) {
+	handle, err := duplicateFile(f, kind)
+	if err != nil {
+		return local, peer, err
+	}
+	return e.AdoptHandle(handle, kind)
+}
+
+// AdoptHandle is AdoptFile of a handle, which it takes over, and closes if it fails.
+func (e *Endpoint) AdoptHandle(handle uintptr, kind core.Kind) (local, peer core.Name, err error) {
+	local, peer = core.Names(handle)
+	return local, peer, e.adopt(handle, kind)
+}
+
+// AdoptPipe makes an endpoint of the end of a pipe whose number is value. It takes the handle over if it is one.
+func (e *Endpoint) AdoptPipe(value string, wanted core.Kind) error {
+	handle, err := strconv.ParseUint(value, 10, handleBits)
+	if err != nil {
+		return core.Invalidf("not the number of a descriptor")
+	}
+	kind, r := core.KindOf(uintptr(handle))
+	if r.NotSocket() || r >= 0 && !kind.IsPipe() {
+		return core.Invalidf("it is no pipe")
+	}
+	if err := core.Check(uintptr(handle), wanted); err != nil {
+		return err
+	}
+	return e.adopt(uintptr(handle), wanted)
+}

@@ -1,0 +1,93 @@
+//go:build unix
+
+package poll
+
+import (
+	"context"
+	"os"
+	"runtime"
+	"syscall"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// setPipe notes that the descriptor to be opened is an end of a pipe.
+func (e *Endpoint) setPipe() { e.in.pipe, e.out.pipe = true, true }
+
+// Pipe makes the two ends of an unnamed pipe. One that child processes inherit is theirs.
+func Pipe(r, w *Endpoint, o PipeOptions) error {
+	hr, hw, err := core.Pipe(o.InheritReader, o.InheritWriter, o.BufferSize, o.System)
+	if err != nil {
+		return err
+	}
+	if err := r.openPipe(hr, o.InheritReader); err != nil {
+		core.Close(hw)
+		return err
+	}
+	if err := w.openPipe(hw, o.InheritWriter); err != nil {
+		r.Close()
+		return err
+	}
+	return nil
+}
+
+// openPipe is open for an end of a pipe, which the poller does not take if it is blocking.
+func (e *Endpoint) openPipe(handle uintptr, blocking bool) error {
+	e.setPipe()
+	if !blocking {
+		return e.open(handle)
+	}
+	e.take(handle)
+	e.given.Store(true)
+	return nil
+}
+
+// Give makes the descriptor one for a child process, blocking, and no longer used here. The file is the endpoint's.
+func (e *Endpoint) Give() (*os.File, error) {
+	if !e.opened() {
+		return nil, core.ErrInvalid
+	}
+	e.given.Store(true)
+	var err error
+	if failed := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); failed != nil {
+		return nil, e.known(failed)
+	}
+	return e.file, err
+}
+
+// CreateFIFO makes a FIFO.
+var CreateFIFO = core.CreateFIFO
+
+// OpenFIFOReader opens a FIFO for reading, and waits for a writer.
+func (e *Endpoint) OpenFIFOReader(ctx context.Context, path string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	handle, err := core.OpenFIFOReader(path)
+	if err != nil {
+		return err
+	}
+	err = retry(ctx, func() (bool, error) {
+		r := core.WaitFIFOWriter(handle)
+		return r.Busy(), r.Err()
+	})
+	if err != nil {
+		core.Close(handle)
+		return err
+	}
+	e.in.unpolled = runtime.GOOS == "darwin" // kqueue does not report that the last writer closed a FIFO, go.dev/issue/24164
+	return e.openPipe(handle, false)
+}
+
+// OpenFIFOWriter opens a FIFO for writing, and waits for a reader.
+func (e *Endpoint) OpenFIFOWriter(ctx context.Context, path string) error {
+	var handle uintptr
+	err := retry(ctx, func() (busy bool, err error) {
+		handle, busy, err = core.OpenFIFOWriter(path)
+		return busy, err
+	})
+	if err != nil {
+		return err
+	}
+	return e.openPipe(handle, false)
+}

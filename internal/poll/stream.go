@@ -1,0 +1,125 @@
+package poll
+
+import (
+	"io"
+	"slices"
+	"unsafe"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+var (
+	read         = &operation{step: (*direction).read}
+	readBuffers  = &operation{step: (*direction).readBuffers}
+	write        = &operation{step: (*direction).write, advance: (*direction).advanceData, writes: true}
+	writeBuffers = &operation{step: (*direction).writeBuffers, advance: (*direction).advanceBuffers, writes: true}
+)
+
+func (d *direction) advanceData(n int) bool {
+	d.done += n
+	d.data = d.data[n:]
+	return len(d.data) == 0
+}
+
+func (d *direction) advanceBuffers(n int) bool {
+	d.done += n
+	for len(d.buffers) > 0 && n >= d.buffers[0].Size() {
+		n -= d.buffers[0].Size()
+		d.buffers = d.buffers[1:]
+	}
+	if len(d.buffers) == 0 {
+		return true
+	}
+	d.buffers[0] = d.buffers[0].Rest(n)
+	return false
+}
+
+// Read reads what is there. The end is [io.EOF]; to read nothing takes no operation.
+func (e *Endpoint) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, e.Usable()
+	}
+	n, err := e.transfer(&e.in, read, b)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// Write writes all of b. To write nothing takes no operation.
+func (e *Endpoint) Write(b []byte) (int, error) {
+	if len(b) == 0 {
+		return 0, e.Usable()
+	}
+	return e.transfer(&e.out, write, b)
+}
+
+// A vector is what is transferred to or from several buffers, in place of data. C sees them through memory that holds
+// pointers, so they have to be pinned.
+type vector struct {
+	buffers []core.Buffer // what is left
+	memory  []core.Buffer // for buffers
+}
+
+func (d *direction) pin(buffers [][]byte) {
+	d.needExtras()
+	d.memory = d.memory[:0]
+	for _, b := range buffers {
+		var data unsafe.Pointer
+		if len(b) > 0 {
+			data = unsafe.Pointer(unsafe.SliceData(b))
+			d.pins.Pin(data)
+		}
+		d.memory = append(d.memory, core.NewBuffer(data, len(b)))
+	}
+	d.buffers = d.memory
+}
+
+func (d *direction) unpin() {
+	d.pins.Unpin()
+	clear(d.memory)
+	d.buffers = nil
+}
+
+// transferBuffers makes an operation on buffers.
+func (e *Endpoint) transferBuffers(d *direction, o *operation, buffers [][]byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pin(buffers)
+	defer d.unpin()
+	return e.run(d, o)
+}
+
+// size is the size of buffers together.
+func size(buffers [][]byte) int {
+	size := 0
+	for _, b := range buffers {
+		size += len(b)
+	}
+	return size
+}
+
+// anyBytes reports whether not all buffers are empty.
+func anyBytes(buffers [][]byte) bool {
+	return slices.ContainsFunc(buffers, func(b []byte) bool { return len(b) > 0 })
+}
+
+// ReadBuffers is Read into several buffers, filled in order.
+func (e *Endpoint) ReadBuffers(buffers [][]byte) (int, error) {
+	if !anyBytes(buffers) {
+		return 0, e.Usable()
+	}
+	n, err := e.transferBuffers(&e.in, readBuffers, buffers)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// WriteBuffers is Write of several buffers, in order.
+func (e *Endpoint) WriteBuffers(buffers [][]byte) (int, error) {
+	if !anyBytes(buffers) {
+		return 0, e.Usable()
+	}
+	return e.transferBuffers(&e.out, writeBuffers, buffers)
+}

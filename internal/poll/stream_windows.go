@@ -1,0 +1,87 @@
+package poll
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// mostBytes is how many bytes are written at a time: as many as a call takes. A message is never cut.
+const mostBytes = 1 << 30
+
+// pinned keeps memory where it is, until the operation is over.
+func (d *direction) pinned(b []byte) unsafe.Pointer {
+	if len(b) == 0 {
+		return nil
+	}
+	data := unsafe.Pointer(unsafe.SliceData(b))
+	d.pins.Pin(data)
+	return data
+}
+
+// performOn is perform on memory that is not pinned.
+func (d *direction) performOn(start core.Start, b []byte) core.Result {
+	return d.perform(start, d.pinned(b), len(b))
+}
+
+func (d *direction) read(uintptr) core.Result {
+	return d.readSome(core.NewBuffer(d.pinned(d.data), len(d.data)))
+}
+
+// readSome reads bytes. An empty message means nothing where bytes are read.
+func (d *direction) readSome(b core.Buffer) core.Result {
+	for {
+		if r := d.perform(core.StartRead, b.Data(), b.Size()); r != 0 || d.err != nil {
+			return r
+		}
+	}
+}
+
+// readBuffers reads into the first buffer that has room, and into the others what is there besides.
+func (d *direction) readBuffers(handle uintptr) core.Result {
+	hasRoom := func(b core.Buffer) bool { return b.Size() > 0 }
+	first := slices.IndexFunc(d.buffers, hasRoom)
+	b, others := d.buffers[first], d.buffers[first+1:]
+	r := d.readSome(b)
+	if r == core.Result(b.Size()) && slices.ContainsFunc(others, hasRoom) {
+		r += max(core.ReadBuffers(handle, others), 0)
+	}
+	return r
+}
+
+func (d *direction) write(uintptr) core.Result {
+	return d.performOn(core.StartWrite, d.data[:min(len(d.data), mostBytes)])
+}
+
+// writeBuffers writes what is next of buffers: the system takes one at a time, so small ones are put together.
+func (d *direction) writeBuffers(uintptr) core.Result {
+	const most = 64 * 1024
+	count, size := 0, 0
+	for count < len(d.buffers) && size+d.buffers[count].Size() <= most {
+		size += d.buffers[count].Size()
+		count++
+	}
+	if count > 1 {
+		return d.writeGathered(d.buffers[:count])
+	}
+	if b := d.buffers[0]; b.Size() > 0 { // nothing would be an empty message
+		return d.perform(core.StartWrite, b.Data(), min(b.Size(), mostBytes))
+	}
+	return 0
+}
+
+func (d *direction) writeGathered(buffers []core.Buffer) core.Result {
+	if d.gather(buffers); len(d.gathered) == 0 {
+		return 0
+	}
+	return d.performOn(core.StartWrite, d.gathered)
+}
+
+// gather puts buffers together.
+func (d *direction) gather(buffers []core.Buffer) {
+	d.gathered = d.gathered[:0]
+	for _, b := range buffers {
+		d.gathered = append(d.gathered, b.Bytes()...)
+	}
+}
