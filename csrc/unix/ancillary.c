@@ -85,8 +85,9 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
         return type;
     if (type == SOCK_STREAM && size == 0) /* the system would send nothing, and say that all is well */
         return m.msg_controllen == 0 ? 0 : lipc__fault(LIPC_EINVAL);
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0);
     for (;;) {
-        ssize_t n = SYS(sendmsg(fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0)));
+        ssize_t n = SYS(lipc__sys_sendmsg(fd, &m, flags));
         if (n >= 0 && (size_t)n < size) /* of a stream: the rest goes alone */
             return lipc__write_all(fd, &(lipc__cursor){o.buffers, o.buffer_count, 0}, n, lipc__send_some, &deadline);
         if (n >= 0)

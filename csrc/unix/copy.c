@@ -16,7 +16,7 @@ static ssize_t lipc__sendfile_quietly(int fd, int file, size_t size) {
 
 static ssize_t lipc__splice_quietly(int from, int to, size_t size) {
     lipc__quiet quiet = lipc__begin_quiet();
-    ssize_t n = SYS(splice(from, NULL, to, NULL, size, SPLICE_F_NONBLOCK));
+    ssize_t n = SYS(lipc__sys_splice(from, to, size, SPLICE_F_NONBLOCK));
     lipc__end_quiet(&quiet, lipc__copy_raised(n, size));
     return n;
 }

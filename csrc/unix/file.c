@@ -66,7 +66,7 @@ static void lipc__file_close(lipc__file *f) {
 #ifdef LIPC__PINS_FILES
 
 /* The C library's fchmodat() takes AT_SYMLINK_NOFOLLOW only from glibc 2.32 on, and then needs /proc. */
-static int lipc__fchmodat2(int pin, mode_t mode) {
+static int lipc__sys_fchmodat2(int pin, mode_t mode) {
     return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
 }
 
@@ -98,7 +98,7 @@ static bool lipc__in_own_directory(const lipc__file *f) {
 static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     int r;
 #ifdef LIPC__PINS_FILES
-    r = SYS(lipc__fchmodat2(f->pin, mode));
+    r = SYS(lipc__sys_fchmodat2(f->pin, mode));
     if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
         char path[40];
         if (lipc__pin_path(f, path, sizeof path))

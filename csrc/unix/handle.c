@@ -39,6 +39,14 @@ static int lipc__born(int fd) {
 #endif
 }
 
+static inline int lipc__sys_accept(int fd, struct sockaddr *ret_address, socklen_t *length) {
+#ifdef LIPC__BORN_CLOEXEC
+    return accept4(fd, ret_address, length, LIPC__SOCKET_FLAGS);
+#else
+    return accept(fd, ret_address, length); /* lipc__born() does the rest */
+#endif
+}
+
 static int lipc__socket(int type) {
     int fd = SYS(socket(AF_UNIX, type | LIPC__SOCKET_FLAGS, 0));
     return fd < 0 ? lipc__error_from(errno) : lipc__born(fd);

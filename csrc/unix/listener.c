@@ -111,17 +111,13 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
     return 0;
 }
 
-#ifndef LIPC__BORN_CLOEXEC
-#define accept4(fd, address, length, flags) accept(fd, address, length) /* lipc__born() does the rest */
-#endif
-
 int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     for (;;) {
         lipc__address address;
         socklen_t length = sizeof address;
         address.header.sa_family = AF_UNSPEC;
-        int fd = SYS(accept4(l->fd, &address.header, &length, LIPC__SOCKET_FLAGS));
+        int fd = SYS(lipc__sys_accept(l->fd, &address.header, &length));
         if (fd < 0) {
             int r = errno == ECONNABORTED ? 0 : lipc__retry(l->fd, POLLIN, &deadline);
             if (r < 0)

@@ -154,7 +154,7 @@ static int lipc__send_to_failed(int fd, bool addressed, lipc__deadline *deadline
 }
 
 static ssize_t lipc__send_once(int fd, const void *data, size_t size) {
-    return SYS(send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR));
+    return SYS(lipc__sys_send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR));
 }
 
 /* Sends one message, waiting as long as it takes, after an attempt that failed. */

@@ -67,7 +67,7 @@ static ssize_t lipc__writev_quietly(int fd, const struct iovec *iov, int count) 
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 /* The system call itself, at the current position: musl has pwritev2(2) only since 1.2.5. */
-static ssize_t lipc__pwritev2(int fd, const struct iovec *iov, int count, int flags) {
+static ssize_t lipc__sys_pwritev2(int fd, const struct iovec *iov, int count, int flags) {
     return syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags);
 }
 #endif
@@ -75,7 +75,7 @@ static ssize_t lipc__pwritev2(int fd, const struct iovec *iov, int count, int fl
 /* One attempt to write. */
 static ssize_t lipc__pipe_write(int fd, const struct msghdr *m) {
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-    ssize_t n = SYS(lipc__pwritev2(fd, m->msg_iov, (int)m->msg_iovlen, RWF_NOSIGNAL));
+    ssize_t n = SYS(lipc__sys_pwritev2(fd, m->msg_iov, (int)m->msg_iovlen, RWF_NOSIGNAL));
     if (n >= 0 || (errno != EOPNOTSUPP && errno != ENOSYS)) /* before Linux 6.18 */
         return n;
 #endif

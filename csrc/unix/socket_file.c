@@ -66,7 +66,7 @@ static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, 
     if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
         return lipc__error_from(errno);
     /* The time, because where nothing holds a file its inode may be that of the next. */
-    if (now.st_ctim.tv_sec != f->stat.st_ctim.tv_sec || now.st_ctim.tv_nsec != f->stat.st_ctim.tv_nsec)
+    if (now.LIPC__ST_CTIM.tv_sec != f->stat.LIPC__ST_CTIM.tv_sec || now.LIPC__ST_CTIM.tv_nsec != f->stat.LIPC__ST_CTIM.tv_nsec)
         return lipc__fault(LIPC_EADDRINUSE);
     return lipc__file_remove(f->directory, f->leaf, &f->stat);
 }

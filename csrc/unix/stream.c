@@ -1,7 +1,7 @@
 /* Bytes: reading, writing, shutting down. */
 
 static ssize_t lipc__recv(int fd, void *data, size_t size) {
-    return SYS(recv(fd, data, lipc__at_most(size), MSG_DONTWAIT));
+    return SYS(lipc__sys_recv(fd, data, lipc__at_most(size), MSG_DONTWAIT));
 }
 
 /* After a first attempt that failed. */
@@ -54,7 +54,7 @@ int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count,
 }
 
 static ssize_t lipc__send_bytes(int fd, const void *data, size_t size) {
-    return SYS(send(fd, data, lipc__at_most(size), MSG_DONTWAIT | MSG_NOSIGNAL));
+    return SYS(lipc__sys_send(fd, data, lipc__at_most(size), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
 /* An attempt to write so many bytes to a stream wrote what n says. Where there was no room for many of them, and the send
@@ -103,7 +103,7 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
 }
 
 static ssize_t lipc__send_some(int fd, const struct msghdr *m) {
-    ssize_t n = SYS(sendmsg(fd, m, MSG_DONTWAIT | MSG_NOSIGNAL));
+    ssize_t n = SYS(lipc__sys_sendmsg(fd, m, MSG_DONTWAIT | MSG_NOSIGNAL));
     return n < 0 && errno == ENOTSOCK ? lipc__pipe_write(fd, m) : n;
 }
 

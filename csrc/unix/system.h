@@ -51,7 +51,9 @@
 #endif
 
 #if defined(__APPLE__) || defined(__NetBSD__)
-#define st_ctim st_ctimespec
+#define LIPC__ST_CTIM st_ctimespec
+#else
+#define LIPC__ST_CTIM st_ctim
 #endif
 
 /* To open a directory for what is in it, which takes no permission to list it. */
@@ -88,11 +90,13 @@
 #endif
 #endif
 
-/* The system calls that move data are made directly. The C library's functions are cancellation points, of which glibc's cost
- * a process with threads more instructions than all that the core does in a call. And musl's sendmsg(3) refuses more than
- * 1024 bytes of control data, since 1.2.4 more than 1056, but the most handles take 1032, and with credentials 1064; its
- * msghdr and cmsghdr are the kernel's as long as their padding is zero, which it is here. (32-bit systems may have
- * socketcall(2) alone. The sanitizers look at what goes through the C library's functions.) */
+/* The calls that move data. On Linux they go to the kernel directly, past the C library, whose functions are cancellation
+ * points: glibc's cost a process with threads more instructions than all that the core does in a call. musl's sendmsg(3)
+ * refuses more than 1024 bytes of control data, since 1.2.4 more than 1056, but the most handles take 1032, and with
+ * credentials 1064. Its msghdr and cmsghdr are the kernel's as long as their padding is zero, which it is here.
+ *
+ * On 32-bit systems they do not, since the kernel may have socketcall(2) alone, nor with the sanitizers, which look at what
+ * goes through the C library's functions. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
 #define LIPC__SANITIZED 1
@@ -100,14 +104,51 @@
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define LIPC__SANITIZED 1
 #endif
+
 #if defined(__linux__) && LONG_MAX > INT_MAX && !defined(LIPC_PLAIN_POSIX) && !defined(LIPC__SANITIZED)
-#define send(fd, data, size, flags) syscall(SYS_sendto, fd, data, size, flags, NULL, 0L)
-#define recv(fd, data, size, flags) syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL)
-#define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
-#define recvmsg(fd, message, flags) syscall(SYS_recvmsg, fd, message, flags)
-#define splice(from, from_at, to, to_at, size, flags) syscall(SYS_splice, from, from_at, to, to_at, size, flags)
-#elif defined(__linux__) && LONG_MAX > INT_MAX && !defined(__GLIBC__)
-#define sendmsg(fd, message, flags) syscall(SYS_sendmsg, fd, message, flags)
+#define LIPC__CALLS_KERNEL 1
+#endif
+
+static inline ssize_t lipc__sys_send(int fd, const void *data, size_t size, int flags) {
+#ifdef LIPC__CALLS_KERNEL
+    return syscall(SYS_sendto, fd, data, size, flags, NULL, 0L);
+#else
+    return send(fd, data, size, flags);
+#endif
+}
+
+static inline ssize_t lipc__sys_recv(int fd, void *data, size_t size, int flags) {
+#ifdef LIPC__CALLS_KERNEL
+    return syscall(SYS_recvfrom, fd, data, size, flags, NULL, NULL);
+#else
+    return recv(fd, data, size, flags);
+#endif
+}
+
+static inline ssize_t lipc__sys_sendmsg(int fd, const struct msghdr *message, int flags) {
+#if defined(LIPC__CALLS_KERNEL) || (defined(__linux__) && LONG_MAX > INT_MAX && !defined(__GLIBC__))
+    return syscall(SYS_sendmsg, fd, message, flags);
+#else
+    return sendmsg(fd, message, flags);
+#endif
+}
+
+static inline ssize_t lipc__sys_recvmsg(int fd, struct msghdr *message, int flags) {
+#ifdef LIPC__CALLS_KERNEL
+    return syscall(SYS_recvmsg, fd, message, flags);
+#else
+    return recvmsg(fd, message, flags);
+#endif
+}
+
+#ifdef __linux__
+static inline ssize_t lipc__sys_splice(int from, int to, size_t size, unsigned flags) {
+#ifdef LIPC__CALLS_KERNEL
+    return syscall(SYS_splice, from, NULL, to, NULL, size, flags);
+#else
+    return splice(from, NULL, to, NULL, size, flags);
+#endif
+}
 #endif
 
 /* Whether a message has to be sent with MSG_EOR, which a stream then refuses. */

@@ -78,9 +78,9 @@ static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
 /* The one call of recvmsg(2): what it brings is close-on-exec. */
 static ssize_t lipc__recvmsg(int fd, struct msghdr *m, int flags) {
 #ifdef LIPC__RECEIVES_CLOEXEC
-    return SYS(recvmsg(fd, m, flags | MSG_DONTWAIT | LIPC__RECEIVES_CLOEXEC));
+    return SYS(lipc__sys_recvmsg(fd, m, flags | MSG_DONTWAIT | LIPC__RECEIVES_CLOEXEC));
 #else
-    ssize_t n = SYS(recvmsg(fd, m, flags | MSG_DONTWAIT));
+    ssize_t n = SYS(lipc__sys_recvmsg(fd, m, flags | MSG_DONTWAIT));
     if (n >= 0 && m->msg_controllen > 0)
         lipc__control_set_cloexec(m->msg_control, m->msg_controllen);
     return n;

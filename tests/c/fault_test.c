@@ -18,17 +18,22 @@ static bool begins_with(const char *call, const char *names) {
     return false;
 }
 
+/* Prefixes. */
+#define CALLS_THAT_WAIT \
+    "lipc__sys_accept poll lipc__sys_recv recvfrom lipc__sys_send sendto sendfile lipc__sys_splice readv writev " \
+    "lipc__sys_pwritev2"
+
 static const struct {
     int number;
     const char *name;
     const char *calls; /* which may fail so (prefixes); NULL: any */
     bool hidden;       /* the library deals with it, the caller never sees it */
 } errors[] = {
-    {EINTR, "EINTR", "open flock connect accept poll recv send readv writev lipc__pwritev2 splice", true},
+    {EINTR, "EINTR", CALLS_THAT_WAIT " open flock connect", true},
     /* Every operation here has time to wait. */
-    {EAGAIN, "EAGAIN", "accept poll recv send readv writev lipc__pwritev2 splice", true},
-    {ECONNABORTED, "ECONNABORTED", "accept", true},
-    {ECONNRESET, "ECONNRESET", "recv send splice", false},
+    {EAGAIN, "EAGAIN", CALLS_THAT_WAIT, true},
+    {ECONNABORTED, "ECONNABORTED", "lipc__sys_accept", true},
+    {ECONNRESET, "ECONNRESET", "lipc__sys_recv recvfrom lipc__sys_send sendto sendfile lipc__sys_splice", false},
     {EWOULDBLOCK, "EWOULDBLOCK", "flock", false},
     {EMFILE, "EMFILE", NULL, false},
     {ENFILE, "ENFILE", NULL, false},
@@ -359,7 +364,7 @@ static void with_full_receiver(void) {
 /* Before a send to a full receiver that is not the first. */
 static void take_a_datagram(const char *call) {
     char sink[8];
-    if (begins_with(call, "send") && ++s.connects > 1)
+    if (begins_with(call, "lipc__sys_send sendto") && ++s.connects > 1)
         lipc_receive(lipc_listener_handle(s.listener), sink, sizeof sink, 0);
 }
 
@@ -757,7 +762,7 @@ TEST(a_system_without_quiet_writes_is_made_up_for) {
     for (size_t i = 0; i < 2; i++) {
         with_pipe();
         fault_errno = errnos[i];
-        fault_calls = "lipc__pwritev2";
+        fault_calls = "lipc__sys_pwritev2";
         for (int gone = 0; gone < 2; gone++) {
             failed_call = NULL;
             for (int n = 1; failed_call == NULL; n++) { /* until n is the number of pwritev2(2) */

@@ -16,7 +16,7 @@ static int calls_of_moment;
 /* What gives a file that is there another mode. */
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #define PINS_FILES 1
-#define SET_MODE "lipc__fchmodat2("
+#define SET_MODE "lipc__sys_fchmodat2("
 #else
 #define PINS_FILES 0
 #define SET_MODE "fchmodat("
@@ -429,7 +429,7 @@ TEST(the_last_message_of_a_peer_that_leaves_comes_before_the_end) {
             char got[8];
             size_t none = 0;
             CHECK_OK(lipc_pair(kinds[i], &leaving, &b));
-            moment = "recvmsg(";
+            moment = "lipc__sys_recvmsg(";
             happen = the_peer_sends_and_leaves;
             fail_with = EAGAIN;
             int64_t n = receive_handles(b, got, sizeof got, NULL, &none, timeout);
@@ -498,7 +498,7 @@ TEST(a_reset_is_a_broken_pipe_for_who_writes) {
     lipc_handle a, b;
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     lipc_buffer buffer = {(void *)"x", 1};
-    moment = "send"; /* send and sendmsg */
+    moment = "lipc__sys_send"; /* send and sendmsg */
     fail_with = ECONNRESET;
     CHECK_ERROR(LIPC_EPIPE, lipc_write(a, "x", 1, WAIT));
     CHECK_ERROR(LIPC_EPIPE, lipc_writev(a, &buffer, 1, WAIT));
