@@ -3,12 +3,16 @@
 /* The size of lipc_message in the first version that had it: what is written back is all there. */
 #define LIPC__FIRST_MESSAGE_SIZE (offsetof(lipc_message, length) + sizeof(size_t))
 
+/* Copies the caller's message, checked. */
 static int lipc__message_of(const lipc_message *message, lipc_message *ret_message) {
     int r = lipc__options(ret_message, sizeof *ret_message, message);
-    if (r >= 0 && (message == NULL || message->size < LIPC__FIRST_MESSAGE_SIZE ||
-                   (message->handles == NULL && (message->handle_count > 0 || message->handle_capacity > 0))))
-        r = lipc__fault(LIPC_EINVAL);
-    return r;
+    if (r < 0)
+        return r;
+    if (message == NULL || message->size < LIPC__FIRST_MESSAGE_SIZE)
+        return lipc__fault(LIPC_EINVAL);
+    if (message->handles == NULL && (message->handle_count > 0 || message->handle_capacity > 0))
+        return lipc__fault(LIPC_EINVAL);
+    return 0;
 }
 
 /* IOV_MAX buffers fit every system's type for their number, which is not the same everywhere. */
@@ -34,24 +38,32 @@ static size_t lipc__count_handles(const lipc_control *control) {
     return count;
 }
 
+static int lipc__control_add_of(lipc_control *control, const lipc_message *message) {
+    if (message->handle_count > 0) {
+        int r = lipc_control_add_handles(control, message->handles, message->handle_count);
+        if (r < 0)
+            return r;
+    }
+    if (message->credentials != NULL) {
+        int r = lipc_control_add_credentials(control, message->credentials);
+        if (r < 0)
+            return r;
+    }
+    if (message->control != NULL && lipc__count_handles(control) > LIPC_MESSAGE_HANDLES)
+        return lipc__fault(LIPC_ETOOMANY);
+    return 0;
+}
+
 /* What is sent with the payload, in own unless the caller gave a buffer. */
 static int lipc__control_of(const lipc_message *message, lipc_control *own, struct msghdr *m) {
-    lipc_control *control = own;
-    size_t length = 0;
-    if (message->control != NULL) {
-        control = message->control;
-        length = control->length;
-    }
-    int r = message->handle_count > 0 ? lipc_control_add_handles(control, message->handles, message->handle_count) : 0;
-    if (r >= 0 && message->credentials != NULL)
-        r = lipc_control_add_credentials(control, message->credentials);
-    if (r >= 0 && message->control != NULL && lipc__count_handles(control) > LIPC_MESSAGE_HANDLES)
-        r = lipc__fault(LIPC_ETOOMANY);
+    lipc_control *control = message->control != NULL ? message->control : own;
+    const size_t length = control->length;
+    int r = lipc__control_add_of(control, message);
     if (control->length > 0) {
         m->msg_control = control->data;
         m->msg_controllen = control->length;
     }
-    if (message->control != NULL)
+    if (control != own)
         control->length = length; /* what was added stays behind it until the message is sent */
     return r;
 }
@@ -60,26 +72,28 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int fd = (int)handle;
     lipc_message o;
-    struct msghdr m;
-    memset(&m, 0, sizeof m);
-    char room[LIPC_CONTROL_SIZE];
-    lipc_control own = {room, sizeof room, 0, 0};
-    lipc__address address;
-    socklen_t address_length;
-    bool is_file;
-    size_t size = 0;
     int r = lipc__message_of(message, &o);
-    if (r >= 0)
-        r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
-    if (r >= 0)
-        r = lipc__control_of(&o, &own, &m);
-    if (r >= 0 && o.peer != NULL) {
-        r = lipc__address_of(o.peer, false, &address, &address_length, &is_file);
-        m.msg_name = &address;
-        m.msg_namelen = r < 0 ? 0 : address_length;
-    }
     if (r < 0)
         return r;
+    struct msghdr m;
+    size_t size = 0;
+    memset(&m, 0, sizeof m);
+    r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
+    if (r < 0)
+        return r;
+    char room[LIPC_CONTROL_SIZE];
+    lipc_control own = {room, sizeof room, 0, 0};
+    r = lipc__control_of(&o, &own, &m);
+    if (r < 0)
+        return r;
+    lipc__address address;
+    if (o.peer != NULL) {
+        bool is_file;
+        r = lipc__address_of(o.peer, false, &address, &m.msg_namelen, &is_file);
+        if (r < 0)
+            return r;
+        m.msg_name = &address;
+    }
     int type = size == 0 || LIPC__MARKS_MESSAGES ? lipc__option(fd, SO_TYPE) : 0;
     if (type < 0)
         return type;
@@ -129,6 +143,36 @@ static void lipc__sender_of(const lipc_control *control, lipc_credentials *ret_c
             lipc_control_credentials(&item, ret_credentials);
 }
 
+/* Takes the first pidfd out of control data: LIPC_INVALID_HANDLE if there is none. */
+static int lipc__take_pidfd(const lipc_control *control, lipc_handle *ret_pidfd) {
+    lipc_handle pidfd = LIPC_INVALID_HANDLE;
+    lipc_control_item item;
+    for (size_t at = 0; lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
+        if (item.kind != LIPC_CONTROL_PIDFD || pidfd != LIPC_INVALID_HANDLE)
+            continue;
+        int r = lipc__pidfd_of(&item, &pidfd);
+        if (r < 0)
+            return r;
+    }
+    *ret_pidfd = pidfd;
+    return 0;
+}
+
+/* Takes as many handles out of control data as there is room for, and closes the rest. Returns how many it took. */
+static size_t lipc__take_handles(const lipc_control *control, lipc_handle *ret_handles, size_t capacity) {
+    lipc_control_item item;
+    size_t taken = 0;
+    for (size_t at = 0; lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
+        if (item.kind != LIPC_CONTROL_HANDLES)
+            continue;
+        if (capacity > 0)
+            taken += (size_t)lipc_control_take(&item, ret_handles + taken, capacity - taken);
+        for (lipc_handle unwanted; lipc_control_take(&item, &unwanted, 1) > 0;)
+            close((int)unwanted);
+    }
+    return taken;
+}
+
 /* Hands over what the caller asked for. cut: the system had more control data than there was room for. */
 static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, bool cut, size_t *ret_handles) {
     size_t asked = message->handle_capacity, arrived = lipc__count_handles(control);
@@ -137,26 +181,12 @@ static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, b
         return lipc__handles_lost(fd);
     if (arrived > asked && asked > 0 && !stay)
         return lipc__fault(LIPC_EHANDLES);
-    lipc_handle pidfd = LIPC_INVALID_HANDLE;
-    lipc_control_item item;
-    for (size_t at = 0; lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
-        bool wanted = item.kind == LIPC_CONTROL_PIDFD && message->pidfd != NULL && pidfd == LIPC_INVALID_HANDLE;
-        int r = wanted ? lipc__pidfd_of(&item, &pidfd) : 0;
+    if (message->pidfd != NULL) {
+        int r = lipc__take_pidfd(control, message->pidfd);
         if (r < 0)
             return r;
     }
-    size_t taken = 0;
-    for (size_t at = 0; !stay && lipc__control_at(control->data, control->length, at, &item, &at) > 0;) {
-        if (item.kind != LIPC_CONTROL_HANDLES)
-            continue;
-        if (asked > 0)
-            taken += (size_t)lipc_control_take(&item, message->handles + taken, asked - taken);
-        for (lipc_handle unwanted; lipc_control_take(&item, &unwanted, 1) > 0;)
-            close((int)unwanted);
-    }
-    if (message->pidfd != NULL)
-        *message->pidfd = pidfd;
-    *ret_handles = taken;
+    *ret_handles = stay ? 0 : lipc__take_handles(control, message->handles, asked);
     return 0;
 }
 
@@ -164,31 +194,40 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int fd = (int)handle;
     lipc_message o;
-    struct msghdr m;
-    memset(&m, 0, sizeof m);
-    size_t size = 0, length = 0, handles = 0;
     int r = lipc__message_of(message, &o);
-    if (r >= 0)
-        r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
-    /* A stream would give handles, and keep their bytes. */
-    if (r >= 0 && size == 0 && lipc__option(fd, SO_TYPE) == SOCK_STREAM)
-        r = lipc__fault(LIPC_EINVAL);
     if (r < 0)
         return r;
+    struct msghdr m;
+    size_t size = 0;
+    memset(&m, 0, sizeof m);
+    r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
+    if (r < 0)
+        return r;
+    if (size == 0 && lipc__option(fd, SO_TYPE) == SOCK_STREAM) /* it would give handles, and keep their bytes */
+        return lipc__fault(LIPC_EINVAL);
+
     char room[LIPC_CONTROL_SIZE];
     lipc_control own = {room, 0, 0, 0}, *control = o.control != NULL ? o.control : &own;
     /* Linux fills what room there is with handles: for those who asked for none, it is better not to have any. */
     if (o.handle_capacity > 0 || o.credentials != NULL || o.pidfd != NULL)
         own.size = sizeof room;
+    if (control->size > 0) {
+        m.msg_control = control->data;
+        m.msg_controllen = control->size;
+    }
     lipc__address address;
-    address.header.sa_family = AF_UNSPEC;
-    m.msg_name = o.peer != NULL ? &address : NULL;
-    m.msg_namelen = o.peer != NULL ? sizeof address : 0;
-    m.msg_control = control->size > 0 ? control->data : NULL;
-    m.msg_controllen = control->size;
+    if (o.peer != NULL) {
+        m.msg_name = &address;
+        m.msg_namelen = sizeof address;
+    }
+
+    size_t length = 0, handles = 0;
     int64_t n = lipc__receive_waiting(fd, &m, size, 0, &deadline, &length);
     if (n < 0 && lipc_error_code(n) != LIPC_ETRUNCATED)
         return n;
+    message->length = length < size ? length : size;
+    if (o.peer != NULL)
+        lipc__name_of(&address, m.msg_namelen, o.peer);
     control->length = control->size > 0 ? m.msg_controllen : 0;
     control->position = 0;
     if (o.credentials != NULL)
@@ -196,9 +235,6 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     r = n < 0 ? (int)n : lipc__deliver(fd, &o, control, (m.msg_flags & MSG_CTRUNC) != 0, &handles);
     if (r < 0 || control == &own)
         lipc_control_close(control);
-    message->length = length < size ? length : size;
-    if (o.peer != NULL)
-        lipc__name_of(&address, m.msg_namelen, o.peer);
     if (r < 0)
         return r;
     message->handle_count = handles;

@@ -25,34 +25,50 @@ static int lipc__connect_once(int type, const lipc__address *address, socklen_t 
 
 int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                  lipc_handle *ret_connection) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc_connect_options o;
+    int r = lipc__options(&o, sizeof o, options);
+    if (r < 0)
+        return r;
+    if (o.windows != NULL)
+        return lipc__fault(LIPC_ENOTSUP);
+    int type = lipc__type_of(o.kind);
+    if (type < 0)
+        return type;
     lipc__address address;
     socklen_t length;
     bool is_file;
-    int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0 && o.windows != NULL)
-        r = lipc__fault(LIPC_ENOTSUP);
-    int type = r < 0 ? r : lipc__type_of(o.kind);
-    r = type < 0 ? type : lipc__address_of(name, false, &address, &length, &is_file);
+    r = lipc__address_of(name, false, &address, &length, &is_file);
     if (r < 0)
         return r;
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    int fd;
     /* poll(2) is of no use: it calls a socket writable whose connect got EAGAIN. */
     for (;;) {
-        int fd = lipc__connect_once(type, &address, length, is_file);
-        r = fd < 0 ? fd : lipc__mark_messages(fd, type);
-        if (r >= 0) {
-            *ret_connection = fd;
-            return 0;
-        }
-        if (fd >= 0)
-            close(fd);
-        if (lipc_error_code(r) != LIPC_EAGAIN)
-            return r;
+        fd = lipc__connect_once(type, &address, length, is_file);
+        if (lipc_error_code(fd) != LIPC_EAGAIN)
+            break;
         r = lipc__pause(&deadline);
         if (r < 0)
             return r;
     }
+    if (fd < 0)
+        return fd;
+    r = lipc__mark_messages(fd, type);
+    if (r < 0) {
+        close(fd);
+        return r;
+    }
+    *ret_connection = fd;
+    return 0;
+}
+
+static int lipc__pair_mark(int a, int b, int type) {
+    if (a < 0)
+        return a;
+    if (b < 0)
+        return b;
+    int r = lipc__mark_messages(a, type);
+    return r < 0 ? r : lipc__mark_messages(b, type);
 }
 
 int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
@@ -62,9 +78,7 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
     if (SYS(socketpair(AF_UNIX, type | LIPC__SOCKET_FLAGS, 0, fds)) < 0)
         return lipc__error_from(errno);
     int a = lipc__born(fds[0]), b = lipc__born(fds[1]);
-    int r = a < 0 ? a : b < 0 ? b : lipc__mark_messages(a, type);
-    if (r >= 0)
-        r = lipc__mark_messages(b, type);
+    int r = lipc__pair_mark(a, b, type);
     if (r < 0) {
         if (a >= 0)
             close(a);

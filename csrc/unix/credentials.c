@@ -170,46 +170,58 @@ int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *
 }
 
 #ifdef LIPC__PASS_OPTION
+
+/* Gives a connection an option that is set of its listener. */
 static int lipc__pass_option_on(int listener, int fd, int level, int option) {
     int value = 0;
     socklen_t length = sizeof value;
-    bool set = SYS(getsockopt(listener, level, option, &value, &length)) == 0 && value != 0;
-    return set && SYS(setsockopt(fd, level, option, &value, sizeof value)) < 0 ? lipc__error_from(errno) : 0;
+    if (SYS(getsockopt(listener, level, option, &value, &length)) < 0 || value == 0)
+        return 0;
+    return SYS(setsockopt(fd, level, option, &value, sizeof value)) < 0 ? lipc__error_from(errno) : 0;
 }
-#endif
 
 /* Gives a connection what is set of its listener for messages. It inherits that when it connects, so a connection that
  * waited in the backlog when it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()).
  * marked: credentials were set before anybody could connect. */
 static int lipc__pass_on(int listener, int fd, bool marked) {
-    int r = 0;
-#ifdef LIPC__PASS_OPTION
-    if (!marked)
-        r = lipc__pass_option_on(listener, fd, LIPC__PASS_LEVEL, LIPC__PASS_OPTION);
-#endif
+    if (!marked) {
+        int r = lipc__pass_option_on(listener, fd, LIPC__PASS_LEVEL, LIPC__PASS_OPTION);
+        if (r < 0)
+            return r;
+    }
 #ifdef __linux__
-    if (r >= 0)
-        r = lipc__pass_option_on(listener, fd, SOL_SOCKET, SO_PASSPIDFD);
+    return lipc__pass_option_on(listener, fd, SOL_SOCKET, SO_PASSPIDFD);
+#else
+    return 0;
 #endif
-    (void)listener, (void)fd, (void)marked;
-    return r;
 }
 
 int lipc_set_pass_credentials(lipc_handle handle, int on) {
-#ifdef LIPC__PASS_OPTION
     int value = on != 0, type = lipc__option((int)handle, SO_TYPE);
+    if (type < 0)
+        return type;
 #ifdef __linux__
     if (type == SOCK_SEQPACKET)
         value = 1; /* it tells an empty message from the end */
 #endif
-    if (type >= 0 && SYS(setsockopt((int)handle, LIPC__PASS_LEVEL, LIPC__PASS_OPTION, &value, sizeof value)) < 0)
+    if (SYS(setsockopt((int)handle, LIPC__PASS_LEVEL, LIPC__PASS_OPTION, &value, sizeof value)) < 0)
         return lipc__error_from(errno);
-    return type < 0 ? type : 0;
+    return 0;
+}
+
 #else
+
+static int lipc__pass_on(int listener, int fd, bool marked) {
+    (void)listener, (void)fd, (void)marked;
+    return 0;
+}
+
+int lipc_set_pass_credentials(lipc_handle handle, int on) {
     (void)handle, (void)on;
     return lipc__fault(LIPC_ENOTSUP);
-#endif
 }
+
+#endif
 
 int lipc_set_pass_pidfd(lipc_handle handle, int on) {
 #ifdef __linux__

@@ -9,28 +9,30 @@ int lipc_datagram(lipc_handle *ret_handle) {
 }
 
 int lipc_datagram_connect(lipc_handle handle, const lipc_name *peer) {
-    lipc__address address;
-    socklen_t length = sizeof address.header;
-    bool is_file;
-    int r = 0, type = lipc__option((int)handle, SO_TYPE);
+    int type = lipc__option((int)handle, SO_TYPE);
     if (type < 0)
         return type;
     if (type != SOCK_DGRAM)
         return lipc__fault(LIPC_ENOTSOCK);
+    lipc__address address;
+    socklen_t length = sizeof address.header;
     memset(&address, 0, sizeof address);
     address.header.sa_family = AF_UNSPEC;
-    if (peer != NULL)
-        r = lipc__address_of(peer, false, &address, &length, &is_file);
-    if (r < 0)
-        return r;
-    do
-        r = SYS(connect((int)handle, &address.header, length));
-    while (r < 0 && errno == EINTR);
+    if (peer != NULL) {
+        bool is_file;
+        int r = lipc__address_of(peer, false, &address, &length, &is_file);
+        if (r < 0)
+            return r;
+    }
+    while (SYS(connect((int)handle, &address.header, length)) < 0) {
 #ifndef __linux__
-    if (r < 0 && peer == NULL && (errno == EAFNOSUPPORT || errno == EINVAL)) /* it is dissolved all the same */
-        r = 0;
+        if (peer == NULL && (errno == EAFNOSUPPORT || errno == EINVAL)) /* it is dissolved all the same */
+            return 0;
 #endif
-    return r < 0 ? lipc__error_from(errno) : 0;
+        if (errno != EINTR)
+            return lipc__error_from(errno);
+    }
+    return 0;
 }
 
 int64_t lipc_send_to(lipc_handle handle, const void *data, size_t size, const lipc_name *peer, int timeout_ms) {

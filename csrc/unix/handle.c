@@ -116,23 +116,27 @@ int lipc_kind(lipc_handle handle) {
         return type;
     if (a.header.sa_family != AF_UNIX)
         return lipc__fault(LIPC_ENOTSOCK);
-    int kind = LIPC_STREAM;
-    switch (type) {
-    case SOCK_STREAM: break;
-    case SOCK_SEQPACKET: kind = LIPC_MESSAGE; break;
-    case SOCK_DGRAM: return LIPC_DATAGRAM;
-    default: return lipc__fault(LIPC_ENOTSOCK);
-    }
+    if (type == SOCK_DGRAM)
+        return LIPC_DATAGRAM;
+    if (type != SOCK_STREAM && type != SOCK_SEQPACKET)
+        return lipc__fault(LIPC_ENOTSOCK);
+    int kind = type == SOCK_STREAM ? LIPC_STREAM : LIPC_MESSAGE;
     int listens = lipc__listens(fd, &a, length);
-    return listens < 0 ? listens : listens ? kind | LIPC_LISTENER : kind;
+    if (listens < 0)
+        return listens;
+    return listens ? kind | LIPC_LISTENER : kind;
 }
 
 int lipc_adopt(lipc_handle handle) {
-    int kind = lipc_kind(handle), r = kind;
-    if (kind >= 0 && (kind & ~LIPC_LISTENER) == LIPC_MESSAGE)
-        r = lipc__mark_messages((int)handle, SOCK_SEQPACKET);
-    if (r >= 0)
-        r = lipc__prepare((int)handle);
+    int kind = lipc_kind(handle);
+    if (kind < 0)
+        return kind;
+    if ((kind & ~LIPC_LISTENER) == LIPC_MESSAGE) {
+        int r = lipc__mark_messages((int)handle, SOCK_SEQPACKET);
+        if (r < 0)
+            return r;
+    }
+    int r = lipc__prepare((int)handle);
     return r < 0 ? r : kind;
 }
 
@@ -185,7 +189,11 @@ int lipc_peer_name(lipc_handle handle, lipc_name *ret_name) {
 }
 
 static int lipc__buffer_option(int direction) {
-    return direction == LIPC_READ ? SO_RCVBUF : direction == LIPC_WRITE ? SO_SNDBUF : -1;
+    switch (direction) {
+    case LIPC_READ: return SO_RCVBUF;
+    case LIPC_WRITE: return SO_SNDBUF;
+    default: return -1;
+    }
 }
 
 int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {

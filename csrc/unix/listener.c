@@ -25,56 +25,70 @@ static void lipc__admit(lipc_listener *l, mode_t mode) {
     l->stand_in = lipc__find_stand_in();
 }
 
-/* The options, checked; and the mode that they mean. */
-static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options,
-                                mode_t *ret_mode) {
+/* Copies the caller's options, checked, with the default mode filled in. */
+static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options) {
     lipc_listen_options o;
     int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0 && (o.mode > 0777 || o.backlog < 0))
-        r = lipc__fault(LIPC_EINVAL);
-    if (r >= 0 && o.windows != NULL)
-        r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
+    if (o.mode > 0777 || o.backlog < 0)
+        return lipc__fault(LIPC_EINVAL);
+    if (o.windows != NULL)
+        return lipc__fault(LIPC_ENOTSUP);
+    if (o.mode == 0)
+        o.mode = 0600;
     *ret_options = o;
-    *ret_mode = o.mode != 0 ? (mode_t)o.mode : 0600;
     return 0;
+}
+
+/* Makes the socket, binds it, and has it listen. lipc_listener_close() is due in either case. */
+static int lipc__listener_open(lipc_listener *l, int type, const lipc__address *address, socklen_t length, bool is_file,
+                               const lipc_listen_options *o) {
+    int r = lipc__socket(type);
+    if (r < 0)
+        return r;
+    l->fd = r;
+    l->owns_fd = true;
+    r = lipc__mark_messages(l->fd, type);
+    if (r < 0)
+        return r;
+#ifdef __linux__
+    l->marked = type == SOCK_SEQPACKET;
+#endif
+    if (is_file) {
+        r = lipc__claim(&l->file, l->fd, address, length, (mode_t)o->mode);
+        if (r < 0)
+            return r;
+    } else {
+        if (SYS(bind(l->fd, &address->header, length)) < 0)
+            return lipc__error_from(errno);
+        lipc__admit(l, (mode_t)o->mode);
+    }
+    if (type == SOCK_DGRAM)
+        return 0;
+    /* Every kernel lowers a backlog that is too high to its own limit. */
+    return SYS(listen(l->fd, o->backlog > 0 ? o->backlog : 65535)) < 0 ? lipc__error_from(errno) : 0;
 }
 
 int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
-    mode_t mode;
+    int r = lipc__listen_options(options, &o);
+    if (r < 0)
+        return r;
+    int type = lipc__type_of(o.kind);
+    if (type < 0)
+        return type;
     lipc__address address;
     socklen_t length;
     bool is_file;
-    int r = lipc__listen_options(options, &o, &mode), type = r < 0 ? r : lipc__type_of(o.kind);
-    r = type < 0 ? type : lipc__address_of(name, true, &address, &length, &is_file);
+    r = lipc__address_of(name, true, &address, &length, &is_file);
     if (r < 0)
         return r;
     lipc_listener *l = lipc__listener_new();
     if (l == NULL)
         return lipc__error_from(errno);
     l->name = *name;
-    r = lipc__socket(type);
-    if (r >= 0) {
-        l->fd = r;
-        l->owns_fd = true;
-        r = lipc__mark_messages(l->fd, type);
-#ifdef __linux__
-        l->marked = type == SOCK_SEQPACKET;
-#endif
-    }
-    if (r >= 0) {
-        if (is_file)
-            r = lipc__claim(&l->file, l->fd, &address, length, mode);
-        else if (SYS(bind(l->fd, &address.header, length)) < 0)
-            r = lipc__error_from(errno);
-        else
-            lipc__admit(l, mode);
-    }
-    /* Every kernel lowers a backlog that is too high to its own limit. */
-    if (r >= 0 && type != SOCK_DGRAM && SYS(listen(l->fd, o.backlog > 0 ? o.backlog : 65535)) < 0)
-        r = lipc__error_from(errno);
+    r = lipc__listener_open(l, type, &address, length, is_file, &o);
     if (r < 0) {
         lipc_listener_close(l);
         return r;
@@ -85,14 +99,14 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
 
 int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
-    mode_t mode;
-    int r = lipc__listen_options(options, &o, &mode);
-    if (r >= 0)
-        r = lipc_kind(handle);
-    if (r >= 0 && !(r & LIPC_LISTENER))
-        r = lipc__fault(LIPC_ENOTSOCK);
+    int r = lipc__listen_options(options, &o);
     if (r < 0)
         return r;
+    int kind = lipc_kind(handle);
+    if (kind < 0)
+        return kind;
+    if (!(kind & LIPC_LISTENER))
+        return lipc__fault(LIPC_ENOTSOCK);
     lipc_listener *l = lipc__listener_new();
     if (l == NULL)
         return lipc__error_from(errno);
@@ -106,7 +120,7 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
     l->fd = (int)handle;
     l->owns_fd = true;
     if (l->name.type == LIPC_NAME_NAMESPACED)
-        lipc__admit(l, mode);
+        lipc__admit(l, (mode_t)o.mode);
     *ret_listener = l;
     return 0;
 }

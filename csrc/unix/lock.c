@@ -10,7 +10,9 @@
 static int lipc__check_lock(const struct stat *st) {
     if (!S_ISREG(st->st_mode) || st->st_size != 0 || st->st_nlink > 1)
         return lipc__fault(LIPC_EADDRINUSE);
-    return st->st_uid != geteuid() ? lipc__fault(LIPC_EACCES) : 0;
+    if (st->st_uid != geteuid())
+        return lipc__fault(LIPC_EACCES);
+    return 0;
 }
 
 /* Gives the lock up. removes: the lock file too, if it is still the one that is locked. */
@@ -31,27 +33,34 @@ static bool lipc__mend_lock(int directory, const char *leaf) {
     return mended;
 }
 
-/* Opens the lock file. ret_made: it was not there before. What is there is looked at first, since to open what is no
- * regular file may do something. */
-static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
+/* Opens the lock file, or makes it, in one attempt. What is there is looked at first, since to open what is not a regular
+ * file may do something. */
+static int lipc__lock_open_once(int directory, const char *leaf, bool *ret_made) {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
-    for (bool mended = false;;) { /* as long as others make and remove it in between */
-        struct stat present;
-        int fd = SYS(openat(directory, leaf, flags | O_CREAT | O_EXCL, 0600));
-        *ret_made = true;
-        if (fd < 0 && errno == EEXIST) {
-            if (fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(present.st_mode))
-                return lipc__fault(LIPC_EADDRINUSE);
-            fd = SYS(openat(directory, leaf, flags));
-            *ret_made = false;
-        }
+    struct stat present;
+    *ret_made = true;
+    int fd = SYS(openat(directory, leaf, flags | O_CREAT | O_EXCL, 0600));
+    if (fd < 0 && errno == EEXIST) {
+        if (fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(present.st_mode))
+            return lipc__fault(LIPC_EADDRINUSE);
+        *ret_made = false;
+        fd = SYS(openat(directory, leaf, flags));
+    }
+    return fd < 0 ? lipc__error_from(errno) : fd;
+}
+
+/* Opens the lock file. ret_made: it was not there before. */
+static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
+    for (bool mended = false;;) {
+        int fd = lipc__lock_open_once(directory, leaf, ret_made);
         if (fd >= 0)
             return fd;
-        int r = lipc__error_from(errno);
-        bool again = errno == EINTR || (!*ret_made && errno == ENOENT);
-        if (!again && (lipc_error_code(r) != LIPC_EACCES || mended || *ret_made || !lipc__mend_lock(directory, leaf)))
-            return r;
-        mended = !again;
+        int os = lipc_error_os(fd);
+        if (os == EINTR || (os == ENOENT && !*ret_made)) /* another process removed it in between */
+            continue;
+        if (lipc_error_code(fd) != LIPC_EACCES || *ret_made || mended || !lipc__mend_lock(directory, leaf))
+            return fd;
+        mended = true;
     }
 }
 
@@ -62,23 +71,32 @@ static bool lipc__held_otherwise(int fd) {
     return SYS(fcntl(fd, F_GETLK, &range)) == 0 && range.l_type != F_UNLCK;
 }
 
-/* Locks the lock file, which was just opened. Returns 1 when the descriptor holds it, 0 when its last holder removed
- * the file before we had it, or an error. ret_alone: no other process holds it. */
-static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_alone) {
-    struct stat locked, present;
-    int r = lipc__held_otherwise(fd) ? lipc__fault(LIPC_EADDRINUSE) : 0;
-    while (r == 0 && !*ret_alone) {
-        bool held = SYS(flock(fd, LOCK_EX | LOCK_NB)) == 0;
-        if (!held && errno != EINTR)
-            r = errno == EWOULDBLOCK ? lipc__fault(LIPC_EADDRINUSE) : lipc__error_from(errno);
-        *ret_alone = held || (r < 0 && errno != EWOULDBLOCK);
+/* Locks an open lock file. LIPC_EADDRINUSE: another process holds it. */
+static int lipc__flock(int fd) {
+    if (lipc__held_otherwise(fd))
+        return lipc__fault(LIPC_EADDRINUSE);
+    while (SYS(flock(fd, LOCK_EX | LOCK_NB)) < 0) {
+        if (errno == EWOULDBLOCK)
+            return lipc__fault(LIPC_EADDRINUSE);
+        if (errno != EINTR)
+            return lipc__error_from(errno);
     }
+    return 0;
+}
+
+/* Makes a file that was just opened the lock. Returns 1 if it is, 0 if its last holder has removed the file, or an error.
+ * ret_alone: no other process holds the file. */
+static int lipc__lock_once(int directory, const char *leaf, int fd, bool *ret_alone) {
+    struct stat locked, present;
+    int held = lipc__flock(fd);
+    *ret_alone = lipc_error_code(held) != LIPC_EADDRINUSE;
     if (SYS(fstat(fd, &locked)) < 0)
-        return r < 0 ? r : lipc__error_from(errno);
-    if (lipc__check_lock(&locked) < 0)
-        return lipc__check_lock(&locked);
+        return held < 0 ? held : lipc__error_from(errno);
+    int r = lipc__check_lock(&locked); /* says more than that another process holds it */
     if (r < 0)
         return r;
+    if (held < 0)
+        return held;
     if (SYS(fstatat(directory, leaf, &present, AT_SYMLINK_NOFOLLOW)) < 0)
         return errno == ENOENT ? 0 : lipc__error_from(errno);
     if (!lipc__same_file(&locked, &present))
@@ -91,13 +109,14 @@ static int lipc__lock_opened(int directory, const char *leaf, int fd, bool *ret_
 /* Takes the lock. Returns the descriptor that holds it. ret_made: the lock file was not there before. */
 static int lipc__lock(int directory, const char *leaf, bool *ret_made) {
     for (;;) {
-        bool alone = false;
         int fd = lipc__lock_open(directory, leaf, ret_made);
-        int r = fd < 0 ? fd : lipc__lock_opened(directory, leaf, fd, &alone);
+        if (fd < 0)
+            return fd;
+        bool alone = false;
+        int r = lipc__lock_once(directory, leaf, fd, &alone);
         if (r > 0)
             return fd;
-        if (fd >= 0)
-            lipc__unlock(directory, leaf, fd, r < 0 && alone && *ret_made);
+        lipc__unlock(directory, leaf, fd, r < 0 && alone && *ret_made);
         if (r < 0)
             return r;
     }

@@ -52,26 +52,29 @@ static int64_t lipc__received(int fd, const struct msghdr *m, size_t size, ssize
 LIPC__UNLIKELY static int64_t lipc__receive_on(int fd, struct msghdr *m, const struct msghdr *wanted, size_t size, ssize_t n,
                                                int flags, lipc__deadline *deadline, size_t *ret_size) {
     bool ended = false; /* seen once: Linux looks for a message, then for the end, and both may come in between */
-    for (bool waited = false;; waited = true) {
-        bool busy = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+    for (bool again = false;; again = true) {
+        if (again) {
+            *m = *wanted;
+            n = lipc__recvmsg(fd, m, flags | LIPC__WHOLE);
+        }
         if (n >= 0) {
             int64_t r = lipc__received(fd, m, size, n, ret_size);
-            if (lipc_error_code(r) != LIPC_EEND || ended)
+            if (ended || lipc_error_code(r) != LIPC_EEND)
                 return r;
             ended = true;
-        } else if (busy && waited && ended) {
-            return lipc__fault(LIPC_EEND);
-        } else if (busy && waited && lipc__was_shut_down(fd)) {
-            ended = true;
-        } else {
-            if (busy)
-                errno = EAGAIN;
-            int r = lipc__receive_failed(fd, deadline);
-            if (r != 0)
-                return r < 0 ? r : lipc__fault(LIPC_EEND);
+            continue;
         }
-        *m = *wanted;
-        n = lipc__recvmsg(fd, m, flags | LIPC__WHOLE);
+        if (errno == EAGAIN || errno == EWOULDBLOCK) {
+            if (ended)
+                return lipc__fault(LIPC_EEND);
+            ended = again && lipc__was_shut_down(fd);
+            if (ended)
+                continue;
+            errno = EAGAIN;
+        }
+        int r = lipc__receive_failed(fd, deadline);
+        if (r != 0)
+            return r < 0 ? r : lipc__fault(LIPC_EEND);
     }
 }
 

@@ -16,34 +16,37 @@ static int lipc__pipe_kind(int fd) {
     }
 }
 
+/* A pipe has one buffer. Linux says EBADF also of a descriptor that is not a pipe's. */
 #if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
-/* What is wrong: Linux says EBADF of a descriptor that is no pipe's, too. */
-static int lipc__no_pipe(int fd) {
-    int r = lipc__error_from(errno), kind = errno == EBADF ? lipc__pipe_kind(fd) : 0;
-    return kind < 0 ? kind : r;
-}
-#endif
 
-/* A pipe has one buffer. */
+static int lipc__pipe_size_failed(int fd) {
+    int os = errno;
+    int kind = os == EBADF ? lipc__pipe_kind(fd) : 0;
+    return kind < 0 ? kind : lipc__error_from(os);
+}
+
 static int lipc__pipe_set_size(int fd, int size) {
-#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
-    return SYS(fcntl(fd, F_SETPIPE_SZ, size)) < 0 ? lipc__no_pipe(fd) : 0;
-#else
-    (void)size;
-    int kind = lipc__pipe_kind(fd);
-    return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
-#endif
+    return SYS(fcntl(fd, F_SETPIPE_SZ, size)) < 0 ? lipc__pipe_size_failed(fd) : 0;
 }
 
 static int lipc__pipe_size(int fd) {
-#if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
     int size = SYS(fcntl(fd, F_GETPIPE_SZ));
-    return size < 0 ? lipc__no_pipe(fd) : size;
+    return size < 0 ? lipc__pipe_size_failed(fd) : size;
+}
+
 #else
+
+static int lipc__pipe_size(int fd) {
     int kind = lipc__pipe_kind(fd);
     return kind < 0 ? kind : lipc__fault(LIPC_ENOTSUP);
-#endif
 }
+
+static int lipc__pipe_set_size(int fd, int size) {
+    (void)size;
+    return lipc__pipe_size(fd);
+}
+
+#endif
 
 /* Reads what is there, waiting as long as it takes. */
 static int64_t lipc__pipe_read(int fd, const struct iovec *iov, int count, lipc__deadline *deadline) {
@@ -82,15 +85,31 @@ static ssize_t lipc__pipe_write(int fd, const struct msghdr *m) {
     return lipc__writev_quietly(fd, m->msg_iov, (int)m->msg_iovlen);
 }
 
+/* Makes the ends what the options want of them. */
+static int lipc__pipe_set_up(const int *fds, const lipc_pipe_options *o) {
+    for (int i = 0; i < 2; i++) {
+        bool inherits = (o->inherit & (i == 0 ? LIPC_READ : LIPC_WRITE)) != 0;
+#ifdef LIPC__BORN_CLOEXEC
+        if (!inherits)
+            continue;
+#endif
+        int r = lipc_set_inherit(fds[i], inherits);
+        if (r < 0)
+            return r;
+    }
+    return o->buffer_size > 0 ? lipc__pipe_set_size(fds[1], o->buffer_size) : 0;
+}
+
 int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write) {
     lipc_pipe_options o;
-    int fds[2], r = lipc__options(&o, sizeof o, options);
-    if (r >= 0 && ((o.inherit & ~(LIPC_READ | LIPC_WRITE)) != 0 || o.buffer_size < 0))
-        r = lipc__fault(LIPC_EINVAL);
-    if (r >= 0 && o.sddl != NULL)
-        r = lipc__fault(LIPC_ENOTSUP);
+    int r = lipc__options(&o, sizeof o, options);
     if (r < 0)
         return r;
+    if ((o.inherit & ~(LIPC_READ | LIPC_WRITE)) != 0 || o.buffer_size < 0)
+        return lipc__fault(LIPC_EINVAL);
+    if (o.sddl != NULL)
+        return lipc__fault(LIPC_ENOTSUP);
+    int fds[2];
 #ifdef LIPC__BORN_CLOEXEC
     r = SYS(pipe2(fds, O_CLOEXEC | O_NONBLOCK));
 #else
@@ -98,16 +117,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
 #endif
     if (r < 0)
         return lipc__error_from(errno);
-    for (int i = 0; r >= 0 && i < 2; i++) {
-        bool inherits = (o.inherit & (i == 0 ? LIPC_READ : LIPC_WRITE)) != 0;
-#ifdef LIPC__BORN_CLOEXEC
-        r = inherits ? lipc_set_inherit(fds[i], true) : 0;
-#else
-        r = lipc_set_inherit(fds[i], inherits);
-#endif
-    }
-    if (r >= 0 && o.buffer_size > 0)
-        r = lipc__pipe_set_size(fds[1], o.buffer_size);
+    r = lipc__pipe_set_up(fds, &o);
     if (r < 0) {
         close(fds[0]);
         close(fds[1]);
