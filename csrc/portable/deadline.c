@@ -28,7 +28,10 @@ static int lipc__pause(lipc__deadline *deadline) {
     int left = lipc__time_left(deadline);
     if (left < -1)
         return left;
-    deadline->pause_ms = deadline->pause_ms == 0 ? 1 : deadline->pause_ms < 4 ? deadline->pause_ms * 2 : 4;
+    if (deadline->pause_ms == 0)
+        deadline->pause_ms = 1;
+    else if (deadline->pause_ms < 4)
+        deadline->pause_ms *= 2;
     lipc__sleep_ms(left >= 0 && left < deadline->pause_ms ? left : deadline->pause_ms);
     return 0;
 }

@@ -33,22 +33,37 @@ static int lipc__check_names(const char *names, int count) {
     return count == 0 ? 0 : lipc__fault(LIPC_EINVAL);
 }
 
+static int lipc__check_activated(const char *names, int count) {
+    if (names != NULL) {
+        int r = lipc__check_names(names, count);
+        if (r < 0)
+            return r;
+    }
+    if (count > INT_MAX - LIPC__FIRST_ACTIVATED)
+        return lipc__fault(LIPC_EINVAL);
+    for (int i = 0; i < count; i++)
+        if (SYS(fcntl(LIPC__FIRST_ACTIVATED + i, F_GETFD)) < 0)
+            return lipc__error_from(errno);
+    return 0;
+}
+
 int lipc_activation(size_t capacity, lipc_activated *ret_activated) {
     int process = lipc__number_from("LISTEN_PID");
+    if (process < -1)
+        return process;
     if (process != getpid())
-        return process < -1 ? process : 0;
+        return 0;
     int count = lipc__number_from("LISTEN_FDS");
+    if (count < -1)
+        return count;
     if (count <= 0)
-        return count < -1 ? count : 0;
+        return 0;
     const char *names = getenv("LISTEN_FDNAMES");
-    int r = names != NULL ? lipc__check_names(names, count) : 0;
-    if (r >= 0 && count > INT_MAX - LIPC__FIRST_ACTIVATED)
-        r = lipc__fault(LIPC_EINVAL);
-    for (int i = 0; r >= 0 && i < count; i++)
-        if (SYS(fcntl(LIPC__FIRST_ACTIVATED + i, F_GETFD)) < 0)
-            r = lipc__error_from(errno);
-    if (r < 0 || (size_t)count > capacity)
-        return r < 0 ? r : count;
+    int r = lipc__check_activated(names, count);
+    if (r < 0)
+        return r;
+    if ((size_t)count > capacity)
+        return count;
     for (int i = 0; i < count; i++) {
         lipc_activated *a = &ret_activated[i];
         memset(a, 0, sizeof *a);

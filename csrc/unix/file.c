@@ -193,39 +193,51 @@ static bool lipc__is_made(const struct stat *file, int fd) {
     return right && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
 }
 
-/* Looks at the file that was made, and gives it its mode. LIPC_ENOENT: another has its name by now. */
-static int lipc__look_at_made(int directory, const char *leaf, const struct stat *made, mode_t mode, lipc__file *ret_file) {
-    lipc__file f;
+/* Gives a file that was made its mode. LIPC_ENOENT: another file has its name by now. */
+static int lipc__set_made_mode(lipc__file *f, const struct stat *made, mode_t mode) {
     struct stat now;
+    if (!lipc__same_file(made, &f->stat))
+        return lipc__fault(LIPC_ENOENT);
+    if ((f->stat.st_mode & 0777) == mode)
+        return 0;
+    int r = lipc__file_set_mode(f, mode);
+    if (r < 0)
+        return r;
+    if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+    return lipc__same_file(made, &now) ? 0 : lipc__fault(LIPC_ENOENT);
+}
+
+/* Opens a file that was made, and gives it its mode. */
+static int lipc__open_made(int directory, const char *leaf, const struct stat *made, mode_t mode, lipc__file *ret_file) {
+    lipc__file f;
     int r = lipc__file_open(directory, leaf, &f);
     if (r < 0)
         return r;
-    if (!lipc__same_file(made, &f.stat)) {
-        r = lipc__fault(LIPC_ENOENT);
-    } else if ((f.stat.st_mode & 0777) != mode) {
-        r = lipc__file_set_mode(&f, mode);
-        if (r >= 0 && SYS(fstatat(directory, leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
-            r = lipc__error_from(errno);
-        if (r >= 0 && !lipc__same_file(made, &now))
-            r = lipc__fault(LIPC_ENOENT);
-    }
-    if (r < 0)
+    r = lipc__set_made_mode(&f, made, mode);
+    if (r < 0) {
         lipc__file_close(&f);
-    else
-        *ret_file = f;
-    return r;
+        return r;
+    }
+    *ret_file = f;
+    return 0;
 }
 
 /* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place
  * is left alone, and is the error taken. */
 static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
     struct stat made;
-    int r = SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0 ? lipc__error_from(errno) : 0;
-    if (r == 0 && !lipc__is_made(&made, fd))
-        return lipc__fault(taken);
-    if (r == 0)
-        r = lipc__look_at_made(directory, leaf, &made, mode, ret_file);
-    if (r < 0 && fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__is_made(&made, fd))
+    int r;
+    if (SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0) {
+        r = lipc__error_from(errno);
+    } else {
+        if (!lipc__is_made(&made, fd))
+            return lipc__fault(taken);
+        r = lipc__open_made(directory, leaf, &made, mode, ret_file);
+        if (r >= 0)
+            return r;
+    }
+    if (fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__is_made(&made, fd))
         lipc__file_remove(directory, leaf, &made);
     return lipc_error_code(r) == LIPC_ENOENT ? lipc__fault(taken) : r;
 }

@@ -107,10 +107,11 @@ static int lipc__address_of(const lipc_name *name, bool listening, lipc__address
         is_file = false;
 #else
         int n = lipc__namespace_directory(a.local.sun_path, sizeof a.local.sun_path);
-        if (n >= 0)
-            r = lipc__namespace_check(a.local.sun_path, listening);
-        if (n < 0 || r < 0)
-            return n < 0 ? n : r;
+        if (n < 0)
+            return n;
+        r = lipc__namespace_check(a.local.sun_path, listening);
+        if (r < 0)
+            return r;
         a.local.sun_path[n] = '/';
         prefix = (size_t)n + 1;
 #endif

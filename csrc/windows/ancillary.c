@@ -28,14 +28,21 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc_message m;
     int r = lipc__options(&m, sizeof m, message);
-    if (r >= 0)
-        r = lipc__has_messages((HANDLE)handle);
-    if (r >= 0 && (m.handle_count > 0 || m.credentials != NULL || m.peer != NULL || m.control != NULL))
-        r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
-    return r > 0 ? lipc__send_gathered((HANDLE)handle, m.buffers, m.buffer_count, &deadline)
-                 : lipc_writev(handle, m.buffers, m.buffer_count, timeout_ms);
+    int has_messages = lipc__has_messages((HANDLE)handle);
+    if (has_messages < 0)
+        return has_messages;
+    if (m.handle_count > 0 || m.credentials != NULL || m.peer != NULL || m.control != NULL)
+        return lipc__fault(LIPC_ENOTSUP);
+    return has_messages ? lipc__send_gathered((HANDLE)handle, m.buffers, m.buffer_count, &deadline)
+                        : lipc_writev(handle, m.buffers, m.buffer_count, timeout_ms);
+}
+
+/* Reads from a pipe of bytes, whose end is an error here, as it is for messages. */
+static int64_t lipc__receive_bytes(lipc_handle handle, const lipc_message *m, int timeout_ms) {
+    int64_t n = lipc_readv(handle, m->buffers, m->buffer_count, timeout_ms);
+    return n == 0 ? lipc__fault(LIPC_EEND) : n;
 }
 
 int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
@@ -43,17 +50,15 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     lipc_message m;
     size_t length = 0;
     int r = lipc__options(&m, sizeof m, message);
-    if (r >= 0)
-        r = lipc__has_messages((HANDLE)handle);
-    if (r >= 0 && m.control != NULL)
-        r = lipc__fault(LIPC_ENOTSUP);
     if (r < 0)
         return r;
-    bool whole = r > 0;
-    int64_t n = whole ? lipc__receive((HANDLE)handle, m.buffers, m.buffer_count, &deadline, &length)
-                      : lipc_readv(handle, m.buffers, m.buffer_count, timeout_ms);
-    if (!whole && n == 0)
-        n = lipc__fault(LIPC_EEND);
+    int has_messages = lipc__has_messages((HANDLE)handle);
+    if (has_messages < 0)
+        return has_messages;
+    if (m.control != NULL)
+        return lipc__fault(LIPC_ENOTSUP);
+    int64_t n = has_messages ? lipc__receive((HANDLE)handle, m.buffers, m.buffer_count, &deadline, &length)
+                             : lipc__receive_bytes(handle, &m, timeout_ms);
     if (n < 0 && lipc_error_code(n) != LIPC_ETRUNCATED)
         return n;
     message->length = n < 0 ? length : (size_t)n;

@@ -38,49 +38,70 @@ static int lipc__direction_of(HANDLE handle) {
     return r < 0 || information.configuration > 2 ? LIPC_DIRECTION_DUPLEX : directions[information.configuration];
 }
 
-/* Opens the pipe. Where the direction is to be found out, a pipe that lets nobody both read and write is tried one way,
- * then the other. Wine 8 lets everybody do anything, so what was opened is looked at besides. */
-static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
+/* Opens the pipe where the direction is to be found out. One that lets nobody both read and write is tried one way, then the
+ * other. Wine 8 lets everybody do anything, so what was opened is looked at besides. */
+static int lipc__open_any(lipc__client_shape *shape, HANDLE *ret_handle) {
     static const int any[] = {LIPC_DIRECTION_DUPLEX, LIPC_DIRECTION_SERVER_TO_CLIENT, LIPC_DIRECTION_CLIENT_TO_SERVER};
-    bool open = shape->direction == LIPC_DIRECTION_DEFAULT;
-    const int *tried = open ? any : &shape->direction;
-    int r = lipc__fault(LIPC_EACCES);
-    for (int i = 0; i < (open ? 3 : 1) && lipc_error_code(r) == LIPC_EACCES; i++) {
-        HANDLE h = INVALID_HANDLE_VALUE;
-        r = lipc__open_as(shape, lipc__client_access(tried[i], shape->kind), &h);
-        if (r < 0)
-            continue;
-        int direction = lipc__direction_of(h);
-        if (open && tried[i] == LIPC_DIRECTION_DUPLEX && direction != LIPC_DIRECTION_DUPLEX)
-            r = lipc__change_access(&h, lipc__client_access(direction, shape->kind));
-        else if (direction != tried[i] && (open || direction != LIPC_DIRECTION_DUPLEX))
-            r = lipc__fault(LIPC_EACCES); /* this user may go one way of two, or the pipe goes the other way */
-        if (r >= 0)
-            *ret_handle = h;
-        else
-            CloseHandle(h);
-        return r;
+    HANDLE h = INVALID_HANDLE_VALUE;
+    int tried = LIPC_DIRECTION_DUPLEX, r = lipc__fault(LIPC_EACCES);
+    for (size_t i = 0; i < sizeof any / sizeof *any && lipc_error_code(r) == LIPC_EACCES; i++) {
+        tried = any[i];
+        r = lipc__open_as(shape, lipc__client_access(tried, shape->kind), &h);
     }
-    return r;
+    if (r < 0)
+        return r;
+    int direction = lipc__direction_of(h);
+    if (direction != tried) {
+        r = tried == LIPC_DIRECTION_DUPLEX ? lipc__change_access(&h, lipc__client_access(direction, shape->kind))
+                                           : lipc__fault(LIPC_EACCES); /* this user may go one way of two */
+        if (r < 0) {
+            CloseHandle(h);
+            return r;
+        }
+    }
+    *ret_handle = h;
+    return 0;
+}
+
+static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
+    HANDLE h = INVALID_HANDLE_VALUE;
+    if (shape->direction == LIPC_DIRECTION_DEFAULT)
+        return lipc__open_any(shape, ret_handle);
+    int r = lipc__open_as(shape, lipc__client_access(shape->direction, shape->kind), &h);
+    if (r < 0)
+        return r;
+    int direction = lipc__direction_of(h);
+    if (direction != shape->direction && direction != LIPC_DIRECTION_DUPLEX) { /* the pipe goes the other way */
+        CloseHandle(h);
+        return lipc__fault(LIPC_EACCES);
+    }
+    *ret_handle = h;
+    return 0;
+}
+
+/* Makes an end that was opened one of the kind that is wanted. */
+static int lipc__set_kind(HANDLE handle, int kind) {
+    DWORD flags, mode = PIPE_READMODE_MESSAGE;
+    int r = lipc__check_pipe(handle, &flags);
+    if (r < 0 || kind != LIPC_MESSAGE)
+        return r;
+    int access = lipc_pipe_access((lipc_handle)handle);
+    if (!(flags & PIPE_TYPE_MESSAGE))
+        return lipc__fault(LIPC_ENOTSOCK);
+    if (access < 0)
+        return access;
+    if ((access & LIPC_READ) && !SYS_TRUE(SetNamedPipeHandleState(handle, &mode, NULL, NULL)))
+        return lipc__error_from(GetLastError());
+    return 0;
 }
 
 /* One attempt. LIPC_EAGAIN: all instances are busy. */
 static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
     HANDLE h = INVALID_HANDLE_VALUE;
-    DWORD flags, mode = PIPE_READMODE_MESSAGE;
     int r = lipc__open(shape, &h);
     if (r < 0)
         return r;
-    r = lipc__check_pipe(h, &flags);
-    if (r >= 0 && shape->kind == LIPC_MESSAGE) {
-        int access = lipc_pipe_access((lipc_handle)h);
-        if (!(flags & PIPE_TYPE_MESSAGE))
-            r = lipc__fault(LIPC_ENOTSOCK);
-        else if (access < 0)
-            r = access;
-        else if ((access & LIPC_READ) && !SYS_TRUE(SetNamedPipeHandleState(h, &mode, NULL, NULL)))
-            r = lipc__error_from(GetLastError());
-    }
+    r = lipc__set_kind(h, shape->kind);
     if (r < 0) {
         CloseHandle(h);
         return r;
@@ -127,17 +148,22 @@ static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_optio
 
 int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                  lipc_handle *ret_connection) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc_connect_options o;
     lipc_connect_windows w;
     lipc__client_shape shape;
     int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0)
-        r = lipc__options(&w, sizeof w, o.windows);
-    if (r >= 0)
-        r = lipc__client_shape_of(name, &o, &w, &shape);
+    if (r < 0)
+        return r;
+    r = lipc__options(&w, sizeof w, o.windows);
+    if (r < 0)
+        return r;
+    r = lipc__client_shape_of(name, &o, &w, &shape);
+    if (r < 0)
+        return r;
     /* WaitNamedPipe is of no use: another client may take the instance that it found, and for no time it takes 0 to
      * mean the server's default. */
-    for (lipc__deadline deadline = {.timeout_ms = timeout_ms}; r >= 0; r = lipc__pause(&deadline)) {
+    for (;;) {
         HANDLE h;
         r = lipc__connect_in_time(&shape, &deadline, &h);
         if (r >= 0) {
@@ -146,8 +172,10 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
         }
         if (lipc_error_code(r) != LIPC_EAGAIN)
             return r;
+        r = lipc__pause(&deadline);
+        if (r < 0)
+            return r;
     }
-    return r;
 }
 
 /* The two ends of a pipe that has a name only because there are no others: random, so that nobody can wait for it, and

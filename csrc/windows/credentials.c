@@ -106,10 +106,10 @@ static int lipc__act_as_client(lipc_handle handle) {
 
 int lipc_impersonate(lipc_handle handle) {
     HANDLE token;
-    int r = lipc__acting_as(&token);
-    if (r < 0 || token != NULL) {
-        if (token != NULL)
-            CloseHandle(token);
+    if (lipc__acting_as(&token) < 0)
+        return lipc__fault(LIPC_EINVAL);
+    if (token != NULL) {
+        CloseHandle(token);
         return lipc__fault(LIPC_EINVAL);
     }
     return lipc__act_as_client(handle);
@@ -119,22 +119,29 @@ int lipc_revert(void) {
     return SYS_TRUE(RevertToSelf()) ? 0 : lipc__error_from(GetLastError());
 }
 
-/* Whom the client connected as. */
-static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
-    HANDLE acting_as, token = NULL;
+/* Opens the token of the user whom the client connected as. */
+static int lipc__client_token(lipc_handle handle, HANDLE *ret_token) {
+    HANDLE acting_as;
     int r = lipc__acting_as(&acting_as);
     if (r < 0)
         return r;
     r = lipc__act_as_client(handle);
     if (r >= 0) {
-        if (!SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)))
+        if (!SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, ret_token)))
             r = lipc__error_from(GetLastError());
         if (!SetThreadToken(NULL, acting_as))
             abort(); /* anything else would go on as somebody else */
     }
     if (acting_as != NULL)
         CloseHandle(acting_as);
-    if (token == NULL) /* the client may not let it be known; who else had its process id, and when, is no answer */
+    return r;
+}
+
+/* Whom the client connected as. */
+static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
+    HANDLE token = NULL;
+    int r = lipc__client_token(handle, &token);
+    if (r < 0) /* the client may not let it be known; who else had its process id, and when, is no answer */
         return r;
     r = lipc__token_sid(token, ret_sid, size);
     CloseHandle(token);

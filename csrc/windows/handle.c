@@ -43,8 +43,9 @@ int lipc_pipe_access(lipc_handle handle) {
     DWORD flags;
     ACCESS_MASK granted = 0;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
-    if (r >= 0)
-        r = lipc__query((HANDLE)handle, LIPC__FILE_ACCESS_INFORMATION, &granted, sizeof granted);
+    if (r < 0)
+        return r;
+    r = lipc__query((HANDLE)handle, LIPC__FILE_ACCESS_INFORMATION, &granted, sizeof granted);
     if (r < 0)
         return r;
     return (granted & FILE_READ_DATA ? LIPC_READ : 0) | (granted & FILE_WRITE_DATA ? LIPC_WRITE : 0);
@@ -87,11 +88,10 @@ int lipc_adopt(lipc_handle handle) {
     int kind = lipc_kind(handle);
     if (kind < 0)
         return kind;
-    int r = lipc_is_overlapped(handle);
-    if (r == 0)
-        r = lipc__fault(LIPC_ENOTSUP);
-    if (r >= 0)
-        r = lipc_set_inherit(handle, false);
+    int overlapped = lipc_is_overlapped(handle);
+    if (overlapped <= 0)
+        return overlapped < 0 ? overlapped : lipc__fault(LIPC_ENOTSUP);
+    int r = lipc_set_inherit(handle, false);
     return r < 0 ? r : kind;
 }
 
@@ -176,8 +176,9 @@ int lipc_buffer_size(lipc_handle handle, int direction) {
     if (direction != LIPC_READ && direction != LIPC_WRITE)
         return lipc__fault(LIPC_EINVAL);
     int r = lipc__check_pipe((HANDLE)handle, &flags);
-    if (r >= 0)
-        r = lipc__query((HANDLE)handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
+    if (r < 0)
+        return r;
+    r = lipc__query((HANDLE)handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information);
     if (r < 0)
         return r;
     return (int)lipc__quota(&information, direction);

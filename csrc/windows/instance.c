@@ -109,18 +109,22 @@ static int lipc__take_over(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     lipc__pipe_shape shape_of_own = *shape;
     HANDLE own = NULL, handle = NULL;
     int r = lipc__random_path(&shape_of_own.path);
-    if (r >= 0)
-        r = lipc__instance_create(&shape_of_own, FILE_CREATE, &own);
+    if (r < 0)
+        return r;
+    r = lipc__instance_create(&shape_of_own, FILE_CREATE, &own);
     if (r < 0)
         return r;
     r = lipc__instance_create(shape, FILE_OPEN, &handle);
-    if (r >= 0 && !lipc__is_alike(handle, own)) {
-        CloseHandle(handle);
-        r = lipc__error(LIPC_EADDRINUSE, ERROR_ACCESS_DENIED);
-    }
-    CloseHandle(own);
-    if (r < 0)
+    if (r < 0) {
+        CloseHandle(own);
         return r;
+    }
+    bool alike = lipc__is_alike(handle, own);
+    CloseHandle(own);
+    if (!alike) {
+        CloseHandle(handle);
+        return lipc__error(LIPC_EADDRINUSE, ERROR_ACCESS_DENIED);
+    }
     *ret_handle = handle;
     return 0;
 }
@@ -130,6 +134,18 @@ static bool lipc__is_refused(int r) {
     return lipc_error_os(r) == ERROR_ACCESS_DENIED || lipc_error_os(r) == ERROR_PIPE_BUSY;
 }
 
+/* Makes the first instance, unless a server has the name. Returns LIPC_EADDRINUSE then, and what lipc__is_refused() knows
+ * if the pipe is there nevertheless. */
+static int lipc__instance_first_once(const lipc__pipe_shape *shape, bool locked, HANDLE *ret_handle) {
+    if (lipc__is_served(shape->path.text))
+        return lipc__fault(LIPC_EADDRINUSE);
+    int r = lipc__instance_create(shape, FILE_CREATE, ret_handle);
+    if (!lipc__is_refused(r) || !locked)
+        return r;
+    int taken = lipc__take_over(shape, ret_handle);
+    return lipc_error_os(taken) == ERROR_FILE_NOT_FOUND ? r : taken; /* since there is none, or none any more */
+}
+
 /* Makes the first instance of a server, and fails with LIPC_EADDRINUSE if another has the name, or somebody else's
  * clients. Windows refuses to make a pipe that is there (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for):
  * it says ERROR_ACCESS_DENIED, or ERROR_PIPE_BUSY if there are too many instances of it. Wine 8 does not; there the
@@ -137,21 +153,12 @@ static bool lipc__is_refused(int r) {
 static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     lipc__deadline deadline = {.timeout_ms = LIPC__LISTEN_MS};
     HANDLE lock = lipc__lock(shape->path.text);
-    bool refused;
     int r;
-    do {
-        r = lipc__is_served(shape->path.text) ? lipc__fault(LIPC_EADDRINUSE)
-                                              : lipc__instance_create(shape, FILE_CREATE, ret_handle);
-        refused = lipc__is_refused(r);
-        if (refused && lock != NULL) {
-            int taken = lipc__take_over(shape, ret_handle);
-            if (lipc_error_os(taken) != ERROR_FILE_NOT_FOUND) /* since there is none, or none any more */
-                r = taken;
-            refused = lipc__is_refused(r);
-        }
-    } while (refused && lipc__pause(&deadline) >= 0);
+    do
+        r = lipc__instance_first_once(shape, lock != NULL, ret_handle);
+    while (lipc__is_refused(r) && lipc__pause(&deadline) >= 0);
     lipc__unlock(lock);
-    if (refused && (lipc_error_os(r) == ERROR_PIPE_BUSY || lipc__pipe_exists(shape->path.text)))
+    if (lipc__is_refused(r) && (lipc_error_os(r) == ERROR_PIPE_BUSY || lipc__pipe_exists(shape->path.text)))
         return lipc__fault(LIPC_EADDRINUSE);
     return r;
 }

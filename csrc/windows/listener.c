@@ -42,11 +42,12 @@ static int lipc__pending_listen(lipc__pending *i, HANDLE event) {
 /* Has an instance wait with the others, or closes it. */
 static int lipc__pending_add(lipc_listener *l, HANDLE handle) {
     lipc__pending *i = SYS_ALLOCATE(calloc(1, sizeof *i));
-    int r = i == NULL ? lipc__fault(LIPC_ENOMEM) : 0;
-    if (r >= 0) {
-        i->handle = handle;
-        r = lipc__pending_listen(i, l->event);
+    if (i == NULL) {
+        CloseHandle(handle);
+        return lipc__fault(LIPC_ENOMEM);
     }
+    i->handle = handle;
+    int r = lipc__pending_listen(i, l->event);
     if (r < 0) {
         CloseHandle(handle);
         free(i);
@@ -143,7 +144,7 @@ static int lipc__accept(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_
         int left = lipc__time_left(deadline);
         if (left < -1)
             return left;
-        WaitForSingleObject(l->event, left == -1 ? INFINITE : (DWORD)left);
+        WaitForSingleObject(l->event, lipc__milliseconds(left));
     }
 }
 
@@ -151,7 +152,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     HANDLE handle = INVALID_HANDLE_VALUE;
     int left = timeout_ms == 0 ? 0 : lipc__time_left(&deadline);
-    if (WaitForSingleObject(l->turn, left == -1 ? INFINITE : (DWORD)left) != WAIT_OBJECT_0)
+    if (WaitForSingleObject(l->turn, lipc__milliseconds(left)) != WAIT_OBJECT_0)
         return lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
     int r = lipc__accept(l, &deadline, &handle);
     ReleaseSemaphore(l->turn, 1, NULL);
@@ -184,21 +185,51 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
         .default_wait = w->default_wait_ms,
     };
     int r = lipc__wide_of(name, &shape.path);
-    if (r >= 0 && lipc__is_remote(&shape.path))
-        r = lipc__fault(LIPC_ENAME);
-    if (r >= 0)
-        r = lipc__descriptor_of(o->mode, w->sddl, &shape.descriptor);
-    if (r >= 0)
-        *ret_shape = shape;
-    return r;
+    if (r < 0)
+        return r;
+    if (lipc__is_remote(&shape.path))
+        return lipc__fault(LIPC_ENAME);
+    r = lipc__descriptor_of(o->mode, w->sddl, &shape.descriptor);
+    if (r < 0)
+        return r;
+    *ret_shape = shape;
+    return 0;
+}
+
+/* How many instances wait for clients. */
+static size_t lipc__wanted(const lipc_listen_options *o, const lipc_listen_windows *w) {
+    size_t wanted = o->backlog > 0 ? (size_t)o->backlog : LIPC__PENDING_DEFAULT;
+    wanted = max(LIPC__PENDING_LEAST, min(wanted, LIPC__PENDING_MOST));
+    return w->instances > 0 ? min(wanted, w->instances) : wanted;
+}
+
+/* Takes the name, and has the instances wait. lipc_listener_close() is due in either case. */
+static int lipc__listener_open(lipc_listener *l) {
+    HANDLE first = NULL, self = GetCurrentProcess();
+    l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));
+    if (l->turn == NULL)
+        return lipc__error_from(GetLastError());
+    l->event = SYS_ALLOCATE(CreateEventW(NULL, TRUE, FALSE, NULL));
+    if (l->event == NULL ||
+        !SYS_TRUE(DuplicateHandle(self, l->event, self, &l->shared, 0, FALSE, DUPLICATE_SAME_ACCESS)))
+        return lipc__error_from(GetLastError());
+    int r = lipc__instance_first(&l->shape, &first);
+    if (r < 0)
+        return r;
+    r = lipc__reserve(l, first);
+    if (r < 0)
+        return r;
+    r = lipc__replenish(l); /* which a descriptor may not allow */
+    return lipc_error_os(r) == ERROR_PIPE_BUSY ? 0 : r; /* clients of a server that is gone have as many as there may be */
 }
 
 int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
     lipc_listen_windows w;
     int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0)
-        r = lipc__options(&w, sizeof w, o.windows);
+    if (r < 0)
+        return r;
+    r = lipc__options(&w, sizeof w, o.windows);
     if (r < 0)
         return r;
     lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
@@ -209,27 +240,10 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
         free(l);
         return r;
     }
-    l->wanted = o.backlog > 0 ? (size_t)o.backlog : LIPC__PENDING_DEFAULT;
-    l->wanted = max(LIPC__PENDING_LEAST, min(l->wanted, LIPC__PENDING_MOST));
-    if (w.instances > 0)
-        l->wanted = min(l->wanted, w.instances);
+    l->wanted = lipc__wanted(&o, &w);
     l->name = *name;
-    HANDLE first = NULL, self = GetCurrentProcess();
     l->owns_shared = true;
-    l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));
-    l->event = l->turn == NULL ? NULL : SYS_ALLOCATE(CreateEventW(NULL, TRUE, FALSE, NULL));
-    if (l->event == NULL ||
-        !SYS_TRUE(DuplicateHandle(self, l->event, self, &l->shared, 0, FALSE, DUPLICATE_SAME_ACCESS)))
-        r = lipc__error_from(GetLastError());
-    else
-        r = lipc__instance_first(&l->shape, &first);
-    if (r >= 0)
-        r = lipc__reserve(l, first);
-    if (r >= 0) {
-        r = lipc__replenish(l); /* which a descriptor may not allow */
-        if (lipc_error_os(r) == ERROR_PIPE_BUSY)
-            r = 0; /* clients of a server that is gone have as many as there may be */
-    }
+    r = lipc__listener_open(l);
     if (r < 0) {
         lipc_listener_close(l);
         return r;

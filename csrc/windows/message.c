@@ -12,7 +12,9 @@ static int lipc__has_messages(HANDLE handle) {
 
 static int lipc__check_messages(HANDLE handle) {
     int r = lipc__has_messages(handle);
-    return r == 0 ? lipc__fault(LIPC_ENOTSOCK) : min(r, 0);
+    if (r < 0)
+        return r;
+    return r > 0 ? 0 : lipc__fault(LIPC_ENOTSOCK);
 }
 
 /* How much is left of a message that was read in part. None, if its sender took it back meanwhile. */
@@ -70,11 +72,12 @@ static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t c
 static int lipc__check_time(HANDLE handle, size_t size, lipc__deadline *deadline) {
     lipc__pipe_local_information information;
     int left = lipc__time_left(deadline);
-    bool begins = left >= -1 ||
-                  lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information) < 0 ||
-                  information.state != LIPC__PIPE_CONNECTED || size <= lipc__quota(&information, LIPC_WRITE) ||
-                  lipc_pipe_access((lipc_handle)handle) == LIPC_READ;
-    return begins ? 0 : left;
+    if (left >= -1)
+        return 0;
+    if (lipc__query(handle, LIPC__FILE_PIPE_LOCAL_INFORMATION, &information, sizeof information) < 0 ||
+        information.state != LIPC__PIPE_CONNECTED || lipc_pipe_access((lipc_handle)handle) == LIPC_READ)
+        return 0; /* the write fails, and says why */
+    return size <= lipc__quota(&information, LIPC_WRITE) ? 0 : left;
 }
 
 /* Sends one message. */
@@ -124,8 +127,10 @@ static int lipc__empty_is_there(HANDLE handle) {
 static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms, DWORD *ret_left) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int r = lipc__check_messages(handle);
+    if (r < 0)
+        return r;
     size = lipc__at_most(size);
-    for (size_t room = 0; r >= 0;) {
+    for (size_t room = 0;;) {
         DWORD n = 0, there, left;
         if (!SYS_TRUE(PeekNamedPipe(handle, data, (DWORD)room, &n, &there, &left))) {
             DWORD error = GetLastError(); /* ERROR_BAD_PIPE: a server's end that was disconnected */
@@ -136,15 +141,17 @@ static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms
             continue;
         }
         r = there > 0 ? 1 : lipc__empty_is_there(handle);
+        if (r < 0)
+            return r;
         if (r > 0) {
             *ret_left = left;
             return n;
         }
-        if (r == 0)
-            r = lipc__pause(&deadline);
+        r = lipc__pause(&deadline);
+        if (r < 0)
+            return r;
         room = 0;
     }
-    return r;
 }
 
 int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms) {

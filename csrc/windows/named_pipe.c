@@ -5,11 +5,12 @@ int lipc_flush(lipc_handle handle, int timeout_ms) {
     lipc__cut cut;
     DWORD flags;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
-    if (r >= 0)
-        r = lipc_pipe_access(handle);
     if (r < 0)
         return r;
-    if (!(r & LIPC_WRITE))
+    int access = lipc_pipe_access(handle);
+    if (access < 0)
+        return access;
+    if (!(access & LIPC_WRITE))
         return lipc__fault(LIPC_EBADF);
     DWORD error = lipc__cut_begin(&cut, timeout_ms);
     if (error == 0 && !SYS_TRUE(FlushFileBuffers((HANDLE)handle)))
@@ -44,28 +45,38 @@ static ULONGLONG lipc__time_of(FILETIME time) {
     return (ULONGLONG)time.dwHighDateTime << 32 | time.dwLowDateTime;
 }
 
+/* Whether a process may be the peer that had its id at the time of the connection, if that is known. */
+static int lipc__check_created(HANDLE process, int64_t connected) {
+    const ULONGLONG tick = 160000; /* in 100 ns: 1/64 s, by which the system's time may be behind */
+    FILETIME created, others[3];
+    if (connected <= 0)
+        return 0;
+    if (!SYS_TRUE(GetProcessTimes(process, &created, &others[0], &others[1], &others[2])))
+        return lipc__error_from(GetLastError());
+    if (lipc__time_of(created) > (ULONGLONG)connected + tick)
+        return lipc__error(LIPC_ENOENT, ERROR_INVALID_PARAMETER);
+    return 0;
+}
+
 /* Opens the peer's process. One that was created after the time of the connection has the peer's id, but is not it. */
 static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE *ret_process) {
-    const ULONGLONG tick = 160000; /* in 100 ns: 1/64 s, by which the system's time may be behind */
     lipc_credentials peer;
     HANDLE process = NULL;
-    FILETIME created, others[3];
     int r = lipc_peer_credentials(connection, &peer);
-    if (r >= 0 && peer.pid < 0) /* on another machine */
-        r = lipc__fault(LIPC_ENOTSUP);
-    if (r >= 0)
-        r = lipc__process_open((uint32_t)peer.pid, PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION, &process);
     if (r < 0)
         return r;
-    if (connected > 0 && !SYS_TRUE(GetProcessTimes(process, &created, &others[0], &others[1], &others[2])))
-        r = lipc__error_from(GetLastError());
-    else if (connected > 0 && lipc__time_of(created) > (ULONGLONG)connected + tick)
-        r = lipc__error(LIPC_ENOENT, ERROR_INVALID_PARAMETER);
+    if (peer.pid < 0) /* on another machine */
+        return lipc__fault(LIPC_ENOTSUP);
+    r = lipc__process_open((uint32_t)peer.pid, PROCESS_DUP_HANDLE | PROCESS_QUERY_LIMITED_INFORMATION, &process);
     if (r < 0)
+        return r;
+    r = lipc__check_created(process, connected);
+    if (r < 0) {
         CloseHandle(process);
-    else
-        *ret_process = process;
-    return r;
+        return r;
+    }
+    *ret_process = process;
+    return 0;
 }
 
 /* Duplicates a handle between this process and another, which is closed. */

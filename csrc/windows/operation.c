@@ -20,8 +20,7 @@ static DWORD lipc__operation_wait(HANDLE handle, HANDLE event, OVERLAPPED *o, BO
     DWORD error = started ? 0 : GetLastError(), size = 0;
     if (error == ERROR_IO_PENDING) {
         int left = lipc__time_left(deadline);
-        DWORD milliseconds = left == -1 ? INFINITE : left < 0 ? 0 : (DWORD)left;
-        bool late = WaitForSingleObject(event, milliseconds) != WAIT_OBJECT_0;
+        bool late = WaitForSingleObject(event, lipc__milliseconds(left)) != WAIT_OBJECT_0;
         if (late) {
             CancelIoEx(handle, o);
             WaitForSingleObject(event, INFINITE);

@@ -3,10 +3,10 @@
 int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write) {
     lipc_pipe_options o;
     int r = lipc__options(&o, sizeof o, options);
-    if (r >= 0 && ((o.inherit & ~(LIPC_READ | LIPC_WRITE)) != 0 || o.buffer_size < 0 || o.buffer_size > LIPC__MOST))
-        r = lipc__fault(LIPC_EINVAL);
     if (r < 0)
         return r;
+    if ((o.inherit & ~(LIPC_READ | LIPC_WRITE)) != 0 || o.buffer_size < 0 || o.buffer_size > LIPC__MOST)
+        return lipc__fault(LIPC_EINVAL);
     bool gives_reader = o.inherit & LIPC_READ, gives_writer = o.inherit & LIPC_WRITE;
     DWORD size = o.buffer_size > 0 ? (DWORD)o.buffer_size : LIPC__PIPE_BUFFER;
     HANDLE reader, writer;

@@ -31,3 +31,10 @@ static void lipc__sleep_ms(int milliseconds) {
     if (timer != NULL)
         CloseHandle(timer);
 }
+
+/* What lipc__time_left() returned, as the system's functions take it: an error is no time at all. */
+static DWORD lipc__milliseconds(int left) {
+    if (left == -1)
+        return INFINITE;
+    return left < 0 ? 0 : (DWORD)left;
+}
