@@ -1,6 +1,6 @@
 //go:build ignore
 
-/* The whole library as one translation unit: everything internal is static, its name unique. */
+/* The whole library as one translation unit. Everything internal is static and has a name of its own. */
 #include "internal.h"
 
 #include "portable/error.c"
@@ -14,7 +14,9 @@
 #include "unix/error.c"
 #endif
 
-#ifdef __clang_analyzer__ /* does not look into every call, and would go on as if an error were a success */
+/* The analyzer does not look into every call. Unless it is told that these return an error, it follows paths on which
+ * an error counts as a success. */
+#ifdef __clang_analyzer__
 static int lipc__negative(int r) {
     if (r >= 0)
         __builtin_unreachable();

@@ -1,4 +1,4 @@
-/* What the files of the core share. Internal names begin with lipc__. */
+/* Declarations that the files of the core share. Internal names begin with lipc__. */
 #ifndef LIPC_INTERNAL_H
 #define LIPC_INTERNAL_H
 
@@ -21,7 +21,7 @@
 
 #define LIPC__STATIC_ASSERT(name, condition) typedef char lipc__assert_##name[(condition) ? 1 : -1]
 
-/* What follows when the first attempt of a call fails is kept out of the way: most calls end there. */
+/* For what follows a first attempt that failed. Most calls succeed at once, so this code is kept away from theirs. */
 #ifdef __GNUC__
 #define LIPC__UNLIKELY __attribute__((cold, noinline))
 #else
@@ -32,19 +32,19 @@
 static int lipc__error(int code, int os);
 static int lipc__options(void *ret_options, size_t known, const void *options);
 
-/* unix/error.c, windows/error.c: an error that the library found itself */
+/* unix/error.c, windows/error.c: an error that the library finds before the system could */
 static int lipc__fault(int code);
 
-/* unix/wait.c, windows/wait.c: what portable/deadline.c and portable/spin.c need of the system */
-static int64_t lipc__now_us(void); /* of a monotonic clock */
+/* unix/wait.c, windows/wait.c: the system's part of portable/deadline.c and portable/spin.c */
+static int64_t lipc__now_us(void); /* the time of a monotonic clock, in microseconds */
 static int lipc__processors(void);
 static void lipc__sleep_ms(int milliseconds);
 
-/* unix/name.c, windows/name.c: what portable/name.c needs of the system */
+/* unix/name.c, windows/name.c: the system's part of portable/name.c */
 static int lipc__name_valid(int type, const char *text, size_t length);
 
 #ifndef _WIN32
-/* unix/pipe.c: what unix/handle.c reports of a descriptor that is not a socket */
+/* unix/pipe.c: for unix/handle.c, when a descriptor is not a socket */
 static int lipc__pipe_kind(int fd);
 static int lipc__pipe_size(int fd);
 static int lipc__pipe_set_size(int fd, int size);

@@ -1,9 +1,13 @@
-/* The seam: every system call that can fail is written SYS(call(...)).
+/* The seam: every system call that can fail is written in one of these macros, by how it reports a failure:
  *
- * All of them report failure as -1 (allocations as NULL, through SYS_ALLOCATE; on Windows others as FALSE, through
- * SYS_TRUE, or as INVALID_HANDLE_VALUE, through SYS_HANDLE) with errno or GetLastError() set, so a build with
- * LIPC_FAULT_INJECTION can put any failure in place of any call: before each one it asks lipc_fault_injected(), which the
- * test defines and which sets errno, or calls SetLastError(), when it returns true. */
+ *     SYS(call(...))              -1
+ *     SYS_ALLOCATE(call(...))     NULL
+ *     SYS_TRUE(call(...))         FALSE, on Windows
+ *     SYS_HANDLE(call(...))       INVALID_HANDLE_VALUE, on Windows
+ *
+ * Each call also sets errno, or what GetLastError() returns. So a build with LIPC_FAULT_INJECTION can put any failure
+ * in place of any call: before each call it asks lipc_fault_injected(), which the test defines. When that returns true
+ * it has set errno, or called SetLastError(), and the call is not made. */
 #ifndef LIPC_SYS_H
 #define LIPC_SYS_H
 

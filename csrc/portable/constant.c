@@ -1,11 +1,11 @@
-/* The constants of the headers by name, for callers that cannot read these. */
+/* The constants of the headers by name, for callers that cannot read the headers. */
 
 typedef struct lipc__constant {
     const char *name;
     int64_t value;
 } lipc__constant;
 
-/* name may also be a sizeof expression. As it is stringized, it appears as in the header even if it is a macro. */
+/* name may also be a sizeof expression. The text of a macro is its name, since stringizing does not expand it. */
 #define LIPC__CONSTANT(name) {#name, (int64_t)(name)},
 
 static const lipc__constant lipc__constants[] = {

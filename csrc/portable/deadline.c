@@ -1,14 +1,15 @@
-/* How long a call may take. */
+/* Deadlines: how long a call may take. */
 
 typedef struct lipc__deadline {
     int timeout_ms;
     bool started;
     int64_t end_ms; /* on the monotonic clock, once started */
-    int pause_ms;   /* the last one */
+    int pause_ms;   /* how long lipc__pause() slept last; 0: not yet */
 } lipc__deadline;
 
-/* The milliseconds left, at least 1; -1 for no limit; or an error. The clock is first read when something
- * has to wait, so that a call that never waits does not pay for it. */
+/* Returns the milliseconds left, at least 1; -1 if there is no limit; or an error, which is less than -1: LIPC_EAGAIN
+ * if timeout_ms is 0, LIPC_ETIMEDOUT when the time is up. The clock is first read when something has to wait, so a call
+ * that never waits does not pay for it. */
 static int lipc__time_left(lipc__deadline *deadline) {
     if (deadline->timeout_ms == 0)
         return lipc__fault(LIPC_EAGAIN);
@@ -23,7 +24,7 @@ static int lipc__time_left(lipc__deadline *deadline) {
     return left > 0 ? (int)left : lipc__fault(LIPC_ETIMEDOUT);
 }
 
-/* Sleeps between two attempts at what no system call waits for: 1, 2, 4, 4 … milliseconds, or until the time is up. */
+/* Sleeps between two attempts where no system call can wait: 1, 2, 4, 4 … milliseconds, or until the time is up. */
 static int lipc__pause(lipc__deadline *deadline) {
     int left = lipc__time_left(deadline);
     if (left < -1)

@@ -1,4 +1,4 @@
-/* Results: packing, taking apart, texts; and the rule for option structs. */
+/* Results: how they are packed and taken apart, and their texts. Also the rule for option structs. */
 
 int lipc_version(void) {
     return LIPC_VERSION;
@@ -38,8 +38,8 @@ const char *lipc_strerror(int64_t result) {
     }
 }
 
-/* Copies the caller's options (NULL: all defaults) over zeroes. A caller built against a later version may
- * pass a larger struct, as long as it asks for nothing that this one does not know. */
+/* Copies the caller's options over zeroes; NULL stands for all defaults. A caller that was built against a later
+ * version may pass a larger struct. What this version does not know must be 0 there, otherwise LIPC_ENOTSUP. */
 static int lipc__options(void *ret_options, size_t known, const void *options) {
     memset(ret_options, 0, known);
     if (options == NULL)

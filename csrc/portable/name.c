@@ -1,4 +1,4 @@
-/* Names: what is the same on every system. The rules that differ are lipc__name_valid(). */
+/* Names: the part that is the same on every system. The rules that differ are in lipc__name_valid(). */
 
 static int lipc__name_make(int type, const char *text, size_t length, lipc_name *ret_name) {
     if (length == LIPC_STRLEN)

@@ -2,7 +2,8 @@
 
 enum { LIPC__FIRST_ACTIVATED = 3 };
 
-/* The number in an environment variable: -1 without the variable, LIPC_EINVAL for what is no number. */
+/* Returns the number in an environment variable, -1 if the variable is not set, or LIPC_EINVAL if it is not a
+ * number. */
 static int lipc__number_from(const char *variable) {
     const char *text = getenv(variable);
     if (text == NULL)
@@ -16,13 +17,15 @@ static int lipc__number_from(const char *variable) {
     return *text == '\0' ? lipc__fault(LIPC_EINVAL) : (int)number;
 }
 
-/* The next name in a list with colons between. Returns where the one after it begins, NULL after the last. */
+/* Reports the length of the first name in a list that is separated by colons. Returns where the next name begins, or
+ * NULL after the last. */
 static const char *lipc__next_name(const char *names, size_t *ret_length) {
     size_t length = strcspn(names, ":");
     *ret_length = length;
     return names[length] == ':' ? names + length + 1 : NULL;
 }
 
+/* Checks that there are as many names as handles, and that each fits struct lipc_activated. */
 static int lipc__check_names(const char *names, int count) {
     for (; names != NULL; count--) {
         size_t length;
@@ -33,6 +36,7 @@ static int lipc__check_names(const char *names, int count) {
     return count == 0 ? 0 : lipc__fault(LIPC_EINVAL);
 }
 
+/* Checks the names, and that each handle is open. */
 static int lipc__check_activated(const char *names, int count) {
     if (names != NULL) {
         int r = lipc__check_names(names, count);

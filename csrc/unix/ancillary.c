@@ -1,6 +1,6 @@
-/* Messages with what travels with them. */
+/* Messages with what travels with them: handles, credentials, and other control data. */
 
-/* The size of lipc_message in the first version that had it: what is written back is all there. */
+/* The size of lipc_message in the first version that had it. All fields that are written back are within it. */
 #define LIPC__FIRST_MESSAGE_SIZE (offsetof(lipc_message, length) + sizeof(size_t))
 
 /* Copies the caller's message, checked. */
@@ -15,7 +15,7 @@ static int lipc__message_of(const lipc_message *message, lipc_message *ret_messa
     return 0;
 }
 
-/* IOV_MAX buffers fit every system's type for their number, which is not the same everywhere. */
+/* Puts the payload into m. At most 1024 buffers, IOV_MAX: that fits msg_iovlen, whose type differs between systems. */
 static int lipc__payload(struct msghdr *m, const lipc_buffer *buffers, size_t count, size_t *ret_size) {
     if (count > 1024)
         return lipc__fault(LIPC_EMSGSIZE);
@@ -28,7 +28,7 @@ static int lipc__payload(struct msghdr *m, const lipc_buffer *buffers, size_t co
     return 0;
 }
 
-/* The handles in control data. */
+/* Counts the handles in control data. */
 static size_t lipc__count_handles(const lipc_control *control) {
     lipc_control_item item;
     size_t count = 0;
@@ -38,6 +38,7 @@ static size_t lipc__count_handles(const lipc_control *control) {
     return count;
 }
 
+/* Adds a message's handles and credentials to control data. */
 static int lipc__control_add_of(lipc_control *control, const lipc_message *message) {
     if (message->handle_count > 0) {
         int r = lipc_control_add_handles(control, message->handles, message->handle_count);
@@ -54,7 +55,8 @@ static int lipc__control_add_of(lipc_control *control, const lipc_message *messa
     return 0;
 }
 
-/* What is sent with the payload, in own unless the caller gave a buffer. */
+/* Puts the control data that is sent with the payload into m. It is built in own, or in the caller's buffer if there is
+ * one. */
 static int lipc__control_of(const lipc_message *message, lipc_control *own, struct msghdr *m) {
     lipc_control *control = message->control != NULL ? message->control : own;
     const size_t length = control->length;
@@ -64,7 +66,7 @@ static int lipc__control_of(const lipc_message *message, lipc_control *own, stru
         m->msg_controllen = control->length;
     }
     if (control != own)
-        control->length = length; /* what was added stays behind it until the message is sent */
+        control->length = length; /* what was added stays in the buffer, beyond its length, until the message is sent */
     return r;
 }
 
@@ -97,12 +99,12 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
     int type = size == 0 || LIPC__MARKS_MESSAGES ? lipc__option(fd, SO_TYPE) : 0;
     if (type < 0)
         return type;
-    if (type == SOCK_STREAM && size == 0) /* the system would send nothing, and say that all is well */
+    if (type == SOCK_STREAM && size == 0) /* the system would send nothing and report success */
         return m.msg_controllen == 0 ? 0 : lipc__fault(LIPC_EINVAL);
     const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0);
     for (;;) {
         ssize_t n = SYS(lipc__sys_sendmsg(fd, &m, flags));
-        if (n >= 0 && (size_t)n < size) /* of a stream: the rest goes alone */
+        if (n >= 0 && (size_t)n < size) /* a stream took a part: the rest is sent without control data */
             return lipc__write_all(fd, &(lipc__cursor){o.buffers, o.buffer_count, 0}, n, lipc__send_some, &deadline);
         if (n >= 0)
             return n;
@@ -112,7 +114,7 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
     }
 }
 
-/* Handles were lost. Whether that is because no more can be opened shows when one tries. */
+/* The error when handles were lost. Opening one more shows whether the process, or the system, has too many open. */
 static int lipc__handles_lost(int fd) {
     int probe = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (probe < 0)
@@ -121,7 +123,7 @@ static int lipc__handles_lost(int fd) {
     return lipc__fault(LIPC_EHANDLES);
 }
 
-/* A pidfd, or the error that the kernel put in its place. */
+/* Takes a pidfd out of an item. Returns 1, 0 if it holds none, or the error that the kernel put in its place. */
 static int lipc__pidfd_of(const lipc_control_item *item, lipc_handle *ret_pidfd) {
     int value = -1;
     if (item->size >= sizeof value)
@@ -134,7 +136,7 @@ static int lipc__pidfd_of(const lipc_control_item *item, lipc_handle *ret_pidfd)
     return taken;
 }
 
-/* What the control data says of the sender, -1 where it says nothing. */
+/* Reports the sender's credentials in control data, -1 for what it does not say. */
 static void lipc__sender_of(const lipc_control *control, lipc_credentials *ret_credentials) {
     lipc_control_item item;
     memset(ret_credentials, 0xff, sizeof *ret_credentials);
@@ -143,7 +145,7 @@ static void lipc__sender_of(const lipc_control *control, lipc_credentials *ret_c
             lipc_control_credentials(&item, ret_credentials);
 }
 
-/* Takes the first pidfd out of control data: LIPC_INVALID_HANDLE if there is none. */
+/* Takes the first pidfd out of control data; LIPC_INVALID_HANDLE if there is none. */
 static int lipc__take_pidfd(const lipc_control *control, lipc_handle *ret_pidfd) {
     lipc_handle pidfd = LIPC_INVALID_HANDLE;
     lipc_control_item item;
@@ -158,7 +160,7 @@ static int lipc__take_pidfd(const lipc_control *control, lipc_handle *ret_pidfd)
     return 0;
 }
 
-/* Takes as many handles out of control data as there is room for, and closes the rest. Returns how many it took. */
+/* Takes as many handles out of control data as there is room for, and closes the others. Returns how many it took. */
 static size_t lipc__take_handles(const lipc_control *control, lipc_handle *ret_handles, size_t capacity) {
     lipc_control_item item;
     size_t taken = 0;
@@ -173,10 +175,11 @@ static size_t lipc__take_handles(const lipc_control *control, lipc_handle *ret_h
     return taken;
 }
 
-/* Hands over what the caller asked for. cut: the system had more control data than there was room for. */
+/* Gives the caller what it asked for. cut: the system had more control data than there was room for. */
 static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, bool cut, size_t *ret_handles) {
     size_t asked = message->handle_capacity, arrived = lipc__count_handles(control);
-    bool stay = message->handles == NULL && message->control != NULL; /* in the control data, for the caller to take */
+    /* Whether they stay in the control data, for the caller to take. */
+    bool stay = message->handles == NULL && message->control != NULL;
     if (cut && (asked > 0 || stay))
         return lipc__handles_lost(fd);
     if (arrived > asked && asked > 0 && !stay)
@@ -203,12 +206,13 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     r = lipc__payload(&m, o.buffers, o.buffer_count, &size);
     if (r < 0)
         return r;
-    if (size == 0 && lipc__option(fd, SO_TYPE) == SOCK_STREAM) /* it would give handles, and keep their bytes */
+    /* A stream would give the handles, but keep the bytes that they came with. */
+    if (size == 0 && lipc__option(fd, SO_TYPE) == SOCK_STREAM)
         return lipc__fault(LIPC_EINVAL);
 
     char room[LIPC_CONTROL_SIZE];
     lipc_control own = {room, 0, 0, 0}, *control = o.control != NULL ? o.control : &own;
-    /* Linux fills what room there is with handles: for those who asked for none, it is better not to have any. */
+    /* Linux fills all room with handles, so a caller that wants none gives it no room. */
     if (o.handle_capacity > 0 || o.credentials != NULL || o.pidfd != NULL)
         own.size = sizeof room;
     if (control->size > 0) {

@@ -1,6 +1,6 @@
-/* Connecting, and pairs. */
+/* Connecting, and making pairs. */
 
-/* One attempt. LIPC_EAGAIN: the listener lives, but its backlog is full. */
+/* Makes one attempt to connect. Returns the socket. LIPC_EAGAIN: there is a listener, but its backlog is full. */
 static int lipc__connect_once(int type, const lipc__address *address, socklen_t length, bool is_file) {
     int os;
     do {
@@ -42,7 +42,7 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     if (r < 0)
         return r;
     int fd;
-    /* poll(2) is of no use: it calls a socket writable whose connect got EAGAIN. */
+    /* poll(2) cannot wait here: it reports a socket whose connect(2) failed with EAGAIN as writable. */
     for (;;) {
         fd = lipc__connect_once(type, &address, length, is_file);
         if (lipc_error_code(fd) != LIPC_EAGAIN)

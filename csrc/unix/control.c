@@ -1,6 +1,6 @@
-/* Control data in a buffer: written and read piece by piece, with no demand on the buffer's alignment. */
+/* Control data in a buffer, written and read piece by piece. The buffer needs no alignment. */
 
-/* The piece at an offset. Returns 1, 0 if there is none, or LIPC_EINVAL. */
+/* Reads the piece at an offset. Returns 1, 0 if there is none, or LIPC_EINVAL. */
 static int lipc__control_at(char *data, size_t length, size_t offset, lipc_control_item *ret_item, size_t *ret_next) {
     struct cmsghdr header;
     if (offset >= length)
@@ -31,7 +31,7 @@ int lipc_control_next(lipc_control *control, lipc_control_item *ret_item) {
     return lipc__control_at(control->data, control->length, control->position, ret_item, &control->position);
 }
 
-/* Descriptors that were taken are -1 in the buffer. */
+/* A descriptor that was taken becomes -1 in the buffer, so it is neither taken again nor closed. */
 int lipc_control_take(const lipc_control_item *item, lipc_handle *ret_handles, size_t capacity) {
     int taken = 0;
     if (item->kind != LIPC_CONTROL_HANDLES && item->kind != LIPC_CONTROL_PIDFD)
@@ -39,7 +39,7 @@ int lipc_control_take(const lipc_control_item *item, lipc_handle *ret_handles, s
     for (size_t i = 0; i + sizeof(int) <= item->size && (size_t)taken < capacity; i += sizeof(int)) {
         int fd;
         memcpy(&fd, item->data + i, sizeof fd);
-        if (fd < 0) /* or an error in place of a pidfd */
+        if (fd < 0) /* taken before, or an error in place of a pidfd */
             continue;
         ret_handles[taken++] = fd;
         fd = -1;
@@ -58,7 +58,7 @@ void lipc_control_close(lipc_control *control) {
 
 #ifndef LIPC__RECEIVES_CLOEXEC
 static void lipc__control_set_cloexec(char *data, size_t length) {
-    lipc_control_item item = {0}; /* for analyzers that do not look into lipc__control_at() */
+    lipc_control_item item = {0}; /* only for analyzers that do not look into lipc__control_at() */
     for (size_t offset = 0; lipc__control_at(data, length, offset, &item, &offset) > 0;)
         for (size_t i = 0; item.kind == LIPC_CONTROL_HANDLES && i + sizeof(int) <= item.size; i += sizeof(int)) {
             int fd;
@@ -68,7 +68,7 @@ static void lipc__control_set_cloexec(char *data, size_t length) {
 }
 #endif
 
-/* Adds a piece of so many bytes, and returns where they go; NULL if it does not fit. */
+/* Adds a piece with size bytes of data. Returns where the data goes, or NULL if the piece does not fit. */
 static char *lipc__control_extend(lipc_control *control, int level, int type, size_t size) {
     struct cmsghdr header;
     size_t left = control->size - control->length;

@@ -1,8 +1,9 @@
-/* Copying within the system: from a file to a connection, and between a pipe and a connection or a file. */
+/* Copying within the kernel: from a file to a connection, and between a pipe and a connection or a file. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 
-/* A copy that was cut short may have met the end of a reader, which it reports the next time but signals at once. */
+/* Whether a copy may have raised SIGPIPE. One that moved less than asked may have stopped since the reader is
+ * gone: the signal comes at once, though only the next call reports the error. */
 static bool lipc__copy_raised(ssize_t n, size_t size) {
     return n < 0 ? errno == EPIPE : (size_t)n < size;
 }
@@ -21,8 +22,8 @@ static ssize_t lipc__splice_quietly(int from, int to, size_t size) {
     return n;
 }
 
-/* Whether what is written to is non-blocking. sendfile(2) has no flag that keeps it from waiting there, and that of
- * splice(2) is for pipes alone. */
+/* Checks that what is written to is non-blocking. sendfile(2) has no flag that keeps it from waiting for room, and that
+ * of splice(2) is for pipes only. */
 static int lipc__check_nonblocking(int to) {
     int flags = SYS(fcntl(to, F_GETFL));
     if (flags < 0)
@@ -50,8 +51,9 @@ int64_t lipc_send_file(lipc_handle handle, lipc_handle file, size_t size, int ti
     }
 }
 
-/* What follows a failed splice. Returns 1 at the end of the stream, 0 to try again, or the error. Which of the two has to be
- * waited for is not told, so it is waited for both; who is ready ends the wait at once. */
+/* Decides what follows a failed splice. Returns 1 at the end of the stream, 0 to try again, or the error. The system
+ * does not report which of the two has to be waited for, so this waits for both; one that is ready ends its wait at
+ * once. */
 static int lipc__splice_failed(int from, int to, lipc__deadline *deadline) {
     int os = errno;
     if (os == ECONNRESET) { /* see lipc__receive_failed() and lipc__send_failed() */

@@ -1,4 +1,4 @@
-/* Who the peer is: the one file that knows how each system tells. */
+/* Who the peer is. What differs between systems in that is in this file only. */
 
 #if defined(__APPLE__) || defined(__FreeBSD__) || defined(__DragonFly__)
 #include <sys/ucred.h>
@@ -36,7 +36,7 @@ static int lipc__peer_of(int fd, lipc__peer *ret_peer) {
     socklen_t length = sizeof cred;
     if (SYS(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &length)) < 0)
         return lipc__error_from(errno);
-    if (cred.uid == (uid_t)-1) /* what Linux reports for a socket without a peer */
+    if (cred.uid == (uid_t)-1) /* Linux reports it for a socket without a peer */
         return lipc__fault(LIPC_ENOTCONN);
     *ret_peer = (lipc__peer){cred.pid > 0 ? cred.pid : -1, cred.uid, cred.gid};
 #elif defined(__OpenBSD__)
@@ -58,10 +58,10 @@ static int lipc__peer_of(int fd, lipc__peer *ret_peer) {
         return r;
     int64_t pid = -1;
 #if defined(LOCAL_PEERPID)
-    pid_t told;
-    socklen_t length = sizeof told;
-    if (SYS(getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &told, &length)) == 0)
-        pid = told;
+    pid_t reported;
+    socklen_t length = sizeof reported;
+    if (SYS(getsockopt(fd, SOL_LOCAL, LOCAL_PEERPID, &reported, &length)) == 0)
+        pid = reported;
 #elif defined(__FreeBSD__) && __FreeBSD_version >= 1300030
     if (cred.cr_pid > 0)
         pid = cred.cr_pid;
@@ -100,7 +100,7 @@ typedef struct ucred lipc__record;
 #define LIPC__PASS_OPTION SO_PASSCRED
 
 static lipc__peer lipc__peer_in(const lipc__record *c) {
-    if (c->pid == 0 && c->uid == LIPC__OVERFLOW) /* of a sender that the kernel has no record of */
+    if (c->pid == 0 && c->uid == LIPC__OVERFLOW) /* the kernel has no record of the sender */
         return (lipc__peer){-1, -1, -1};
     return (lipc__peer){c->pid > 0 ? c->pid : -1, c->uid, c->gid};
 }
@@ -171,7 +171,7 @@ int lipc_control_add_credentials(lipc_control *control, const lipc_credentials *
 
 #ifdef LIPC__PASS_OPTION
 
-/* Gives a connection an option that is set of its listener. */
+/* Sets an option of a connection if it is set of its listener. */
 static int lipc__pass_option_on(int listener, int fd, int level, int option) {
     int value = 0;
     socklen_t length = sizeof value;
@@ -180,9 +180,10 @@ static int lipc__pass_option_on(int listener, int fd, int level, int option) {
     return SYS(setsockopt(fd, level, option, &value, sizeof value)) < 0 ? lipc__error_from(errno) : 0;
 }
 
-/* Gives a connection what is set of its listener for messages. It inherits that when it connects, so a connection that
- * waited in the backlog when it was set does not have it (Linux 6.18: unix_stream_connect(), FreeBSD: unp_connectat()).
- * marked: credentials were set before anybody could connect. */
+/* Sets the options for messages of a connection that are set of its listener. The system copies them when a client
+ * connects, so a connection that was in the backlog when an option was set does not have it (Linux 6.18:
+ * unix_stream_connect(), FreeBSD: unp_connectat()). marked: the option for credentials was set before a client could
+ * connect. */
 static int lipc__pass_on(int listener, int fd, bool marked) {
     if (!marked) {
         int r = lipc__pass_option_on(listener, fd, LIPC__PASS_LEVEL, LIPC__PASS_OPTION);
@@ -202,7 +203,7 @@ int lipc_set_pass_credentials(lipc_handle handle, int on) {
         return type;
 #ifdef __linux__
     if (type == SOCK_SEQPACKET)
-        value = 1; /* it tells an empty message from the end */
+        value = 1; /* stays on, see lipc__mark_messages() */
 #endif
     if (SYS(setsockopt((int)handle, LIPC__PASS_LEVEL, LIPC__PASS_OPTION, &value, sizeof value)) < 0)
         return lipc__error_from(errno);
@@ -240,7 +241,7 @@ int lipc_peer_pidfd(lipc_handle handle, lipc_handle *ret_pidfd) {
     int pidfd = -1;
     socklen_t length = sizeof pidfd;
     if (SYS(getsockopt((int)handle, SOL_SOCKET, SO_PEERPIDFD, &pidfd, &length)) < 0) {
-        if (errno == ENODATA) /* no peer */
+        if (errno == ENODATA) /* there is no peer */
             return lipc__fault(LIPC_ENOTCONN);
         return errno == ENOPROTOOPT ? lipc__fault(LIPC_ENOTSUP) : lipc__error_from(errno);
     }
@@ -265,11 +266,11 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
         return (int)(length / sizeof *groups);
     if (errno == ENOPROTOOPT)
         return lipc__fault(LIPC_ENOTSUP);
-    if (errno == ENODATA) /* no peer */
+    if (errno == ENODATA) /* there is no peer */
         return lipc__fault(LIPC_ENOTCONN);
     if (errno != ERANGE)
         return lipc__error_from(errno);
-    return (int)(length / sizeof *groups); /* too many for the caller: the kernel says how many, and gives none */
+    return (int)(length / sizeof *groups); /* more than capacity: the kernel stores none, but reports how many */
 #elif defined(LIPC__XUCRED)
     struct xucred cred;
     int r = lipc__xucred((int)handle, &cred);
@@ -287,11 +288,11 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
 
 #ifdef LIPC__ABSTRACT
 
-/* Whether mode, on a file of this process, would let the peer connect. */
+/* Whether the peer could connect to a socket file of this process with that mode. */
 static bool lipc__admits(mode_t mode, const lipc__stand_in *stand_in, int fd) {
     const uid_t user = geteuid();
     const gid_t group = getegid();
-    /* Before the peer is asked about: a namespace may be given its map, once, in between. */
+    /* These come before the peer's ids, since the namespace may get its map, which it gets only once, in between. */
     const bool means_user = !lipc__is_stand_in_uid(stand_in, user), means_root = !lipc__is_stand_in_uid(stand_in, 0);
     const bool means_group = (mode & 0020) && !lipc__is_stand_in_gid(stand_in, group);
     if (mode & 0002)
@@ -305,7 +306,7 @@ static bool lipc__admits(mode_t mode, const lipc__stand_in *stand_in, int fd) {
         return false;
     if (peer.gid == group)
         return true;
-    enum { MOST = 1024 }; /* a peer in more groups than that gets in by its own group alone */
+    enum { MOST = 1024 }; /* of a peer in more groups only the first, peer.gid, counts */
     uint32_t groups[MOST];
     int n = lipc_peer_groups(fd, MOST, groups);
     for (int i = 0; n <= MOST && i < n; i++)

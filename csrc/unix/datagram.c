@@ -1,4 +1,4 @@
-/* Datagrams: what they have beyond messages, which is where they go to and come from. */
+/* Datagrams: messages that are sent to a name, and received with the name of their sender. */
 
 int lipc_datagram(lipc_handle *ret_handle) {
     int fd = lipc__socket(SOCK_DGRAM);
@@ -26,7 +26,7 @@ int lipc_datagram_connect(lipc_handle handle, const lipc_name *peer) {
     }
     while (SYS(connect((int)handle, &address.header, length)) < 0) {
 #ifndef __linux__
-        if (peer == NULL && (errno == EAFNOSUPPORT || errno == EINVAL)) /* it is dissolved all the same */
+        if (peer == NULL && (errno == EAFNOSUPPORT || errno == EINVAL)) /* it is dissolved nevertheless */
             return 0;
 #endif
         if (errno != EINTR)

@@ -1,4 +1,4 @@
-/* errno to portable codes, and back for faults that the library finds before the system could. */
+/* Errors: from errno to portable codes, and back for faults that the library finds before the system could. */
 
 static int lipc__error_from(int os) {
     int code;

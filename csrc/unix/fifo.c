@@ -1,5 +1,6 @@
-/* FIFOs: pipes with a name. Opening one without waiting has no effect on anything else, so it is opened before it is
- * looked at; but other files are looked at first, since opening a device may do something. */
+/* FIFOs: pipes with a name. A path is looked at before it is opened, since opening a device may have an effect, and
+ * what was opened is looked at again, since the path may lead elsewhere by then. Opening a FIFO without waiting has no
+ * effect on others. */
 
 static int lipc__is_fifo(const struct stat *file) {
     return S_ISFIFO(file->st_mode) ? 0 : lipc__fault(LIPC_ENOTFIFO);
@@ -34,7 +35,7 @@ static int lipc__fifo_open(const char *path, int flags) {
         fd = SYS(open(path, flags | O_NONBLOCK | O_CLOEXEC | O_NOCTTY));
     while (fd < 0 && errno == EINTR);
     if (fd < 0)
-        return errno == ENXIO ? lipc__fault(LIPC_EAGAIN) : lipc__error_from(errno); /* nobody reads */
+        return errno == ENXIO ? lipc__fault(LIPC_EAGAIN) : lipc__error_from(errno); /* ENXIO: no reader */
     r = SYS(fstat(fd, &file)) < 0 ? lipc__error_from(errno) : lipc__is_fifo(&file);
     if (r < 0)
         close(fd);
@@ -52,12 +53,13 @@ int lipc_fifo_open_reader(const char *path, lipc_handle *ret_reader) {
 int lipc_fifo_wait_writer(lipc_handle reader, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     const struct iovec nowhere = {NULL, 1};
-    int kind = lipc__pipe_kind((int)reader); /* reading to nowhere would take messages off a socket */
+    int kind = lipc__pipe_kind((int)reader); /* on a socket the read below would take a message */
     if (kind < 0)
         return kind;
     for (;;) {
-        /* Reading to nowhere is 0 without a writer, and EAGAIN with one that has written nothing. Whatever is there to
-         * read is EFAULT, and stays there, except on systems whose FIFOs are sockets; so that is asked first. */
+        /* A read into a bad address returns 0 without a writer, and fails with EAGAIN if a writer has written nothing.
+         * If there are bytes it fails with EFAULT. They stay, except on systems whose FIFOs are sockets, so FIONREAD
+         * asks for them first. */
         int there = 0;
         if (SYS(ioctl((int)reader, FIONREAD, &there)) == 0 && there > 0)
             return 0;

@@ -1,4 +1,4 @@
-/* Files that are made, looked at, changed and removed where others may do the same at any moment. */
+/* Files in directories where other processes may make, rename and remove files at the same time. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #define LIPC__PINS_FILES 1
@@ -23,14 +23,14 @@ static bool lipc__leads_to(const char *path, const struct stat *file, int flags)
     return fstatat(AT_FDCWD, path, &st, flags) == 0 && lipc__same_file(file, &st);
 }
 
-/* ------------------------------------- A file that was looked at ---------------------------------- */
+/* ------------------------------------------ Looking at a file ------------------------------------- */
 
-/* On Linux a descriptor holds the file, so that what was seen stays true of what is changed, and no other gets its
- * inode. */
+/* A file as it was when it was looked at. On Linux a descriptor holds it: then changes reach this file and no other,
+ * and its inode number is not given to another file. */
 typedef struct lipc__file {
-    int directory; /* where it is; AT_FDCWD: leaf is a path */
-    const char *leaf;
-    int pin; /* -1: nothing holds it */
+    int directory;    /* where it is; AT_FDCWD: leaf is a path */
+    const char *leaf; /* its name there; not copied */
+    int pin;          /* the descriptor that holds it; -1: there is none */
     struct stat stat;
 } lipc__file;
 
@@ -65,19 +65,19 @@ static void lipc__file_close(lipc__file *f) {
 
 #ifdef LIPC__PINS_FILES
 
-/* The C library's fchmodat() takes AT_SYMLINK_NOFOLLOW only from glibc 2.32 on, and then needs /proc. */
+/* The C library's fchmodat(3) takes AT_SYMLINK_NOFOLLOW only since glibc 2.32, and then needs /proc. */
 static int lipc__sys_fchmodat2(int pin, mode_t mode) {
     return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
 }
 
-/* A path to what a descriptor holds. Returns whether it leads there, as it does where there is /proc. The thread may have
- * descriptors of its own, unshare(2). */
+/* Makes a path to the file that the descriptor holds. Returns whether it leads there: not without /proc. It names the
+ * thread, which may have descriptors of its own, unshare(2). */
 static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
     (void)snprintf(ret_path, size, "/proc/thread-self/fd/%d", f->pin);
     return lipc__leads_to(ret_path, &f->stat, 0);
 }
 
-/* Whether nobody but this user and root can put another file in the place of one of ours. */
+/* Whether only this user and root can put another file in the place of one of ours. */
 static bool lipc__in_own_directory(const lipc__file *f) {
     char parent[PATH_MAX] = ".";
     const char *slash = strrchr(f->leaf, '/');
@@ -99,7 +99,7 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     int r;
 #ifdef LIPC__PINS_FILES
     r = SYS(lipc__sys_fchmodat2(f->pin, mode));
-    if (r < 0) { /* before Linux 6.6, and under filters of system calls that are older */
+    if (r < 0) { /* before Linux 6.6, or a filter of system calls does not know this one */
         char path[40];
         if (lipc__pin_path(f, path, sizeof path))
             r = SYS(chmod(path, mode));
@@ -117,15 +117,15 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
         return lipc__error_from(errno);
     r = SYS(fstatat(f->directory, f->leaf, &f->stat, AT_SYMLINK_NOFOLLOW));
     if (r == 0 && !lipc__same_file(&before, &f->stat))
-        return lipc__fault(LIPC_EACCES); /* somebody else is at work in the directory */
+        return lipc__fault(LIPC_EACCES); /* another process put a file in its place */
 #endif
     if (r < 0)
         return lipc__error_from(errno);
     return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
 }
 
-/* Whether the file belongs to this user. Where the kernel reports several users as one, setting its mode to what it is
- * shows that: only its owner can. */
+/* Whether the file belongs to this user. Where the kernel reports several users by one id, see user_namespace.c, the
+ * file's mode is set to what it is: only the owner can do that. */
 static bool lipc__file_is_own(lipc__file *f) {
     if (f->stat.st_uid != geteuid())
         return false;
@@ -135,7 +135,7 @@ static bool lipc__file_is_own(lipc__file *f) {
 
 /* ------------------------------------------ Removing ---------------------------------------------- */
 
-/* Renames a file, unless another file has the name that it is to get. */
+/* Renames a file, unless there is a file with the new name. */
 static int lipc__rename_to_free(int directory, const char *from, const char *to) {
     struct stat st;
 #ifdef LIPC__PINS_FILES
@@ -151,9 +151,9 @@ static int lipc__rename_to_free(int directory, const char *from, const char *to)
     return renameat(directory, from, directory, to); /* a file system without links */
 }
 
-/* Removes what has a name if it is that file. No system call removes a file only if it is a certain one, so it is first
- * given another name, which nobody else knows. If it turns out to be another file it gets its own name back, unless
- * that has been taken in the meantime: then it keeps the other. */
+/* Removes the file with a name, if it is this file. LIPC_EADDRINUSE: it is another. No system call removes a file only
+ * if it is a certain one, so the file is first renamed to something that no other process knows. If it then turns out
+ * to be another, it gets its old name back; if that was taken meanwhile, it keeps the new one. */
 static int lipc__file_remove(int directory, const char *leaf, const struct stat *file) {
     char aside[PATH_MAX];
     struct stat taken;
@@ -170,8 +170,8 @@ static int lipc__file_remove(int directory, const char *leaf, const struct stat 
 #else
     const long thread = 0;
 #endif
-    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%ld-%ld-%ld-%ld", folder, leaf, (long)getpid(), thread, (long)now.tv_sec,
-                   now.tv_nsec);
+    (void)snprintf(aside, sizeof aside, "%.*s.lipc-%ld-%ld-%ld-%ld", folder, leaf, (long)getpid(), thread,
+                   (long)now.tv_sec, now.tv_nsec);
     if (SYS(renameat(directory, leaf, directory, aside)) < 0)
         return errno == ENOENT ? 0 : lipc__error_from(errno);
     bool right = fstatat(directory, aside, &taken, AT_SYMLINK_NOFOLLOW) == 0 && lipc__same_file(file, &taken);
@@ -184,16 +184,16 @@ static int lipc__file_remove(int directory, const char *leaf, const struct stat 
 
 /* ------------------------------------------ Making ------------------------------------------------ */
 
-/* Whether a file is the one that was just made: what a socket was bound to, or, with an fd of -1, a FIFO. Of a socket
- * the kernel says so; where it does not, and of a FIFO, another file of the same type and user cannot be told from
- * it. */
+/* Whether a file is the one that was just made. fd is the socket that was bound to it, or -1 if it is a FIFO. The
+ * kernel may report what a socket is bound to. If it does not, and for a FIFO, another file of the same type and user
+ * counts as well. */
 static bool lipc__is_made(const struct stat *file, int fd) {
-    bool right = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
-    int bound = right && fd >= 0 ? lipc__bound_to(fd, file) : -1;
-    return right && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
+    bool right_type = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
+    int bound = right_type && fd >= 0 ? lipc__bound_to(fd, file) : -1;
+    return right_type && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
 }
 
-/* Gives a file that was made its mode. LIPC_ENOENT: another file has its name by now. */
+/* Gives a file that was just made its mode. LIPC_ENOENT: another file has its name by now. */
 static int lipc__set_made_mode(lipc__file *f, const struct stat *made, mode_t mode) {
     struct stat now;
     if (!lipc__same_file(made, &f->stat))
@@ -208,8 +208,9 @@ static int lipc__set_made_mode(lipc__file *f, const struct stat *made, mode_t mo
     return lipc__same_file(made, &now) ? 0 : lipc__fault(LIPC_ENOENT);
 }
 
-/* Opens a file that was made, and gives it its mode. */
-static int lipc__open_made(int directory, const char *leaf, const struct stat *made, mode_t mode, lipc__file *ret_file) {
+/* Opens a file that was just made, and gives it its mode. */
+static int lipc__open_made(int directory, const char *leaf, const struct stat *made, mode_t mode,
+                           lipc__file *ret_file) {
     lipc__file f;
     int r = lipc__file_open(directory, leaf, &f);
     if (r < 0)
@@ -223,8 +224,8 @@ static int lipc__open_made(int directory, const char *leaf, const struct stat *m
     return 0;
 }
 
-/* Completes a file that was just made: it gets its mode, whatever the umask took of it. A file that has taken its place
- * is left alone, and is the error taken. */
+/* Completes a file that was just made: gives it its mode, whatever the umask took away, or removes it. If another file
+ * has taken its place, that one is left alone; the error taken is returned then. */
 static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
     struct stat made;
     int r;

@@ -1,6 +1,6 @@
-/* Handles: how each one is born, and what can be asked of it. */
+/* Handles: how they are made, and what can be found out about them. */
 
-/* Close-on-exec, non-blocking, no SIGPIPE, for a descriptor that was not born so. */
+/* Makes a descriptor that was not made so close-on-exec and non-blocking, and keeps it from raising SIGPIPE. */
 static int lipc__prepare(int fd) {
     int own = SYS(fcntl(fd, F_GETFD)), shared = own < 0 ? -1 : SYS(fcntl(fd, F_GETFL));
     if (own < 0 || shared < 0 || SYS(fcntl(fd, F_SETFD, own | FD_CLOEXEC)) < 0)
@@ -11,8 +11,8 @@ static int lipc__prepare(int fd) {
         return r;
     }
 #ifdef SO_NOSIGPIPE
-    /* macOS refuses options with EINVAL once the peer has closed, yet what it wrote can still be read; writes to it
-     * raise nothing thanks to MSG_NOSIGNAL, where the system is recent enough to have that too. Pipes have
+    /* macOS refuses options with EINVAL once the peer has closed, but what the peer wrote can still be read. Writes are
+     * kept from raising the signal by MSG_NOSIGNAL too, where the system is recent enough to have it. For pipes see
      * lipc__pipe_write(). */
     int on = 1;
     if (SYS(setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, &on, sizeof on)) < 0 && errno != EINVAL && errno != ENOTSOCK)
@@ -27,7 +27,7 @@ static int lipc__prepare(int fd) {
 #define LIPC__SOCKET_FLAGS 0
 #endif
 
-/* Finishes what LIPC__SOCKET_FLAGS began; closes the descriptor if that fails. */
+/* Completes a descriptor where the system has no LIPC__SOCKET_FLAGS. Returns it. If that fails, closes it. */
 static int lipc__born(int fd) {
 #ifdef LIPC__BORN_CLOEXEC
     return fd;
@@ -52,12 +52,12 @@ static int lipc__socket(int type) {
     return fd < 0 ? lipc__error_from(errno) : lipc__born(fd);
 }
 
-/* The socket type of a kind; 0 is the default. */
+/* The socket type of a kind; 0 is the default kind. */
 static int lipc__type_of(int kind) {
     switch (kind) {
     case 0:
     case LIPC_STREAM: return SOCK_STREAM;
-#ifdef __APPLE__ /* the constant is there, the sockets are not */
+#ifdef __APPLE__ /* SOCK_SEQPACKET is defined, but there are no such sockets */
     case LIPC_MESSAGE: return lipc__fault(LIPC_ENOTSUP);
 #else
     case LIPC_MESSAGE: return SOCK_SEQPACKET;
@@ -67,8 +67,8 @@ static int lipc__type_of(int kind) {
     }
 }
 
-/* Makes a socket of messages tell an empty one from the end, see lipc__receive(). A listener's accepted sockets
- * inherit it. It comes after connecting, lest the socket gets its name before. */
+/* Makes it possible to tell an empty message from the end, see lipc__is_message(). Sockets that a listener accepts
+ * inherit it. A client sets it after connecting: connect(2) would give a socket that has it set a name. */
 static int lipc__mark_messages(int fd, int type) {
 #ifdef __linux__
     int on = 1;
@@ -93,7 +93,8 @@ static int lipc__listens(int fd, const lipc__address *name, socklen_t name_lengt
     (void)name, (void)name_length;
     return lipc__option(fd, SO_ACCEPTCONN);
 #else
-    /* It has a name, but no peer. (So has an accepted connection, on some systems, once its peer is gone.) */
+    /* It does if it has a name but no peer. On some systems that is also so of an accepted connection whose peer is
+     * gone. */
     lipc__address peer;
     socklen_t length = sizeof peer;
     if (SYS(getpeername(fd, &peer.header, &length)) == 0)
@@ -162,7 +163,7 @@ int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle) {
     return 0;
 }
 
-/* After EINTR the descriptor is gone on every system in use but HP-UX, so it is never closed twice. */
+/* After EINTR the descriptor is closed on every system in use except HP-UX, so close(2) is never called again. */
 int lipc_close(lipc_handle handle) {
     return close((int)handle) < 0 && errno != EINTR ? lipc__error_from(errno) : 0;
 }

@@ -1,11 +1,11 @@
-/* Listeners: the socket, its file, and whose file it is. */
+/* Listeners: making, adopting and closing them, and accepting connections. */
 
 struct lipc_listener {
     int fd;
     bool owns_fd;
-    mode_t admission; /* where no file's mode does it, who may connect; 0: not ours to judge */
-    lipc__stand_in stand_in; /* for the ids of those who connect, with admission */
-    bool marked;      /* before anybody could connect, see lipc__mark_messages() */
+    mode_t admission;        /* who may connect, where no file has a mode for that; 0: the system decides */
+    lipc__stand_in stand_in; /* with admission: for the ids of clients */
+    bool marked;             /* whether lipc__mark_messages() came before any client could connect */
     lipc__socket_file file;
     lipc_name name;
 };
@@ -19,7 +19,7 @@ static lipc_listener *lipc__listener_new(void) {
     return l;
 }
 
-/* Has the listener judge for itself who may connect. */
+/* Has the listener itself decide which clients may connect, by mode. */
 static void lipc__admit(lipc_listener *l, mode_t mode) {
     l->admission = mode;
     l->stand_in = lipc__find_stand_in();
@@ -66,7 +66,7 @@ static int lipc__listener_open(lipc_listener *l, int type, const lipc__address *
     }
     if (type == SOCK_DGRAM)
         return 0;
-    /* Every kernel lowers a backlog that is too high to its own limit. */
+    /* Every kernel lowers a backlog that is over its limit to that limit. */
     return SYS(listen(l->fd, o->backlog > 0 ? o->backlog : 65535)) < 0 ? lipc__error_from(errno) : 0;
 }
 
@@ -134,8 +134,10 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         int fd = SYS(lipc__sys_accept(l->fd, &address.header, &length));
         if (fd < 0) {
             int r = errno == ECONNABORTED ? 0 : lipc__retry(l->fd, POLLIN, &deadline);
+            if (lipc_error_code(r) == LIPC_ENOTSUP) /* a datagram socket */
+                return lipc__fault(LIPC_ENOTSOCK);
             if (r < 0)
-                return lipc_error_code(r) == LIPC_ENOTSUP ? lipc__fault(LIPC_ENOTSOCK) : r; /* a datagram socket */
+                return r;
             continue;
         }
         fd = lipc__born(fd);
@@ -148,7 +150,8 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         }
 #ifdef LIPC__ABSTRACT
         if (l->admission != 0 && !lipc__admits(l->admission, &l->stand_in, fd)) {
-            close(fd); /* and look at the time, lest whoever comes again and again holds us up */
+            close(fd);
+            /* A client that connects again and again must not keep this going beyond the timeout. */
             int left = lipc__time_left(&deadline);
             if (left < -1)
                 return lipc_error_code(left) == LIPC_EAGAIN ? lipc__fault(LIPC_EACCES) : left;
@@ -182,7 +185,7 @@ void lipc_listener_set_unlink(lipc_listener *l, int unlink) {
 void lipc_listener_close(lipc_listener *l) {
     if (l == NULL)
         return;
-    lipc__socket_file_remove(&l->file); /* first, so that nobody finds a socket that is closed */
+    lipc__socket_file_remove(&l->file); /* first, so that no client finds a socket that is closed */
     if (l->owns_fd)
         close(l->fd);
     lipc__socket_file_close(&l->file); /* last: until then the name is taken */

@@ -1,12 +1,12 @@
-/* The lock file beside a socket file. Who holds it owns the name, for as long as its process lives.
+/* The lock file beside a socket file. The process that holds the lock owns the name, until it ends.
  *
- * The lock file is removed with the socket file, so the lock is worth something only while the path still
- * leads to the file that was locked; that is checked after locking, and those who lose that race try again. */
+ * The lock file is removed with the socket file. So a lock counts only while the path still leads to the file that was
+ * locked. This is checked after locking, and a process that has locked a file without a name tries again. */
 
 #define LIPC__LOCK_SUFFIX ".lock"
 
-/* Whether a file is a lock file of ours. One with content, or with another name besides, just happens to have this one;
- * another user could hold one of theirs for ever. */
+/* Checks that a file is a lock file of this user's. A file with content, or with a second name, only happens to have
+ * this name: LIPC_EADDRINUSE. A file of another user, who could hold its lock for ever: LIPC_EACCES. */
 static int lipc__check_lock(const struct stat *st) {
     if (!S_ISREG(st->st_mode) || st->st_size != 0 || st->st_nlink > 1)
         return lipc__fault(LIPC_EADDRINUSE);
@@ -15,7 +15,7 @@ static int lipc__check_lock(const struct stat *st) {
     return 0;
 }
 
-/* Gives the lock up. removes: the lock file too, if it is still the one that is locked. */
+/* Gives up the lock. removes: whether to remove the lock file, too, if it is still the one that is locked. */
 static void lipc__unlock(int directory, const char *leaf, int fd, bool removes) {
     struct stat locked;
     if (removes && fstat(fd, &locked) == 0 && lipc__check_lock(&locked) == 0)
@@ -23,7 +23,7 @@ static void lipc__unlock(int directory, const char *leaf, int fd, bool removes) 
     close(fd);
 }
 
-/* Lets this user open a lock file of theirs again that a crash left as the umask had it. */
+/* Makes a lock file of this user's accessible again, which a crash left with the mode that the umask gave it. */
 static bool lipc__mend_lock(int directory, const char *leaf) {
     lipc__file f;
     if (lipc__file_open(directory, leaf, &f) < 0)
@@ -33,8 +33,8 @@ static bool lipc__mend_lock(int directory, const char *leaf) {
     return mended;
 }
 
-/* Opens the lock file, or makes it, in one attempt. What is there is looked at first, since to open what is not a regular
- * file may do something. */
+/* Makes one attempt to open or make the lock file. What is there is looked at first, since opening what is not a
+ * regular file may have an effect. */
 static int lipc__lock_open_once(int directory, const char *leaf, bool *ret_made) {
     const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
     struct stat present;
@@ -64,8 +64,8 @@ static int lipc__lock_open(int directory, const char *leaf, bool *ret_made) {
     }
 }
 
-/* Whether another program holds a file by fcntl(2), which flock(2) does not see. (On some systems it does, and on these
- * the two see each other, so this is asked before the file is locked.) */
+/* Whether another program holds a file by fcntl(2). flock(2) does not see those locks on most systems. On the others
+ * both see each other, so this has to be asked before the file is locked. */
 static bool lipc__held_otherwise(int fd) {
     struct flock range = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     return SYS(fcntl(fd, F_GETLK, &range)) == 0 && range.l_type != F_UNLCK;
@@ -84,8 +84,8 @@ static int lipc__flock(int fd) {
     return 0;
 }
 
-/* Makes a file that was just opened the lock. Returns 1 if it is, 0 if its last holder has removed the file, or an error.
- * ret_alone: no other process holds the file. */
+/* Locks a file that was just opened. Returns 1 if that is the lock, 0 if its last holder has removed the file, or an
+ * error. ret_alone: no other process holds the file. */
 static int lipc__lock_once(int directory, const char *leaf, int fd, bool *ret_alone) {
     struct stat locked, present;
     int held = lipc__flock(fd);
@@ -101,8 +101,8 @@ static int lipc__lock_once(int directory, const char *leaf, int fd, bool *ret_al
         return errno == ENOENT ? 0 : lipc__error_from(errno);
     if (!lipc__same_file(&locked, &present))
         return 0;
-    /* A umask could have left it so that nobody can open it again after a crash. That its mode can be set also shows
-     * that it is ours where the kernel reports several users as one. */
+    /* The umask could have left it with a mode that lets nobody open it again after a crash. Setting the mode also
+     * shows that it is ours where the kernel reports several users by one id. */
     return SYS(fchmod(fd, 0600)) < 0 ? lipc__error_from(errno) : 1;
 }
 

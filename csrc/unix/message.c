@@ -1,22 +1,23 @@
 /* Messages: sent and received whole. */
 
-/* Whether an empty message was received into m; otherwise it was the end. Both read as 0 bytes. Linux: a receiver with
- * SO_PASSCRED is owed the sender's credentials with every message, and MSG_CTRUNC says that there was no room for them;
- * with the end there is none, except that of a stream. Elsewhere: every message is sent with MSG_EOR, which its
- * receiver gets back. */
+/* Whether a receive of 0 bytes into m brought an empty message. Otherwise it was the end.
+ *
+ * Linux: with SO_PASSCRED each message comes with its sender's credentials, and MSG_CTRUNC reports that there was no
+ * room for them. The end comes without credentials, except that of a stream. Elsewhere: each message is sent with
+ * MSG_EOR, and received with it. */
 static bool lipc__is_message(int type, const struct msghdr *m) {
 #ifdef __linux__
-    const int owed = MSG_CTRUNC;
+    const int marks = MSG_CTRUNC;
 #else
-    const int owed = MSG_EOR | MSG_TRUNC;
+    const int marks = MSG_EOR | MSG_TRUNC;
 #endif
     if (type == SOCK_SEQPACKET)
-        return (m->msg_flags & owed) || m->msg_controllen > 0;
-    return type != SOCK_STREAM; /* datagrams have no end but that of lipc__was_shut_down() */
+        return (m->msg_flags & marks) || m->msg_controllen > 0;
+    return type != SOCK_STREAM; /* of datagrams lipc__was_shut_down() reports the only end there is */
 }
 
-/* Whether this side was shut down. To who receives datagrams without waiting Linux does not say so, but EAGAIN, while
- * poll(2) calls the socket readable. */
+/* Whether this side was shut down. Linux does not report that to a receive of datagrams that does not wait, but fails
+ * with EAGAIN, while poll(2) reports the socket as readable. */
 static bool lipc__was_shut_down(int fd) {
 #ifdef __linux__
     struct pollfd p = {.fd = fd, .events = POLLRDHUP};
@@ -33,8 +34,9 @@ enum { LIPC__WHOLE = MSG_TRUNC }; /* the result is the size of the whole message
 enum { LIPC__WHOLE = 0 };
 #endif
 
-/* What was received into m, whose buffers have size bytes, by a call that returned n. Returns the size of what was stored,
- * LIPC_EEND, or LIPC_ETRUNCATED. ret_size, if not NULL, gets the size of the whole message, as far as the system tells it. */
+/* Judges a receive into m that returned n; the buffers of m have size bytes. Returns the size of what was stored,
+ * LIPC_EEND, or LIPC_ETRUNCATED. ret_size, if not NULL, gets the size of the whole message, or size + 1 if the system
+ * does not report that of a message that was truncated. */
 static int64_t lipc__received(int fd, const struct msghdr *m, size_t size, ssize_t n, size_t *ret_size) {
     if (n == 0) {
         int type = lipc__option(fd, SO_TYPE);
@@ -47,11 +49,13 @@ static int64_t lipc__received(int fd, const struct msghdr *m, size_t size, ssize
     return truncated ? lipc__fault(LIPC_ETRUNCATED) : n;
 }
 
-/* Receives or peeks, waiting as long as it takes, after an attempt that returned n and left in m what it did; wanted is
- * what m was before. */
-LIPC__UNLIKELY static int64_t lipc__receive_on(int fd, struct msghdr *m, const struct msghdr *wanted, size_t size, ssize_t n,
-                                               int flags, lipc__deadline *deadline, size_t *ret_size) {
-    bool ended = false; /* seen once: Linux looks for a message, then for the end, and both may come in between */
+/* Continues to receive or peek after a first attempt, which returned n and left m as it is. Waits until the deadline.
+ * wanted is what m was before the attempt. */
+LIPC__UNLIKELY static int64_t lipc__receive_on(int fd, struct msghdr *m, const struct msghdr *wanted, size_t size,
+                                               ssize_t n, int flags, lipc__deadline *deadline, size_t *ret_size) {
+    /* Whether the end was seen once. It counts when it is seen again: Linux looks for a message first, then for the
+     * end, and a message and the end may both come in between. */
+    bool ended = false;
     for (bool again = false;; again = true) {
         if (again) {
             *m = *wanted;
@@ -70,7 +74,7 @@ LIPC__UNLIKELY static int64_t lipc__receive_on(int fd, struct msghdr *m, const s
             ended = again && lipc__was_shut_down(fd);
             if (ended)
                 continue;
-            errno = EAGAIN;
+            errno = EAGAIN; /* poll(2) may have changed it */
         }
         int r = lipc__receive_failed(fd, deadline);
         if (r != 0)
@@ -78,7 +82,7 @@ LIPC__UNLIKELY static int64_t lipc__receive_on(int fd, struct msghdr *m, const s
     }
 }
 
-/* Whether a call that returned n received a message that is not empty, whole. */
+/* Whether a receive that returned n brought a whole message that is not empty. */
 static bool lipc__is_plain(const struct msghdr *m, ssize_t n) {
     return n > 0 && (m->msg_flags & MSG_TRUNC) == 0;
 }
@@ -100,7 +104,7 @@ static struct msghdr lipc__message_into(struct iovec *iov) {
     return m;
 }
 
-/* The same into a single buffer. */
+/* lipc__receive_waiting() into a single buffer. */
 static int64_t lipc__receive_into(lipc_handle handle, void *data, size_t size, int flags, lipc__deadline *deadline,
                                   size_t *ret_size) {
     struct iovec iov = {data, size};
@@ -148,8 +152,8 @@ int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t cou
     return (int64_t)count;
 }
 
-/* What follows a failed send of a message: 0 to try again, or the error. A socket that is not connected to the receiver
- * is always writable, so that there is nothing to wait for but time. */
+/* Decides what follows a failed send of a message: returns 0 to try again, or the error. A socket that sends to a name
+ * is always reported as writable, so poll(2) cannot wait for room, and this sleeps. */
 static int lipc__send_to_failed(int fd, bool addressed, lipc__deadline *deadline) {
     if (addressed && (errno == EAGAIN || errno == EWOULDBLOCK))
         return lipc__pause(deadline);
@@ -160,7 +164,7 @@ static ssize_t lipc__send_once(int fd, const void *data, size_t size) {
     return SYS(lipc__sys_send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL | MSG_EOR));
 }
 
-/* Sends one message, waiting as long as it takes, after an attempt that failed. */
+/* Continues to send a message after a first attempt that failed. Waits until the deadline. */
 LIPC__UNLIKELY static int64_t lipc__send_on(int fd, const void *data, size_t size, lipc__deadline *deadline) {
     do {
         int r = lipc__send_to_failed(fd, false, deadline);

@@ -1,14 +1,14 @@
 /* Names as socket addresses. */
 
-/* How much of sun_path a name may fill. OpenBSD wants a NUL at its end, unp_nam2sun() in sys/kern/uipc_usrreq.c. */
+/* How many bytes of sun_path a name may fill. OpenBSD wants a NUL at the end: unp_nam2sun(), sys/kern/uipc_usrreq.c. */
 #ifdef __OpenBSD__
 #define LIPC__PATH_LIMIT ((int)sizeof(((struct sockaddr_un *)0)->sun_path) - 1)
 #else
 #define LIPC__PATH_LIMIT ((int)sizeof(((struct sockaddr_un *)0)->sun_path))
 #endif
 
-/* An address with room for what the kernel may add: Linux reports a path that fills sun_path with a NUL
- * behind it, one byte more than struct sockaddr_un holds (unix(7), BUGS). */
+/* An address with room for what the kernel may add: Linux reports a path that fills sun_path with a NUL behind it,
+ * which is one byte more than struct sockaddr_un holds (unix(7), BUGS). */
 typedef union lipc__address {
     struct sockaddr header;
     struct sockaddr_un local;
@@ -33,7 +33,8 @@ static bool lipc__namespaced_text_valid(const char *text, size_t length) {
 
 #else
 
-/* Where namespaced names live: the text of the directory, at least 3 bytes short of size. */
+/* Stores the directory in which the files of namespaced names are. Returns its length, which leaves at least 3 bytes of
+ * size free. */
 static int lipc__namespace_directory(char *ret_directory, size_t size) {
     const char *runtime = getenv("XDG_RUNTIME_DIR");
     int n = runtime != NULL && runtime[0] == '/'
@@ -53,10 +54,10 @@ static bool lipc__namespaced_text_valid(const char *text, size_t length) {
            !(length == 1 && text[0] == '.') && !(length == 2 && text[0] == '.' && text[1] == '.');
 }
 
-/* Whoever can write to the directory can pose as our servers. */
+/* Checks that only this user can write to the directory: anyone else who can could pose as our servers. */
 static int lipc__namespace_check(const char *directory, bool make) {
     if (make && SYS(mkdir(directory, 0700)) == 0)
-        chmod(directory, 0700); /* the umask may have taken some of it; what is missing shows below */
+        chmod(directory, 0700); /* the umask may have narrowed the mode; a failure shows below */
     else if (make && errno != EEXIST)
         return lipc__error_from(errno);
     struct stat st;
@@ -88,8 +89,8 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
     return valid ? 0 : lipc__fault(LIPC_ENAME);
 }
 
-/* The address of a name, and whether a file stands for it. listening: make the directory that namespaced
- * names live in, if need be. */
+/* Returns the address of a name, and whether a file stands for it. listening: whether to make the directory of
+ * namespaced names, if it is missing. */
 static int lipc__address_of(const lipc_name *name, bool listening, lipc__address *ret_address,
                             socklen_t *ret_length, bool *ret_is_file) {
     int r = name->length == 0 ? lipc__fault(LIPC_ENAME)
@@ -124,7 +125,7 @@ static int lipc__address_of(const lipc_name *name, bool listening, lipc__address
     return 0;
 }
 
-/* The name in an address that the system reported. */
+/* Returns the name in an address that the system reported; one of type 0 if there is none. */
 static void lipc__name_of(const lipc__address *address, socklen_t length, lipc_name *ret_name) {
     ret_name->type = 0;
     ret_name->length = 0;

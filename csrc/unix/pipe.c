@@ -1,7 +1,7 @@
-/* Unnamed pipes, and reading and writing of all pipes. Each end has an open file description, and so a non-blocking
- * mode, of its own. */
+/* Pipes: making unnamed ones; kinds, sizes, reading and writing of all. Each end has an open file description of its
+ * own, and so a non-blocking mode of its own. */
 
-/* The kind of a descriptor that is no socket. */
+/* The kind of a descriptor that is not a socket. */
 static int lipc__pipe_kind(int fd) {
     struct stat file;
     int flags = SYS(fcntl(fd, F_GETFL));
@@ -16,7 +16,7 @@ static int lipc__pipe_kind(int fd) {
     }
 }
 
-/* A pipe has one buffer. Linux says EBADF also of a descriptor that is not a pipe's. */
+/* A pipe has one buffer for both ends. Linux fails with EBADF also for a descriptor that is not a pipe's. */
 #if defined(F_SETPIPE_SZ) && !defined(LIPC_PLAIN_POSIX)
 
 static int lipc__pipe_size_failed(int fd) {
@@ -48,7 +48,7 @@ static int lipc__pipe_set_size(int fd, int size) {
 
 #endif
 
-/* Reads what is there, waiting as long as it takes. */
+/* Reads what is there. Waits until the deadline. */
 static int64_t lipc__pipe_read(int fd, const struct iovec *iov, int count, lipc__deadline *deadline) {
     for (;;) {
         ssize_t n = SYS(readv(fd, iov, count));
@@ -69,13 +69,13 @@ static ssize_t lipc__writev_quietly(int fd, const struct iovec *iov, int count) 
 }
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-/* The system call itself, at the current position: musl has pwritev2(2) only since 1.2.5. */
+/* The system call itself, since musl has pwritev2(2) only since 1.2.5. It writes at the current position. */
 static ssize_t lipc__sys_pwritev2(int fd, const struct iovec *iov, int count, int flags) {
     return syscall(SYS_pwritev2, fd, iov, count, -1L, -1L, flags);
 }
 #endif
 
-/* One attempt to write. */
+/* Makes one attempt to write. */
 static ssize_t lipc__pipe_write(int fd, const struct msghdr *m) {
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
     ssize_t n = SYS(lipc__sys_pwritev2(fd, m->msg_iov, (int)m->msg_iovlen, RWF_NOSIGNAL));
@@ -85,7 +85,7 @@ static ssize_t lipc__pipe_write(int fd, const struct msghdr *m) {
     return lipc__writev_quietly(fd, m->msg_iov, (int)m->msg_iovlen);
 }
 
-/* Makes the ends what the options want of them. */
+/* Does what the options ask of the ends. */
 static int lipc__pipe_set_up(const int *fds, const lipc_pipe_options *o) {
     for (int i = 0; i < 2; i++) {
         bool inherits = (o->inherit & (i == 0 ? LIPC_READ : LIPC_WRITE)) != 0;

@@ -1,6 +1,7 @@
-/* Calls that may raise SIGPIPE, and have no flag against it. */
+/* Keeping SIGPIPE from the program around calls that have no flag against it. */
 
-/* For a call that may raise SIGPIPE and has no flag against it: the signal is blocked around the call, and taken back. */
+/* The signal is blocked in this thread around such a call. If the call raised it, it is taken back before it is
+ * unblocked: but not if one was pending before, which is the program's. */
 typedef struct lipc__quiet {
     sigset_t mask; /* as it was */
     bool was_pending;
@@ -27,7 +28,7 @@ static lipc__quiet lipc__begin_quiet(void) {
     return quiet;
 }
 
-/* raised: whether the call may have raised the signal. errno stays as the call left it. */
+/* raised: whether the call may have raised the signal. errno is kept. */
 static void lipc__end_quiet(const lipc__quiet *quiet, bool raised) {
     int os = errno, taken;
     sigset_t pipe_signal = lipc__pipe_signal();

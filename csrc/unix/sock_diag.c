@@ -1,4 +1,5 @@
-/* What the kernel reports of a socket by sock_diag(7). Its structs stand here, since not every C library has them. */
+/* Which files sockets are bound to, as sock_diag(7) reports it. Its structs are declared here, since not every C
+ * library has them. */
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #include <sys/sysmacros.h>
@@ -31,7 +32,8 @@ typedef struct lipc__diag_file { /* struct nlattr, struct unix_diag_vfs */
     uint32_t inode, device;
 } lipc__diag_file;
 
-/* Asks about a socket by its inode; 0: about all in this network namespace. Returns the netlink socket, or -1. */
+/* Asks about the socket with an inode number; 0: about all in this network namespace. Returns the netlink socket, or
+ * -1. */
 static int lipc__diag_ask(ino_t inode) {
     int diag = SYS(socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, LIPC__NETLINK_SOCK_DIAG));
     const uint16_t flags = LIPC__NLM_F_REQUEST | (inode == 0 ? LIPC__NLM_F_DUMP : 0);
@@ -45,7 +47,8 @@ static int lipc__diag_ask(ino_t inode) {
     return diag;
 }
 
-/* Finds the next file that a socket is bound to, in an answer of so many bytes. Returns false behind the last. */
+/* Finds the next file that a socket is bound to in an answer of size bytes, from at on. Returns false after the
+ * last. */
 static bool lipc__diag_next(const char *answer, size_t size, size_t *at, lipc__diag_file *ret_file) {
     lipc__diag_socket s;
     while (*at + sizeof s <= size) {
@@ -66,7 +69,7 @@ static bool lipc__diag_next(const char *answer, size_t size, size_t *at, lipc__d
     return false;
 }
 
-/* Whether a file is the one that a socket was bound to: 1 or 0, or LIPC_ENOTSUP if the kernel does not say. */
+/* Whether a socket is bound to a file. Returns 1 or 0, or LIPC_ENOTSUP if the kernel does not report it. */
 static int lipc__bound_to(int fd, const struct stat *file) {
     struct stat socket_file;
     char answer[256];
@@ -75,14 +78,15 @@ static int lipc__bound_to(int fd, const struct stat *file) {
     int diag = SYS(fstat(fd, &socket_file)) < 0 ? -1 : lipc__diag_ask(socket_file.st_ino);
     if (diag < 0)
         return lipc__fault(LIPC_ENOTSUP);
-    ssize_t n = SYS(recvfrom(diag, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL)); /* it is there by then */
+    /* The answer is there as soon as sendto(2) returns. */
+    ssize_t n = SYS(recvfrom(diag, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL));
     close(diag);
     if (n < 0 || !lipc__diag_next(answer, (size_t)n, &at, &found))
         return lipc__fault(LIPC_ENOTSUP);
     return found.inode == (uint32_t)file->st_ino; /* which no other file gets while the socket is open */
 }
 
-/* Whether some socket is known to be bound to a file. */
+/* Whether a socket in this network namespace is known to be bound to a file. */
 static bool lipc__is_bound(const struct stat *file) {
     char answer[16 << 10];
     lipc__diag_file found;
@@ -91,7 +95,7 @@ static bool lipc__is_bound(const struct stat *file) {
     int diag = lipc__diag_ask(0);
     if (diag < 0)
         return false;
-    /* The kernel adds to the answer as it is read, and ends it by a message without a socket. */
+    /* The kernel sends the answer in parts, as it is read. The last is a message without a socket. */
     for (ssize_t n = 1; n > 0 && !is;) {
         n = SYS(recvfrom(diag, answer, sizeof answer, MSG_DONTWAIT, NULL, NULL));
         for (size_t at = 0; n > 0 && !is && lipc__diag_next(answer, (size_t)n, &at, &found);)

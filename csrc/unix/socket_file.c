@@ -1,4 +1,4 @@
-/* The file of a socket: claimed under its lock, from a dead server if need be, bound to, and removed. */
+/* Socket files: how a listener claims the name of one, from a dead server if need be, and gives it up. */
 
 /* A listener's socket file, and the lock file beside it. */
 typedef struct lipc__socket_file {
@@ -12,10 +12,12 @@ typedef struct lipc__socket_file {
 
 /* ------------------------------------------- Alive ------------------------------------------------ */
 
-/* Whether any process has the socket behind a path open, without disturbing it: connecting a datagram socket
- * to a stream socket fails with EPROTOTYPE before the backlog is looked at, and with ECONNREFUSED where the
- * file is all that is left. So a full backlog is told from a dead server on the systems too that report
- * both alike (macOS, the BSDs). What cannot be told counts as alive: 2 where that is for lack of permission. */
+/* Whether any process has the socket behind a path open. Returns 1 or 0; 2 if this user may not ask; or an error. What
+ * cannot be found out counts as alive.
+ *
+ * This does not disturb the server. connect(2) of a datagram socket to a stream socket fails with EPROTOTYPE before the
+ * backlog is looked at, and with ECONNREFUSED if only the file is left. So it tells a full backlog from a dead server
+ * also on systems that report both by the same error (macOS, the BSDs). */
 static int lipc__alive(const lipc__address *address, socklen_t length) {
     int fd = lipc__socket(SOCK_DGRAM);
     if (fd < 0)
@@ -31,15 +33,15 @@ static int lipc__alive(const lipc__address *address, socklen_t length) {
     return alive;
 }
 
-/* The path in an address. */
+/* Copies the path out of an address. */
 static void lipc__path_of(const lipc__address *address, socklen_t length, char *ret_path) {
     size_t n = length - LIPC__ADDRESS_HEADER;
     memcpy(ret_path, address->local.sun_path, n);
     ret_path[n] = '\0';
 }
 
-/* The same of the file that was looked at. Its path may lead elsewhere by now: a part of it may be a link that has
- * changed, or a thread may have changed the process's directory. */
+/* lipc__alive() of a file that was looked at. Its path may lead elsewhere by now: a link in it may have changed, or a
+ * thread may have changed the directory of the process. */
 static int lipc__file_alive(const lipc__file *f, const lipc__address *address, socklen_t length) {
     char path[LIPC__PATH_ROOM];
 #ifdef LIPC__PINS_FILES
@@ -55,7 +57,7 @@ static int lipc__file_alive(const lipc__file *f, const lipc__address *address, s
     return alive == 0 && !lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW) ? 1 : alive;
 }
 
-/* Removes a socket file of this user's that no process has open any more. LIPC_EACCES: this user may not ask. */
+/* Removes a socket file of this user's if no process has its socket open. LIPC_EACCES: this user may not ask. */
 static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, socklen_t length) {
     struct stat now;
     int alive = lipc__file_alive(f, address, length);
@@ -65,13 +67,14 @@ static int lipc__remove_dead(const lipc__file *f, const lipc__address *address, 
         return lipc__fault(alive == 2 ? LIPC_EACCES : LIPC_EADDRINUSE);
     if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
         return lipc__error_from(errno);
-    /* The time, because where nothing holds a file its inode may be that of the next. */
-    if (now.LIPC__ST_CTIM.tv_sec != f->stat.LIPC__ST_CTIM.tv_sec || now.LIPC__ST_CTIM.tv_nsec != f->stat.LIPC__ST_CTIM.tv_nsec)
+    /* The time is compared because a new file may get the inode number of one that nothing holds. */
+    if (now.LIPC__ST_CTIM.tv_sec != f->stat.LIPC__ST_CTIM.tv_sec ||
+        now.LIPC__ST_CTIM.tv_nsec != f->stat.LIPC__ST_CTIM.tv_nsec)
         return lipc__fault(LIPC_EADDRINUSE);
     return lipc__file_remove(f->directory, f->leaf, &f->stat);
 }
 
-/* Whether the file still has a mode, by whatever name. */
+/* Whether the file still has a mode, whatever its name is by now. */
 static bool lipc__file_has_mode(const lipc__file *f, mode_t mode) {
     struct stat now;
 #ifdef LIPC__PINS_FILES
@@ -82,8 +85,9 @@ static bool lipc__file_has_mode(const lipc__file *f, mode_t mode) {
     return r == 0 && lipc__same_file(&f->stat, &now) && (now.st_mode & 0777) == mode;
 }
 
-/* The same of a file to which its owner may not write, and so cannot connect. It is made writable, unless a socket is known to
- * be bound to it. If it turns out to live, in another network namespace, it gets its mode back. */
+/* lipc__remove_dead() also of a file that its owner may not write to, and so cannot connect to. The file is made
+ * writable, unless a socket is known to be bound to it. If its server turns out to live, in another network namespace,
+ * the file gets its mode back. */
 static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *address, socklen_t length) {
     const mode_t mode = f->stat.st_mode & 0777, writable = mode | 0200;
     int r = lipc__remove_dead(f, address, length);
@@ -97,14 +101,15 @@ static int lipc__remove_dead_writable(lipc__file *f, const lipc__address *addres
     return r;
 }
 
-/* Removes what a dead server left behind. Whatever else is there keeps the name: LIPC_EADDRINUSE. */
+/* Removes the socket file that a dead server left behind. LIPC_EADDRINUSE: something else has the name, and keeps
+ * it. */
 static int lipc__reclaim(const lipc__socket_file *s, const lipc__address *address, socklen_t length) {
     lipc__file f;
     int r = lipc__file_open(s->directory, s->leaf, &f);
     if (r < 0)
         return lipc_error_code(r) == LIPC_ENOENT ? 0 : r;
-    /* Within bind(2) the file is there before the socket can be found by it, but the directory stays locked until then
-     * (Linux: unix_bind_bsd(), net/unix/af_unix.c). This changes nothing, and waits for that lock. */
+    /* bind(2) makes the file before the socket can be found through it, but keeps the directory locked until then
+     * (Linux: unix_bind_bsd(), net/unix/af_unix.c). This call waits for that lock, and changes nothing. */
     renameat(s->directory, s->leaf, s->directory, s->leaf);
     if (S_ISSOCK(f.stat.st_mode) && lipc__file_is_own(&f))
         r = lipc__remove_dead_writable(&f, address, length);
@@ -116,12 +121,13 @@ static int lipc__reclaim(const lipc__socket_file *s, const lipc__address *addres
 
 /* ----------------------------------------- Claiming ----------------------------------------------- */
 
-/* Binds fd to a file of that mode, whatever the umask; the mode of a stream's is right before anybody can connect. */
+/* Binds fd to a file with that mode, whatever the umask. The mode of a stream socket's file is right before any client
+ * can connect. */
 static int lipc__bind_file(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length, mode_t mode) {
     char path[LIPC__PATH_ROOM];
     struct stat made;
 #ifdef LIPC__MODE_BEFORE_BIND
-    if (SYS(fchmod(fd, mode)) < 0) /* bind still takes the umask off it */
+    if (SYS(fchmod(fd, mode)) < 0) /* bind(2) still applies the umask */
         return lipc__error_from(errno);
 #endif
     if (SYS(bind(fd, &address->header, length)) < 0)
@@ -129,11 +135,11 @@ static int lipc__bind_file(lipc__socket_file *s, int fd, const lipc__address *ad
     int r = lipc__complete(s->directory, s->leaf, fd, mode, LIPC_EADDRINUSE, &s->file);
     lipc__path_of(address, length, path);
     if (r < 0 && fstatat(AT_FDCWD, path, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__bound_to(fd, &made) > 0)
-        lipc__file_remove(AT_FDCWD, path, &made); /* the path led to another directory when it was bound */
+        lipc__file_remove(AT_FDCWD, path, &made); /* the path led to another directory when bind(2) followed it */
     return r;
 }
 
-/* Opens the directory of the socket file, and notes the names of the files in it. */
+/* Opens the directory of the socket file, and notes the names of both files in it. */
 static int lipc__locate(lipc__socket_file *s, const lipc__address *address, socklen_t length) {
     char path[LIPC__PATH_ROOM];
     lipc__path_of(address, length, path);
@@ -152,7 +158,7 @@ static int lipc__locate(lipc__socket_file *s, const lipc__address *address, sock
     return s->directory < 0 ? lipc__error_from(errno) : 0;
 }
 
-/* Takes the name and binds fd to it, under the lock. lipc__socket_file_close() is due in either case. */
+/* Takes the name under its lock, and binds fd to it. lipc__socket_file_close() is due in either case. */
 static int lipc__claim(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length, mode_t mode) {
     int r = lipc__locate(s, address, length);
     if (r < 0)
@@ -160,7 +166,7 @@ static int lipc__claim(lipc__socket_file *s, int fd, const lipc__address *addres
     bool made = false;
     int lock = lipc__lock(s->directory, s->lock_leaf, &made);
     if (lock < 0) {
-        /* bind(2) too reports a file in the way before it reports a directory that cannot be written. */
+        /* As with bind(2), a file in the way is reported rather than a directory that cannot be written to. */
         struct stat file;
         bool in_the_way = lipc_error_code(lock) == LIPC_EACCES &&
                           fstatat(s->directory, s->leaf, &file, AT_SYMLINK_NOFOLLOW) == 0;
@@ -189,7 +195,7 @@ static void lipc__socket_file_remove(lipc__socket_file *s) {
     lipc__file_close(&s->file);
 }
 
-/* Gives up the lock: the name is free. */
+/* Gives up the lock, after which another server can take the name. */
 static void lipc__socket_file_close(lipc__socket_file *s) {
     if (s->lock >= 0)
         lipc__unlock(s->directory, s->lock_leaf, s->lock, s->unlinks);

@@ -4,7 +4,7 @@ static ssize_t lipc__recv(int fd, void *data, size_t size) {
     return SYS(lipc__sys_recv(fd, data, lipc__at_most(size), MSG_DONTWAIT));
 }
 
-/* After a first attempt that failed. */
+/* Continues lipc_read() after a first attempt that failed. */
 LIPC__UNLIKELY static int64_t lipc__read_on(int fd, void *data, size_t size, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     ssize_t n = -1;
@@ -26,8 +26,9 @@ int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
     return n >= 0 ? n : lipc__read_on((int)handle, data, size, timeout_ms);
 }
 
-/* After a first attempt that failed, or was not made. */
-LIPC__UNLIKELY static int64_t lipc__readv_on(int fd, const lipc_buffer *buffers, size_t count, bool failed, int timeout_ms) {
+/* Continues lipc_readv() after a first attempt that failed, or that was not made. */
+LIPC__UNLIKELY static int64_t lipc__readv_on(int fd, const lipc_buffer *buffers, size_t count, bool failed,
+                                             int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     lipc__cursor cursor = {buffers, count, 0};
     struct iovec iov[LIPC__BATCH];
@@ -57,10 +58,13 @@ static ssize_t lipc__send_bytes(int fd, const void *data, size_t size) {
     return SYS(lipc__sys_send(fd, data, lipc__at_most(size), MSG_DONTWAIT | MSG_NOSIGNAL));
 }
 
-/* An attempt to write so many bytes to a stream wrote what n says. Where there was no room for many of them, and the send
- * buffer is as Linux makes it, it is doubled: setting it does that to the number, and to this one everybody may set it unless
- * net.core.wmem_max was lowered, socket(7). What is large goes through in fewer turns then. The memory is taken only as far
- * as the receiver lags behind. Returns n, or 0 if it failed for lack of room and there is some now. */
+/* Enlarges the send buffer of a stream if an attempt to write size bytes, which returned n, lacked room for many of
+ * them, and the buffer still has Linux's default size. Returns n, or 0 if the attempt failed for lack of room and there
+ * is some now.
+ *
+ * Setting the size to a number makes it twice that number. Every process may set it to this one, unless
+ * net.core.wmem_max was lowered, socket(7). Large writes then take fewer turns. Memory is used only as far as the
+ * receiver lags behind. */
 static ssize_t lipc__enlarge(int fd, size_t size, ssize_t n) {
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
     enum { LARGE = 32 << 10, DEFAULT = 212992 }; /* SK_WMEM_DEFAULT, include/net/sock.h, on 64-bit systems */
@@ -75,7 +79,7 @@ static ssize_t lipc__enlarge(int fd, size_t size, ssize_t n) {
     return n;
 }
 
-/* After a first attempt that did not write all, but what n says. */
+/* Continues lipc_write() after a first attempt that returned n and did not write all. */
 LIPC__UNLIKELY static int64_t lipc__write_on(int fd, const char *data, size_t size, ssize_t n, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     n = lipc__enlarge(fd, size, n);
@@ -86,7 +90,7 @@ LIPC__UNLIKELY static int64_t lipc__write_on(int fd, const char *data, size_t si
                 return (int64_t)done;
             continue;
         }
-        if (errno == ENOTSOCK) /* a pipe: an iovec holds no pointer to const */
+        if (errno == ENOTSOCK) /* a pipe; struct iovec has no pointer to const */
             return lipc__write_all(fd, &(lipc__cursor){&(lipc_buffer){(void *)(uintptr_t)data, size}, 1, 0}, 0,
                                    lipc__pipe_write, &deadline);
         int64_t r = lipc__send_failed(fd, done, &deadline);

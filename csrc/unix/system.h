@@ -1,15 +1,15 @@
-/* What each Unix has, decided once, here.
+/* Which system has what: decided once, here.
  *
- * LIPC_PLAIN_POSIX turns everything off that POSIX.1-2008 and BSD sockets do not give, so that the code for
- * systems that lack it runs (and is tested) on those that have it. */
+ * LIPC_PLAIN_POSIX turns off everything beyond POSIX.1-2008 and BSD sockets. So the code for systems that lack the rest
+ * runs, and is tested, on a system that has it. */
 #ifndef LIPC_UNIX_SYSTEM_H
 #define LIPC_UNIX_SYSTEM_H
 
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1 /* Linux: accept4, struct ucred */
 #endif
-/* On 32-bit systems with glibc stat(2) fails otherwise, with EOVERFLOW, on a socket whose inode number takes more than 32
- * bits, or whose times lie after 2038. */
+/* Without these stat(2) fails with EOVERFLOW on 32-bit systems with glibc, for a socket whose inode number takes more
+ * than 32 bits, or whose times lie after 2038. */
 #define _FILE_OFFSET_BITS 64
 #define _TIME_BITS 64
 #define _DARWIN_C_SOURCE 1
@@ -40,10 +40,10 @@
 #ifdef __linux__
 #define LIPC__ABSTRACT 1 /* unix(7): names that begin with a NUL */
 #define LIPC__MODE_BEFORE_BIND 1 /* bind(2) takes the socket file's mode from the socket's inode */
-#define LIPC__FULL_BACKLOG_IS_EAGAIN 1 /* elsewhere it is ECONNREFUSED, as if nobody listened */
+#define LIPC__FULL_BACKLOG_IS_EAGAIN 1 /* elsewhere it is ECONNREFUSED, as without a listener */
 #endif
 #if !defined(__APPLE__) && !defined(__OpenBSD__)
-#define LIPC__TELLS_LISTENERS 1 /* SO_ACCEPTCONN; macOS and OpenBSD define it, but refuse it */
+#define LIPC__TELLS_LISTENERS 1 /* SO_ACCEPTCONN works; macOS and OpenBSD define it but refuse it */
 #endif
 #if !defined(__APPLE__)
 #define LIPC__BORN_CLOEXEC 1 /* SOCK_CLOEXEC, SOCK_NONBLOCK and accept4(2) */
@@ -56,7 +56,8 @@
 #define LIPC__ST_CTIM st_ctim
 #endif
 
-/* To open a directory for what is in it, which takes no permission to list it. */
+/* The mode in which a directory is opened to reach the files in it. O_PATH and O_SEARCH need no permission to list
+ * it. */
 #if defined(O_PATH) && !defined(LIPC_PLAIN_POSIX)
 #define LIPC__O_DIRECTORY O_PATH
 #elif defined(O_SEARCH)
@@ -71,8 +72,8 @@
 #endif
 #endif
 
-/* What libc headers may be too old for. include/uapi/asm-generic/socket.h, Linux 6.5; PARISC and SPARC have numbers of
- * their own. include/linux/socket.h; include/uapi/linux/fs.h, Linux 6.18. */
+/* Constants that the C library's headers may be too old to have. Sources: include/uapi/asm-generic/socket.h, Linux 6.5
+ * (PA-RISC and SPARC have other numbers); include/linux/socket.h; include/uapi/linux/fs.h, Linux 6.18. */
 #ifdef __linux__
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -90,13 +91,17 @@
 #endif
 #endif
 
-/* The calls that move data. On Linux they go to the kernel directly, past the C library, whose functions are cancellation
- * points: glibc's cost a process with threads more instructions than all that the core does in a call. musl's sendmsg(3)
- * refuses more than 1024 bytes of control data, since 1.2.4 more than 1056, but the most handles take 1032, and with
- * credentials 1064. Its msghdr and cmsghdr are the kernel's as long as their padding is zero, which it is here.
+/* The calls that move data. On 64-bit Linux they go to the kernel directly, not through the C library, for two reasons:
  *
- * On 32-bit systems they do not, since the kernel may have socketcall(2) alone, nor with the sanitizers, which look at what
- * goes through the C library's functions. */
+ * The C library's functions are cancellation points. In a process with threads glibc's cost more instructions than all
+ * that the core does in a call.
+ *
+ * musl's sendmsg(3) refuses more than 1024 bytes of control data, since 1.2.4 more than 1056. The most handles that a
+ * message can have take 1032 bytes, and with credentials 1064. (musl's msghdr and cmsghdr are the kernel's as long as
+ * their padding is zero, which it is here.)
+ *
+ * On 32-bit Linux the kernel may have only socketcall(2). The sanitizers check what goes through the C library's
+ * functions. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(memory_sanitizer) || __has_feature(thread_sanitizer)
 #define LIPC__SANITIZED 1
@@ -151,7 +156,7 @@ static inline ssize_t lipc__sys_splice(int from, int to, size_t size, unsigned f
 }
 #endif
 
-/* Whether a message has to be sent with MSG_EOR, which a stream then refuses. */
+/* Whether a message has to be sent with MSG_EOR; a stream refuses that flag there. */
 #ifdef __linux__
 #define LIPC__MARKS_MESSAGES 0
 #else
@@ -159,7 +164,7 @@ static inline ssize_t lipc__sys_splice(int from, int to, size_t size, unsigned f
 #endif
 
 #ifndef MSG_NOSIGNAL
-#define MSG_NOSIGNAL 0 /* older macOS: SO_NOSIGPIPE does it, see lipc__prepare() */
+#define MSG_NOSIGNAL 0 /* older macOS: lipc__prepare() sets SO_NOSIGPIPE */
 #endif
 
 #endif

@@ -1,5 +1,5 @@
-/* User namespaces, user_namespaces(7), which Linux alone has. In one that does not map all ids the kernel reports those
- * that it does not map by one id, which stands for them all. So a peer with that id may be anybody. */
+/* User namespaces, user_namespaces(7), which only Linux has. A namespace need not map all ids. The kernel reports all
+ * ids that it does not map as one and the same, here called the stand-in. So a peer with that id may be anybody. */
 
 typedef struct lipc__stand_in {
     int64_t uid, gid; /* -1: there is none */
@@ -10,7 +10,7 @@ enum { LIPC__OVERFLOW = 65534 };
 
 #ifdef __linux__
 
-/* Reads the beginning of a file below /proc, as text. Returns whether it can be read. */
+/* Reads the beginning of a file below /proc as text. Returns whether that worked. */
 static bool lipc__read_proc(const char *path, char *ret_text, size_t size) {
     int fd;
     do
@@ -29,10 +29,10 @@ static int64_t lipc__overflow_id(const char *path) {
     return lipc__read_proc(path, text, sizeof text) ? strtol(text, NULL, 10) : LIPC__OVERFLOW;
 }
 
-/* Whether there are ids that this process's namespace does not map. Of what cannot be read the worst is assumed. Each
- * line of a map has three numbers: an id inside, one outside, and how many follow each other. */
+/* Whether there are ids that this process's namespace does not map. If that cannot be read, there may be. Each line of
+ * a map has three numbers: the first id inside, the first id outside, and how many ids follow from there. */
 static bool lipc__lacks_ids(const char *map) {
-    char text[4096]; /* 340 lines may take more; then the sum is too small, which is the safe side */
+    char text[4096]; /* 340 lines, the most, may be longer; then the sum is too small, which is the safe side */
     unsigned long mapped = 0;
     if (!lipc__read_proc(map, text, sizeof text))
         return true;
@@ -41,7 +41,7 @@ static bool lipc__lacks_ids(const char *map) {
         char *start = end;
         unsigned long number = strtoul(start, &end, 10);
         if (end == start)
-            return mapped != UINT32_MAX; /* all but -1, which is no id */
+            return mapped != UINT32_MAX; /* all ids: -1 is not one */
         if (column % 3 == 2)
             mapped += number;
     }
@@ -65,8 +65,8 @@ static lipc__stand_in lipc__find_stand_in(void) {
 
 #endif
 
-/* Whether a user's, or a group's, id may stand for others. A process may enter a namespace at any time, so that is
- * looked up each time, though only for that id. */
+/* Whether a user's or a group's id may stand for others. The map is read each time, since a process may enter a
+ * namespace at any time, but only for that id. */
 static bool lipc__is_stand_in_uid(const lipc__stand_in *stand_in, int64_t uid) {
     return uid == stand_in->uid && lipc__lacks_ids("/proc/self/uid_map");
 }

@@ -1,4 +1,4 @@
-/* Waiting. One function decides what follows a failed call; every loop over a system call uses it. */
+/* Waiting. lipc__retry() decides what follows a failed call; every loop over a system call uses it. */
 
 static int64_t lipc__now_us(void) {
     struct timespec t;
@@ -6,7 +6,7 @@ static int64_t lipc__now_us(void) {
     return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
 
-/* How many processors this thread may run on; of what cannot be told, many. */
+/* How many processors this thread may run on; INT_MAX if that cannot be found out. */
 static int lipc__processors(void) {
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
     cpu_set_t allowed;
@@ -21,8 +21,8 @@ static void lipc__sleep_ms(int milliseconds) {
     poll(NULL, 0, milliseconds);
 }
 
-/* A call on fd failed with errno. Returns 0 when it should be made again: after EINTR, and after EAGAIN once
- * the events are there. Otherwise the error to return. */
+/* Decides what follows a call on fd that failed with errno. Returns 0 to try again: after EINTR, and after EAGAIN once
+ * the events are there. Otherwise returns the error. */
 static int lipc__retry(int fd, short events, lipc__deadline *deadline) {
     if (errno == EINTR)
         return 0;
