@@ -1,6 +1,6 @@
-/* Messages in several buffers. Nothing else travels with them on Windows. */
+/* Messages in several buffers. On Windows nothing else travels with a message. */
 
-/* Puts buffers together and sends them. */
+/* Joins the buffers, and sends them as one message. */
 static int64_t lipc__send_gathered(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline) {
     char room[4096] = {0}, *gathered = room;
     size_t size = 0, at = 0;
@@ -39,7 +39,7 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
                         : lipc_writev(handle, m.buffers, m.buffer_count, timeout_ms);
 }
 
-/* Reads from a pipe of bytes, whose end is an error here, as it is for messages. */
+/* Receives from a pipe of bytes. Its end is LIPC_EEND here, as it is for messages. */
 static int64_t lipc__receive_bytes(lipc_handle handle, const lipc_message *m, int timeout_ms) {
     int64_t n = lipc_readv(handle, m->buffers, m->buffer_count, timeout_ms);
     return n == 0 ? lipc__fault(LIPC_EEND) : n;

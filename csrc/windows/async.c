@@ -1,4 +1,4 @@
-/* Operations that a completion port reports. */
+/* Asynchronous operations, which a completion port reports. */
 
 LIPC__STATIC_ASSERT(overlapped_fits, sizeof(OVERLAPPED) <= sizeof(((lipc_async *)NULL)->system));
 
@@ -19,7 +19,8 @@ int lipc_port_add(lipc_handle port, lipc_handle handle, uintptr_t key) {
         DWORD error = GetLastError();
         return error == ERROR_INVALID_PARAMETER ? lipc__error(LIPC_EEXIST, (int)error) : lipc__error_from(error);
     }
-    /* Not before, since a handle that has another port is none of ours. If it fails, there are completions too many. */
+    /* This comes second: a handle that belongs to another port is not ours to change. If it fails, the port also
+     * reports operations that were over at once. */
     (void)SYS_TRUE(SetFileCompletionNotificationModes((HANDLE)handle, FILE_SKIP_COMPLETION_PORT_ON_SUCCESS));
     return 0;
 }
@@ -35,7 +36,7 @@ int lipc_port_wait(lipc_handle port, int timeout_ms, size_t capacity, lipc_compl
             return lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
         return lipc__error_from(error);
     }
-    for (ULONG i = 0; i < count; i++) /* an operation is the first thing in its lipc_async */
+    for (ULONG i = 0; i < count; i++) /* the OVERLAPPED is at the beginning of its lipc_async */
         ret_completions[i] = (lipc_completion){entries[i].lpCompletionKey, (lipc_async *)entries[i].lpOverlapped};
     return (int)count;
 }
@@ -44,7 +45,8 @@ int lipc_port_post(lipc_handle port, uintptr_t key) {
     return SYS_TRUE(PostQueuedCompletionStatus((HANDLE)port, 0, key, NULL)) ? 0 : lipc__error_from(GetLastError());
 }
 
-/* The result of an operation that ended so. One that receives into no room received one byte that is not there. */
+/* The result of an operation that ended with that error, 0 for none. A receive without room reads one byte: if it got
+ * one, the message was truncated. */
 static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error, DWORD size) {
     if (error == 0)
         return async->spared && size > 0 ? lipc__fault(LIPC_ETRUNCATED) : (int64_t)size;
@@ -53,7 +55,7 @@ static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error,
     if (error == ERROR_MORE_DATA) {
         if (async->operation == LIPC__RECEIVES) {
             lipc__discard(handle);
-            async->operation = LIPC__READS; /* whoever finishes it again takes nothing more */
+            async->operation = LIPC__READS; /* so that finishing it again discards nothing more */
         }
         return lipc__fault(LIPC_ETRUNCATED);
     }
@@ -71,7 +73,8 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
         return lipc__fault(LIPC_EMSGSIZE);
     if (size == 0 && what == LIPC__READS)
         return lipc__fault(LIPC_EINVAL);
-    if (what == LIPC__WRITES && async->cut) /* the peer would take it for the rest of what it has a part of */
+    /* The peer would take this for the rest of the message that it has a part of. */
+    if (what == LIPC__WRITES && async->cut)
         return lipc__error(LIPC_EPIPE, ERROR_NO_DATA);
     async->spared = size == 0 && what == LIPC__RECEIVES;
     if (async->spared) { /* see lipc__receive() */

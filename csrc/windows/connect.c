@@ -1,8 +1,8 @@
-/* Connecting, and pairs. */
+/* Connecting, and making pairs. */
 
-/* What a client asks to be allowed, by direction. GENERIC_WRITE would hold the right to make instances of the pipe,
- * which only its server has; and FILE_WRITE_ATTRIBUTES, which GENERIC_READ does not hold, is for message mode,
- * SetNamedPipeHandleState. */
+/* The access that a client asks for, by direction. It does not ask for GENERIC_WRITE, which includes the right to make
+ * instances of the pipe; only the server has that. It needs FILE_WRITE_ATTRIBUTES, which GENERIC_READ does not include,
+ * for message mode, SetNamedPipeHandleState. */
 static DWORD lipc__client_access(int direction, int kind) {
     DWORD access = SYNCHRONIZE | READ_CONTROL | FILE_READ_ATTRIBUTES;
     if (direction != LIPC_DIRECTION_SERVER_TO_CLIENT)
@@ -12,7 +12,7 @@ static DWORD lipc__client_access(int direction, int kind) {
     return access;
 }
 
-/* All that CreateFile is told. */
+/* How a client opens a pipe: the arguments of CreateFile. */
 typedef struct lipc__client_shape {
     lipc__wide path;
     int kind, direction;
@@ -29,7 +29,7 @@ static int lipc__open_as(lipc__client_shape *shape, DWORD access, HANDLE *ret_ha
     return 0;
 }
 
-/* What a client of the pipe may do, by the direction that the server gave it. */
+/* The direction that the server gave the pipe. */
 static int lipc__direction_of(HANDLE handle) {
     static const int directions[] = {LIPC_DIRECTION_CLIENT_TO_SERVER, LIPC_DIRECTION_SERVER_TO_CLIENT,
                                      LIPC_DIRECTION_DUPLEX};
@@ -38,8 +38,8 @@ static int lipc__direction_of(HANDLE handle) {
     return r < 0 || information.configuration > 2 ? LIPC_DIRECTION_DUPLEX : directions[information.configuration];
 }
 
-/* Opens the pipe where the direction is to be found out. One that lets nobody both read and write is tried one way, then the
- * other. Wine 8 lets everybody do anything, so what was opened is looked at besides. */
+/* Opens a pipe whose direction is to be found out. If it lets nobody both read and write, it is tried one way, then the
+ * other. Wine 8 lets everybody do anything, so the direction of the pipe that was opened is also looked at. */
 static int lipc__open_any(lipc__client_shape *shape, HANDLE *ret_handle) {
     static const int any[] = {LIPC_DIRECTION_DUPLEX, LIPC_DIRECTION_SERVER_TO_CLIENT, LIPC_DIRECTION_CLIENT_TO_SERVER};
     HANDLE h = INVALID_HANDLE_VALUE;
@@ -52,8 +52,10 @@ static int lipc__open_any(lipc__client_shape *shape, HANDLE *ret_handle) {
         return r;
     int direction = lipc__direction_of(h);
     if (direction != tried) {
-        r = tried == LIPC_DIRECTION_DUPLEX ? lipc__change_access(&h, lipc__client_access(direction, shape->kind))
-                                           : lipc__fault(LIPC_EACCES); /* this user may go one way of two */
+        if (tried == LIPC_DIRECTION_DUPLEX)
+            r = lipc__change_access(&h, lipc__client_access(direction, shape->kind));
+        else /* the pipe is duplex, but this user may use it one way only */
+            r = lipc__fault(LIPC_EACCES);
         if (r < 0) {
             CloseHandle(h);
             return r;
@@ -79,7 +81,7 @@ static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
     return 0;
 }
 
-/* Makes an end that was opened one of the kind that is wanted. */
+/* Sets up an end that was opened for a kind of connection. LIPC_ENOTSOCK: it is of another kind. */
 static int lipc__set_kind(HANDLE handle, int kind) {
     DWORD flags, mode = PIPE_READMODE_MESSAGE;
     int r = lipc__check_pipe(handle, &flags);
@@ -95,7 +97,7 @@ static int lipc__set_kind(HANDLE handle, int kind) {
     return 0;
 }
 
-/* One attempt. LIPC_EAGAIN: all instances are busy. */
+/* Makes one attempt to connect. LIPC_EAGAIN: all instances are busy. */
 static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
     HANDLE h = INVALID_HANDLE_VALUE;
     int r = lipc__open(shape, &h);
@@ -110,7 +112,7 @@ static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
     return 0;
 }
 
-/* One attempt in what is left of the time: to reach another machine may take long. */
+/* Makes one attempt within the time that is left: reaching another machine may take long. */
 static int lipc__connect_in_time(lipc__client_shape *shape, lipc__deadline *deadline, HANDLE *ret_handle) {
     if (!lipc__is_remote(&shape->path))
         return lipc__connect_once(shape, ret_handle);
@@ -161,8 +163,8 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     r = lipc__client_shape_of(name, &o, &w, &shape);
     if (r < 0)
         return r;
-    /* WaitNamedPipe is of no use: another client may take the instance that it found, and for no time it takes 0 to
-     * mean the server's default. */
+    /* WaitNamedPipe cannot wait here: another client may take the instance that it found, and it takes a timeout of 0
+     * for the server's default. */
     for (;;) {
         HANDLE h;
         r = lipc__connect_in_time(&shape, &deadline, &h);
@@ -178,8 +180,8 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     }
 }
 
-/* The two ends of a pipe that has a name only because there are no others: random, so that nobody can wait for it, and
- * gone with its one instance. */
+/* Makes the two ends of a pipe without a name. Windows has no such pipes, so its name is random, and nobody can wait
+ * for it; it goes away with its only instance. */
 static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, HANDLE *ret_server, HANDLE *ret_client) {
     int r = lipc__random_path(&server->path);
     if (r < 0)

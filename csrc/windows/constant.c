@@ -1,4 +1,4 @@
-/* What csrc/portable/constant.c has besides: the constants of lipc_windows.h. */
+/* The constants of lipc_windows.h, for csrc/portable/constant.c. */
 
 #define LIPC__SYSTEM_CONSTANTS(X) \
     X(LIPC_DIRECTION_DEFAULT) \

@@ -1,6 +1,6 @@
 /* Who a peer is. */
 
-/* What not every header declares, and Wine 8 does not have. */
+/* Functions that not every header declares, and that Wine 8 does not have. */
 typedef NTSTATUS(NTAPI *lipc__query_volume)(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG, int);
 typedef BOOL(WINAPI *lipc__computer_name)(HANDLE, LPWSTR, ULONG);
 
@@ -22,7 +22,7 @@ static bool lipc__server_is_remote(HANDLE handle) {
            (device.characteristics & LIPC__FILE_REMOTE_DEVICE);
 }
 
-/* Whether the peer is on another machine: then its ids are that machine's word. */
+/* Whether the peer is on another machine. Its ids are only what that machine claims then. */
 static bool lipc__peer_is_remote(HANDLE handle, DWORD flags) {
     return flags & PIPE_SERVER_END ? lipc__client_is_remote(handle) : lipc__server_is_remote(handle);
 }
@@ -85,7 +85,7 @@ int lipc_set_pass_credentials(lipc_handle handle, int on) {
     return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
 }
 
-/* Whom this thread acts as: NULL for the process itself. */
+/* Opens the token of the user whom this thread acts as; NULL if it acts as the process itself. */
 static int lipc__acting_as(HANDLE *ret_token) {
     *ret_token = NULL;
     if (OpenThreadToken(GetCurrentThread(), TOKEN_IMPERSONATE | TOKEN_QUERY, TRUE, ret_token) ||
@@ -130,18 +130,20 @@ static int lipc__client_token(lipc_handle handle, HANDLE *ret_token) {
         if (!SYS_TRUE(OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, ret_token)))
             r = lipc__error_from(GetLastError());
         if (!SetThreadToken(NULL, acting_as))
-            abort(); /* anything else would go on as somebody else */
+            abort(); /* this thread would go on as another user */
     }
     if (acting_as != NULL)
         CloseHandle(acting_as);
     return r;
 }
 
-/* Whom the client connected as. */
+/* The user whom the client connected as, as text. */
 static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
     HANDLE token = NULL;
     int r = lipc__client_token(handle, &token);
-    if (r < 0) /* the client may not let it be known; who else had its process id, and when, is no answer */
+    /* The client may not let it be known. The user of its process id is no substitute: another process may have that
+     * id. */
+    if (r < 0)
         return r;
     r = lipc__token_sid(token, ret_sid, size);
     CloseHandle(token);

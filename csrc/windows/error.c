@@ -1,10 +1,11 @@
-/* The system's codes to portable ones, and back for faults that the library finds before the system could. */
+/* Errors: from the system's codes to portable ones, and back for faults that the library finds before the system
+ * could. */
 
 static int lipc__error_from(DWORD os) {
     int code;
     switch (os) {
     case ERROR_IO_INCOMPLETE:
-    case ERROR_CANNOT_IMPERSONATE: /* nothing has been read from the client yet */
+    case ERROR_CANNOT_IMPERSONATE: /* nothing was read from the client yet */
     case ERROR_PIPE_BUSY: code = LIPC_EAGAIN; break;
     case WAIT_TIMEOUT: code = LIPC_ETIMEDOUT; break;
     case ERROR_INVALID_PARAMETER: code = LIPC_EINVAL; break;
@@ -15,7 +16,7 @@ static int lipc__error_from(DWORD os) {
     case ERROR_PATH_NOT_FOUND:
     case ERROR_BAD_NETPATH:
     case ERROR_BAD_NET_NAME:
-    case ERROR_SEM_TIMEOUT: /* another machine does not answer: not the time of a call */
+    case ERROR_SEM_TIMEOUT: /* another machine does not answer; not the timeout of a call */
     case ERROR_NOT_FOUND: code = LIPC_ENOENT; break;
     case ERROR_BAD_IMPERSONATION_LEVEL:
     case ERROR_CANT_OPEN_ANONYMOUS:
@@ -60,7 +61,7 @@ static int lipc__fault(int code) {
     case LIPC_EEND: return lipc__error(code, ERROR_BROKEN_PIPE);
     case LIPC_ETRUNCATED: return lipc__error(code, ERROR_MORE_DATA);
     case LIPC_ENOTCONN: return lipc__error(code, ERROR_PIPE_NOT_CONNECTED);
-    case LIPC_EBADF: return lipc__error(code, ERROR_ACCESS_DENIED); /* the end of a pipe that does not do that */
+    case LIPC_EBADF: return lipc__error(code, ERROR_ACCESS_DENIED); /* this end cannot do that */
     case LIPC_ENOTSUP: return lipc__error(code, ERROR_NOT_SUPPORTED);
     case LIPC_ENOTSOCK: return lipc__error(code, ERROR_BAD_PIPE);
     case LIPC_EMSGSIZE: return lipc__error(code, ERROR_INSUFFICIENT_BUFFER);

@@ -1,18 +1,18 @@
-/* Handles: what they are, adopting, duplicating, their names. */
+/* Handles: kinds, adopting, duplicating, names, buffer sizes. */
 
-/* The system's error for a status, which is an error. */
+/* The result for a status that is an error. */
 static int lipc__error_of_status(NTSTATUS status) {
     return lipc__error_from(RtlNtStatusToDosError(status));
 }
 
-/* Asks the file system about a handle. */
+/* Queries information about a handle from the file system. */
 static int lipc__query(HANDLE handle, int class, void *ret_information, ULONG size) {
     IO_STATUS_BLOCK block;
     NTSTATUS status = NtQueryInformationFile(handle, &block, ret_information, size, (FILE_INFORMATION_CLASS)class);
     return status < 0 ? lipc__error_of_status(status) : 0;
 }
 
-/* Fails for what is no pipe. */
+/* Checks that a handle is a pipe, and returns its flags. */
 static int lipc__check_pipe(HANDLE handle, DWORD *ret_flags) {
     DWORD type = GetFileType(handle);
     if (type == FILE_TYPE_UNKNOWN && GetLastError() == ERROR_INVALID_HANDLE)
@@ -22,12 +22,12 @@ static int lipc__check_pipe(HANDLE handle, DWORD *ret_flags) {
     if (SYS_TRUE(GetNamedPipeInfo(handle, ret_flags, NULL, NULL, NULL)))
         return 0;
     DWORD error = GetLastError();
-    if (error == ERROR_INVALID_FUNCTION || error == ERROR_INVALID_PARAMETER) /* a socket, which has the type, too */
+    if (error == ERROR_INVALID_FUNCTION || error == ERROR_INVALID_PARAMETER) /* a socket, which has the same type */
         return lipc__error(LIPC_ENOTSOCK, (int)error);
     return lipc__error_from(error);
 }
 
-/* Puts a handle for the same end with that access in the place of another. */
+/* Replaces a handle by one for the same end of the pipe with that access. */
 static int lipc__change_access(HANDLE *handle, DWORD access) {
     HANDLE changed, self = GetCurrentProcess();
     DWORD flags = 0;
@@ -51,8 +51,8 @@ int lipc_pipe_access(lipc_handle handle) {
     return (granted & FILE_READ_DATA ? LIPC_READ : 0) | (granted & FILE_WRITE_DATA ? LIPC_WRITE : 0);
 }
 
-/* Whether what is read comes in messages; of an end that does not read, whether it writes such. An end that was
- * disconnected does not report how it reads. */
+/* Whether an end reads messages, or, if it does not read, whether it writes messages. An end that was disconnected does
+ * not report how it reads, and counts as one of messages. */
 static bool lipc__is_message(HANDLE handle, DWORD flags) {
     DWORD state = 0;
     if (!(flags & PIPE_TYPE_MESSAGE))
@@ -114,12 +114,13 @@ int lipc_set_inherit(lipc_handle handle, int on) {
     return 0;
 }
 
-/* What pairs and unnamed pipes are called, so that they can be told from what has a name. */
+/* The beginning of the names of pairs and unnamed pipes, which are not reported as names. */
 #define LIPC__UNNAMED "lipc.unnamed."
 #define LIPC__WIDE(text) LIPC__WIDE_(text) /* not all compilers join wide and narrow literals */
 #define LIPC__WIDE_(text) L##text
 
-/* The name of the pipe if the handle is of the end that is wanted (PIPE_SERVER_END or PIPE_CLIENT_END). */
+/* Returns the name of the pipe if the handle is at the end that is wanted, PIPE_SERVER_END or PIPE_CLIENT_END;
+ * otherwise a name of type 0. */
 static int lipc__name_of_end(HANDLE handle, DWORD end, lipc_name *ret_name) {
     union {
         FILE_NAME_INFO info;

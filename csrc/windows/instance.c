@@ -1,11 +1,11 @@
-/* Instances of a pipe: making them, and the first one, which takes the name. */
+/* Instances of a pipe: how they are made. The first one takes the name. */
 
 enum {
-    LIPC__LISTEN_MS = 250, /* that a name is waited for which only clients of a server that is gone have open */
-    LIPC__PIPE_BUFFER = 64 * 1024
+    LIPC__LISTEN_MS = 250, /* how long a server waits for a name that only clients of a server that is gone have open */
+    LIPC__PIPE_BUFFER = 64 * 1024 /* the default size, in bytes, in each direction */
 };
 
-/* What an instance is to be like. */
+/* How an instance is made: the arguments of CreateNamedPipe, and more. */
 typedef struct lipc__pipe_shape {
     lipc__wide path;
     bool in, out, message, accepts_remote, write_through, inherit, synchronous;
@@ -13,13 +13,13 @@ typedef struct lipc__pipe_shape {
     PSECURITY_DESCRIPTOR descriptor;                  /* LocalFree()'s */
 } lipc__pipe_shape;
 
-/* Wine 8 takes FILE_PIPE_REJECT_REMOTE_CLIENTS for message mode; no client of its pipes is remote. */
+/* Wine 8 mistakes FILE_PIPE_REJECT_REMOTE_CLIENTS for message mode. No client of its pipes is remote. */
 static bool lipc__on_wine(void) {
     return GetProcAddress(GetModuleHandleW(L"ntdll.dll"), "wine_get_version") != NULL;
 }
 
-/* CreateNamedPipe, but for what that does not ask for: without FILE_READ_ATTRIBUTES an end that only writes could not
- * be asked what it is, GetNamedPipeHandleState. */
+/* CreateNamedPipe that also asks for FILE_READ_ATTRIBUTES, without which GetNamedPipeHandleState fails for an end that
+ * only writes. */
 static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, ULONG disposition, HANDLE *ret_handle) {
     wchar_t path[sizeof shape->path.text / sizeof *shape->path.text + 1];
     (void)swprintf(path, sizeof path / sizeof *path, L"\\??\\%ls", shape->path.text + 4); /* in place of \\.\ */
@@ -30,7 +30,8 @@ static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, ULONG disposition, 
                                shape->descriptor);
     IO_STATUS_BLOCK block;
     LARGE_INTEGER wait = {.QuadPart = -10000LL * (shape->default_wait > 0 ? shape->default_wait : 50)};
-    ULONG access = (shape->in ? GENERIC_READ : 0) | (shape->out ? GENERIC_WRITE : 0) | FILE_READ_ATTRIBUTES | SYNCHRONIZE;
+    ULONG access = (shape->in ? GENERIC_READ : 0) | (shape->out ? GENERIC_WRITE : 0) | FILE_READ_ATTRIBUTES |
+                   SYNCHRONIZE;
     ULONG share = (shape->in ? FILE_SHARE_WRITE : 0) | (shape->out ? FILE_SHARE_READ : 0);
     ULONG options = (shape->synchronous ? FILE_SYNCHRONOUS_IO_NONALERT : 0) |
                     (shape->write_through ? FILE_WRITE_THROUGH : 0);
@@ -43,7 +44,7 @@ static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, ULONG disposition, 
     return status >= 0;
 }
 
-/* Makes an instance: with FILE_CREATE the first of a new pipe, with FILE_OPEN one of a pipe that is there. */
+/* Makes an instance. FILE_CREATE: the first one of a new pipe; FILE_OPEN: one more of a pipe that exists. */
 static int lipc__instance_create(const lipc__pipe_shape *shape, ULONG disposition, HANDLE *ret_handle) {
     HANDLE h;
     if (!SYS_TRUE(lipc__create_pipe(shape, disposition, &h)))
@@ -52,7 +53,7 @@ static int lipc__instance_create(const lipc__pipe_shape *shape, ULONG dispositio
     return 0;
 }
 
-/* Connects to an instance for no purpose of its own. Returns the system's error, 0 if one was free. */
+/* Connects to an instance, and leaves at once. Returns the system's error, or 0 if an instance was free. */
 static DWORD lipc__knock(const wchar_t *path) {
     HANDLE h = SYS_HANDLE(CreateFileW(path, FILE_READ_ATTRIBUTES | SYNCHRONIZE, 0, NULL, OPEN_EXISTING,
                                       SECURITY_SQOS_PRESENT | SECURITY_ANONYMOUS, NULL));
@@ -66,14 +67,14 @@ static bool lipc__pipe_exists(const wchar_t *path) {
     return WaitNamedPipeW(path, 1) || GetLastError() == ERROR_SEM_TIMEOUT;
 }
 
-/* Whether a server has the pipe. One that only clients have open is not found by others. */
+/* Whether a server has the pipe. ERROR_FILE_NOT_FOUND: only clients have it open, and others cannot connect to it. */
 static bool lipc__is_served(const wchar_t *path) {
     if (WaitNamedPipeW(path, 1))
         return true;
     return GetLastError() == ERROR_SEM_TIMEOUT && lipc__knock(path) != ERROR_FILE_NOT_FOUND;
 }
 
-/* A path that nobody else has, or can wait for. */
+/* Makes a path that no other pipe has, and that nobody can guess. */
 static int lipc__random_path(lipc__wide *ret_path) {
     uint64_t random[2];
     if (!SYS_TRUE(SystemFunction036(random, sizeof random)))
@@ -83,10 +84,11 @@ static int lipc__random_path(lipc__wide *ret_path) {
     return 0;
 }
 
-/* Whether two pipes have the same owner, list of who may do what, integrity label, type, directions and limit. */
+/* Whether two pipes have the same owner, access list, integrity label, type, directions and limit of instances. */
 static bool lipc__is_alike(HANDLE a, HANDLE b) {
-    const SECURITY_INFORMATION what = OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION;
-    enum { ROOM = 4096 }; /* in bytes; a longer descriptor is not compared */
+    const SECURITY_INFORMATION what =
+        OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION | LABEL_SECURITY_INFORMATION;
+    enum { ROOM = 4096 }; /* in bytes; pipes with a longer security descriptor count as different */
     struct {
         DWORD size;
         lipc__pipe_local_information local;
@@ -103,8 +105,8 @@ static bool lipc__is_alike(HANDLE a, HANDLE b) {
            of[0].local.maximum_instances == of[1].local.maximum_instances;
 }
 
-/* Makes an instance of a pipe that has no server any more, but clients, if it is as one of this process would be: then
- * a server of this user made it, and nobody else can make instances of it. */
+/* Makes an instance of a pipe that has clients, but no server any more. The pipe has to be like one that this process
+ * would make: then a server of this user made it, and nobody else can make instances of it. */
 static int lipc__take_over(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     lipc__pipe_shape shape_of_own = *shape;
     HANDLE own = NULL, handle = NULL;
@@ -129,13 +131,13 @@ static int lipc__take_over(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     return 0;
 }
 
-/* Whether an instance was refused, as it is when the pipe is there. */
+/* Whether a result is that of making the first instance of a pipe that exists. */
 static bool lipc__is_refused(int r) {
     return lipc_error_os(r) == ERROR_ACCESS_DENIED || lipc_error_os(r) == ERROR_PIPE_BUSY;
 }
 
-/* Makes the first instance, unless a server has the name. Returns LIPC_EADDRINUSE then, and what lipc__is_refused() knows
- * if the pipe is there nevertheless. */
+/* Makes one attempt at the first instance. LIPC_EADDRINUSE: a server has the name. A result that lipc__is_refused()
+ * knows: the pipe exists, but no server has it. */
 static int lipc__instance_first_once(const lipc__pipe_shape *shape, bool locked, HANDLE *ret_handle) {
     if (lipc__is_served(shape->path.text))
         return lipc__fault(LIPC_EADDRINUSE);
@@ -143,13 +145,15 @@ static int lipc__instance_first_once(const lipc__pipe_shape *shape, bool locked,
     if (!lipc__is_refused(r) || !locked)
         return r;
     int taken = lipc__take_over(shape, ret_handle);
-    return lipc_error_os(taken) == ERROR_FILE_NOT_FOUND ? r : taken; /* since there is none, or none any more */
+    return lipc_error_os(taken) == ERROR_FILE_NOT_FOUND ? r : taken; /* the pipe is gone by now, or was never there */
 }
 
-/* Makes the first instance of a server, and fails with LIPC_EADDRINUSE if another has the name, or somebody else's
- * clients. Windows refuses to make a pipe that is there (FILE_CREATE, which FILE_FLAG_FIRST_PIPE_INSTANCE stands for):
- * it says ERROR_ACCESS_DENIED, or ERROR_PIPE_BUSY if there are too many instances of it. Wine 8 does not; there the
- * lock keeps servers apart. */
+/* Makes the first instance of a server. LIPC_EADDRINUSE: another server has the name, or clients of somebody
+ * else's server that is gone.
+ *
+ * Windows does not make a pipe that exists (FILE_CREATE; FILE_FLAG_FIRST_PIPE_INSTANCE stands for it). It fails with
+ * ERROR_ACCESS_DENIED, or with ERROR_PIPE_BUSY if the pipe has as many instances as it may. Wine 8 does not refuse;
+ * there the lock keeps servers apart. */
 static int lipc__instance_first(const lipc__pipe_shape *shape, HANDLE *ret_handle) {
     lipc__deadline deadline = {.timeout_ms = LIPC__LISTEN_MS};
     HANDLE lock = lipc__lock(shape->path.text);

@@ -1,7 +1,7 @@
-/* Listeners: a name, and instances of its pipe that wait for clients. */
+/* Listeners: a name, and the instances of its pipe that wait for clients. */
 
 enum {
-    LIPC__PENDING_LEAST = 2, /* so that a client that comes while another is being accepted finds one */
+    LIPC__PENDING_LEAST = 2, /* so that there is one for a client that comes while another is being accepted */
     LIPC__PENDING_DEFAULT = 8,
     LIPC__PENDING_MOST = 64
 };
@@ -15,17 +15,17 @@ typedef struct lipc__pending {
 struct lipc_listener {
     lipc_name name;
     lipc__pipe_shape shape;
-    HANDLE turn;   /* a semaphore of one, for who accepts */
-    HANDLE event;  /* of all instances: set when a client has connected to one */
-    HANDLE shared; /* the same for the caller, who may own it */
+    HANDLE turn;   /* a semaphore of 1: one thread accepts at a time */
+    HANDLE event;  /* of all pending instances: set when a client has connected to one */
+    HANDLE shared; /* a duplicate of event for the caller, which may own it */
     bool owns_shared;
     HANDLE reserve; /* see lipc__reserve() */
     size_t wanted, count;
     lipc__pending *pending[LIPC__PENDING_MOST];
 };
 
-/* Lets an instance wait for a client. If one has come already, and maybe gone, leaving something to read, it is over.
- * */
+/* Has an instance wait for a client. If one has come already, the wait is over at once: even if the client is gone, it
+ * may have left something to read. */
 static int lipc__pending_listen(lipc__pending *i, HANDLE event) {
     memset(&i->connecting, 0, sizeof i->connecting);
     i->connecting.hEvent = lipc__quiet(event);
@@ -39,7 +39,7 @@ static int lipc__pending_listen(lipc__pending *i, HANDLE event) {
     }
 }
 
-/* Has an instance wait with the others, or closes it. */
+/* Has an instance wait with the others. If that fails, closes it. */
 static int lipc__pending_add(lipc_listener *l, HANDLE handle) {
     lipc__pending *i = SYS_ALLOCATE(calloc(1, sizeof *i));
     if (i == NULL) {
@@ -63,10 +63,13 @@ static int lipc__pending_new(lipc_listener *l) {
     return r < 0 ? r : lipc__pending_add(l, handle);
 }
 
-/* There may be a time when no instance waits, since none can be made, and all connections end. So that the name is not
- * free then, for somebody else whose pipe further instances would join, one instance more is kept, to which nobody can
- * connect: this process has connected to it, and it does not listen again. A client that was quicker is accepted,
- * unless that happens again and again. */
+/* Keeps one instance more, to which no client can connect: this process has connected to it, and it does not listen
+ * again. Without it the name could become free while this server listens: when no instance can be made to wait, and all
+ * connections end. Another server could then take the name, and further instances of this one would join its pipe.
+ *
+ * If a client connects to the instance first, it is accepted like others, and another instance is tried.
+ * ERROR_PIPE_BUSY with all wanted instances pending means that clients do this again and again: then the instance is
+ * kept, and its client is disconnected. */
 static int lipc__reserve(lipc_listener *l, HANDLE handle) {
     for (;;) {
         DWORD error = lipc__knock(l->shape.path.text);
@@ -86,7 +89,7 @@ static int lipc__reserve(lipc_listener *l, HANDLE handle) {
     }
 }
 
-/* Makes as many instances wait as are wanted. Fails only if none waits then. */
+/* Makes instances until as many wait as are wanted. Fails only if none waits in the end. */
 static int lipc__replenish(lipc_listener *l) {
     int r = 0;
     while (r >= 0 && l->count < l->wanted)
@@ -94,9 +97,11 @@ static int lipc__replenish(lipc_listener *l) {
     return l->count > 0 ? 0 : r;
 }
 
-/* Takes the instance that a client has connected to, INVALID_HANDLE_VALUE if there is none; then the event is unset
- * until there is one. An instance starts to wait again if the thread is gone that made it wait: the system has ended
- * its operations. Every operation that starts unsets the event, so all instances are looked at again then. */
+/* Takes an instance that a client has connected to; INVALID_HANDLE_VALUE if there is none. Then the event stays unset
+ * until there is one.
+ *
+ * When a thread ends, the system ends the operations that it started. Such an instance starts to wait again. Starting
+ * an operation unsets the event, so all instances are looked at again after that. */
 static HANDLE lipc__take_connected(lipc_listener *l) {
     for (bool restarted = true; restarted;) {
         restarted = false;
@@ -203,7 +208,7 @@ static size_t lipc__wanted(const lipc_listen_options *o, const lipc_listen_windo
     return w->instances > 0 ? min(wanted, w->instances) : wanted;
 }
 
-/* Takes the name, and has the instances wait. lipc_listener_close() is due in either case. */
+/* Takes the name, and has instances wait for clients. lipc_listener_close() is due in either case. */
 static int lipc__listener_open(lipc_listener *l) {
     HANDLE first = NULL, self = GetCurrentProcess();
     l->turn = SYS_ALLOCATE(CreateSemaphoreW(NULL, 1, 1, NULL));
@@ -219,8 +224,9 @@ static int lipc__listener_open(lipc_listener *l) {
     r = lipc__reserve(l, first);
     if (r < 0)
         return r;
-    r = lipc__replenish(l); /* which a descriptor may not allow */
-    return lipc_error_os(r) == ERROR_PIPE_BUSY ? 0 : r; /* clients of a server that is gone have as many as there may be */
+    r = lipc__replenish(l); /* fails if the security descriptor does not let this user make more instances */
+    /* ERROR_PIPE_BUSY: clients of a server that is gone have as many instances as there may be. */
+    return lipc_error_os(r) == ERROR_PIPE_BUSY ? 0 : r;
 }
 
 int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener) {
@@ -271,11 +277,11 @@ void lipc_listener_name(const lipc_listener *l, lipc_name *ret_name) {
 }
 
 void lipc_listener_set_unlink(lipc_listener *l, int unlink) {
-    (void)l, (void)unlink; /* the name goes with the last instance */
+    (void)l, (void)unlink; /* the name goes away with the last instance */
 }
 
-/* Closes an instance once the system no longer writes to it. The event says when to look; not for ever, since whoever
- * shares it may reset it. */
+/* Closes an instance once the system does not write to it any more. The event is set then; but a program that shares it
+ * may reset it, so the wait for it is short. */
 static void lipc__pending_close(lipc__pending *i, HANDLE event) {
     CancelIoEx(i->handle, &i->connecting);
     while (!lipc__is_over(&i->connecting))

@@ -1,7 +1,7 @@
-/* Messages. */
+/* Messages: sent and received whole. */
 
-/* Whether an end is of messages. A client's end that was disconnected does not report that, and counts as one: the
- * operation reports how it ended. */
+/* Whether an end is one of messages. A client's end that was disconnected does not report that, and counts as one: then
+ * the operation reports the end. */
 static int lipc__has_messages(HANDLE handle) {
     DWORD flags = 0;
     int r = lipc__check_pipe(handle, &flags);
@@ -17,14 +17,14 @@ static int lipc__check_messages(HANDLE handle) {
     return r > 0 ? 0 : lipc__fault(LIPC_ENOTSOCK);
 }
 
-/* How much is left of a message that was read in part. None, if its sender took it back meanwhile. */
+/* How many bytes are left of a message that was read in part; 0 if its sender cancelled the rest. */
 static DWORD lipc__left(HANDLE handle) {
     DWORD left;
     return PeekNamedPipe(handle, NULL, 0, NULL, NULL, &left) ? left : 0;
 }
 
-/* Takes what is left of a message, so that it is not taken for the next one. It does not wait for a sender that has
- * taken it back. What the system lacks the memory to read is read when it has some. */
+/* Reads what is left of a message, so that it is not taken for the next one. Does not wait for a sender that has
+ * cancelled it. If the system lacks the memory for a read, tries again until it has some. */
 static void lipc__discard(HANDLE handle) {
     char rest[4096];
     DWORD n, left, error = ERROR_MORE_DATA;
@@ -36,21 +36,22 @@ static void lipc__discard(HANDLE handle) {
     }
 }
 
-/* Receives one message into buffers, in order. What fitted is counted also when it is truncated. No read is one of 0
- * bytes, which on Windows takes nothing, not even an empty message, and on Wine 8 fails. */
+/* Receives one message into buffers, one after another. ret_length gets how many bytes were stored, also with
+ * LIPC_ETRUNCATED. No read asks for 0 bytes: on Windows that takes nothing, not even an empty message, and on Wine 8 it
+ * fails. */
 static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline,
                              size_t *ret_length) {
     char spare;
     const lipc_buffer spared = {&spare, 1};
     DWORD n, error = ERROR_MORE_DATA;
     size_t length = 0, room = 0;
-    bool part = false; /* has been read: what fails from here on means that the rest is gone */
+    bool part = false; /* whether a part was read; if a read fails after that, the rest is gone */
     for (size_t i = 0; i <= count && error == ERROR_MORE_DATA; i++) {
         const lipc_buffer *b = i < count ? &buffers[i] : &spared;
         if (b->size == 0 || (i == count && part))
             continue;
         size_t wanted = part ? min(b->size, lipc__left(handle)) : b->size;
-        if (wanted == 0) /* the sender took the rest back */
+        if (wanted == 0) /* the sender cancelled the rest */
             break;
         error = lipc__transfer(LIPC__READS, handle, b->data, wanted, deadline, &n);
         if (!part && error != 0 && error != ERROR_MORE_DATA)
@@ -68,7 +69,8 @@ static int64_t lipc__receive(HANDLE handle, const lipc_buffer *buffers, size_t c
     return lipc__fault(LIPC_ETRUNCATED);
 }
 
-/* Fails when there is no time for a message that could be cut halfway, see lipc__write_quota(): it is not begun. */
+/* Fails if the time is up and the message could be cut halfway, see lipc__write_quota(). Such a message is not
+ * begun. */
 static int lipc__check_time(HANDLE handle, size_t size, lipc__deadline *deadline) {
     lipc__pipe_local_information information;
     int left = lipc__time_left(deadline);
@@ -105,7 +107,8 @@ int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms
     return r < 0 ? r : lipc__receive((HANDLE)handle, &buffer, 1, &deadline, &length);
 }
 
-/* Whether the next message is empty and there. A pipe of another machine takes its time to answer. */
+/* Whether there is a next message, and it is empty. The event is for a pipe of another machine, which does not answer
+ * at once. */
 static int lipc__empty_is_there(HANDLE handle) {
     lipc__pipe_peek peek = {0};
     IO_STATUS_BLOCK block;
@@ -122,8 +125,9 @@ static int lipc__empty_is_there(HANDLE handle) {
     return status >= 0 && peek.number_of_messages > 0 && peek.message_length == 0;
 }
 
-/* Waits for a message, and looks at it. The system reports none without taking something, so this looks every 1 to 4
- * milliseconds. The system allocates as much as it is given room for, so it gets no more than what is there: room. */
+/* Waits for a message, and peeks at it. The system cannot wait for a message without taking some of it, so this looks
+ * every 1 to 4 milliseconds. The system allocates as much memory as it is given room, so the room is never more than
+ * what is there. */
 static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms, DWORD *ret_left) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int r = lipc__check_messages(handle);
@@ -136,7 +140,7 @@ static int64_t lipc__peek(HANDLE handle, void *data, size_t size, int timeout_ms
             DWORD error = GetLastError(); /* ERROR_BAD_PIPE: a server's end that was disconnected */
             return lipc__read_error(error == ERROR_BAD_PIPE ? ERROR_PIPE_NOT_CONNECTED : error);
         }
-        if (left > 0 && room < size) { /* another message may be there by then */
+        if (left > 0 && room < size) { /* of what is there now; another message may be next by then */
             room = min(size, (size_t)n + left);
             continue;
         }

@@ -10,7 +10,7 @@ int lipc_name_limit(int type) {
     }
 }
 
-/* How many UTF-16 code units UTF-8 text makes: one for each character, two beyond the basic plane. */
+/* The length of UTF-8 text in UTF-16 code units: one for each character, two for those beyond the basic plane. */
 static size_t lipc__utf16_length(const char *text, size_t length) {
     size_t units = 0;
     for (size_t i = 0; i < length; i++) {
@@ -21,15 +21,15 @@ static size_t lipc__utf16_length(const char *text, size_t length) {
     return units;
 }
 
-/* Whether text can be the name of a host, or a part of a pipe's name, as it is: Windows would take '/' for '\\',
- * resolve "." and "..", and drop a dot or space at the end, so that other texts mean the same pipe, or something that
- * is no pipe. */
+/* Whether Windows takes text as it is for the name of a host or a part of the name of a pipe. It would take '/' for
+ * '\\', resolve "." and "..", and drop a dot or a space at the end. Then several texts would mean the same pipe, or
+ * something that is not a pipe. */
 static bool lipc__is_plain(const char *text, size_t length) {
     return length > 0 && memchr(text, '\\', length) == NULL && memchr(text, '/', length) == NULL &&
            text[length - 1] != '.' && text[length - 1] != ' ';
 }
 
-/* Whether text is what stands behind \pipe\: plain parts with '\\' between. */
+/* Whether text is the name of a pipe, as it stands behind \pipe\: plain parts with '\\' between. */
 static bool lipc__is_pipe_name(const char *text, size_t length) {
     const char *end = text + length, *separator;
     while ((separator = memchr(text, '\\', (size_t)(end - text))) != NULL) {
@@ -67,8 +67,8 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
     return lipc__utf16_length(text, length) > (size_t)limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
 }
 
-/* What a name is to CreateFile: \\.\pipe\name or \\host\pipe\name. \\?\pipe\name becomes the first: of a name that is
- * valid Windows would strip and resolve nothing either way. */
+/* A name as CreateFile takes it: \\.\pipe\name or \\host\pipe\name. \\?\pipe\name becomes the first, which means the
+ * same: in a valid name there is nothing that Windows would strip or resolve. */
 typedef struct lipc__wide {
     wchar_t text[LIPC__PIPE_PATH_LIMIT + 1];
 } lipc__wide;

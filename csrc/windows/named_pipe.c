@@ -1,6 +1,6 @@
-/* What named pipes offer besides. */
+/* Named pipes: flushing, disconnecting, and giving handles to the peer. */
 
-/* Flushing is synchronous, whatever the handle. */
+/* FlushFileBuffers is synchronous, whatever the handle. */
 int lipc_flush(lipc_handle handle, int timeout_ms) {
     lipc__cut cut;
     DWORD flags;
@@ -45,9 +45,9 @@ static ULONGLONG lipc__time_of(FILETIME time) {
     return (ULONGLONG)time.dwHighDateTime << 32 | time.dwLowDateTime;
 }
 
-/* Whether a process may be the peer that had its id at the time of the connection, if that is known. */
+/* Checks that a process is not newer than the connection, if the time of that is known (connected > 0). */
 static int lipc__check_created(HANDLE process, int64_t connected) {
-    const ULONGLONG tick = 160000; /* in 100 ns: 1/64 s, by which the system's time may be behind */
+    const ULONGLONG tick = 160000; /* 1/64 s, in units of 100 ns: how far the system's time may be behind */
     FILETIME created, others[3];
     if (connected <= 0)
         return 0;
@@ -58,7 +58,7 @@ static int lipc__check_created(HANDLE process, int64_t connected) {
     return 0;
 }
 
-/* Opens the peer's process. One that was created after the time of the connection has the peer's id, but is not it. */
+/* Opens the peer's process. LIPC_ENOENT: the process that has the peer's id now was created after the connection. */
 static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE *ret_process) {
     lipc_credentials peer;
     HANDLE process = NULL;
@@ -79,7 +79,7 @@ static int lipc__peer_process(lipc_handle connection, int64_t connected, HANDLE 
     return 0;
 }
 
-/* Duplicates a handle between this process and another, which is closed. */
+/* Duplicates a handle between this process and another, and closes the handle of the other process. */
 static int lipc__duplicate_between(bool into, HANDLE other, lipc_handle handle, lipc_handle *ret_handle) {
     HANDLE duplicate, self = GetCurrentProcess();
     bool done = SYS_TRUE(DuplicateHandle(into ? self : other, (HANDLE)handle, into ? other : self, &duplicate, 0, FALSE,

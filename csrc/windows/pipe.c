@@ -1,4 +1,5 @@
-/* Unnamed pipes. The system's own, CreatePipe, cannot be waited for with a timeout. */
+/* Pipes. Those of CreatePipe cannot be waited for with a timeout, so unnamed pipes are named ones, see
+ * lipc__unnamed(). */
 
 int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write) {
     lipc_pipe_options o;
@@ -12,7 +13,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
     HANDLE reader, writer;
     lipc__pipe_shape server = {
         .in = true, .instances = 1, .inbound = size, .outbound = size,
-        .inherit = gives_reader, .synchronous = gives_reader, /* as other programs expect it */
+        .inherit = gives_reader, .synchronous = gives_reader, /* as other programs expect */
     };
     lipc__client_shape client = {
         .kind = LIPC_STREAM,

@@ -1,7 +1,7 @@
-/* Who may open a pipe, and who a process is. */
+/* Security: who may open a pipe, and the user of a process. */
 
-/* What a user other than the owner gets: all that reading and writing take, but not FILE_APPEND_DATA, which for a pipe
- * means to make further instances of it (FILE_CREATE_PIPE_INSTANCE), and so to pose as the server. */
+/* The access of users other than the owner: all that reading and writing take. Not FILE_APPEND_DATA, which for a pipe
+ * is FILE_CREATE_PIPE_INSTANCE: the right to make further instances of it, and so to pose as the server. */
 #define LIPC__OTHERS_ACCESS "0x12019b"
 
 static int lipc__sid_text(PSID sid, char *ret_sid, size_t size) {
@@ -27,7 +27,7 @@ static int lipc__token_sid(HANDLE token, char *ret_sid, size_t size) {
     return lipc__sid_text(information.user.User.Sid, ret_sid, size);
 }
 
-/* The owner of what a handle with READ_CONTROL is for, as text. */
+/* The owner of the object of a handle that has READ_CONTROL, as text. */
 static int lipc__owner_sid(HANDLE handle, char *ret_sid, size_t size) {
     union {
         SECURITY_DESCRIPTOR_RELATIVE descriptor;
@@ -36,7 +36,8 @@ static int lipc__owner_sid(HANDLE handle, char *ret_sid, size_t size) {
     DWORD got;
     BOOL defaulted;
     PSID owner = NULL;
-    if (!SYS_TRUE(GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION, &information, sizeof information, &got)) ||
+    if (!SYS_TRUE(GetKernelObjectSecurity(handle, OWNER_SECURITY_INFORMATION, &information, sizeof information,
+                                          &got)) ||
         !SYS_TRUE(GetSecurityDescriptorOwner(&information, &owner, &defaulted)))
         return lipc__error_from(GetLastError());
     return owner == NULL ? lipc__fault(LIPC_EACCES) : lipc__sid_text(owner, ret_sid, size);
@@ -51,7 +52,7 @@ static int lipc__process_sid(HANDLE process, char *ret_sid, size_t size) {
     return r;
 }
 
-/* Whether this thread acts as itself, and can make this process's user the owner of something. */
+/* Whether this thread acts as the process itself. Only then can it make the process's user the owner of something. */
 static bool lipc__acts_as_itself(void) {
     HANDLE token;
     if (!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token))
@@ -60,9 +61,9 @@ static bool lipc__acts_as_itself(void) {
     return false;
 }
 
-/* The descriptor of a mode: the owner, SYSTEM and the administrators; with other's write bit everybody who has logged
- * in, too. The owner is named, since what an administrator makes may be owned by all of them otherwise. sddl, if not
- * NULL, takes its place. LocalFree() frees it. */
+/* Makes the security descriptor of a mode. Access is for the owner, SYSTEM and the administrators; with the write bit
+ * for others, also for all users who have logged in. It names the owner, since the owner of what an administrator makes
+ * may otherwise be the group of administrators. sddl, if not NULL, is used instead. LocalFree() frees the result. */
 static int lipc__descriptor_of(uint32_t mode, const char *sddl, PSECURITY_DESCRIPTOR *ret_descriptor) {
     char text[2 * LIPC_SID_CAPACITY + 128], sid[LIPC_SID_CAPACITY];
     if (sddl == NULL) {

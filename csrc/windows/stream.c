@@ -1,4 +1,4 @@
-/* Bytes: reading and writing. */
+/* Bytes: reading, writing, shutting down. */
 
 static int64_t lipc__read(HANDLE handle, void *data, size_t size, lipc__deadline *deadline) {
     while (size > 0) {
@@ -7,7 +7,7 @@ static int64_t lipc__read(HANDLE handle, void *data, size_t size, lipc__deadline
             return 0;
         if (error != 0 && error != ERROR_MORE_DATA)
             return lipc__transfer_error(error);
-        if (n > 0) /* an empty message is no bytes */
+        if (n > 0) /* 0: an empty message, which is not the end */
             return n;
     }
     return 0;
@@ -18,7 +18,7 @@ int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
     return lipc__read((HANDLE)handle, data, size, &deadline);
 }
 
-/* The system does not scatter what it reads from a pipe: what is there is read buffer by buffer. */
+/* The system cannot scatter what it reads from a pipe, so what is there is read buffer by buffer. */
 int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int64_t total = 0;
@@ -35,7 +35,7 @@ int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count,
     return total;
 }
 
-/* Writes all, behind *done bytes that have been written, to which it adds. */
+/* Writes all, and adds how much it wrote to *done, also if it fails. */
 static int lipc__write(HANDLE handle, const char *data, size_t size, lipc__deadline *deadline, size_t *done) {
     for (size_t piece = lipc__piece(handle, size); size > 0;) {
         DWORD n, error = lipc__transfer(LIPC__WRITES, handle, (void *)data, min(size, piece), deadline, &n);
@@ -55,7 +55,7 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
     return done > 0 ? (int64_t)done : r;
 }
 
-/* Nor does it gather: small pieces are put together here, large ones are written as they are. */
+/* The system cannot gather either: small buffers are joined here, large ones are written as they are. */
 int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     char gathered[4096];

@@ -1,19 +1,19 @@
-/* Synchronous calls, which know no time limit. */
+/* Time limits for synchronous calls, which have none. */
 
-/* Ends a call of this thread when its time is up. */
+/* A timer that cancels a synchronous call of this thread when its time is up. */
 typedef struct lipc__cut {
-    HANDLE thread, timer; /* NULL: none */
+    HANDLE thread, timer; /* NULL: there is no limit */
     int timeout_ms;
 } lipc__cut;
 
-/* Called again and again, since at first the call may not have begun. */
+/* Called again and again, since the call may not have begun at first. */
 static void CALLBACK lipc__cut_now(void *thread, BOOLEAN fired) {
     (void)fired;
     CancelSynchronousIo((HANDLE)thread);
 }
 
-/* Has what this thread is about to call end after so long, with ERROR_OPERATION_ABORTED. Returns the system's error, 0
- * for none. lipc__cut_end() is due in either case. */
+/* Limits the call that this thread makes next: it fails with ERROR_OPERATION_ABORTED when the time is up. Returns the
+ * system's error, 0 for none. lipc__cut_end() is due in either case. */
 static DWORD lipc__cut_begin(lipc__cut *cut, int timeout_ms) {
     HANDLE self = GetCurrentProcess();
     *cut = (lipc__cut){.timeout_ms = timeout_ms};
@@ -28,12 +28,12 @@ static DWORD lipc__cut_begin(lipc__cut *cut, int timeout_ms) {
 
 static void lipc__cut_end(lipc__cut *cut) {
     if (cut->timer != NULL)
-        DeleteTimerQueueTimer(NULL, cut->timer, INVALID_HANDLE_VALUE); /* waits until the callback is over */
+        DeleteTimerQueueTimer(NULL, cut->timer, INVALID_HANDLE_VALUE); /* waits until the callback has returned */
     if (cut->thread != NULL)
         CloseHandle(cut->thread);
 }
 
-/* Whether a call that ended with this error was cut. */
+/* Whether a call that ended with that error was cancelled by the timer. */
 static bool lipc__was_cut(const lipc__cut *cut, DWORD error) {
     return error == ERROR_OPERATION_ABORTED && cut->timeout_ms >= 0;
 }

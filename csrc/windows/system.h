@@ -1,4 +1,4 @@
-/* What the core needs of Windows. */
+/* The headers of Windows, and declarations that they lack. */
 #ifndef LIPC_WINDOWS_SYSTEM_H
 #define LIPC_WINDOWS_SYSTEM_H
 
@@ -19,7 +19,7 @@
 #pragma comment(lib, "ntdll.lib")
 #endif
 
-/* What winternl.h leaves out, with the numbers of ntifs.h in the Windows Driver Kit. */
+/* Numbers that winternl.h lacks, from ntifs.h in the Windows Driver Kit. */
 enum {
     LIPC__FILE_ACCESS_INFORMATION = 8,
     LIPC__FILE_MODE_INFORMATION = 16,
@@ -47,7 +47,8 @@ typedef struct lipc__pipe_peek { /* FILE_PIPE_PEEK_BUFFER */
 } lipc__pipe_peek;
 
 NTSTATUS NTAPI NtQueryInformationFile(HANDLE, PIO_STATUS_BLOCK, PVOID, ULONG, FILE_INFORMATION_CLASS);
-NTSTATUS NTAPI NtFsControlFile(HANDLE, HANDLE, PIO_APC_ROUTINE, PVOID, PIO_STATUS_BLOCK, ULONG, PVOID, ULONG, PVOID, ULONG);
+NTSTATUS NTAPI NtFsControlFile(HANDLE, HANDLE, PIO_APC_ROUTINE, PVOID, PIO_STATUS_BLOCK, ULONG, PVOID, ULONG, PVOID,
+                               ULONG);
 NTSTATUS NTAPI NtCreateNamedPipeFile(PHANDLE, ULONG, POBJECT_ATTRIBUTES, PIO_STATUS_BLOCK, ULONG, ULONG, ULONG, ULONG,
                                      ULONG, ULONG, ULONG, ULONG, ULONG, PLARGE_INTEGER);
 WCHAR NTAPI RtlUpcaseUnicodeChar(WCHAR);
