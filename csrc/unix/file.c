@@ -70,8 +70,8 @@ static int lipc__sys_fchmodat2(int pin, mode_t mode) {
     return (int)syscall(SYS_fchmodat2, pin, "", mode, AT_EMPTY_PATH);
 }
 
-/* Makes a path to the file that the descriptor holds. Returns whether it leads there: not without /proc. It names the
- * thread, which may have descriptors of its own, unshare(2). */
+/* Makes a path to the file that the descriptor holds. Returns whether it leads there, which it does if there is
+ * /proc. The path names the thread, since a thread may have descriptors of its own, unshare(2). */
 static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
     (void)snprintf(ret_path, size, "/proc/thread-self/fd/%d", f->pin);
     return lipc__leads_to(ret_path, &f->stat, 0);

@@ -1,6 +1,7 @@
 /* Handles: how they are made, and what can be found out about them. */
 
-/* Makes a descriptor that was not made so close-on-exec and non-blocking, and keeps it from raising SIGPIPE. */
+/* Makes a descriptor close-on-exec and non-blocking, and keeps it from raising SIGPIPE, where it was not made so at
+ * once. */
 static int lipc__prepare(int fd) {
     int own = SYS(fcntl(fd, F_GETFD)), shared = own < 0 ? -1 : SYS(fcntl(fd, F_GETFL));
     if (own < 0 || shared < 0 || SYS(fcntl(fd, F_SETFD, own | FD_CLOEXEC)) < 0)

@@ -92,7 +92,7 @@ static int lipc__lock_once(int directory, const char *leaf, int fd, bool *ret_al
     *ret_alone = lipc_error_code(held) != LIPC_EADDRINUSE;
     if (SYS(fstat(fd, &locked)) < 0)
         return held < 0 ? held : lipc__error_from(errno);
-    int r = lipc__check_lock(&locked); /* says more than that another process holds it */
+    int r = lipc__check_lock(&locked); /* says more than the error in held */
     if (r < 0)
         return r;
     if (held < 0)

@@ -54,7 +54,7 @@ static bool lipc__namespaced_text_valid(const char *text, size_t length) {
            !(length == 1 && text[0] == '.') && !(length == 2 && text[0] == '.' && text[1] == '.');
 }
 
-/* Checks that only this user can write to the directory: anyone else who can could pose as our servers. */
+/* Checks that only this user can write to the directory. Another user that can could pose as our servers. */
 static int lipc__namespace_check(const char *directory, bool make) {
     if (make && SYS(mkdir(directory, 0700)) == 0)
         chmod(directory, 0700); /* the umask may have narrowed the mode; a failure shows below */
