@@ -17,11 +17,12 @@
 /* The analyzer does not look into every call. Unless it is told that these return an error, it follows paths on which
  * an error counts as a success. */
 #ifdef __clang_analyzer__
-static int lipc__negative(int r) {
-    if (r >= 0)
-        __builtin_unreachable();
-    return r;
-}
+#define lipc__negative(result) \
+    ({ \
+        int lipc__result = (result); \
+        __builtin_assume(lipc__result < 0); \
+        lipc__result; \
+    })
 #define lipc__error(code, os) lipc__negative(lipc__error(code, os))
 #define lipc__fault(code) lipc__negative(lipc__fault(code))
 #define lipc__error_from(os) lipc__negative(lipc__error_from(os))
