@@ -62,7 +62,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test soak test-windows test-systems abi bench docs lint install uninstall clean help
+.PHONY: all demo test soak test-windows test-systems abi bench docs lint version install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -112,6 +112,9 @@ abi: ## record the ABI of a new version, for the test that compares it; another 
 
 lint: ## check formatting, go vet, the headers in C and C++, compiler warnings, static analysis, manual pages
 	GO=$(GO) CC=$(CC) tests/lint
+
+version: ## print the version, which include/lipc.h has
+	@echo $(VERSION)
 
 install: all ## install the C library, headers, manual pages, and what pkg-config and CMake look for (PREFIX, DESTDIR)
 	install -d $(addprefix $(DESTDIR),$(LIBDIR)/pkgconfig $(PACKAGE) $(INCLUDEDIR) $(MANDIR)/man3)

@@ -78,7 +78,7 @@ func TestABIThatChangesTakesAnotherVersion(t *testing.T) {
 			}
 			output, err := project.Run(t, root, nil, "tests/abi/run")
 			require.Error(t, err)
-			require.Contains(t, output, "is not that of 0.1.0 any more: set another version")
+			require.Contains(t, output, "is not that of "+versionIn(t, root).String()+" any more: set another version")
 		})
 	}
 }
@@ -90,10 +90,11 @@ func TestABIIsRecordedOnlyForAnotherVersion(t *testing.T) {
 	output, err := project.Run(t, root, nil, project.Make(), "abi")
 	require.Error(t, err)
 	require.Contains(t, output, "set another version in include/lipc.h first")
-	edit(t, root, "#define LIPC_VERSION_MINOR 1", "#define LIPC_VERSION_MINOR 2")
+	next := versionIn(t, root).next()
+	setVersion(t, root, next)
 	output, err = project.Run(t, root, nil, "tests/abi/run")
 	require.Error(t, err)
-	require.Contains(t, output, "the ABI of 0.2.0 is not recorded")
+	require.Contains(t, output, "the ABI of "+next.String()+" is not recorded")
 	project.MustRun(t, root, nil, project.Make(), "abi")
 	project.MustRun(t, root, nil, "tests/abi/run")
 }
@@ -109,13 +110,14 @@ func TestABIThatBreaksProgramsIsNotRecordedUnderTheSameSoname(t *testing.T) {
 	} {
 		t.Run(change, func(t *testing.T) {
 			root := newCopyWithEdit(t, texts[0], texts[1])
-			edit(t, root, "#define LIPC_VERSION_PATCH 0", "#define LIPC_VERSION_PATCH 1")
+			old := versionIn(t, root)
+			setVersion(t, root, version{old.major, old.minor, old.patch + 1})
 			output, err := project.Run(t, root, nil, project.Make(), "abi")
 			require.Error(t, err)
-			require.Contains(t, output, "programs built with 0.1.0 would break")
+			require.Contains(t, output, "programs built with "+old.String()+" would break")
 			require.Contains(t, output, "set another minor version in include/lipc.h first")
-			require.DirExists(t, filepath.Join(root, "tests/abi/0.1.0"))
-			edit(t, root, "#define LIPC_VERSION_MINOR 1", "#define LIPC_VERSION_MINOR 2")
+			require.DirExists(t, filepath.Join(root, "tests/abi", old.String()))
+			setVersion(t, root, old.next())
 			project.MustRun(t, root, nil, project.Make(), "abi")
 		})
 	}
@@ -127,7 +129,8 @@ func TestABIThatOnlyGrowsIsRecordedUnderTheSameSoname(t *testing.T) {
 	root := newCopyWithEdit(t, "LIPC_API int lipc_version(void);", "LIPC_API int lipc_version(void), lipc_newer(void);")
 	edit(t, root, "int lipc_version(void) {", "int lipc_newer(void) {\n    return 1;\n}\n\nint lipc_version(void) {")
 	edit(t, root, `X(LIPC_EEXIST, 23,`, "X(LIPC_ENEWER, 26, \"newer\") \\\n    X(LIPC_EEXIST, 23,")
-	edit(t, root, "#define LIPC_VERSION_PATCH 0", "#define LIPC_VERSION_PATCH 1")
+	old := versionIn(t, root)
+	setVersion(t, root, version{old.major, old.minor, old.patch + 1})
 	project.MustRun(t, root, nil, project.Make(), "abi")
 	project.MustRun(t, root, nil, "tests/abi/run")
 }

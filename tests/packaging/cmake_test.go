@@ -3,6 +3,7 @@
 package packaging
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,14 +33,15 @@ func cmake(t *testing.T, args ...string) string {
 // requireWorkingConsumer runs what buildConsumer built, and checks which of the programs have the library within.
 func requireWorkingConsumer(t *testing.T, dir string, sharedByDefault bool) {
 	t.Helper()
+	abi := versionIn(t, project.Root(t)).abi()
 	for program, shared := range map[string]bool{"with-lipc": sharedByDefault, "with-lipc_static": false,
 		"with-lipc_shared": true} {
 		path := filepath.Join(dir, program)
 		require.Equal(t, "works\n", project.MustRun(t, dir, nil, path))
 		content, err := os.ReadFile(path)
 		require.NoError(t, err)
-		require.Equal(t, shared, strings.Contains(string(content), "liblipc.so.0.1") ||
-			strings.Contains(string(content), "liblipc.0.1.dylib"), program)
+		require.Equal(t, shared, strings.Contains(string(content), "liblipc.so."+abi) ||
+			strings.Contains(string(content), "liblipc."+abi+".dylib"), program)
 	}
 }
 
@@ -51,12 +53,14 @@ func TestFindPackageFindsWhatMakeInstalledAndMoved(t *testing.T) {
 		"BUILD="+filepath.Join(root, "build"))
 	place := filepath.Join(root, "second")
 	require.NoError(t, os.Rename(filepath.Join(root, "first"), place))
+	v := versionIn(t, project.Root(t))
 	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place), false)
-	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place, "-DLIPC_WANTED=0.1",
+	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place, "-DLIPC_WANTED="+v.abi(),
 		"-DBUILD_SHARED_LIBS=ON"), true)
 
-	for wanted, found := range map[string]bool{"0.1.0;EXACT": true, "0.1...0.3": true, "0.0...<0.1.0": false,
-		"0.1.999": false, "0.2": false, "0.0": false, "1.0": false} {
+	for wanted, found := range map[string]bool{v.String() + ";EXACT": true, v.abi() + "..." + v.next().next().abi(): true,
+		"0.0...<" + v.String(): false, fmt.Sprintf("%d.%d.999", v.major, v.minor): false, v.next().abi(): false,
+		"0.0": false, strconv.Itoa(v.major+1) + ".0": false} {
 		_, err := project.Run(t, root, []string{"CC=" + project.Compiler()}, "cmake", "-S",
 			filepath.Join(project.Root(t), "tests/cmake/consumer"), "-B", leakcheck.Dir(t), "-DCMAKE_PREFIX_PATH="+place,
 			"-DLIPC_WANTED="+wanted)
@@ -136,7 +140,7 @@ func TestFindPackageFindsOnlyALibraryForAsManyBits(t *testing.T) {
 				require.NoError(t, err, output)
 			} else {
 				require.Error(t, err)
-				require.Contains(t, output, "version: 0.1.0 ("+strconv.Itoa(strconv.IntSize)+" bit)")
+				require.Contains(t, output, "version: "+versionIn(t, project.Root(t)).String()+" ("+strconv.Itoa(strconv.IntSize)+" bit)")
 			}
 		}
 	}

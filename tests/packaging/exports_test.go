@@ -54,15 +54,16 @@ func definedInShared(t *testing.T, path string) (names []string) {
 	defer library.Close()
 	symbols, err := library.DynamicSymbols()
 	require.NoError(t, err)
+	node := "LIPC_" + versionIn(t, project.Root(t)).abi()
 	for _, symbol := range symbols {
 		if symbol.Section == elf.SHN_UNDEF {
 			continue
 		}
 		if symbol.Section == elf.SHN_ABS { // the version's own
-			require.Equal(t, "LIPC_0.1", symbol.Name)
+			require.Equal(t, node, symbol.Name)
 			continue
 		}
-		require.Equal(t, "LIPC_0.1", symbol.Version)
+		require.Equal(t, node, symbol.Version)
 		names = append(names, symbol.Name)
 	}
 	return names

@@ -83,7 +83,7 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 		defer program.Close()
 		libraries, err := program.ImportedLibraries()
 		require.NoError(t, err)
-		require.Contains(t, libraries, "liblipc.so.0.1")
+		require.Contains(t, libraries, "liblipc.so."+versionIn(t, project.Root(t)).abi())
 	}
 
 	// So does a C program, the README's.
