@@ -126,8 +126,8 @@ func TestTargetsNameWhatThereIs(t *testing.T) {
 }
 
 func TestReasonIsTheLineThatSaysMost(t *testing.T) {
-	assert.Equal(t, "c/nng.c:4:10: fatal error: nng/nng.h: No such file or directory",
-		reason("In file included from x:\nc/nng.c:4:10: fatal error: nng/nng.h: No such file or directory\n    4 | #include\n"))
+	assert.Equal(t, "c/libuv.c:6:10: fatal error: uv.h: No such file or directory",
+		reason("In file included from x:\nc/libuv.c:6:10: fatal error: uv.h: No such file or directory\n    6 | #include\n"))
 	assert.Equal(t, "main.go:1:2: undefined: x", reason("# example.com/x\nmain.go:1:2: undefined: x\n"))
 	assert.Empty(t, reason("\n \n"))
 }
@@ -145,7 +145,7 @@ func TestResultsAreReadAsWritten(t *testing.T) {
 	one.Allocations = &allocations
 	written := &results{Machine: machine{Go: "go1"}, Options: options{Rounds: 3},
 		Works:   []outcome{{work: works[0], Rows: []row{one}}},
-		Missing: []missing{{"nng", []string{"nng"}, "no header"}}, Targets: judge(&results{})}
+		Missing: []missing{{"libuv", []string{"libuv"}, "no header"}}, Targets: judge(&results{})}
 	file := filepath.Join(t.TempDir(), "new", "results.json")
 	require.NoError(t, written.write(file))
 	read, err := readResults(file)

@@ -26,13 +26,9 @@ var programs = map[string]program{
 	"ipc":             {"ipc", inGo},
 	"net":             {"net", inGo},
 	"mdlayher":        {"mdlayher", inGo},
-	"golang-ipc":      {"golangipc", inGo},
-	"shmipc":          {"shmipc", inGo},
 	"floor":           {"floor", inC("", "-pthread")},
 	"lipc":            {"lipc", inC("", "-fvisibility=hidden", "-I../include", "../csrc/all.c", "-pthread")},
 	"libuv":           {"libuv", inC("libuv", "-pthread")},
-	"nng":             {"nng", inC("", "-lnng", "-pthread")}, // has nothing for pkg-config
-	"zeromq":          {"zeromq", inC("libzmq", "-pthread")},
 	"interprocess":    {"rust/release/interprocess", inRust},
 	"tokio-seqpacket": {"rust/release/tokio_seqpacket", inRust},
 }

@@ -18,12 +18,8 @@ type contender struct {
 	Variant string
 	Group   string
 
-	// Sizes says that a contender of messages takes any size, and is compared with streams, too.
-	Sizes bool
-	// Few says that 10,000 connections take more open files than a process usually may have.
-	Few bool
-	// Buffered says that it takes part in the work "buffered", and in that alone.
-	Buffered bool
+	Few      bool // 10,000 connections take more open files than a process usually may have
+	Buffered bool // takes part in the work "buffered", and in no other
 }
 
 // id is what a contender is called by in targets and results.
@@ -48,7 +44,6 @@ var contenders = []contender{
 	{Name: "libuv", Program: "libuv", Variant: "unix", Group: streams},
 	{Name: "interprocess", Program: "interprocess", Variant: "sync", Group: streams},
 	{Name: "interprocess, Tokio", Program: "interprocess", Variant: "tokio", Group: streams},
-	{Name: "shmipc", Program: "shmipc", Variant: "stream", Group: streams},
 
 	{Name: "ipc, messages", Program: "ipc", Variant: "message", Group: messages},
 	{Name: "ipc, messages, Spin 100µs", Program: "ipc", Variant: "messagespin", Group: messages},
@@ -59,11 +54,6 @@ var contenders = []contender{
 	{Name: "C, system calls", Program: "floor", Variant: "seqpacket", Group: messages},
 	{Name: "lipc in C, messages", Program: "lipc", Variant: "message", Group: messages},
 	{Name: "tokio-seqpacket", Program: "tokio-seqpacket", Variant: "seqpacket", Group: messages},
-	{Name: "nng", Program: "nng", Variant: "pair", Group: messages, Sizes: true},
-	{Name: "nng, request", Program: "nng", Variant: "req", Group: messages, Sizes: true},
-	{Name: "ZeroMQ", Program: "zeromq", Variant: "pair", Group: messages, Sizes: true},
-	{Name: "ZeroMQ, router", Program: "zeromq", Variant: "router", Group: messages, Sizes: true, Few: true},
-	{Name: "golang-ipc", Program: "golang-ipc", Variant: "message", Group: messages, Sizes: true},
 }
 
 // choose returns the contenders that a regular expression matches.

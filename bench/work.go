@@ -78,10 +78,8 @@ func (w *work) admits(c *contender) bool {
 		return false // they have a variant for it
 	case c.Few && w.Kind == "idle" && w.Count > 1000:
 		return false
-	case c.Group == w.Group:
-		return true
 	}
-	return c.Sizes && (w.Kind == "roundtrip" || w.Kind == "idle" || w.Kind == "busy" || w.Kind == "stream" && w.Size >= 64<<10)
+	return c.Group == w.Group
 }
 
 // contenders are those that take part, as far as is known before they are tried.

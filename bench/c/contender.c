@@ -78,20 +78,12 @@ static void write_all(const char *data, size_t size) {
 }
 
 static void send_unit(char last) {
-    if (t->send != NULL) {
-        t->send(connection, last);
-        return;
-    }
     unit[task.size - 1] = last;
     write_all(unit, task.size);
 }
 
 /* Whether there was one. */
 static bool receive_unit(char *ret_last) {
-    if (t->receive != NULL) {
-        t->receive(connection, ret_last);
-        return true;
-    }
     for (size_t size = 0; size < task.size;) {
         int64_t n = t->read(connection, unit + size, task.size - size);
         if (n == END && size == 0)

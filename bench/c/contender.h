@@ -42,10 +42,6 @@ typedef struct transport {
     /* For FILES: one byte with one file. What is received is the byte, or END, and the file is closed. */
     void (*send_file)(intptr_t connection, char byte, int file);
     int (*receive_file)(intptr_t connection, char *ret_byte);
-    /* For libraries that have messages of their own, which are not copied: sends a unit with that last byte, and receives
-     * one. NULL: units are written from a buffer of task.size bytes, and read into it. */
-    void (*send)(intptr_t connection, char last);
-    void (*receive)(intptr_t connection, char *ret_last);
 } transport;
 
 typedef struct variant {

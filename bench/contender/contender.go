@@ -31,12 +31,6 @@ import (
 // A Conn is a connection. Of one that transfers messages, Write sends one, and Read receives one. The end is [io.EOF].
 type Conn = io.ReadWriteCloser
 
-// A Lender is a [Conn] whose library hands out memory of its own, so that nothing need be copied out of it.
-type Lender interface {
-	Lend(size int) ([]byte, error) // waits for so many bytes, or a message of that size
-	Release()                      // what was lent is not used any more
-}
-
 // A FileConn is a [Conn] that transfers open files.
 type FileConn interface {
 	Conn
@@ -55,8 +49,6 @@ type Variant struct {
 	Works  []string // those that it does
 	Listen func(Job) (Listener, error)
 	Dialer func(Job) (Dial, error) // what need not be done for every connection is done here
-
-	// An error of them that is [errors.ErrUnsupported] says that this job, of the works, cannot be done.
 }
 
 // A Dial connects to the server.
@@ -113,9 +105,6 @@ func check(err error) {
 
 func fail(err error) {
 	fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
-	if errors.Is(err, errors.ErrUnsupported) {
-		os.Exit(2)
-	}
 	os.Exit(1)
 }
 

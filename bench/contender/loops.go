@@ -46,41 +46,26 @@ func (o *operator) round(length time.Duration) int {
 // An end is one end of a connection, with the buffer that it receives into.
 type end struct {
 	Conn
-	lender Lender // nil if the connection is none
 	buffer []byte
 }
 
-func newEnd(c Conn, size int) *end {
-	lender, _ := c.(Lender)
-	return &end{c, lender, make([]byte, size)}
-}
+func newEnd(c Conn, size int) *end { return &end{c, make([]byte, size)} }
 
-// receive receives as much as the buffer holds.
-func (e *end) receive() ([]byte, error) {
-	if e.lender != nil {
-		return e.lender.Lend(len(e.buffer))
-	}
+// receive fills the buffer.
+func (e *end) receive() error {
 	_, err := io.ReadFull(e.Conn, e.buffer)
-	return e.buffer, err
-}
-
-func (e *end) release() {
-	if e.lender != nil {
-		e.lender.Release()
-	}
+	return err
 }
 
 // echo answers with what it receives.
 func echo(e *end) error {
 	for {
-		b, err := e.receive()
-		if err != nil {
+		if err := e.receive(); err != nil {
 			return err
 		}
-		if _, err := e.Write(b); err != nil {
+		if _, err := e.Write(e.buffer); err != nil {
 			return err
 		}
-		e.release()
 	}
 }
 
@@ -99,29 +84,26 @@ func (a *asker) operate(n int) error {
 		if _, err := a.end.Write(a.unit); err != nil {
 			return err
 		}
-		if _, err := a.end.receive(); err != nil {
+		if err := a.end.receive(); err != nil {
 			return err
 		}
-		a.end.release()
 	}
 	return nil
 }
 
-// A sender sends units one way. Those whose last byte is 1 are answered, with one byte. They have memory of their own, since
-// a library may still read a unit after it has taken it.
+// A sender sends units one way. The server answers a unit whose last byte is 1 with one byte.
 type sender struct {
-	w          io.Writer
-	buffer     *bufio.Writer // w, if that is one
-	unit, last []byte
-	answers    *end
+	w       io.Writer
+	buffer  *bufio.Writer // w, if that is one
+	unit    []byte
+	answers *end
 }
 
 func newSender(c Conn, buffer *bufio.Writer, size int) *operator {
-	s := &sender{w: c, buffer: buffer, unit: make([]byte, size), last: make([]byte, size), answers: newEnd(c, 1)}
+	s := &sender{w: c, buffer: buffer, unit: make([]byte, size), answers: newEnd(c, 1)}
 	if buffer != nil {
 		s.w = buffer
 	}
-	s.last[size-1] = 1
 	return &operator{step: steps(size), operate: s.operate, finish: s.finish}
 }
 
@@ -135,7 +117,11 @@ func (s *sender) operate(n int) error {
 }
 
 func (s *sender) finish() error {
-	if _, err := s.w.Write(s.last); err != nil {
+	last := &s.unit[len(s.unit)-1]
+	*last = 1
+	_, err := s.w.Write(s.unit)
+	*last = 0
+	if err != nil {
 		return err
 	}
 	if s.buffer != nil {
@@ -143,9 +129,7 @@ func (s *sender) finish() error {
 			return err
 		}
 	}
-	_, err := s.answers.receive()
-	s.answers.release()
-	return err
+	return s.answers.receive()
 }
 
 // answer is what the server of a one-way work sends.
@@ -154,9 +138,6 @@ var answer = []byte{1}
 // drain takes units of a size. What it reads may be less than one, or more, but only the last byte of what it has read can be
 // the round's last, since the client waits after that.
 func drain(e *end, size int) error {
-	if e.lender != nil {
-		return drainLent(e)
-	}
 	for part := 0; ; { // of the unit that is being read
 		n, err := e.Read(e.buffer)
 		if err != nil {
@@ -164,22 +145,6 @@ func drain(e *end, size int) error {
 		}
 		part = (part + n) % size
 		if part == 0 && e.buffer[n-1] == 1 {
-			if _, err := e.Write(answer); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-func drainLent(e *end) error {
-	for {
-		b, err := e.receive()
-		if err != nil {
-			return err
-		}
-		last := b[len(b)-1]
-		e.release()
-		if last == 1 {
 			if _, err := e.Write(answer); err != nil {
 				return err
 			}
