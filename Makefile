@@ -1,7 +1,7 @@
 # lipc needs GNU make (gmake on the BSDs), a C11 compiler, and Go for the Go side.
 
 VERSION := $(shell awk '/^#define LIPC_VERSION_(MAJOR|MINOR|PATCH)/ { printf "%s%s", dot, $$3; dot = "." }' include/lipc.h)
-# What the soname carries: the versions that can stand in for one another. Until 1.0 that is one minor version.
+# The part of the version that is in the soname: until 1.0 the major and the minor version, then the major version.
 PARTS   := $(subst ., ,$(VERSION))
 ABI     := $(firstword $(PARTS))$(if $(filter 0,$(firstword $(PARTS))),.$(word 2,$(PARTS)))
 
@@ -20,7 +20,7 @@ COMPILE   = $(CC) -std=c11 $(WARNINGS) $(CFLAGS) -fvisibility=hidden -Iinclude
 SOURCES  := $(wildcard csrc/*.[ch] csrc/*/*.[ch] include/*.h)
 HEADERS  := $(wildcard include/*.h)
 MANUALS  := $(wildcard man/*.3)
-# The functions that a manual page describes, by its NAME section: each is a page that refers to it.
+# The functions in the NAME section of a manual page: each gets a page that refers to that one.
 ALIASES   = $(shell awk '/^\.Sh/ { name = $$2 == "NAME" } name && $$1 == ".Nm" && $$2 != "lipc" { print $$2 }' $(1))
 
 SYSTEM := $(shell uname -s)
@@ -38,13 +38,14 @@ else
 endif
 STATIC := liblipc.a
 
-# Where lipcTargets.cmake finds the headers: from the libraries, if all of it is below PREFIX, so that it can be moved.
+# Where lipcTargets.cmake finds the headers: relative to the libraries if both are below PREFIX, so that it can be
+# moved.
 BELOW    = $(patsubst $(PREFIX)/%,%,$(filter $(PREFIX)/%,$(1)))
 UP       = $(subst / ,/,$(foreach part,$(subst /, ,$(call BELOW,$(LIBDIR))),../))
 CMAKE_HEADERS = $(if $(and $(call BELOW,$(LIBDIR)),$(call BELOW,$(INCLUDEDIR))),$${lipc_libraries}/$(UP)$(call \
                 BELOW,$(INCLUDEDIR)),$(INCLUDEDIR))
 
-# Make takes a space for the end of a name.
+# To make, a name ends at a space.
 EMPTY :=
 SPACE := $(EMPTY) $(EMPTY)
 ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
@@ -52,10 +53,10 @@ ifneq ($(filter install uninstall,$(MAKECMDGOALS)),)
     $(folder) must not have a space in it: "$($(folder))")))
 endif
 
-# The size of a pointer, which CMake compares; empty, and not compared, if the compiler does not tell.
+# The size of a pointer, which CMake compares. It is empty, and not compared, if the compiler does not report it.
 POINTER_SIZE = $(filter 4 8,$(shell echo __SIZEOF_POINTER__ | $(CC) $(CFLAGS) -x c -E -P - 2>/dev/null))
 
-# Fills a template in.
+# Fills in a template.
 FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
        -e 's|@VERSION@|$(VERSION)|' -e 's|@ABI@|$(ABI)|' -e 's|@SYSTEM_LIBRARIES@|-lpthread|' \
        -e 's|@HEADERS@|$(CMAKE_HEADERS)|' -e 's|@STATIC@|$(STATIC)|' -e 's|@SHARED@|$(SHARED)|' \
@@ -84,10 +85,10 @@ $(BUILD)/lipc.map: csrc/lipc.map.in include/lipc.h | $(BUILD)
 $(BUILD)/$(SHARED): $(BUILD)/lipc.pic.o $(BUILD)/lipc.map
 	$(CC) $(LDFLAGS) $(SHARED_FLAGS) $< -o $@
 
-demo: ## show it: real processes talking over local sockets
+demo: ## run processes that talk over local sockets
 	GO=$(GO) CC=$(CC) $(GO) run ./examples/demo
 
-test: ## run all tests that this machine can run, and say what was left out
+test: ## run all tests that this machine can run, and print what was left out
 	GO=$(GO) CC=$(CC) MAKE=$(MAKE) tests/run
 
 soak: ## kill a server and 200 clients at random, and look for what is lost or left; SOAK=2m says for how long
@@ -99,7 +100,7 @@ test-windows: ## build the tests for Windows with mingw-w64, and run them under 
 test-systems: ## compile for the other systems, and run the tests on musl, 386, arm64 and s390x
 	GO=$(GO) tests/systems/run
 
-bench: ## compare speed with what else there is for local IPC, in Go, C and Rust; Linux alone
+bench: ## compare the speed with other local IPC in Go, C and Rust; on Linux only
 	cd bench && GO=$(GO) CC=$(CC) $(GO) run . $(BENCHFLAGS)
 
 docs: ## render the reference from the headers, by Doxygen, to build/docs/html
@@ -107,10 +108,10 @@ docs: ## render the reference from the headers, by Doxygen, to build/docs/html
 	LIPC_VERSION=$(VERSION) LIPC_DOCS=$(BUILD)/docs doxygen docs/Doxyfile
 	@echo "$(BUILD)/docs/html/index.html"
 
-abi: ## record the ABI of a new version, for the test that compares it; another version has to be set first
+abi: ## record the ABI for the test that compares it, after a new version was set in include/lipc.h
 	MAKE=$(MAKE) CC=$(CC) BUILD=$(BUILD) tests/abi/run record
 
-lint: ## check formatting, go vet, the headers in C and C++, compiler warnings, static analysis, manual pages
+lint: ## check formatting, go vet, the headers in C and C++, warnings, static analysis, manual pages, lines
 	GO=$(GO) CC=$(CC) tests/lint
 
 version: ## print the version, which include/lipc.h has
@@ -121,7 +122,7 @@ install: all ## install the C library, headers, manual pages, and what pkg-confi
 	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)
 	install -m 644 $(BUILD)/$(STATIC) $(DESTDIR)$(LIBDIR)
 	install -m 755 $(BUILD)/$(SHARED) $(DESTDIR)$(LIBDIR)
-ifeq ($(SYSTEM),Darwin) # programs look for the library where it says that it is
+ifeq ($(SYSTEM),Darwin) # programs look for the library at the path in its id
 	install_name_tool -id $(LIBDIR)/$(SONAME) $(DESTDIR)$(LIBDIR)/$(SHARED)
 endif
 	ln -sf $(SHARED) $(DESTDIR)$(LIBDIR)/$(SONAME)

@@ -16,7 +16,7 @@ func TestMedianAndQuartiles(t *testing.T) {
 	assert.Equal(t, 0.25, figure{4, 3, 5}.spread())
 }
 
-// Rounds are compared with rounds of the same time, and not medians with medians.
+// Each round is divided by the other's round of the same time, not the median by the median.
 func TestRatioIsOfTheSameRounds(t *testing.T) {
 	r := row{Rounds: []float64{2, 20, 100}}
 	assert.Equal(t, 2.0, r.ratio(&row{Rounds: []float64{1, 10, 200}}).Median)
@@ -24,7 +24,8 @@ func TestRatioIsOfTheSameRounds(t *testing.T) {
 
 func TestOutcomeIsSortedByRatio(t *testing.T) {
 	o := outcome{Reference: "ipc unix", Rows: []row{
-		{ID: "slow", Rounds: []float64{30, 30}}, {ID: "ipc unix", Rounds: []float64{10, 10}}, {ID: "fast", Rounds: []float64{5, 5}},
+		{ID: "slow", Rounds: []float64{30, 30}}, {ID: "ipc unix", Rounds: []float64{10, 10}},
+		{ID: "fast", Rounds: []float64{5, 5}},
 	}}
 	o.compare()
 	var ids []string
@@ -57,7 +58,7 @@ func TestWhatAnOperationTakes(t *testing.T) {
 	assert.Equal(t, -1.0, report{100, 500, 0}.sample(unknown.less(unknown)).allocations)
 }
 
-// rounds is a row of a single round.
+// rounds returns a row with a single round.
 func rounds(id string, nanoseconds float64) row {
 	time := figure{nanoseconds, nanoseconds, nanoseconds}
 	return row{ID: id, Name: id, Rounds: []float64{nanoseconds}, Time: &time}

@@ -12,16 +12,16 @@ import (
 	"strings"
 )
 
-// buildDir is where programs and results go. Everything is relative to the folder of this file.
+// buildDir is the folder for programs and results. All paths are relative to the folder of this file.
 const buildDir = "build"
 
-// A program is one that contenders run, and how it is built.
+// A program is what contenders run, and how it is built.
 type program struct {
 	path    string // below buildDir, ending in the name of its source
 	command func(source string) ([]string, error)
 }
 
-// Programs are all of them, by name.
+// programs has all of them, by name.
 var programs = map[string]program{
 	"ipc":             {"ipc", inGo},
 	"net":             {"net", inGo},
@@ -42,7 +42,7 @@ func inRust(source string) ([]string, error) {
 		"--target-dir", filepath.Join(buildDir, "rust"), "--bin", source}, nil
 }
 
-// inC builds with a library that pkg-config knows, or none, and further flags.
+// inC builds with a library that pkg-config knows, or none, and with more flags.
 func inC(library string, flags ...string) func(source string) ([]string, error) {
 	return func(source string) ([]string, error) {
 		command := strings.Fields(cmp.Or(os.Getenv("CC"), "cc")) // it may have flags
@@ -56,14 +56,14 @@ func inC(library string, flags ...string) func(source string) ([]string, error) 
 	}
 }
 
-// A missing is a program that could not be built.
+// missing is a program that could not be built.
 type missing struct {
 	Program    string   `json:"program"`
 	Contenders []string `json:"contenders"`
 	Reason     string   `json:"reason"`
 }
 
-// build builds the programs of contenders, and returns those that could not be.
+// build builds the programs of contenders, and returns those that could not be built.
 func build(ctx context.Context, chosen []contender) ([]missing, error) {
 	if err := os.MkdirAll(buildDir, 0o777); err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func buildOne(ctx context.Context, name string) error {
 	return err
 }
 
-// run runs a command to its end. Its error has the line of its output that says most.
+// run runs a command to its end. Its error has the line of the output that reason returns.
 func run(ctx context.Context, command ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	var stderr bytes.Buffer
@@ -108,7 +108,7 @@ func run(ctx context.Context, command ...string) ([]byte, error) {
 	return output, err
 }
 
-// reason returns the first line that speaks of an error, or else the first that says anything.
+// reason returns the first line of output that mentions an error, or else the first that is not empty.
 func reason(output string) string {
 	lines := slices.DeleteFunc(strings.Split(output, "\n"), func(line string) bool {
 		line = strings.TrimSpace(line)

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// The two groups: each has a reference of its own in package ipc.
+// The two groups of works. Ratios compare with package ipc in the same group.
 const (
 	streams  = "streams"
 	messages = "messages"
@@ -22,10 +22,10 @@ type contender struct {
 	Buffered bool // takes part in the work "buffered", and in no other
 }
 
-// id is what a contender is called by in targets and results.
+// id names a contender in targets and results.
 func (c *contender) id() string { return c.Program + " " + c.Variant }
 
-// Contenders are all of them. A work that a program does not have it refuses itself; that is no failure.
+// contenders has all of them. A program refuses a work that it does not have, which is not a failure.
 var contenders = []contender{
 	{Name: "ipc", Program: "ipc", Variant: "unix", Group: streams},
 	{Name: "ipc, Spin 100µs", Program: "ipc", Variant: "spin", Group: streams, Few: true},
@@ -63,7 +63,7 @@ func choose(filter *regexp.Regexp) []contender {
 	})
 }
 
-// without returns the contenders whose program is there.
+// without returns the contenders whose program was built.
 func without(all []contender, gone []missing) []contender {
 	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool {
 		return slices.ContainsFunc(gone, func(m missing) bool { return m.Program == c.Program })

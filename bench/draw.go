@@ -16,7 +16,7 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The charts that are drawn, in the order of their columns, with what they say of a work.
+// charts are the charts of each column, from top to bottom, with their titles.
 var charts = [2][]chart{
 	{
 		{"round trip, 64 B", "Round trip of 64 bytes"},
@@ -46,10 +46,10 @@ const (
 	figureWidth = vg.Length(34)
 	columnGap   = vg.Length(20)
 	columnWidth = (drawnWidth - 2*margin - columnGap) / 2
-	barWidth    = columnWidth - labelWidth - figureWidth // of a bar of longest
+	barWidth    = columnWidth - labelWidth - figureWidth // of the longest bar
 )
 
-// longest is the ratio beyond which bars are cut.
+// longest is the ratio of the longest bar. Bars of larger ratios are cut.
 const longest = 3
 
 var (
@@ -74,7 +74,7 @@ func drawing(r *results) []byte {
 	height := headHeight + footHeight + max(columnHeight(r, charts[0]), columnHeight(r, charts[1]))
 	canvas := vgsvg.New(drawnWidth, height)
 	p := painter{draw.New(canvas)}
-	p.box(0, 0, drawnWidth, height, color.White) // or dark pages would shine through
+	p.box(0, 0, drawnWidth, height, color.White) // otherwise a dark page would show through
 	p.frame(0.5, 0.5, drawnWidth-1, height-1)
 	p.text(margin, height-20, 12, true, ink, "Time, or memory, relative to package ipc: shorter is better")
 	p.text(margin, height-34, 8, false, faint, fmt.Sprintf(
@@ -86,9 +86,9 @@ func drawing(r *results) []byte {
 	p.text(margin, 10, 8, false, faint, r.Machine.String()+" · make bench")
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {
-		panic(err) // a buffer takes everything
+		panic(err) // a write to a buffer does not fail
 	}
-	// Liberation Sans is as wide as these are, of which all systems have one.
+	// Every system has one of the other fonts, which are as wide as Liberation Sans.
 	return []byte(strings.ReplaceAll(svg.String(), "font-family:Liberation Sans;",
 		"font-family:'Liberation Sans',Arial,Helvetica,sans-serif;"))
 }
@@ -110,7 +110,7 @@ func (c chart) height(r *results) vg.Length {
 	return titleHeight + vg.Length(len(rows))*rowHeight + chartGap
 }
 
-// drawnRows are those that have a ratio.
+// drawnRows returns the rows that have a ratio.
 func drawnRows(o *outcome) []row {
 	var rows []row
 	if o != nil {
@@ -141,7 +141,7 @@ func (p painter) chart(title string, o *outcome, x, y vg.Length) {
 	y -= titleHeight
 	rows := drawnRows(o)
 	bars := x + labelWidth
-	edge := func(i int) vg.Length { return y - vg.Length(i+1)*rowHeight } // the lower one of a row
+	edge := func(i int) vg.Length { return y - vg.Length(i+1)*rowHeight } // the lower edge of a row
 	for i, r := range rows {
 		p.bar(r.Ratio.Median, colorOf(&r), bars, edge(i))
 	}
@@ -169,12 +169,12 @@ func barLength(ratio float64) vg.Length {
 func (p painter) bar(ratio float64, fill color.Color, x, y vg.Length) {
 	length := barLength(ratio)
 	p.box(x, y+2.5, length, rowHeight-5, fill)
-	if ratio > longest { // a gap says that the bar is longer
+	if ratio > longest { // a gap shows that the bar is longer
 		p.box(x+length-10, y+1, 2.5, rowHeight-2, color.White)
 	}
 }
 
-// texts writes the name on the left of a bar, and the figure on its right.
+// texts writes the name to the left of a bar, and the figure to its right.
 func (p painter) texts(r *row, reference bool, x, y vg.Length) {
 	const size = 8.5
 	in, name, figure := faint, r.Name, ratio(r.Ratio)
@@ -186,11 +186,11 @@ func (p painter) texts(r *row, reference bool, x, y vg.Length) {
 	}
 	p.text(x-6-width(size, reference, name), y+4, size, reference, in, name)
 	right := x + barLength(r.Ratio.Median) + 2
-	p.box(right, y+1, width(size, reference, figure)+4, rowHeight-2, color.White) // above the line
+	p.box(right, y+1, width(size, reference, figure)+4, rowHeight-2, color.White) // over the line
 	p.text(right+2, y+4, size, reference, in, figure)
 }
 
-// sans is the font of a size.
+// sans returns the font in a size.
 func sans(size vg.Length, bold bool) font.Face {
 	f := font.Font{Typeface: "Liberation", Variant: "Sans"}
 	if bold {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// A machine is what the figures were measured on.
+// A machine describes where the figures were measured.
 type machine struct {
 	System    string `json:"system"`
 	Kernel    string `json:"kernel"`
@@ -25,7 +25,7 @@ func thisMachine() machine {
 		m.Kernel = strings.TrimSpace(string(release))
 	}
 	if info, err := os.ReadFile("/proc/cpuinfo"); err == nil {
-		if found := modelName.FindSubmatch(info); found != nil { // not on all processors
+		if found := modelName.FindSubmatch(info); found != nil { // some processors have none
 			m.Processor = string(found[1])
 		}
 	}

@@ -1,10 +1,9 @@
-// Bench runs the same work through lipc and through what else there is for local IPC, in Go, C and Rust, and prints how
-// they compare.
+// Bench runs the same work through lipc and through other local IPC, in Go, C and Rust, and prints how they compare.
 //
 // Each contender is a program, which runs as a server and as a client in processes of their own. All contenders of a
-// work are started, and then rounds go over them in an order that is shuffled each time, so that a machine's noise hits
-// all alike. Only the two processes whose round it is run; the others are stopped. What is printed is the median of the
-// rounds, and the ratio is the median of the rounds' ratios.
+// work are started. Each round goes over all of them, in an order that is shuffled each time, so that a machine's noise
+// hits all alike. At any time only one server and its client run; the others are stopped. Bench prints the median of
+// the rounds. A ratio is the median of the rounds' ratios.
 //
 //	go run . [-rounds N] [-millis N] [-work REGEXP] [-contender REGEXP] [-require] [-json FILE] [-svg FILE]
 //	go run . -build [-contender REGEXP] [-require]
@@ -26,7 +25,7 @@ import (
 	"time"
 )
 
-// errFailed is for failures of contenders, which have been printed.
+// errFailed says that contenders failed. Their failures have been printed.
 var errFailed = errors.New("contenders failed")
 
 // Options are what the command line asks for.
@@ -49,14 +48,14 @@ func parseFlags() (*options, error) {
 	flag.IntVar(&o.Millis, "millis", 50, "length of a round in milliseconds")
 	flag.StringVar(&o.Work, "work", "", "only the works whose name this regular expression matches")
 	flag.StringVar(&o.Contender, "contender", "", "only the contenders whose name, or program and variant, this one matches")
-	flag.BoolVar(&o.build, "build", false, "build the contenders, and do no more")
+	flag.BoolVar(&o.build, "build", false, "build the contenders, and measure nothing")
 	flag.BoolVar(&o.require, "require", false, "fail if a contender cannot be built")
 	flag.StringVar(&o.json, "json", filepath.Join(buildDir, "results.json"), "file for the results")
 	flag.StringVar(&o.svg, "svg", filepath.Join(buildDir, "results.svg"), "file for the drawing")
 	flag.StringVar(&o.draw, "draw", "", "draw these results, and measure nothing")
 	flag.Parse()
 	if flag.NArg() > 0 {
-		return nil, fmt.Errorf("what is %q?", flag.Arg(0))
+		return nil, fmt.Errorf("unexpected argument %q", flag.Arg(0))
 	}
 	if o.Rounds < 1 || o.Millis < 1 {
 		return nil, errors.New("there must be at least one round, of at least one millisecond")

@@ -17,9 +17,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// measure does all works that were chosen, prints each and adds it to the results.
+// measure measures all works that were chosen, prints each and adds it to the results.
 func measure(ctx context.Context, o *options, all []contender, r *results) error {
-	runtime.LockOSThread() // processes are killed with the thread that started them
+	runtime.LockOSThread() // the processes are killed when the thread that started them ends
 	for _, w := range works {
 		if !o.works.MatchString(w.Name) {
 			continue
@@ -55,14 +55,14 @@ func measureOne(ctx context.Context, o *options, w work, contenders []contender,
 	return rows, cmp.Or(context.Cause(ctx), err)
 }
 
-// A measurement is of one work.
+// A measurement measures one work.
 type measurement struct {
 	work
 	ctx     context.Context
 	options *options
 	dir     string
 	results *results
-	started int // how many pairs were, which gives each an address of its own
+	started int // the number of pairs so far, which gives each an address of its own
 }
 
 // A pair is a contender's server and client.
@@ -73,7 +73,7 @@ type pair struct {
 	samples        []sample
 }
 
-// fail records that a contender failed; after an interrupt all do, which is nothing to record.
+// fail records that a contender failed. After an interrupt all fail, and nothing is recorded.
 func (m *measurement) fail(c *contender, err error) {
 	if m.ctx.Err() == nil && !errors.Is(err, errLeftOut) {
 		f := failure{m.Name, c.Name, err.Error()}
@@ -82,7 +82,7 @@ func (m *measurement) fail(c *contender, err error) {
 	}
 }
 
-// start starts a pair. Failing, it leaves nothing behind.
+// start starts a pair. If it fails it leaves nothing behind.
 func (m *measurement) start(c contender, count int) (*pair, error) {
 	m.started++
 	dir := filepath.Join(m.dir, strconv.Itoa(m.started))
@@ -120,7 +120,8 @@ func (m *measurement) start(c contender, count int) (*pair, error) {
 	return p, nil
 }
 
-// pipes makes two, one each way, and returns what each side reads from and writes to. They block, as pipes are born.
+// pipes makes two pipes, one for each direction. It returns the ends of each side, to read from and to write to. They
+// block.
 func pipes() (server, client []*os.File, err error) {
 	var there, back [2]int
 	if err := unix.Pipe2(there[:], unix.O_CLOEXEC); err != nil {
@@ -141,7 +142,7 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// abandon kills both processes, and returns err with what they said.
+// abandon kills both processes, and returns err with what they printed on standard error.
 func (p *pair) abandon(err error) error {
 	p.kill()
 	for _, q := range []*process{p.server, p.client} {
@@ -156,16 +157,16 @@ func (p *pair) abandon(err error) error {
 	return err
 }
 
-// end ends both processes in good order.
+// end lets both processes end by themselves.
 func (p *pair) end() error {
 	if err := cmp.Or(p.client.end(), p.server.end()); err != nil {
 		return p.abandon(err)
 	}
-	p.kill() // which only frees the context
+	p.kill() // frees the context; both have ended
 	return nil
 }
 
-// rounds makes all rounds with all contenders.
+// rounds runs all rounds with all contenders.
 func (m *measurement) rounds(contenders []contender) ([]row, error) {
 	var pairs []*pair
 	for _, c := range contenders {
@@ -194,7 +195,7 @@ func (m *measurement) rounds(contenders []contender) ([]row, error) {
 			s, err := p.round(m.round(m.options.length()))
 			if err != nil {
 				m.fail(&p.contender, p.abandon(err))
-			} else if round > 0 { // the first one is to warm up
+			} else if round > 0 { // the first round warms up
 				p.samples = append(p.samples, s)
 			}
 			return err != nil
@@ -216,7 +217,7 @@ func (p *pair) pause() error { return cmp.Or(p.client.pause(), p.server.pause())
 
 func (p *pair) proceed() error { return cmp.Or(p.server.proceed(), p.client.proceed()) }
 
-// round makes one round, with the processes paused before and after.
+// round runs one round. The processes are paused before and after it.
 func (p *pair) round(length time.Duration) (sample, error) {
 	if err := p.proceed(); err != nil {
 		return sample{}, err
@@ -225,7 +226,7 @@ func (p *pair) round(length time.Duration) (sample, error) {
 	if err != nil {
 		return sample{}, err
 	}
-	asked, err := p.spent() // to know what it costs to ask
+	asked, err := p.spent() // the difference is the cost of asking
 	if err != nil {
 		return sample{}, err
 	}
@@ -244,7 +245,7 @@ func (p *pair) round(length time.Duration) (sample, error) {
 	return r.sample(after.less(asked).less(asked.less(before))), p.pause()
 }
 
-// spent asks what both processes have taken so far.
+// spent returns what both processes have taken so far.
 func (p *pair) spent() (spent, error) {
 	line, err := p.server.ask("", answerLimit)
 	if err != nil {
@@ -262,7 +263,7 @@ func (p *pair) spent() (spent, error) {
 	return spent{server + client, allocations}, err
 }
 
-// row sums the rounds up.
+// row summarizes the rounds.
 func (p *pair) row() row {
 	r := row{ID: p.id(), Name: p.Name}
 	var cpu, allocations []float64
@@ -283,7 +284,7 @@ func (p *pair) row() row {
 	return r
 }
 
-// idle measures what idle connections take, for one contender after the other.
+// idle measures what idle connections take, one contender after the other.
 func (m *measurement) idle(contenders []contender) []row {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err == nil && limit.Max < uint64(m.Count)+100 {
@@ -302,7 +303,7 @@ func (m *measurement) idle(contenders []contender) []row {
 	return rows
 }
 
-// idleOf takes the median of three times, or of fewer if only so many rounds are made.
+// idleOf returns the median of three measurements, or of fewer if there are fewer rounds.
 func (m *measurement) idleOf(c contender) (*idle, error) {
 	var server, client [3][]float64 // Pss, private, threads
 	add := func(to *[3][]float64, u usage) {
@@ -328,13 +329,13 @@ func (m *measurement) idleOf(c contender) (*idle, error) {
 	return &idle{median(server), median(client)}, nil
 }
 
-// less is what each of the further connections has taken.
+// less returns what each connection beyond the first has taken.
 func (u usage) less(one usage, connections int) usage {
 	return usage{(u.Pss - one.Pss) / float64(connections), (u.Private - one.Private) / float64(connections),
 		u.Threads - one.Threads}
 }
 
-// idleWith returns what both processes take with so many connections.
+// idleWith returns what both processes take with count connections.
 func (m *measurement) idleWith(c contender, count int) (idle, error) {
 	p, err := m.start(c, count)
 	if err != nil {
@@ -351,7 +352,7 @@ func (m *measurement) idleWith(c contender, count int) (idle, error) {
 	return idle{server, client}, p.end()
 }
 
-// usage returns what the process takes now.
+// usage returns the memory and the threads of the process.
 func (p *process) usage() (usage, error) {
 	folder := "/proc/" + strconv.Itoa(p.cmd.Process.Pid)
 	memory, err := os.ReadFile(folder + "/smaps_rollup")
@@ -369,7 +370,7 @@ func (p *process) usage() (usage, error) {
 	}, nil
 }
 
-// field returns the number after a name that begins a line, or 0.
+// field returns the number that follows a name at the beginning of a line, or 0.
 func field(text []byte, name string) float64 {
 	for line := range strings.Lines(string(text)) {
 		if words := strings.Fields(line); len(words) > 1 && words[0] == name {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a contender says that does nothing but go by the protocol, unless its variant says how it is broken.
+// fake is a contender that follows the protocol and does no work. Some of its variants are broken.
 const fake = `#!/bin/sh
 case $1-$2 in
 *-absent) echo "there is no such work" >&2; exit 2 ;;
@@ -27,7 +27,7 @@ echo ready
 count=100
 while read line; do
     case $1-$2 in
-    server-*) echo $count; count=$((count + 3)) ;; # it takes three allocations to ask
+    server-*) echo $count; count=$((count + 3)) ;; # asking takes three allocations
     client-dies) echo "broken" >&2; exit 1 ;;
     client-hangs) read line ;;
     client-garbled) echo "10 x 0" ;;
@@ -40,7 +40,7 @@ server-stays) exec tail -f /dev/null ;;
 esac
 `
 
-// measureFake makes two rounds with variants of the fake, and returns what came of them.
+// measureFake runs two rounds with variants of the fake, and returns the results.
 func measureFake(t *testing.T, ctx context.Context, variants ...string) ([]row, []failure, error) {
 	return measureFakeAt(t, ctx, works[0], variants...)
 }
@@ -101,13 +101,13 @@ func TestBrokenContendersFailAlone(t *testing.T) {
 
 func TestInterruptEndsAll(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel) // in whatever it is doing then
+	time.AfterFunc(100*time.Millisecond, cancel) // at a random moment
 	_, failed, err := measureFake(t, ctx, "hangs", "good")
 	assert.ErrorIs(t, err, context.Canceled)
 	assert.Empty(t, failed)
 }
 
-// requireNoChildren fails if a process that this one started is left, running or not.
+// requireNoChildren fails if a process that this one started is left, running or ended.
 func requireNoChildren(t *testing.T) {
 	_, err := unix.Wait4(-1, nil, unix.WNOHANG, nil)
 	require.ErrorIs(t, err, unix.ECHILD)
@@ -142,7 +142,7 @@ func TestNoHogIsLeftOfARunOrAnInterrupt(t *testing.T) {
 	require.Len(t, rows, 1)
 	requireNoChildren(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(100*time.Millisecond, cancel) // in whatever it is doing then
+	time.AfterFunc(100*time.Millisecond, cancel) // at a random moment
 	_, _, err = measureFakeAt(t, ctx, w, "hangs", "good")
 	require.ErrorIs(t, err, context.Canceled)
 	requireNoChildren(t)

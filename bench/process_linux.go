@@ -17,27 +17,27 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// How long a process may take for an answer, beyond what it was asked to do, and for getting ready and ending.
+// The longest times for an answer, beyond the time of what was asked, for getting ready, and for ending.
 var (
 	answerLimit = 10 * time.Second
 	readyLimit  = 30 * time.Second
 	endLimit    = 10 * time.Second
 )
 
-// errLeftOut is that of a contender that does not have the work.
+// errLeftOut says that the contender does not have the work.
 var errLeftOut = errors.New("the contender does not have this work")
 
-// A process is a contender's server or client. It answers lines by lines.
+// A process is a contender's server or client. It answers each line with a line.
 type process struct {
 	role   string
 	cmd    *exec.Cmd
 	input  io.WriteCloser
-	output chan string // closed when the process has ended; err and stderr can be read then
+	output chan string // closed when the process has ended; then err and stderr can be read
 	stderr bytes.Buffer
 	err    error
 }
 
-// start starts a process that is killed when ctx is done. Its descriptors from 3 on are files.
+// start starts a process that is killed when ctx is done. Files are its descriptors from 3 on.
 func start(ctx context.Context, role string, files []*os.File, path string, args ...string) (*process, error) {
 	p := &process{role: role, output: make(chan string)}
 	p.cmd = exec.CommandContext(ctx, path, append([]string{role}, args...)...)
@@ -65,16 +65,16 @@ func start(ctx context.Context, role string, files []*os.File, path string, args
 	return p, nil
 }
 
-// attributes are those of all processes that are started. In a group of its own a process does not get the terminal's
-// interrupts; and it does not outlive the thread that starts it.
+// attributes returns those of all processes that bench starts. A process is in a group of its own, so that it does not
+// get the terminal's interrupts, and does not outlive the thread that starts it.
 func attributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGKILL}
 }
 
-// Hogs are processes that never wait.
+// hogs are processes that never wait.
 type hogs []*exec.Cmd
 
-// startHogs starts one for each processor. They are killed when ctx is done. Failing, it leaves nothing behind.
+// startHogs starts one for each processor. They are killed when ctx is done. If it fails it leaves nothing behind.
 func startHogs(ctx context.Context) (hogs, error) {
 	var h hogs
 	for range runtime.NumCPU() {
@@ -93,7 +93,7 @@ func startHogs(ctx context.Context) (hogs, error) {
 func (h hogs) end() {
 	for _, hog := range h {
 		hog.Process.Kill() // fails only if it has ended
-		hog.Wait()         // says that it was killed
+		hog.Wait()         // returns that it was killed
 	}
 }
 
@@ -118,7 +118,8 @@ func (p *process) ask(line string, limit time.Duration) (string, error) {
 	return p.line(limit)
 }
 
-// ready waits until the process is. A process that does not have the work ends with exit status 2, as Go's do that panic.
+// ready waits until the process is ready. A process that does not have the work ends with exit status 2. So does a Go
+// program that panics, which is told by its stack.
 func (p *process) ready() error {
 	line, err := p.line(readyLimit)
 	switch {
@@ -130,7 +131,7 @@ func (p *process) ready() error {
 	return err
 }
 
-// ended says whether the process has, and all of its output was taken.
+// ended reports whether the process has ended, and all of its output was taken.
 func (p *process) ended() bool {
 	select {
 	case _, ok := <-p.output:
@@ -140,7 +141,7 @@ func (p *process) ended() bool {
 	}
 }
 
-// pause stops the process, and waits until it stands still.
+// pause stops the process, and waits until it has stopped.
 func (p *process) pause() error {
 	if err := p.cmd.Process.Signal(unix.SIGSTOP); err != nil {
 		return fmt.Errorf("the %s ended early", p.role)
@@ -164,7 +165,7 @@ func (p *process) proceed() error {
 	return nil
 }
 
-// end closes the input, upon which the process has to end.
+// end closes the input, at which the process has to end.
 func (p *process) end() error {
 	p.input.Close()
 	if line, err := p.line(endLimit); err == nil {
@@ -178,7 +179,7 @@ func (p *process) end() error {
 	return nil
 }
 
-// wait waits until the process has ended, which it must be about to.
+// wait waits until the process has ended. It must have been killed, or told to end.
 func (p *process) wait() {
 	for range p.output {
 	}

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A report is what a client says of a round.
+// A report is what a client prints after a round.
 type report struct {
 	operations  float64
 	nanoseconds float64
-	allocations float64 // negative if it cannot tell
+	allocations float64 // negative if the client does not count them
 }
 
 func parseReport(line string) (report, error) {
@@ -23,7 +23,7 @@ func parseReport(line string) (report, error) {
 	return r, nil
 }
 
-// parseAllocations reads a server's count, which is negative if it cannot tell.
+// parseAllocations parses a server's count, which is negative if the server does not count.
 func parseAllocations(line string) (float64, error) {
 	n, err := strconv.ParseInt(line, 10, 64)
 	if err != nil {
@@ -32,13 +32,13 @@ func parseAllocations(line string) (float64, error) {
 	return float64(n), nil
 }
 
-// spent is what a server and its client have taken.
+// spent is what a server and its client have taken so far.
 type spent struct {
 	cpu         time.Duration // of both
-	allocations float64       // of the server; negative if it cannot tell
+	allocations float64       // of the server; negative if it does not count them
 }
 
-// less is what was taken since then.
+// less returns what was taken since then.
 func (s spent) less(then spent) spent {
 	s.cpu = max(0, s.cpu-then.cpu)
 	if s.allocations >= 0 {
@@ -47,10 +47,10 @@ func (s spent) less(then spent) spent {
 	return s
 }
 
-// A sample is of one round, for one operation. Allocations are negative if nobody can tell.
+// A sample is what an operation took in one round. Allocations are negative if they are not known.
 type sample struct{ nanoseconds, cpu, allocations float64 }
 
-// sample divides by the operations.
+// sample divides by the number of operations.
 func (r report) sample(s spent) sample {
 	one := sample{r.nanoseconds / r.operations, float64(s.cpu) / r.operations, -1}
 	if r.allocations >= 0 && s.allocations >= 0 {

@@ -15,8 +15,9 @@ func (m machine) String() string {
 
 func printHeader(r *results) {
 	fmt.Println(r.Machine)
-	fmt.Printf("%d rounds of %d ms. Medians; ± is half of what is between the quartiles; the ratio is the time of the contender "+
-		"divided by that of lipc in Go,\nthe median of the rounds; CPU is of both processes.\n", r.Options.Rounds, r.Options.Millis)
+	fmt.Printf("%d rounds of %d ms. Medians; ± is half of the distance between the quartiles.\n"+
+		"The ratio is the contender's time divided by that of lipc in Go, in the median of the rounds.\n"+
+		"CPU is that of both processes.\n", r.Options.Rounds, r.Options.Millis)
 }
 
 // printOutcome prints the table of a work.
@@ -51,7 +52,7 @@ func printIdle(o *outcome) {
 	t.Flush()
 }
 
-// A table has names on the left and figures on the right.
+// A table has a column of names, then columns of figures, aligned to the right.
 type table struct {
 	*tabwriter.Writer
 	width int
@@ -69,7 +70,7 @@ func (t *table) line(name string, cells ...string) {
 	fmt.Fprintf(t, "%-*s\t%s\t\n", t.width, name, strings.Join(cells, "\t"))
 }
 
-// rateTitle is empty for a work whose rate says nothing that its time does not.
+// rateTitle is empty for a work whose rate adds nothing to its time.
 func rateTitle(o *outcome) string {
 	switch {
 	case o.bytes():
@@ -90,7 +91,7 @@ func rate(o *outcome, nanoseconds float64) string {
 	return ""
 }
 
-// thousands is a whole number with commas.
+// thousands formats a number without fraction, with commas.
 func thousands(n float64) string {
 	digits := fmt.Sprintf("%.0f", n)
 	for i := len(digits) - 3; i > 0; i -= 3 {
@@ -99,7 +100,7 @@ func thousands(n float64) string {
 	return digits
 }
 
-// duration is a time with three digits that count.
+// duration formats a time with three significant digits.
 func duration(nanoseconds float64) string {
 	value, unit := nanoseconds, "ns"
 	for _, next := range []string{"µs", "ms", "s"} {
@@ -111,7 +112,7 @@ func duration(nanoseconds float64) string {
 	return significant(value) + " " + unit
 }
 
-// significant is a number below 1000 with three digits.
+// significant formats a number below 1000 with three significant digits.
 func significant(value float64) string {
 	switch {
 	case value < 9.995:

@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// Results are everything that was measured, as it is written to a file.
+// results has everything that was measured, as it is written to a file.
 type results struct {
 	Machine machine   `json:"machine"`
 	Options options   `json:"options"`
@@ -18,20 +18,20 @@ type results struct {
 	Targets []verdict `json:"targets"`
 }
 
-// An outcome is what came out of a work.
+// An outcome has the results of a work.
 type outcome struct {
 	work
-	Reference string `json:"reference"` // the id of the contender that ratios are to
+	Reference string `json:"reference"` // the id of the contender that the others are divided by
 	Rows      []row  `json:"rows"`      // sorted by ratio
 }
 
-// A row is one contender's part of an outcome.
+// A row has the results of one contender in a work.
 type row struct {
 	ID   string `json:"id"`
 	Name string `json:"name"`
 
-	// Of all works but "idle": the time of an operation in nanoseconds, in each round and summed up; the processor time of
-	// both processes, and their allocations, which not all can tell.
+	// For all works but "idle": the time of an operation in nanoseconds, in each round and summarized, and the
+	// processor time and the allocations of both processes. Allocations are nil if the contender does not report them.
 	Rounds      []float64 `json:"rounds,omitempty"`
 	Time        *figure   `json:"time,omitempty"`
 	CPU         float64   `json:"cpu,omitempty"`
@@ -39,24 +39,24 @@ type row struct {
 
 	Idle *idle `json:"idle,omitempty"`
 
-	// Ratio is to the reference: of the time, or of the memory of an idle server.
+	// Ratio is the time, or the memory of an idle server, divided by that of the reference.
 	Ratio *figure `json:"ratio,omitempty"`
 }
 
-// Idle is what an idle connection takes: what there is with many connections, less what there is with one.
+// idle is what an idle connection takes: the usage with many connections less that with one.
 type idle struct {
 	Server usage `json:"server"`
 	Client usage `json:"client"`
 }
 
-// A usage is of one process.
+// usage is that of one process.
 type usage struct {
-	Pss     float64 `json:"pss"`     // bytes, with its part of what it shares, for each connection
-	Private float64 `json:"private"` // bytes that it does not share, for each connection
-	Threads float64 `json:"threads"` // in all
+	Pss     float64 `json:"pss"`     // bytes for each connection, with the process's part of shared memory
+	Private float64 `json:"private"` // bytes for each connection, without shared memory
+	Threads float64 `json:"threads"` // of the process
 }
 
-// A failure is a contender that did not do its work.
+// A failure says why a contender did not do a work.
 type failure struct {
 	Work      string `json:"work"`
 	Contender string `json:"contender"`
@@ -72,7 +72,7 @@ func (o *outcome) row(id string) *row {
 	return &o.Rows[i]
 }
 
-// compare fills the ratios in, and sorts by them.
+// compare computes the ratios, and sorts by them.
 func (o *outcome) compare() {
 	if reference := o.row(o.Reference); reference != nil {
 		for i := range o.Rows {
@@ -87,11 +87,11 @@ func (o *outcome) compare() {
 	})
 }
 
-// ratio is that of a row to another.
+// ratio returns that of a row to another, or nil if there is none.
 func (r *row) ratio(to *row) *figure {
 	var f figure
 	if r.Idle != nil {
-		if to.Idle.Server.Pss <= 0 { // it has connections to spare
+		if to.Idle.Server.Pss <= 0 { // its connections took no memory that can be measured
 			return nil
 		}
 		quotient := r.Idle.Server.Pss / to.Idle.Server.Pss
@@ -102,7 +102,7 @@ func (r *row) ratio(to *row) *figure {
 	return &f
 }
 
-// measure is what rows are sorted by.
+// measure returns what rows are sorted by.
 func (r *row) measure() float64 {
 	switch {
 	case r.Ratio != nil:
@@ -113,7 +113,7 @@ func (r *row) measure() float64 {
 	return r.Time.Median
 }
 
-// outcome returns that of a work by its name, or nil.
+// outcome returns the outcome of a work by the work's name, or nil.
 func (r *results) outcome(name string) *outcome {
 	i := slices.IndexFunc(r.Works, func(o outcome) bool { return o.Name == name })
 	if i < 0 {

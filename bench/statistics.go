@@ -12,7 +12,7 @@ type figure struct {
 	High   float64 `json:"high"` // the upper quartile
 }
 
-// spread is half of the range between the quartiles, as a part of the median.
+// spread is half of the distance between the quartiles, divided by the median.
 func (f figure) spread() float64 { return (f.High - f.Low) / 2 / f.Median }
 
 // summarize needs at least one value.
@@ -21,7 +21,7 @@ func summarize(values []float64) figure {
 	return figure{quantile(sorted, 0.5), quantile(sorted, 0.25), quantile(sorted, 0.75)}
 }
 
-// quantile interpolates between the two sorted values that are nearest.
+// quantile interpolates between the two nearest of the sorted values.
 func quantile(sorted []float64, q float64) float64 {
 	below, part := math.Modf(q * float64(len(sorted)-1))
 	i := int(below)
@@ -31,7 +31,7 @@ func quantile(sorted []float64, q float64) float64 {
 	return sorted[i] + part*(sorted[i+1]-sorted[i])
 }
 
-// ratios divides the rounds of one contender by those of another, round by round.
+// ratios divides each round of one contender by the same round of another.
 func ratios(of, by []float64) []float64 {
 	quotients := make([]float64, min(len(of), len(by)))
 	for i := range quotients {

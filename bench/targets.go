@@ -6,17 +6,17 @@ import (
 	"strings"
 )
 
-// A target is what the ratio of two contenders of a work is to be.
+// A target is a limit for the ratio of two contenders in a work.
 type target struct {
 	work  string
 	name  string
 	of    string   // the id of a contender
-	by    []string // the ids of those from which the best is taken
-	rate  bool     // compare how much is done in a time, and not the time
-	limit float64  // times at most this, rates at least
+	by    []string // the ids of those whose best it is compared with
+	rate  bool     // compare rates, not times
+	limit float64  // the most for times, the least for rates
 }
 
-// Those that keep to Unix sockets: no pipes, no TCP, no shared memory, and nothing of lipc.
+// sockets are the contenders that use Unix sockets, without lipc and the floor: no pipes, no TCP.
 var sockets = []string{"net unix", "libuv unix", "interprocess sync", "interprocess tokio"}
 
 var targets = []target{
@@ -35,24 +35,24 @@ var targets = []target{
 	{"round trip, 64 B, beside busy programs", "lipc in C, spinning ÷ lipc in C", "lipc spin", []string{"lipc unix"}, false, 1.5},
 }
 
-// What is allowed to the allocations of an operation: those that have nothing to do with it, such as the runtime's own.
+// allocationLimit is the most allocations that an operation may have: the runtime has some of its own now and then.
 const allocationLimit = 0.01
 
-// A verdict is what became of a target.
+// A verdict says whether a target was met.
 type verdict struct {
 	Name   string  `json:"name"`
 	Limit  float64 `json:"limit"`
-	Least  bool    `json:"least"` // the limit is the least that is wanted, and not the most
+	Least  bool    `json:"least"` // the limit is the least, not the most
 	Figure *figure `json:"figure,omitempty"`
 	Met    bool    `json:"met"`
-	Note   string  `json:"note,omitempty"` // why there is no figure, or what it is of
+	Note   string  `json:"note,omitempty"` // why there is no figure, or what it was measured with
 }
 
 func newVerdict(name string, least bool, limit float64) verdict {
 	return verdict{Name: name, Least: least, Limit: limit}
 }
 
-// with returns the verdict that a figure makes.
+// with returns the verdict on a figure.
 func (v verdict) with(f figure, note string) verdict {
 	v.Figure, v.Note = &f, note
 	v.Met = f.Median <= v.Limit
@@ -62,7 +62,7 @@ func (v verdict) with(f figure, note string) verdict {
 	return v
 }
 
-// without returns the verdict if there is no figure.
+// without returns the verdict where there is no figure.
 func (v verdict) without(note string) verdict {
 	v.Note = note
 	return v
@@ -117,8 +117,8 @@ func (o *outcome) best(ids []string) *row {
 	return best
 }
 
-// judgeAllocations takes the work in which the contender allocates most. Where it connects it may, and where it makes an
-// *os.File of each file that it receives.
+// judgeAllocations takes the work in which the contender allocates most. Connecting may allocate, and so may receiving
+// files, each of which becomes an *os.File.
 func judgeAllocations(r *results, c *contender) verdict {
 	v := newVerdict("allocations: "+c.Name, false, allocationLimit).without("not measured")
 	for _, o := range r.Works {
@@ -147,7 +147,7 @@ func judgeMemory(r *results) verdict {
 	return v.with(*of.ratio(by), "")
 }
 
-// figures says what was wanted and what came out.
+// figures returns the limit and what was measured.
 func (v *verdict) figures() string {
 	sign := "≤"
 	if v.Least {

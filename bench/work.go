@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// A work is what contenders are compared at. Kind, Size and Count are what their programs are told.
+// A work is a task that contenders are compared in. Kind, Size and Count are arguments of their programs.
 type work struct {
 	Name  string `json:"name"`
 	Kind  string `json:"kind"`
@@ -15,7 +15,7 @@ type work struct {
 	Hogs  bool   `json:"hogs,omitempty"` // a program that never waits runs beside it on each processor
 }
 
-// Works are all of them, in the order in which they are printed.
+// works has all of them, in the order in which they are printed.
 var works = []work{
 	{"round trip, 64 B", "roundtrip", 64, 1, streams, false},
 	{"round trip, 4 KiB", "roundtrip", 4 << 10, 1, streams, false},
@@ -23,7 +23,7 @@ var works = []work{
 	{"round trip, 1 MiB", "roundtrip", 1 << 20, 1, streams, false},
 	{"message round trip, 64 B", "roundtrip", 64, 1, messages, false},
 	{"message round trip, 4 KiB", "roundtrip", 4 << 10, 1, messages, false},
-	{"message round trip, 64 KiB", "roundtrip", 64 << 10, 1, messages, false}, // beyond, the kernel refuses by default
+	{"message round trip, 64 KiB", "roundtrip", 64 << 10, 1, messages, false}, // the most by default
 	{"stream, 64 B", "stream", 64, 1, streams, false},
 	{"buffered stream, 64 B", "buffered", 64, 1, streams, false},
 	{"stream, 64 KiB", "stream", 64 << 10, 1, streams, false},
@@ -39,16 +39,16 @@ var works = []work{
 	{"busy, 10 connections", "busy", 64, 10, streams, false},
 	{"busy, 100 connections", "busy", 64, 100, streams, false},
 	{"busy, 1,000 connections", "busy", 64, 1000, streams, false},
-	{"round trip, 64 B, beside busy programs", "roundtrip", 64, 1, streams, true}, // last: none is measured in its wake
+	{"round trip, 64 B, beside busy programs", "roundtrip", 64, 1, streams, true}, // last, as it disturbs what follows
 }
 
 // besideHogs are the contenders that take part in works with Hogs, which are about polling.
 var besideHogs = []string{"ipc unix", "ipc spin", "net unix", "floor unix", "lipc unix", "lipc spin"}
 
-// hogRound is how long a round with Hogs takes at least: the system gives these milliseconds at a time.
+// hogRound is the least length of a round with Hogs: the system gives each program milliseconds at a time.
 const hogRound = 200 * time.Millisecond
 
-// round is how long a round takes where length is asked for.
+// round returns how long a round takes if length was asked for.
 func (w *work) round(length time.Duration) time.Duration {
 	if w.Hogs {
 		return max(length, hogRound)
@@ -56,7 +56,7 @@ func (w *work) round(length time.Duration) time.Duration {
 	return length
 }
 
-// reference is the contender, by its id, that the others are compared with.
+// reference returns the id of the contender that the others are compared with.
 func (w *work) reference() string {
 	switch {
 	case w.Kind == "buffered":
@@ -67,7 +67,7 @@ func (w *work) reference() string {
 	return "ipc unix"
 }
 
-// admits says whether it makes sense to try the contender.
+// admits reports whether the contender is to be tried.
 func (w *work) admits(c *contender) bool {
 	switch {
 	case w.Hogs:
@@ -82,10 +82,10 @@ func (w *work) admits(c *contender) bool {
 	return c.Group == w.Group
 }
 
-// contenders are those that take part, as far as is known before they are tried.
+// contenders returns those that are to be tried.
 func (w *work) contenders(all []contender) []contender {
 	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return !w.admits(&c) })
 }
 
-// bytes says whether throughput in bytes is of interest, and not operations per second.
+// bytes reports whether the rate is given in bytes, not in operations per second.
 func (w *work) bytes() bool { return w.Kind == "buffered" || w.Kind == "stream" && w.Group == streams }

@@ -1,6 +1,6 @@
-# What the scripts that test share: how they find programs, say what they do and leave out, and end. A script goes to the
-# root folder of the project, sets "name", with which its last line begins, and sources this file.
-# shellcheck shell=bash
+# What the scripts that test share: how they find programs, say what they do and leave out, and end. A script goes to
+# the root folder of the project, sets "name", with which its last line begins, and sources this file. shellcheck
+# shell=bash
 
 parts=()
 left_out=()
@@ -49,7 +49,8 @@ need() { # where it is, what to install
     [ -n "$1" ] || missing+=("$2")
 }
 
-# Ends the script if anything is missing. If its argument is --missing it prints that, or an empty line, and ends in any case.
+# Ends the script if anything is missing. If its argument is --missing it prints that, or an empty line, and ends in any
+# case.
 end_if_missing() { # the script's arguments
     if [ "${1:-}" = --missing ]; then
         echo "${missing[*]-}"
@@ -74,8 +75,8 @@ run_parts() { # NAME…
     [ $failed -eq 0 ] || exit 1
 }
 
-# The folders of the root module's packages that have tests of the library or the command. Those in tests/packaging are of
-# what is installed, and the one in tests/soak takes long: they are left to "make test".
+# The folders of the root module's packages that have tests of the library or the command. Those in tests/packaging are
+# of what is installed, and the one in tests/soak takes long: they are left to "make test".
 tested_packages() {
     "${GO:-go}" list -f '{{if or .TestGoFiles .XTestGoFiles}}.{{slice .ImportPath (len .Module.Path)}}{{end}}' ./... |
         grep -vxE './tests/(packaging|soak)'
@@ -87,7 +88,8 @@ run_go_tests() { # folder, program to build, pattern of tests to leave out or no
     printf '%s: ' "$folder"
     (cd "$folder" && "$GO" test -c -o "$program" .) || return 1
     # Into a file: under Wine, Node.js cannot write to a pipe of this system.
-    (cd "$folder" && timeout 1800 "${@:4}" "$program" -test.v -test.timeout 20m -test.skip "$3") >"$log" 2>&1 || status=$?
+    (cd "$folder" && timeout 1800 "${@:4}" "$program" -test.v -test.timeout 20m -test.skip "$3") >"$log" 2>&1 ||
+        status=$?
     sed -i 's/\r$//' "$log"
     if [ $status -ne 0 ]; then
         echo "FAILED ($status), see $log"

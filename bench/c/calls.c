@@ -1,4 +1,4 @@
-/* So many calls of one kind, each followed by its opposite, for a profiler to count: ../profile.
+/* Makes COUNT calls of a kind, each followed by its opposite, for ../profile to count.
  *
  *     calls KIND COUNT
  */
@@ -18,7 +18,7 @@ static lipc_buffer halves[] = {{data, SIZE / 2}, {data + SIZE / 2, SIZE / 2}};
 static struct msghdr message(void) {
     struct msghdr m;
     memset(&m, 0, sizeof m);
-    m.msg_iov = (struct iovec *)halves; /* whose layout it is */
+    m.msg_iov = (struct iovec *)halves; /* which has the same layout */
     m.msg_iovlen = 2;
     return m;
 }

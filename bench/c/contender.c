@@ -15,17 +15,17 @@
 
 enum {
     BUFFER = 64 << 10, /* for BUFFERED, on both sides */
-    LARGE = 64 << 10,  /* units of this size take so long that every one is worth a look at the clock */
-    EVENTS = 64        /* that one call of epoll_wait(2) brings */
+    LARGE = 64 << 10,  /* from this size on, the clock is read after each unit */
+    EVENTS = 64        /* of one call of epoll_wait(2) */
 };
 
 struct task task;
 
 static const char *program;
 static const char *beside_address;
-static const transport *t; /* of the variant */
-static intptr_t connection; /* the one, or that of the client */
-static char *unit; /* task.size zeroes, but for the last byte */
+static const transport *t;  /* of the variant */
+static intptr_t connection; /* the current one */
+static char *unit;          /* task.size bytes, all 0 except for the last */
 
 /* ========================================= Errors ============================================= */
 
@@ -82,7 +82,7 @@ static void send_unit(char last) {
     write_all(unit, task.size);
 }
 
-/* Whether there was one. */
+/* Returns whether there was a unit, or false at the end. */
 static bool receive_unit(char *ret_last) {
     for (size_t size = 0; size < task.size;) {
         int64_t n = t->read(connection, unit + size, task.size - size);
@@ -96,7 +96,7 @@ static bool receive_unit(char *ret_last) {
     return true;
 }
 
-/* The server's word that it has received everything. */
+/* The server's answer to the last unit of a round. */
 static void send_answer(void) {
     write_all("", 1);
 }
@@ -123,7 +123,8 @@ static void serve_messages(void) {
     }
 }
 
-/* Of bytes, only the last of what was read can be the last of a round. */
+/* A read of bytes may return less or more than a unit. The last unit of a round ends where a read ends, since the
+ * client waits after it. */
 static void serve_bytes(size_t size) {
     char *buffer = allocate(size);
     size_t position = 0; /* within a unit */
@@ -149,7 +150,7 @@ static void serve_files(void) {
     }
 }
 
-/* One end of one of many connections, which receives units and sends them. */
+/* An end of one of many connections, which receives units and sends them. */
 typedef struct party {
     intptr_t connection;
     size_t position; /* in the unit that is being received or sent */
@@ -180,7 +181,7 @@ static party *open_party(intptr_t descriptor) {
     return p;
 }
 
-/* Reads what is there. Returns END, WAIT when more has to come, or 1 when the unit is complete. */
+/* Reads what has come. Returns END, WAIT if the unit is not complete, or 1 if it is. */
 static int receive_more(party *p) {
     int64_t n = t->read(p->connection, p->unit + p->position, task.size - p->position);
     if (n == END || n == WAIT)
@@ -192,7 +193,7 @@ static int receive_more(party *p) {
     return 1;
 }
 
-/* Sends what there is room for, and watches for room if there was not enough. */
+/* Sends what there is room for. If that is not everything, watches for room. */
 static void send_more(party *p) {
     p->sending = true;
     int64_t n = t->write(p->connection, p->unit + p->position, task.size - p->position);
@@ -306,7 +307,7 @@ static void send_buffered(char last) {
     const char *rest = unit;
     size_t size = task.size;
     while (size > BUFFER - buffer.size) {
-        if (buffer.size == 0) { /* more than the buffer holds gains nothing by it */
+        if (buffer.size == 0) { /* units larger than the buffer bypass it */
             write_all(rest, size);
             return;
         }
@@ -459,7 +460,7 @@ static void remove_files(void) {
     }
 }
 
-/* Nobody counts what a C program allocates. */
+/* C programs do not count their allocations: the answer is always -1. */
 static void *answer_driver(void *unused) {
     (void)unused;
     char lines[256];
@@ -487,13 +488,13 @@ static uint64_t number(const char *text, const char *what) {
     errno = 0;
     unsigned long long value = strtoull(text, &rest, 10);
     if (errno != 0 || rest == text || (*rest != '\0' && *rest != '\n') || value > INT_MAX || *text == '-')
-        fail("%s is no number that makes sense: %s", what, text);
+        fail("%s is not a valid number: %s", what, text);
     return value;
 }
 
 static void run_rounds(uint64_t (*run)(uint64_t end)) {
     if (task.work != IDLE)
-        run(0); /* what is not counted */
+        run(0); /* a round that is not counted */
     say("ready");
     char line[64];
     while (fgets(line, sizeof line, stdin) != NULL) {

@@ -1,4 +1,4 @@
-/* The floor: plain system calls, the fewest that a careful program makes. */
+/* The floor: plain system calls, as few as a careful program can make. */
 #include "contender.h"
 
 #include <errno.h>
@@ -27,7 +27,7 @@ static struct sockaddr_un address(void) {
     return a;
 }
 
-/* unix_dgram_sendmsg() takes messages up to 32 bytes less than the send buffer. */
+/* unix_dgram_sendmsg() takes messages of at most the size of the send buffer less 32 bytes. */
 static void check_size(int s) {
     int room = 0;
     socklen_t length = sizeof room;
@@ -76,7 +76,7 @@ static void socket_close(intptr_t s) {
     close((int)s);
 }
 
-/* What follows a failed call: whether to make it again. */
+/* Whether to repeat a failed call: false if it would have to wait. */
 static bool again(const char *call) {
     if (errno == EAGAIN)
         return false;
@@ -167,7 +167,7 @@ static intptr_t pipe_open(void) {
     return READER;
 }
 
-/* The one connection that there is. */
+/* There is one connection. */
 static intptr_t pipe_accept(void) {
     static bool accepted;
     while (accepted)
@@ -208,7 +208,8 @@ static const transport stream_socket = {SOCKET, .read = socket_read};
 static const transport message_socket = {SOCKET, .read = socket_read, .messages = true};
 static const transport spinning_socket = {SOCKET, .read = spin_read};
 static const transport pipes = {
-    .listen = pipe_open, .accept = pipe_accept, .connect = pipe_open, .close = pipe_close, .read = pipe_read, .write = pipe_write,
+    .listen = pipe_open, .accept = pipe_accept, .connect = pipe_open, .close = pipe_close, .read = pipe_read,
+    .write = pipe_write,
 };
 
 static const variant variants[] = {

@@ -1,5 +1,5 @@
-/* libuv: streams of one loop. Nothing is allocated while a connection is open: data is read into a buffer that it has, and
- * written by uv_try_write(), and by uv_write() only what there was no room for. */
+/* libuv: streams of one loop. Nothing is allocated while a connection is open: each has a buffer of its own, into which
+ * data is read. uv_try_write() writes, and uv_write() only the part that there was no room for. */
 #include "contender.h"
 
 #include <stdlib.h>
@@ -11,7 +11,7 @@ typedef struct party {
     uv_connect_t connecting;
     uv_write_t writing;
     size_t received; /* of the unit */
-    char unit[];     /* one unit, which is received and sent, and a byte more: see give_rest() */
+    char unit[];     /* one unit, which is received and sent back, and one more byte: see give_rest() */
 } party;
 
 static uv_loop_t loop;
@@ -37,7 +37,7 @@ static void free_party(uv_handle_t *pipe) {
     free(pipe->data);
 }
 
-/* Writes; returns whether that is done, otherwise written() is called when it is. */
+/* Writes, and returns whether everything was written; if not, written() is called when it is. */
 static bool write_some(party *p, char *data, size_t size, uv_write_cb written) {
     uv_buf_t b = uv_buf_init(data, (unsigned)size);
     int n = uv_try_write(stream(p), &b, 1);
@@ -58,21 +58,21 @@ static void check_written(uv_write_t *request, int status) {
 
 /* ========================================= Reading ============================================ */
 
-/* The rest of the unit, and a byte more: libuv tries once more to read at once when the buffer was filled. */
+/* The rest of the unit, and one more byte: when a read has filled the buffer, libuv reads once more at once. */
 static void give_rest(uv_handle_t *pipe, size_t suggested, uv_buf_t *ret_buffer) {
     (void)suggested;
     party *p = pipe->data;
     *ret_buffer = uv_buf_init(p->unit + p->received, (unsigned)(task.size + 1 - p->received));
 }
 
-/* All of the unit's memory, wherever in a unit that is. */
+/* All of the unit's memory, whether or not a unit begins here. */
 static void give_all(uv_handle_t *pipe, size_t suggested, uv_buf_t *ret_buffer) {
     (void)suggested;
     party *p = pipe->data;
     *ret_buffer = uv_buf_init(p->unit, (unsigned)task.size);
 }
 
-/* Counts what was read; returns whether a unit is complete with it. */
+/* Counts the bytes that were read, and returns whether they complete a unit. */
 static bool received(party *p, ssize_t n) {
     checked("uv_read_start", (int)n);
     p->received += (size_t)n;
@@ -129,7 +129,7 @@ static void serve(void) {
 
 /* ========================================= Clients ============================================ */
 
-/* The round that is on. */
+/* The current round. */
 static struct {
     uint64_t operations, end;
     size_t left; /* connections that have not finished it */
@@ -138,7 +138,7 @@ static struct {
 
 static party **parties;
 
-/* Counts an operation, and says whether there is to be another. */
+/* Counts an operation, and returns whether to start another. */
 static bool count_operation(void) {
     current.operations++;
     current.up = current.up || time_is_up(current.operations, current.end);
@@ -172,7 +172,7 @@ static void unit_written(uv_write_t *request, int status) {
     send_units(request->handle->data);
 }
 
-/* Sends units until one has to wait, or the last one of the round. */
+/* Sends units until one has to wait or the round is over; then sends its last unit. */
 static void send_units(party *p) {
     bool written = true;
     while (written && !current.up) {
@@ -228,7 +228,7 @@ static void connected(uv_connect_t *request, int status) {
     } else if (task.work == STREAM) {
         checked("uv_read_start", uv_read_start(stream(p), give_byte, take_answer));
         finish();
-    } else { /* with one round trip */
+    } else { /* begins with one round trip */
         checked("uv_read_start", uv_read_start(stream(p), give_rest, end_trip));
         start_trip(p);
     }
@@ -238,7 +238,7 @@ static void connect_once(party *p) {
     uv_pipe_connect(&p->connecting, &p->pipe, task.address, connected);
 }
 
-/* Starts what ends when so many connections have finished, and waits for that. */
+/* Begins a round that ends when so many connections have finished. */
 static void begin(size_t left, uint64_t end) {
     current.operations = 0;
     current.end = end;

@@ -16,12 +16,12 @@ static int64_t checked(const char *call, int64_t r) {
     return r;
 }
 
-/* How long calls wait. */
+/* The timeout_ms of calls. */
 static int timeout(void) {
     return task.events ? 0 : -1;
 }
 
-/* What follows a failed call. */
+/* What a transport returns for the error of a call. */
 static int64_t wait_or_end(const char *call, int64_t r) {
     switch (lipc_error_code(r)) {
     case LIPC_EAGAIN:
@@ -49,7 +49,7 @@ static void check_size(lipc_handle handle) {
         return;
     int64_t limit = checked("lipc_message_limit", lipc_message_limit(handle));
     if (task.size > (size_t)limit) {
-        lipc_listener_close(listener); /* which a client has not */
+        lipc_listener_close(listener); /* NULL in a client */
         unsupported("a message of %zu bytes is more than the system takes", task.size);
     }
 }
@@ -101,7 +101,7 @@ static int64_t message_send(intptr_t handle, const void *data, size_t size) {
 }
 
 static int64_t spin_read(intptr_t handle, void *data, size_t size) {
-    static lipc_spin spin = {.limit_us = 100}; /* of the one connection there is */
+    static lipc_spin spin = {.limit_us = 100}; /* of the only connection */
     int64_t n;
     while (lipc_spin_again(&spin, n = lipc_read(handle, data, size, 0))) {
     }
@@ -142,7 +142,7 @@ static intptr_t pipe_open(void) {
     return READER;
 }
 
-/* The one connection that there is. */
+/* There is one connection. */
 static intptr_t pipe_accept(void) {
     static bool accepted;
     while (accepted)

@@ -1,18 +1,18 @@
-// Package contender is what the Go programs that the benchmark compares have in common: how they talk to its driver, and
-// the loops that are measured. A contender says how it listens and dials, in a table of variants that it hands to [Main];
-// everything else is the same code for all of them.
+// Package contender is what the contenders in Go share: how they talk to the benchmark's driver, and the loops that are
+// measured. A contender passes a table of variants to [Main], which say how to listen and to dial. All other code is
+// the same for all contenders.
 //
 // The driver starts a server and a client process:
 //
 //	PROGRAM server VARIANT WORK SIZE COUNT ADDRESS
 //	PROGRAM client VARIANT WORK SIZE COUNT ADDRESS
 //
-// ADDRESS is the path of a file that does not exist, in a folder of its own. Both print the line "ready" once they are. The
-// server prints for every line on its standard input how many heap allocations it has made so far, and serves until its
-// input ends. The client makes a round for every line that it reads, which says how many milliseconds that is to take, and
-// prints "OPERATIONS NANOSECONDS ALLOCATIONS".
+// ADDRESS is the path of a file that does not exist, in a folder of its own. Both print the line "ready" once they are
+// ready. The server answers each line on its standard input with the number of its heap allocations so far, and serves
+// until its input ends. The client reads lines with a number of milliseconds. For each it runs a round of that length,
+// and prints "OPERATIONS NANOSECONDS ALLOCATIONS".
 //
-// An error is a line on standard error and exit status 1. If the variant does not do that work the status is 2.
+// An error is a line on standard error and exit status 1. If the variant does not have the work the status is 2.
 package contender
 
 import (
@@ -28,17 +28,17 @@ import (
 	"time"
 )
 
-// A Conn is a connection. Of one that transfers messages, Write sends one, and Read receives one. The end is [io.EOF].
+// A Conn is a connection. If it transfers messages, Write sends one and Read receives one. The end is [io.EOF].
 type Conn = io.ReadWriteCloser
 
 // A FileConn is a [Conn] that transfers open files.
 type FileConn interface {
 	Conn
 	SendFile(b []byte, f *os.File) error
-	ReceiveFile(b []byte) error // receives len(b) bytes with one file, and closes that
+	ReceiveFile(b []byte) error // receives len(b) bytes with one file, and closes the file
 }
 
-// A Listener makes the server's ends. When it is closed, Accept returns an error.
+// A Listener accepts the server's ends. Once it is closed, Accept returns an error.
 type Listener interface {
 	Accept() (Conn, error)
 	Close() error
@@ -46,15 +46,15 @@ type Listener interface {
 
 // A Variant is one way to communicate, of a library that may have several.
 type Variant struct {
-	Works  []string // those that it does
+	Works  []string // the works that it has
 	Listen func(Job) (Listener, error)
-	Dialer func(Job) (Dial, error) // what need not be done for every connection is done here
+	Dialer func(Job) (Dial, error) // prepares what all connections share
 }
 
 // A Dial connects to the server.
 type Dial func() (Conn, error)
 
-// Works of those that have connections, and of those that have a single peer.
+// Works of variants with many connections, and of those with a single one.
 var (
 	Connecting = []string{"roundtrip", "stream", "connect", "idle", "busy"}
 	Passing    = append(slices.Clip(Connecting), "files")
@@ -108,7 +108,7 @@ func fail(err error) {
 	os.Exit(1)
 }
 
-// ending is set when the server's input has ended, and errors are what closing leads to.
+// ending is set when the server's input has ended. Errors after that come from closing.
 var ending atomic.Bool
 
 func (j Job) serve(v Variant) {
@@ -177,7 +177,7 @@ func (j Job) measure(v Variant) {
 		ends = []*end{{Conn: c}}
 		round = j.operator(c).round
 	}
-	round(0) // What is made once, and a first look at the clock.
+	round(0) // allocates what is allocated once
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		milliseconds := number(lines.Text())
@@ -195,7 +195,7 @@ func (j Job) measure(v Variant) {
 	}
 }
 
-// operator returns what makes the operations of the works on one connection.
+// operator returns the operator for the work on a connection.
 func (j Job) operator(c Conn) *operator {
 	switch j.Work {
 	case "stream":

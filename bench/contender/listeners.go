@@ -2,7 +2,7 @@ package contender
 
 import "net"
 
-// A ListenerOf is the [Listener] that two functions of a library make.
+// A ListenerOf is a [Listener] by two functions of a library.
 type ListenerOf[C Conn] struct {
 	AcceptConn func() (C, error)
 	CloseAll   func() error
@@ -18,7 +18,7 @@ func (l ListenerOf[C]) Accept() (Conn, error) {
 
 func (l ListenerOf[C]) Close() error { return l.CloseAll() }
 
-// Sole returns a [Listener] that accepts c and no more: the server's end of pipes, or a socket of datagrams. It closes c.
+// Sole returns a [Listener] that accepts c alone: the server's ends of pipes, or a datagram socket. Close closes c.
 func Sole(c Conn) Listener {
 	conns := make(chan Conn, 1)
 	conns <- c

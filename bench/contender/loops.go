@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// bufferSize is how much the work "buffered" gathers, and its server reads at a time.
+// bufferSize is how much a client gathers in the work "buffered", and a server reads at a time.
 const bufferSize = 64 << 10
 
-// An operator makes operations. It looks at the clock after each step of them.
+// An operator performs operations. It reads the clock after each step.
 type operator struct {
-	step    int
+	step    int // a number of operations
 	operate func(n int) error
-	finish  func() error // one more operation, after which the server has taken all; nil where each one is answered
+	finish  func() error // one more operation, answered when all were received; nil if each is answered
 }
 
-// steps is how many operations of a size are made between two looks at the clock.
+// steps returns how many operations of a size are performed between two looks at the clock.
 func steps(size int) int {
 	if size >= 64<<10 {
 		return 1
@@ -26,7 +26,7 @@ func steps(size int) int {
 	return 16
 }
 
-// round makes operations for a while, and returns how many.
+// round performs operations for that time, and returns how many.
 func (o *operator) round(length time.Duration) int {
 	operations := 0
 	for begin := time.Now(); ; {
@@ -69,7 +69,7 @@ func echo(e *end) error {
 	}
 }
 
-// newAsker returns what makes round trips.
+// newAsker returns an operator for round trips.
 func newAsker(e *end) *operator {
 	return &operator{step: steps(len(e.buffer)), operate: (&asker{e, make([]byte, len(e.buffer))}).operate}
 }
@@ -135,10 +135,10 @@ func (s *sender) finish() error {
 // answer is what the server of a one-way work sends.
 var answer = []byte{1}
 
-// drain takes units of a size. What it reads may be less than one, or more, but only the last byte of what it has read can be
-// the round's last, since the client waits after that.
+// drain receives units of a size. A read may return less or more than a unit. The last unit of a round ends where a
+// read ends, since the client waits after it.
 func drain(e *end, size int) error {
-	for part := 0; ; { // of the unit that is being read
+	for part := 0; ; { // how much of a unit has been read
 		n, err := e.Read(e.buffer)
 		if err != nil {
 			return err
@@ -197,7 +197,7 @@ func receiveFiles(c FileConn) error {
 	}
 }
 
-// newConnector returns what connects, reads the end, and closes.
+// newConnector returns an operator that connects, reads the end, and closes.
 func newConnector(dial Dial) *operator {
 	return &operator{step: steps(1), operate: (&connector{dial, make([]byte, 1)}).operate}
 }
@@ -223,7 +223,7 @@ func (c *connector) operate(n int) error {
 	return nil
 }
 
-// dialAll opens connections, and makes a round trip on each.
+// dialAll opens connections, with a round trip on each.
 func dialAll(dial Dial, count, size int) []*end {
 	ends := make([]*end, count)
 	for i := range ends {
@@ -235,7 +235,7 @@ func dialAll(dial Dial, count, size int) []*end {
 	return ends
 }
 
-// A crowd makes round trips on many connections at once, with a goroutine for each, which lasts.
+// A crowd performs round trips on many connections at once, with a goroutine for each that lasts for all rounds.
 type crowd struct {
 	starts []chan time.Duration
 	counts chan int

@@ -1,6 +1,6 @@
 //go:build linux && (amd64 || arm64)
 
-// Package contenders has nothing but a test: that each Go contender does what it is asked, in all its variants and works.
+// Package contenders tests that each contender in Go does what it is asked, in all its variants and works.
 package contenders
 
 import (
@@ -28,7 +28,7 @@ var programs = map[string]map[string][]string{
 	"mdlayher": {"seqpacket": contender.Passing},
 }
 
-// sizes are those of the units. What is odd does not divide a buffer's size.
+// sizes are those of the units. An odd one does not divide a buffer's size.
 var sizes = map[string][]int{
 	"roundtrip": {1, 64, 64 << 10}, "stream": {1, 64, 64 << 10}, "buffered": {1, 77, 64 << 10}, "connect": {1},
 	"files": {1}, "idle": {64}, "busy": {64},
@@ -90,7 +90,7 @@ func test(t *testing.T, program, variant, work string, size int) {
 	server := start(t, program, append([]string{"server"}, arguments...), serverEnds)
 	client := start(t, program, append([]string{"client"}, arguments...), clientEnds)
 	lean := filepath.Base(program) == "ipc" && work != "connect" && work != "files" && work != "idle"
-	least := false // whether there was a round without
+	least := false // whether there was a round without allocations
 	before, all := server.allocations(t), 0
 	for range rounds {
 		client.ask(t, milliseconds)
@@ -103,7 +103,7 @@ func test(t *testing.T, program, variant, work string, size int) {
 		if operations < 1 || nanoseconds < milliseconds*1e6 {
 			t.Errorf("%d operations in %d ns", operations, nanoseconds)
 		}
-		// The runtime allocates for itself, now and then: what an operation allocates is there in every round.
+		// The runtime allocates for itself now and then, an operation in every round.
 		if float64(allocations) < max(2, 0.01*float64(operations)) {
 			least = true
 		}
@@ -122,7 +122,7 @@ func test(t *testing.T, program, variant, work string, size int) {
 	}
 }
 
-// pipes returns the ends of two pipes, one each way.
+// pipes returns the ends of two pipes, one for each direction.
 func pipes(t *testing.T) (server, client []*os.File) {
 	fromClient, toServer, err := os.Pipe()
 	if err != nil {
@@ -141,7 +141,7 @@ type process struct {
 	stdout *bufio.Reader
 }
 
-// start runs a process until it is ready. The files become its own.
+// start starts a process, and waits until it is ready. The files are closed here.
 func start(t *testing.T, program string, arguments []string, files []*os.File) *process {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	t.Cleanup(cancel)
@@ -185,7 +185,7 @@ func (p *process) answer(t *testing.T, numbers ...any) {
 	}
 }
 
-// allocations returns how many a server has made.
+// allocations returns the number of a server's allocations.
 func (p *process) allocations(t *testing.T) (n int) {
 	p.ask(t, 0)
 	p.answer(t, &n)

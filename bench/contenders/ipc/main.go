@@ -1,6 +1,6 @@
 //go:build unix
 
-// Ipc is the contender of package ipc.
+// Ipc is the contender for package ipc.
 package main
 
 import (
@@ -70,7 +70,7 @@ func (c *streamConn) ReceiveFile(b []byte) error {
 	return closed(n, c.files[0], err)
 }
 
-// closed closes the file that was received, if one was.
+// closed closes the file that was received.
 func closed(n int, f *os.File, err error) error {
 	if err == nil && n != 1 {
 		err = errors.New("a byte came without a file")
@@ -122,7 +122,7 @@ func (c *messageConn) ReceiveFile(b []byte) error {
 	return closed(n, c.files[0], err)
 }
 
-// A datagramConn answers to who sent last.
+// A datagramConn answers the last sender.
 type datagramConn struct {
 	*ipc.DatagramConn
 	peer ipc.Name
@@ -143,7 +143,7 @@ func listenDatagram(j contender.Job) (contender.Listener, error) {
 	return contender.Sole(&datagramConn{DatagramConn: c}), nil
 }
 
-// dialerDatagram returns sockets that have a name, so that they can be answered, and are connected to the server.
+// dialerDatagram dials by a socket that has a name, so that it can be answered, and is connected to the server.
 func dialerDatagram(j contender.Job) (contender.Dial, error) {
 	return func() (contender.Conn, error) {
 		c, err := ipc.ListenDatagram(ipc.Path(j.Address + ".client"))
@@ -154,7 +154,7 @@ func dialerDatagram(j contender.Job) (contender.Dial, error) {
 	}, nil
 }
 
-// A pipeConn is a pipe each way.
+// A pipeConn is a pipe for each direction.
 type pipeConn struct {
 	*ipc.PipeReader
 	w *ipc.PipeWriter
@@ -166,7 +166,7 @@ func (c pipeConn) Close() error                { return errors.Join(c.PipeReader
 // newPipeConn returns the pipes that the process was started with.
 func newPipeConn() (contender.Conn, error) {
 	reading, writing := os.NewFile(3, "reading end"), os.NewFile(4, "writing end")
-	defer reading.Close() // The ends are duplicates.
+	defer reading.Close() // the pipe ends are duplicates
 	defer writing.Close()
 	r, err := ipc.FilePipeReader(reading)
 	if err != nil {

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Mdlayher is the contender of github.com/mdlayher/socket, for messages.
+// Mdlayher is the contender for github.com/mdlayher/socket, with messages.
 package main
 
 import (

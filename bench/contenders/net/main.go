@@ -1,6 +1,6 @@
 //go:build unix
 
-// Net is the contender of package net, and of package os for pipes.
+// Net is the contender for package net, and for the pipes of package os.
 package main
 
 import (
@@ -107,7 +107,7 @@ func dialerTCP(j contender.Job) (contender.Dial, error) {
 	return func() (contender.Conn, error) { return net.DialTCP("tcp", nil, peer) }, err
 }
 
-// A datagramConn answers to who sent last. A socket file outlives its socket unless it is removed.
+// A datagramConn answers the last sender. Close removes the socket file, which would outlive the socket.
 type datagramConn struct {
 	*net.UnixConn
 	peer *net.UnixAddr
@@ -132,7 +132,7 @@ func listenDatagram(j contender.Job) (contender.Listener, error) {
 	return contender.Sole(&datagramConn{UnixConn: c}), nil
 }
 
-// A clientConn is a socket of datagrams that has a name, so that it can be answered, and is connected to the server.
+// A clientConn is a datagram socket that has a name, so that it can be answered, and is connected to the server.
 type clientConn struct{ *net.UnixConn }
 
 func (c clientConn) Close() error {
@@ -148,14 +148,15 @@ func dialerDatagram(j contender.Job) (contender.Dial, error) {
 	}, nil
 }
 
-// A pipeConn is a pipe each way.
+// A pipeConn is a pipe for each direction.
 type pipeConn struct{ r, w *os.File }
 
 func (c pipeConn) Read(b []byte) (int, error)  { return c.r.Read(b) }
 func (c pipeConn) Write(b []byte) (int, error) { return c.w.Write(b) }
 func (c pipeConn) Close() error                { return errors.Join(c.r.Close(), c.w.Close()) }
 
-// newPipeConn returns the pipes that the process was started with, as os.Pipe makes them: waiting takes no thread.
+// newPipeConn returns the pipes that the process was started with, non-blocking as from os.Pipe: waiting takes no
+// thread.
 func newPipeConn() (contender.Conn, error) {
 	for fd := 3; fd <= 4; fd++ {
 		if err := syscall.SetNonblock(fd, true); err != nil {

@@ -1,4 +1,4 @@
-//! What the contenders in Rust have in common: the protocol between them and the benchmark's driver.
+//! What the contenders in Rust share: the protocol with the benchmark's driver.
 //!
 //!     PROGRAM server|client VARIANT WORK SIZE COUNT ADDRESS
 
@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 
 use rlimit::Resource;
 
-/// Of the buffers of the work `buffered`, in bytes.
+/// The size of the buffers in the work `buffered`, in bytes.
 pub const BUFFER_SIZE: usize = 64 << 10;
-/// What the last byte of the last unit of a round is; that of all others is 0.
+/// The last byte of the last unit of a round. That of all others is 0.
 pub const LAST: u8 = 1;
-/// How many operations there are from one look at the clock to the next.
+/// The number of operations between two looks at the clock.
 const INTERVAL: u64 = 16;
-/// From this size on the clock is looked at after each operation.
+/// From this size on, the clock is read after each operation.
 const LARGE: usize = 64 << 10;
 
 /// What a process is to do, from its arguments.
@@ -56,13 +56,13 @@ impl Job {
         Ok(Job { role, variant, work, size, count, address: address.into() })
     }
 
-    /// Ends the process because the program does not have this variant or work.
+    /// Ends the process, since the program does not have this variant or work.
     pub fn missing(&self) -> ! {
         eprintln!("{}: there is no {} of {}", program(), self.work, self.variant);
         process::exit(2)
     }
 
-    /// The server's: says that clients can connect, and from now on answers the driver, until that ends the process.
+    /// For servers: tells the driver that clients can connect. From then on answers it, until it ends the process.
     pub fn serving(&self) {
         say("ready");
         let address = self.address.clone();
@@ -76,7 +76,7 @@ impl Job {
         });
     }
 
-    /// The client's: the rounds that the driver asks for, after one to warm up. Between them the thread waits.
+    /// For clients: the rounds that the driver asks for, after one to warm up. The iterator waits for the next one.
     pub fn rounds(&self) -> impl Iterator<Item = Round> {
         let interval = if self.size >= LARGE { 1 } else { INTERVAL };
         let asked = io::stdin().lines().map(move |line| {
@@ -86,7 +86,7 @@ impl Job {
         iter::once_with(Round::warm_up).chain(asked)
     }
 
-    /// The client's: does nothing until the driver ends it.
+    /// For clients: does nothing until the driver ends the process.
     pub fn idle(&self) {
         say("ready");
         for line in io::stdin().lines() {
@@ -96,7 +96,7 @@ impl Job {
     }
 }
 
-/// A round of operations. A copy has the same time to its end and counts its own.
+/// A round of operations. A copy ends at the same time, and counts its own operations.
 #[derive(Clone, Copy)]
 pub struct Round {
     begin: Instant,
@@ -111,7 +111,7 @@ impl Round {
         Round { begin: Instant::now(), length: Duration::ZERO, interval: INTERVAL, operations: 0, counts: false }
     }
 
-    /// Whether there is time for another operation, which is then counted.
+    /// Whether there is time for another operation. If so, counts it.
     pub fn goes_on(&mut self) -> bool {
         let looks = self.operations > 0 && self.operations % self.interval == 0;
         if looks && self.begin.elapsed() >= self.length {
@@ -125,12 +125,12 @@ impl Round {
         self.operations
     }
 
-    /// Counts operations that were made without `goes_on`.
+    /// Counts operations that `goes_on` has not counted.
     pub fn add(&mut self, operations: u64) {
         self.operations += operations;
     }
 
-    /// Takes the time, and tells the driver.
+    /// Takes the time, and reports it to the driver.
     pub fn report(self) {
         let elapsed = self.begin.elapsed();
         if self.counts {
@@ -141,7 +141,7 @@ impl Round {
     }
 }
 
-/// Takes the result of serving a connection, which goes on until the client has closed it.
+/// Checks the result of serving a connection, which ends when the client closes it.
 pub fn check_served(result: io::Result<()>) {
     match result {
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
@@ -149,7 +149,7 @@ pub fn check_served(result: io::Result<()>) {
     }
 }
 
-/// Ends the process with an error, if it is one.
+/// Returns the value of a result, or ends the process with its error.
 pub fn check<T, E: Display>(result: Result<T, E>) -> T {
     result.unwrap_or_else(|error| {
         eprintln!("{}: {error}", env::args().collect::<Vec<_>>().join(" "));

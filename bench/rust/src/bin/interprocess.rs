@@ -1,7 +1,8 @@
-//! The crate interprocess: its local sockets, blocking (variant `sync`) and in tasks, on the runtime that its examples
-//! have (variant `tokio`) or, where there is one connection, on one of a single thread (`tokio-current-thread`).
+//! The crate interprocess: its local sockets, with blocking calls (variant `sync`), and with tasks on the runtime that its
+//! examples use (variant `tokio`) or, for works with one connection, on one with a single thread
+//! (`tokio-current-thread`).
 //!
-//! It has no way to pass open files, thus no work `files`.
+//! It cannot pass open files, so it has no work `files`.
 
 use std::io;
 

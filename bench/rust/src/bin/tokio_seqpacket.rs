@@ -208,7 +208,7 @@ async fn connect_and_close(job: &Job) -> io::Result<()> {
 }
 
 /// Opens the connections, each of which has made a round trip. Without that the server's backlog could be full, and
-/// `UnixSeqpacket::connect` then takes a socket for connected that is not.
+/// `UnixSeqpacket::connect` would then return a socket that is not connected, without an error.
 async fn open(job: &Job) -> io::Result<Vec<UnixSeqpacket>> {
     let mut message = vec![0; job.size];
     let mut sockets = Vec::new();
