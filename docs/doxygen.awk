@@ -12,15 +12,19 @@ function slug(title) {
 }
 
 # Text as it is to appear: no commands but ours, no links but to what has a page.
-function escape(line) {
+function escape(line,    heading) {
     if (line ~ /^ \*     / || line ~ /^     /) # code
         return line
     gsub(/[\\<>]/, "\\\\&", line)
     gsub(/@/, "\\&#64;", line)
     gsub(/"&#64;/, "\"@", line) # between quotes it means nothing
+    gsub(/'&#64;/, "'@", line)
     line = linked(line)
-    sub(/(^|[ .])Errors: /, "\n *\n * **Errors:** ", line)
-    sub(/(^|[ .])Error: /, "\n *\n * **Error:** ", line)
+    if (match(line, /[ .]Errors(, [^:]*)?:( |$)/)) {
+        heading = substr(line, RSTART + 1, RLENGTH - 1)
+        sub(/ $/, "", heading)
+        line = substr(line, 1, RSTART - 1) "\n *\n * **" heading "** " substr(line, RSTART + RLENGTH)
+    }
     return line
 }
 

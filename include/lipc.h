@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
- * This header is the manual.
+ * This header is the manual. A client begins like this:
  *
  *     lipc_name name;
  *     lipc_handle server;
@@ -11,34 +11,39 @@
  *     if (r < 0)
  *         fprintf(stderr, "connect: %s\n", lipc_strerror(r));
  *
- * Conventions, which hold for every function below:
+ * The sections from "Names" to "Errors" are enough for most programs. The sections after them are for programs that
+ * need more. Two other headers describe what only some systems have:
  *
- *  - A result >= 0 is success (often a count). A negative result is an error; lipc_error_code() and
- *    lipc_error_os() take it apart. errno is neither read by the caller nor promised.
- *  - Out-parameters come last, are named ret_*, and stay untouched on failure. Pointers that may be NULL
- *    say so.
- *  - A function that takes options fails with LIPC_EINVAL if their size is less than a size_t, and with
- *    LIPC_ENOTSUP if they ask for what this version does not know.
- *  - timeout_ms is in milliseconds. 0 does not wait: what cannot be done at once is LIPC_EAGAIN. A
- *    negative value waits for ever. When a positive time has run out the result is LIPC_ETIMEDOUT. Time
- *    is taken from a monotonic clock. Interrupted waits (EINTR) are resumed with the time that is left.
- *  - A call that has no timeout_ms does not wait. One that has waits until it is done, the peer is gone, or the time is
- *    up. On Unix lipc_shutdown() from another thread ends a wait to read or write, too (not one in lipc_accept()); on
- *    Windows lipc_async_cancel() of all operations does (LIPC_EOTHER). A signal ends none: a program that must be able to
- *    stop waits for a moment at a time, or in poll(2) and its kin for the handle and a wake-up, and then calls with 0.
- *  - The library keeps no global state, starts no thread, installs no signal handler, and allocates
- *    memory for listeners only (on Windows also while a message of several buffers, over 4 KiB together, is sent).
- *  - All functions may be called from any thread. One handle may be read by one thread while another writes to it; a
- *    listener is for one thread at a time (on Unix several may accept). Closing what another thread uses is the
- *    caller's mistake, as it is with close(2).
- *  - What is passed by pointer is used for the call only, unless its comment says otherwise. Handles and listeners that
- *    come back by ret_* are the caller's, to be closed with lipc_close() and lipc_listener_close().
- *  - No write raises SIGPIPE. Every handle is born close-on-exec and non-blocking, on Windows not inherited and for
- *    overlapped operation. (One that was received from another process is close-on-exec, and as blocking as it is
- *    there.)
+ *  - lipc_unix.h: datagrams, control data, FIFOs, copying by the kernel, socket activation.
+ *  - lipc_windows.h: the options of named pipes, impersonation, handles for other processes, completion ports.
  *
- * What Unix alone has (datagrams, control data, FIFOs, socket activation) is in lipc_unix.h, what Windows alone has
- * (the options of named pipes, impersonation, completion ports) in lipc_windows.h.
+ * These conventions hold for every function:
+ *
+ *  - Results: a result >= 0 is success, and often a count. A negative result is an error; lipc_error_code() and
+ *    lipc_error_os() return its two parts. The value of errno after a call is unspecified.
+ *  - Out-parameters come last and are named ret_*. A function that fails leaves them unchanged. A pointer may be NULL
+ *    only where the function's comment says so.
+ *  - Options: a function that takes options fails with LIPC_EINVAL if their size is less than that of a size_t, and
+ *    with LIPC_ENOTSUP if they ask for something that this version does not know.
+ *  - Timeouts: timeout_ms is in milliseconds, measured by a monotonic clock. With 0 the call does not wait; it fails
+ *    with LIPC_EAGAIN if it would have to. With a negative value it waits for ever. With a positive value it fails with
+ *    LIPC_ETIMEDOUT when the time has run out. A wait that a signal interrupts (EINTR) goes on for the remaining time.
+ *  - Waiting: a call without timeout_ms does not wait. A call with timeout_ms waits until it is done, the peer is gone,
+ *    or the time is up. On Unix lipc_shutdown() from another thread also ends a wait to read or write, but not a wait
+ *    in lipc_accept(). On Windows lipc_async_cancel() of all operations on the handle ends a wait with LIPC_EOTHER. A
+ *    signal never ends a wait. A program that must be able to stop has two ways: it waits for a short time in each
+ *    call, or it waits for the handle and a wake-up in poll(2) or the like, and then calls with a timeout_ms of 0.
+ *  - The library has no global state, starts no thread and installs no signal handler. It allocates memory only for
+ *    listeners, and on Windows while it sends a message of several buffers that has more than 4 KiB.
+ *  - Threads: any thread may call any function. One thread may read from a handle while another writes to it. Only one
+ *    thread at a time may use a listener; on Unix, though, several may call lipc_accept(). Closing a handle that
+ *    another thread uses is an error of the caller, as with close(2).
+ *  - Ownership: memory passed by pointer is used only during the call, unless the function's comment says otherwise.
+ *    Handles and listeners returned by ret_* belong to the caller, which closes them with lipc_close() and
+ *    lipc_listener_close().
+ *  - No write raises SIGPIPE. Every handle is created close-on-exec and non-blocking; on Windows it is not inherited,
+ *    and is opened for overlapped operation. A handle received from another process is close-on-exec; whether it blocks
+ *    is as in that process.
  */
 #ifndef LIPC_H
 #define LIPC_H
@@ -50,15 +55,6 @@
 extern "C" {
 #endif
 
-/* ======================================== Version ============================================= */
-
-/* The version of these headers. Until 1.0 versions of one minor number can stand in for one another, from then on those
- * of one major number: the soname says so. */
-#define LIPC_VERSION_MAJOR 0
-#define LIPC_VERSION_MINOR 1
-#define LIPC_VERSION_PATCH 0
-#define LIPC_VERSION (LIPC_VERSION_MAJOR * 10000 + LIPC_VERSION_MINOR * 100 + LIPC_VERSION_PATCH)
-
 #if defined(_WIN32) && defined(LIPC_BUILD_SHARED)
 #define LIPC_API __declspec(dllexport)
 #elif defined(_WIN32) && defined(LIPC_SHARED)
@@ -69,20 +65,318 @@ extern "C" {
 #define LIPC_API
 #endif
 
-/* The version of the library that is linked, in the form of LIPC_VERSION: 10203 is 1.2.3. */
-LIPC_API int lipc_version(void);
+/* ========================================== Names =========================================== */
 
-/* For callers that cannot read these headers, as those by way of a foreign-function interface: the value of any
- * constant here, in lipc_unix.h on Unix and in lipc_windows.h on Windows, by its name ("LIPC_STREAM"), and the size of
- * any struct ("sizeof(lipc_name)"). Error: LIPC_ENOENT (this version has no such constant on this system). */
-LIPC_API int lipc_constant(const char *name, int64_t *ret_value);
+/* A name identifies a listener, or a bound datagram socket. There are two types of name:
+ *
+ *  - LIPC_NAME_PATH: a path. On Unix it is that of a socket file. On Windows it is that of a pipe: \\.\pipe\x,
+ *    \\?\pipe\x or \\host\pipe\x.
+ *  - LIPC_NAME_NAMESPACED on Linux: a name in the abstract namespace, of exactly its length, without padding. Each kind
+ *    of socket has its own names there.
+ *  - LIPC_NAME_NAMESPACED on Windows: the pipe \\.\pipe\name.
+ *  - LIPC_NAME_NAMESPACED on other systems: a file in a private directory of the user. The directory is
+ *    $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID if that variable is unset. The first listener creates it with mode 0700. A
+ *    function that uses the directory fails with LIPC_EACCES if it is not a directory, if it belongs to another user,
+ *    or if others can enter it. The variable is read whenever such a name is used, so no other thread may call
+ *    setenv(3) meanwhile.
+ *
+ * On Windows the name of a pipe may have several parts, separated by '\'. Programs in an AppContainer can create pipes
+ * named LOCAL\x. Only administrators can create pipes named ProtectedPrefix\Administrators\x, so nobody else can take
+ * such a name first. Windows ignores case: two names that differ only in case identify the same pipe, although their
+ * texts differ.
+ *
+ * The name of an unbound socket has type 0 and length 0. */
+enum lipc_name_type {
+    LIPC_NAME_PATH = 1,      /* a path in the file system, or of a pipe */
+    LIPC_NAME_NAMESPACED = 2 /* a name in the system's or the user's namespace */
+};
 
-/* The names of all these constants, by an index from 0 on; NULL behind the last. Static strings. */
-LIPC_API const char *lipc_constant_name(size_t index);
+/* The room for a name's text, in bytes, with its NUL. */
+enum { LIPC_NAME_CAPACITY = 1016 };
 
-/* ======================================== Errors ============================================== */
+/* A name, with its text in it. The functions below create one. Callers may read the text, which a NUL follows. */
+typedef struct lipc_name {
+    uint32_t type;   /* enum lipc_name_type, or 0 */
+    uint32_t length; /* of text, in bytes */
+    char text[LIPC_NAME_CAPACITY]; /* UTF-8 on Windows, elsewhere bytes as the system takes them */
+} lipc_name;
 
-/* Every error there is: code, frozen number, text. Define X(code, number, text) and expand. */
+/* As the length of a text: the text ends at its NUL. */
+#define LIPC_STRLEN ((size_t)-1)
+
+/* Create a name from a text of length bytes; LIPC_STRLEN is allowed. lipc_name_parse() reads "@x" as the namespaced
+ * name x, and any other text as a path. Names are never truncated.
+ *
+ * Errors:
+ *  - LIPC_ENAMETOOLONG: the text is longer than lipc_name_limit().
+ *  - LIPC_ENAME: the text is empty, or contains a NUL byte, which only namespaced names on Linux may contain.
+ *  - LIPC_ENAME: a namespaced name that is a file contains '/', or is "." or "..".
+ *  - LIPC_ENAME: on Windows, a path is not that of a pipe; or a namespaced name, or the text after \pipe\, contains '/'
+ *    or a part that is empty or ends with '.' or ' '. Windows would take such a part for another name. It would not
+ *    after \\?\, but such parts are refused there too. */
+LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
+LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
+LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);
+
+/* ========================================= Handles ========================================== */
+
+/* A file descriptor, (int)handle, on Unix, and a HANDLE on Windows. A connection is nothing but its handle: it works
+ * with poll, epoll, kqueue, completion ports and event loops. */
+typedef intptr_t lipc_handle;
+
+/* A value that is not a handle on any system. */
+#define LIPC_INVALID_HANDLE ((lipc_handle)-1)
+
+/* The kinds of handle: a connection of some kind, a listener for such connections, or an end of a pipe. */
+enum lipc_kind {
+    LIPC_STREAM = 1,      /* bytes: SOCK_STREAM, or a named pipe in byte mode */
+    LIPC_MESSAGE = 2,     /* messages, in order and with their boundaries: SOCK_SEQPACKET, or a named pipe in message
+                           * mode. macOS has none: LIPC_ENOTSUP */
+    LIPC_DATAGRAM = 4,    /* messages between sockets that need not be connected: SOCK_DGRAM, see lipc_unix.h. Windows
+                           * has none: LIPC_ENOTSUP */
+    LIPC_PIPE_READER = 32, /* the reading end of an unnamed pipe or a FIFO */
+    LIPC_PIPE_WRITER = 64, /* the writing end */
+    LIPC_PIPE_DUPLEX = LIPC_PIPE_READER | LIPC_PIPE_WRITER, /* open for both, as all pipes of FreeBSD and OpenBSD are */
+    LIPC_LISTENER = 16,   /* added to LIPC_STREAM or LIPC_MESSAGE: accepts such connections */
+    LIPC_STREAM_LISTENER = LIPC_STREAM | LIPC_LISTENER,   /* accepts streams */
+    LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER  /* accepts connections of messages */
+};
+
+/* Closes a handle. The peer still receives what was written before. Errors: LIPC_EBADF. */
+LIPC_API int lipc_close(lipc_handle handle);
+
+/* ======================================== Listening ========================================= */
+
+/* A listener owns a handle, and on Unix also the socket file and its lock file. Only lipc_listener_close() frees it. */
+typedef struct lipc_listener lipc_listener;
+
+/* The options of a listener. Options begin with their own size, so that later versions can add fields. Start with
+ * zeroes, set size, and then set what you need: lipc_listen_options o = {.size = sizeof o, .mode = 0660}; in C++ start
+ * with = {}. Zero means the default. Bytes beyond the size that the library knows must be zero; otherwise the call
+ * fails with LIPC_ENOTSUP. */
+struct lipc_listen_windows;
+typedef struct lipc_listen_options {
+    size_t size; /* of this struct */
+    /* The users that may connect, as the permission bits of the socket file, 0001 to 0777. Connecting takes write
+     * permission. Default 0600: only the owner, and root. The umask has no effect.
+     *
+     * Namespaced names on Linux have no file. There lipc_accept() checks the write bits for group and for other. A peer
+     * belongs to the group if it has the group of the listening process, as its own or as a supplementary one. A peer
+     * that is not admitted is closed: its connect succeeds, and then it reads end of stream. In a user namespace that
+     * does not map all ids, one id stands for all others (65534, user_namespaces(7)). That id admits nobody, not even
+     * the listening process's own user if it has that id. The same holds where /proc is missing.
+     *
+     * Windows: the owner, SYSTEM and the administrators may connect. With the write bit for other, everybody who has
+     * logged in may connect, too, but cannot create instances of the pipe and so cannot pose as the server. */
+    uint32_t mode;
+    /* How many connections may wait to be accepted. The default, and the upper limit, is what the system allows:
+     * net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. Windows: how many
+     * instances of the pipe wait for clients, 2 to 64, default 8; the system asks further clients to try again. */
+    int backlog;
+    /* The kind of connection to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. LIPC_DATAGRAM makes a datagram
+     * socket instead. It is bound to the name, and its handle receives what anybody sends to it: see lipc_unix.h. */
+    int kind;
+    /* Options that only Windows has, see lipc_windows.h. NULL means the defaults, and is the only value that other
+     * systems take: LIPC_ENOTSUP. */
+    const struct lipc_listen_windows *windows;
+} lipc_listen_options;
+
+/* Listens on a name. options may be NULL.
+ *
+ * A lock file guards a socket file. It lies beside the socket file, is named after it with ".lock" added, is empty, and
+ * is locked with flock(2) as long as the listener lives. If several processes listen at the same time, exactly one
+ * succeeds. The socket file of a server that is gone (it crashed or was killed) is replaced. The file of a living
+ * server is never replaced, whatever program created it. Only sockets of this process's own user are ever removed.
+ * After fork(2) the processes share the lock; all but one of them must call lipc_listener_set_unlink(listener, 0)
+ * before closing.
+ *
+ * Limits on Unix:
+ *
+ *  - A server counts as living if this kernel has its socket open. A server on another machine or in another virtual
+ *    machine that shares the directory (NFS, 9p, virtiofs) looks dead. So does a server that reaches the file through
+ *    another file system (the upper directory of an overlay). Its file is replaced unless its lock is visible here.
+ *  - A server that does not use the lock may remove the file of this call and bind its own at the same moment. On Linux
+ *    the other server's file is left alone, because sock_diag(7) shows which file is whose, and this call fails with
+ *    LIPC_EADDRINUSE. On macOS and the BSDs, and in Linux sandboxes that refuse AF_NETLINK, the other server's file
+ *    cannot be distinguished if it belongs to the same user: it may get the mode asked for here, and it may be removed
+ *    when the listener is closed.
+ *  - A file to be removed is first renamed: it gets the name ".lipc-" followed by numbers, in the same directory. After
+ *    a crash at that moment it stays there. If it turns out to be another server's file, it gets its name back. If a
+ *    third server has bound the path meanwhile, it stays there, too.
+ *  - After lipc_listener_detach() on systems other than Linux, close the listener before the handle. Otherwise another
+ *    file may have the inode number of the socket file by then.
+ *
+ * On Windows the name is taken as long as the listener or a connection that it accepted is open. The first server to
+ * take it has it (FILE_FLAG_FIRST_PIPE_INSTANCE; Wine 8 lets others in, so there a mutex keeps servers of this library
+ * apart). After a crash the system keeps the pipe while clients have their ends open; connecting to it then fails with
+ * LIPC_ENOENT. This call takes over such a pipe if the pipe is what this call would create: it has the same owner,
+ * descriptor, integrity label, kind, direction and limit of instances. The clients' ends count towards that limit. If
+ * the pipe differs, this call waits 250 milliseconds for the clients to go, and then fails with LIPC_EADDRINUSE.
+ * Meanwhile it holds a mutex, "Global\lipc." and the name in capitals. If another program holds that mutex, this call
+ * waits for 2 seconds, and then takes over no pipe. Users that are not administrators cannot take a name below
+ * ProtectedPrefix\Administrators first.
+ *
+ * Errors:
+ *  - LIPC_EADDRINUSE: a living server has the name, or on Windows clients have the pipe open. Or the file is not a
+ *    socket, or is another user's. Or the file with the lock's name is not empty, has other names, or is locked by
+ *    another program with fcntl(2).
+ *  - LIPC_ENOENT: there is no such directory.
+ *  - LIPC_EACCES: also if the umask narrows the mode and others can write to the directory, on Linux before 6.6 without
+ *    /proc.
+ *  - LIPC_EINVAL: mode, backlog or kind is out of range.
+ *  - LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
+
+/* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none. A connection
+ * that its client gave up is skipped.
+ *
+ * Errors:
+ *  - LIPC_EAGAIN, LIPC_ETIMEDOUT.
+ *  - LIPC_EACCES, only with a timeout_ms of 0: a peer was not admitted (see mode) and was closed. Others may wait, so
+ *    call again.
+ *  - LIPC_EMFILE, LIPC_ENOMEM: the connection still waits, and the listener goes on working.
+ *  - LIPC_ENOTSOCK: this is a datagram socket, which has no connections. */
+LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
+
+/* Removes the socket file, if it is still the one that this listener created, and then its lock file; closes the handle
+ * and frees the listener. Connections that wait in the backlog are reset. Accepted connections stay open. NULL is
+ * allowed. */
+LIPC_API void lipc_listener_close(lipc_listener *listener);
+
+/* ======================================== Connecting ======================================== */
+
+/* The options of a connection. They begin with their size, as lipc_listen_options does. */
+struct lipc_connect_windows;
+typedef struct lipc_connect_options {
+    size_t size; /* of this struct */
+    int kind; /* the kind of the listener: LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM */
+    const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
+} lipc_connect_options;
+
+/* Connects to a listener. options may be NULL. If the listener's backlog is full, the call tries again every 1 to 4
+ * milliseconds until the time runs out. If nothing listens on the name, it fails at once.
+ *
+ * macOS and the BSDs report a full backlog like a socket file that nobody listens on. There the backlog counts as full
+ * if any process has the socket open, so the call also waits for a socket that is bound and never listens.
+ *
+ * On Windows a full backlog is a pipe whose instances are all taken. The server may learn who the client is, but cannot
+ * act as it. A stream can connect to a pipe of messages, and reads bytes from it. Connecting to another machine,
+ * \\host\pipe\x, is cancelled when the time runs out (CancelSynchronousIo). The system obeys once it has sent the
+ * request, but perhaps not while it looks up the host's name. The result is LIPC_ENOENT if the system itself gives up
+ * on a machine that does not answer.
+ *
+ * Errors:
+ *  - LIPC_ENOENT: there is no such name.
+ *  - LIPC_ECONNREFUSED: nobody listens on the socket file. On Linux also: there is no such namespaced name, even if
+ *    there is one for another kind.
+ *  - LIPC_EAGAIN: the backlog is full, and timeout_ms is 0.
+ *  - LIPC_ENOTSOCK: the socket is of another kind.
+ *  - LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
+                          lipc_handle *ret_connection);
+
+/* Creates two connections of a kind, LIPC_STREAM, LIPC_MESSAGE or LIPC_DATAGRAM. Each is the other's peer. Errors:
+ * LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b);
+
+/* =================================== Reading and writing ==================================== */
+
+/* These functions are for connections of the kind LIPC_STREAM, and for pipes. They do not check that the handle is one
+ * of these. A pipe that came from elsewhere must be adopted first, see lipc_adopt(): reading a pipe without waiting
+ * takes non-blocking mode, whereas a socket can be asked in each call. */
+
+/* Reads the bytes that are there, at most size, and waits if there are none. Returns their number. 0 means end of
+ * stream: the peer closed, shut down its writing half, or died. That holds also if the peer left data unread, which
+ * Linux reports as ECONNRESET. Reading 0 bytes returns 0 at once. Open files that arrive with the bytes, see
+ * lipc_message, are closed.
+ *
+ * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_ENOTCONN, LIPC_EBADF (also: this is the writing end of a pipe). */
+LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms);
+
+/* Writes size bytes, and waits for room as often as needed. Returns the number of bytes written. It is less than size
+ * if the time runs out or an error occurs after some bytes were written; the next call reports the error. The time
+ * counts from the first wait, and is checked only when there is no room.
+ *
+ * Windows does not report how much of a piece the peer had read when the time ran out. The library therefore writes
+ * pieces that are no larger than the pipe's buffer: each is written as a whole or not at all. If the buffer is smaller
+ * than 4096 bytes, the peer may have read a part that is not counted; nothing more may be written then.
+ *
+ * Errors, only if nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
+ * LIPC_ENOMEM. */
+LIPC_API int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms);
+
+/* A direction of a connection. LIPC_READ | LIPC_WRITE is both. */
+enum lipc_direction {
+    LIPC_READ = 1, /* what this end reads */
+    LIPC_WRITE = 2 /* what this end writes */
+};
+
+/* Shuts down one direction or both, for every process that shares the connection. After LIPC_WRITE the peer reads what
+ * was written before, and then end of stream. After LIPC_READ this end reads end of stream. On Linux it first reads
+ * what had arrived, and the peer's writes fail with LIPC_EPIPE. On other systems what had arrived, and what the peer
+ * writes, may be discarded.
+ *
+ * Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (for pipes; on Windows always). */
+LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
+
+/* ========================================= Messages ========================================= */
+
+/* These functions are for connections of the kinds LIPC_MESSAGE and LIPC_DATAGRAM. Each call moves whole messages. They
+ * do not check for streams, which do not keep messages apart. An empty message is a message, and never reported as end
+ * of stream. To tell the two apart on Linux, the library sets SO_PASSCRED on these connections; for that the kernel
+ * gives the socket a name that it chooses, unix(7). */
+
+/* Sends one message: all of it, or nothing. Waits for room. Returns size.
+ *
+ * On Windows, if a message is larger than the pipe's buffer, lipc_buffer_size() of LIPC_WRITE, the peer may have read a
+ * part of it when a positive time runs out. The peer then gets LIPC_ETRUNCATED. Nothing more may be sent from this end,
+ * because the peer could take it for the rest. With a timeout_ms of 0 such a message is never begun: the result is
+ * LIPC_EAGAIN, even if the peer waits for the message. A message that is no larger than the buffer leaves nothing
+ * behind when the time runs out.
+ *
+ * Errors: LIPC_EMSGSIZE (over lipc_message_limit()), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF,
+ * LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOMEM. */
+LIPC_API int64_t lipc_send(lipc_handle handle, const void *data, size_t size, int timeout_ms);
+
+/* Receives one message. Returns its size, which may be 0.
+ *
+ * Errors:
+ *  - LIPC_EEND: end of stream. The peer closed, shut down its writing half, or died.
+ *  - LIPC_ETRUNCATED: the message did not fit. data has the beginning of it, and the rest is lost.
+ *  - LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */
+LIPC_API int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms);
+
+/* Receives a message as lipc_receive() does, without removing it: the next call returns it again. Windows does not
+ * report when a message arrives, so there the call looks every 1 to 4 milliseconds. (Wine 8 shows an empty message only
+ * when another follows it.) Errors: those of lipc_receive(). */
+LIPC_API int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms);
+
+/* Returns the size of the next message, without removing it. Waits as lipc_peek() does. Errors: those of lipc_receive()
+ * except LIPC_ETRUNCATED; LIPC_ENOTSUP on systems other than Linux and Windows, which do not report the size. */
+LIPC_API int64_t lipc_message_size(lipc_handle handle, int timeout_ms);
+
+/* Returns the size of the largest message that the connection can send, in bytes. Linux: 32 less than the send buffer
+ * (unix_dgram_sendmsg() in net/unix/af_unix.c). Windows: 1 GiB, but the system may lack the memory for less
+ * (LIPC_ENOMEM). Other systems: the send buffer. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
+LIPC_API int64_t lipc_message_limit(lipc_handle handle);
+
+/* ========================================== Errors ========================================== */
+
+/* Returns a text for a result's portable code, in English, without a full stop. It is a static string. */
+LIPC_API const char *lipc_strerror(int64_t result);
+
+/* Returns the name of a result's portable code ("LIPC_EAGAIN"), or "success". It is a static string. */
+LIPC_API const char *lipc_error_name(int64_t result);
+
+/* Returns the portable code of a result: one of enum lipc_error, or 0 for a success. */
+LIPC_API int lipc_error_code(int64_t result);
+
+/* Returns the system's own code of a result: a value of errno, or on Windows of GetLastError(). If the library itself
+ * found the fault, this is the code that the system would have used, or 0 if it has none. 0 for a success. The system
+ * has a text for it: strerror(lipc_error_os(r)). */
+LIPC_API int lipc_error_os(int64_t result);
+
+/* All errors: code, number, text. The numbers never change. Define X(code, number, text) and expand. */
 #define LIPC_ERRORS(X) \
     X(LIPC_EAGAIN, 1, "the call would have to wait") \
     X(LIPC_ETIMEDOUT, 2, "the time allowed for the call ran out") \
@@ -117,294 +411,111 @@ enum lipc_error {
 #undef LIPC_ERROR_ENUM
 };
 
-/* An error is -(code << LIPC_ERROR_OS_BITS | os); it fits an int. */
+/* An error is -(code << LIPC_ERROR_OS_BITS | os), where os is the system's own code. It fits an int. */
 enum { LIPC_ERROR_OS_BITS = 20 };
 
-/* The portable code of a result: one of enum lipc_error, or 0 for a success. */
-LIPC_API int lipc_error_code(int64_t result);
+/* ===================================== More about names ===================================== */
 
-/* The system's own code in a result: an errno value, on Windows a GetLastError() value. Where the library
- * itself found the fault, the code that the system would have used, or 0 where it has none. 0 for a success. For a text
- * of it ask the system: strerror(lipc_error_os(r)). */
-LIPC_API int lipc_error_os(int64_t result);
-
-/* The name of a result's portable code ("LIPC_EAGAIN"), or "success". A static string. */
-LIPC_API const char *lipc_error_name(int64_t result);
-
-/* A text for a result's portable code, in English, without a full stop. A static string. */
-LIPC_API const char *lipc_strerror(int64_t result);
-
-/* ========================================= Names ============================================== */
-
-/* A name says where a listener, or a bound datagram socket, is found. There are two types:
- *
- *  - LIPC_NAME_PATH: Unix: a socket file. Windows: a pipe path, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x.
- *  - LIPC_NAME_NAMESPACED: Linux: the abstract namespace, in its exact length (no padding), where each kind of socket
- *    has names of its own. Windows: \\.\pipe\name. Other systems: a file in a private directory of the user,
- *    $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is unset. The directory is made with mode 0700 by the
- *    first listener; one that is not a directory, is another user's, or can be entered by others is LIPC_EACCES. The
- *    variable is read whenever such a name is used, which is not safe while another thread calls setenv(3).
- *
- * The name of a pipe may have several parts with '\' between: LOCAL\x is what programs in an AppContainer can make, and
- * ProtectedPrefix\Administrators\x what only administrators can, so that nobody else can have it first. Windows ignores
- * case: names that differ in nothing else mean the same pipe, though their texts differ.
- *
- * A name of type 0 and length 0 is no name: that of an unbound socket. */
-enum lipc_name_type {
-    LIPC_NAME_PATH = 1,      /* a place in the file system, or a pipe path */
-    LIPC_NAME_NAMESPACED = 2 /* a name in the system's or the user's namespace */
-};
-
-/* The room for a name's text, in bytes, with its NUL. */
-enum { LIPC_NAME_CAPACITY = 1016 };
-
-/* A name by value. Make one with the functions below; text may be read, and is followed by a NUL. */
-typedef struct lipc_name {
-    uint32_t type;   /* enum lipc_name_type, or 0 */
-    uint32_t length; /* of text, in bytes */
-    char text[LIPC_NAME_CAPACITY]; /* UTF-8 on Windows, elsewhere bytes as the system takes them */
-} lipc_name;
-
-/* As a length: the text ends at its NUL. */
-#define LIPC_STRLEN ((size_t)-1)
-
-/* Names from their text, length bytes long (or LIPC_STRLEN). What lipc_name_parse() reads: "@x" is
- * namespaced, anything else is a path.
- *
- * Errors: LIPC_ENAME (empty; a NUL byte, which only Linux's namespaced names may hold; a '/' in, or "." or ".." as, a
- * namespaced name that becomes a file; on Windows a path that is no pipe path; there also, in a namespaced name or
- * behind \pipe\, a '/', or a part that is empty or ends with '.' or ' '), LIPC_ENAMETOOLONG (over lipc_name_limit();
- * names are never truncated). Windows would take such parts for another name, except behind \\?\, where they are
- * refused all the same. */
-LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
-LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
-LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);
-
-/* Writes a name in the form that lipc_name_parse() reads, and a NUL. Returns its length, or LIPC_EMSGSIZE
- * if size bytes are too few: LIPC_NAME_CAPACITY + 2 always do. A path that begins with '@' gets "./" in
- * front; no name at all is the empty string. */
+/* Writes a name in the form that lipc_name_parse() reads, and a NUL. Returns its length without the NUL. A path that
+ * begins with '@' gets "./" in front. The name of an unbound socket is the empty string. Errors: LIPC_EMSGSIZE (size
+ * is too small; LIPC_NAME_CAPACITY + 2 bytes are always enough). */
 LIPC_API int lipc_name_format(const lipc_name *name, char *buffer, size_t size);
 
-/* The types of name that this system has, as a bit set of enum lipc_name_type. */
+/* Returns the types of name that this system has, as a bit set of enum lipc_name_type. */
 LIPC_API int lipc_name_types(void);
 
-/* The greatest length of a name's text, in bytes; on Windows in UTF-16 code units, of which a byte of
- * UTF-8 never makes more than one. LIPC_EINVAL if there is no such type.
+/* Returns the greatest length of a name's text of a type. It is in bytes; on Windows it is in UTF-16 code units, of
+ * which a text never has more than it has bytes of UTF-8. Errors: LIPC_EINVAL (there is no such type).
  *
- *  Path: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
- *  BSDs, but 103 on OpenBSD; Windows: 256, CreateNamedPipe. Namespaced: 107 on Linux (a NUL comes first), 247 on
- *  Windows, else what the directory leaves. */
+ *  - Paths: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
+ *    BSDs, except 103 on OpenBSD. Windows: 256, CreateNamedPipe.
+ *  - Namespaced names: 107 on Linux, where a NUL comes first, and 247 on Windows. On other systems, what the path of
+ *    the directory leaves. */
 LIPC_API int lipc_name_limit(int type);
 
-/* ========================================= Handles ============================================ */
-
-/* A file descriptor, (int)handle, or a HANDLE. A connection is nothing but its handle: it works with poll, epoll,
- * kqueue, completion ports and event loops. */
-typedef intptr_t lipc_handle;
-
-/* What is no handle, on any system. */
-#define LIPC_INVALID_HANDLE ((lipc_handle)-1)
-
-/* What a handle is: a kind of connection, a listener for one, or an end of a pipe. */
-enum lipc_kind {
-    LIPC_STREAM = 1,      /* bytes: SOCK_STREAM, a named pipe in byte mode */
-    LIPC_MESSAGE = 2,     /* messages, in order and with their boundaries: SOCK_SEQPACKET, a named pipe in message mode.
-                           * Not on macOS: LIPC_ENOTSUP */
-    LIPC_DATAGRAM = 4,    /* messages between sockets that need not be connected, SOCK_DGRAM: lipc_unix.h. Not on
-                           * Windows */
-    LIPC_PIPE_READER = 32, /* the reading end of an unnamed pipe or a FIFO */
-    LIPC_PIPE_WRITER = 64, /* the writing end */
-    LIPC_PIPE_DUPLEX = LIPC_PIPE_READER | LIPC_PIPE_WRITER, /* open for both, as FreeBSD and OpenBSD have all pipes */
-    LIPC_LISTENER = 16,   /* added to LIPC_STREAM or LIPC_MESSAGE: accepts such connections */
-    LIPC_STREAM_LISTENER = LIPC_STREAM | LIPC_LISTENER,   /* accepts streams */
-    LIPC_MESSAGE_LISTENER = LIPC_MESSAGE | LIPC_LISTENER  /* accepts connections of messages */
-};
-
-/* The kind of a handle, as in enum lipc_kind. On macOS and OpenBSD, which do not tell, a connection whose peer is gone
- * may count as a listener. On Windows an end that only reads or only writes bytes is one of a pipe, whether that has a
- * name or not. Errors: LIPC_EBADF, LIPC_ENOTSOCK (neither a local socket nor a pipe). */
-LIPC_API int lipc_kind(lipc_handle handle);
-
-/* Makes a handle that came from elsewhere (inherited, socket activation, another library) one of ours:
- * close-on-exec, non-blocking, never raising SIGPIPE. Returns its lipc_kind(). Non-blocking mode is a
- * property of the open file description: every process that shares it sees the change, and none may change it
- * back while this one uses it. On Windows it must have been opened for overlapped operation, which the ends that other
- * programs use as standard input and output are not: LIPC_ENOTSUP. The handle stays the caller's, on failure unchanged.
- * Other errors: those of lipc_kind(). */
-LIPC_API int lipc_adopt(lipc_handle handle);
-
-/* A second handle for the same object. It shares non-blocking mode and position. Errors: LIPC_EBADF,
- * LIPC_EMFILE. */
-LIPC_API int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle);
-
-/* Closes a handle; what was written before still reaches the peer. Error: LIPC_EBADF. */
-LIPC_API int lipc_close(lipc_handle handle);
-
-/* The name that the handle, or its peer, is bound to; of type 0 where it has none, as connecting sockets
- * usually do. On systems where a namespaced name is a file it is reported as a path.
+/* Return the name that the handle, or its peer, is bound to. It has type 0 if there is none, which is usual for sockets
+ * that connect. A namespaced name is reported as a path on systems where it is a file.
  *
- * Errors: LIPC_EBADF, LIPC_ENOTSOCK; lipc_peer_name() also LIPC_ENOTCONN. */
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK; for lipc_peer_name() also LIPC_ENOTCONN. */
 LIPC_API int lipc_local_name(lipc_handle handle, lipc_name *ret_name);
 LIPC_API int lipc_peer_name(lipc_handle handle, lipc_name *ret_name);
 
-/* A direction of a connection, or both: LIPC_READ | LIPC_WRITE. */
-enum lipc_direction {
-    LIPC_READ = 1, /* what this end reads */
-    LIPC_WRITE = 2 /* what this end writes */
-};
+/* ==================================== More about handles ==================================== */
 
-/* The size of the system's send (LIPC_WRITE) or receive (LIPC_READ) buffer in bytes. Setting is a request: the system
- * rounds and limits it (Linux doubles it, limits it to net.core.wmem_max, and has a send buffer only for streams,
- * socket(7), unix(7)). Getting returns what is in force. On Linux lipc_write() and lipc_writev() double a send buffer
- * that is still of the system's own size, 212992, when there is no room in it for 32 KiB of what they write, since that
- * goes through faster then. size must be over 0, otherwise LIPC_EINVAL. A pipe has one buffer, which either direction
- * means: on Linux F_SETPIPE_SZ, fcntl(2), which rounds up to a power of two of pages and allows no more than
- * fs.pipe-max-size (LIPC_EACCES); elsewhere LIPC_ENOTSUP. Other errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOMEM,
- * LIPC_EOTHER with EBUSY (a pipe that holds more than size). Windows: the server sets the sizes when it listens,
- * lipc_listen_windows; setting is LIPC_ENOTSUP. */
+/* Returns the kind of a handle, as in enum lipc_kind. macOS and OpenBSD do not report whether a socket listens; there a
+ * connection whose peer is gone may count as a listener. On Windows an end that only reads or only writes bytes counts
+ * as an end of a pipe, whether the pipe has a name or not. Errors: LIPC_EBADF, LIPC_ENOTSOCK (neither a local socket
+ * nor a pipe). */
+LIPC_API int lipc_kind(lipc_handle handle);
+
+/* Prepares a handle that came from elsewhere (inherited, from socket activation, from another library) for this
+ * library: it becomes close-on-exec and non-blocking, and never raises SIGPIPE. Returns its lipc_kind(). The handle
+ * stays the caller's. On failure it is unchanged.
+ *
+ * Non-blocking mode belongs to the open file description: every process that shares it sees the change, and none may
+ * change it back while this one uses it. On Windows the handle must have been opened for overlapped operation. The ends
+ * that other programs use as standard input and output were not: LIPC_ENOTSUP.
+ *
+ * Other errors: those of lipc_kind(). */
+LIPC_API int lipc_adopt(lipc_handle handle);
+
+/* Creates a second handle for the same object. Both share non-blocking mode and position. Errors: LIPC_EBADF,
+ * LIPC_EMFILE. */
+LIPC_API int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle);
+
+/* Makes a handle inheritable by child processes (on is not 0), or takes that back (on is 0). An inheritable handle is
+ * not close-on-exec, and is blocking, as programs expect it. On Windows only inheritance changes. All processes that
+ * have this end share its blocking mode; the other end has its own. Errors: LIPC_EBADF. */
+LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
+
+/* Set or return the size of the system's send buffer (LIPC_WRITE) or receive buffer (LIPC_READ), in bytes. Setting is a
+ * request, which the system rounds and limits; lipc_buffer_size() returns the size in use.
+ *
+ *  - Linux doubles the request, limits it to net.core.wmem_max, and has a send buffer only for streams, socket(7),
+ *    unix(7). lipc_write() and lipc_writev() double a send buffer that still has the system's own size, 212992, if it
+ *    has no room for 32 KiB of what they write, because that is faster then.
+ *  - A pipe has one buffer, for both directions. On Linux the size is F_SETPIPE_SZ, fcntl(2), which rounds up to a
+ *    power of two of pages and is limited to fs.pipe-max-size (LIPC_EACCES). Other systems: LIPC_ENOTSUP.
+ *  - Windows: the server sets the sizes when it listens, see lipc_listen_windows. Setting is LIPC_ENOTSUP.
+ *
+ * Other errors: LIPC_EINVAL (size is not over 0), LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOMEM, LIPC_EOTHER with EBUSY (the
+ * pipe holds more than size). */
 LIPC_API int lipc_set_buffer_size(lipc_handle handle, int direction, int size);
 LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
 
-/* ====================================== Listening ============================================= */
+/* =================================== More about listeners =================================== */
 
-/* A listener owns a handle, and on Unix the socket file and its lock file. It is freed by
- * lipc_listener_close() alone. */
-typedef struct lipc_listener lipc_listener;
-
-/* Options begin with their own size, so that later versions can add to them: start with zeroes, set size, and
- * what you need: lipc_listen_options o = {.size = sizeof o, .mode = 0660}, in C++ = {} first. Zero means the
- * default. Bytes beyond the size that the library knows must be zero, otherwise the call fails with
- * LIPC_ENOTSUP. */
-struct lipc_listen_windows;
-typedef struct lipc_listen_options {
-    size_t size; /* of this struct */
-    /* Who may connect, as the permission bits 0001 to 0777 of the socket file (connecting takes write permission).
-     * Default 0600: the owner alone, and root. The umask plays no part. Linux's namespaced names have no file: there
-     * lipc_accept() goes by the write bits for group (the peer has the group of the listening process, as its own or a
-     * supplementary one) and other, and closes whoever is not admitted: they connect, and then read the end. In a user
-     * namespace that does not map all ids, the id that stands for the others (65534, user_namespaces(7)) admits nobody,
-     * not even the listening process's own user if that has it. The same goes where /proc is missing. Windows: the
-     * owner, SYSTEM and the administrators; with the write bit for other everybody who has logged in, who may not pose
-     * as the server, though. */
-    uint32_t mode;
-    /* How many connections may wait to be accepted. Default and upper limit: what the system allows
-     * (net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs). Windows: how many
-     * instances of the pipe wait for clients, 2 to 64, default 8; more clients are told to come back. */
-    int backlog;
-    /* What to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. Or LIPC_DATAGRAM, for a socket that is bound to the
-     * name, and whose handle receives what anybody sends to it: see lipc_unix.h. */
-    int kind;
-    /* What Windows alone has, see lipc_windows.h. NULL: the defaults. Elsewhere anything else is LIPC_ENOTSUP. */
-    const struct lipc_listen_windows *windows;
-} lipc_listen_options;
-
-/* Listens on a name. options may be NULL.
+/* Creates a listener from a handle that already listens. The listener owns the handle, and removes no file. Its name is
+ * lipc_local_name(). options may be NULL. Of their fields only mode has an effect, and only for namespaced names on
+ * Linux. Non-blocking mode is shared as lipc_adopt() describes.
  *
- * A socket file is guarded by a lock file beside it: its path with ".lock" added, empty, locked with flock(2)
- * for as long as the listener lives. A socket file whose server is gone (it crashed or was killed) is replaced;
- * the file of a living server, whoever wrote it, never is. Only a socket of our own user is ever removed.
- * Of several processes that listen at once exactly one succeeds. After fork(2) the processes share the
- * lock; all but one of them must call lipc_listener_set_unlink(listener, 0) before closing.
+ * On Windows this is LIPC_ENOTSUP. There a listener is not one handle: it is instances of a pipe, each with an
+ * operation by which this process waits for one client. Two processes could not share the clients that wait: each would
+ * have its own, and closing one listener would turn its clients away. A connection that was accepted can be passed on,
+ * see lipc_duplicate_into().
  *
- * Limits of this:
- *  - A server counts as alive if this kernel has its socket open. One on another machine, or in another virtual
- *    machine, that shares the directory (NFS, 9p, virtiofs) looks dead, and so does one that reaches the file through
- *    another file system (the upper directory of an overlay). Its file is replaced unless its lock is seen here.
- *  - A server that knows of no locks may remove our file and bind its own in the same moment. On Linux its file is left
- *    alone (sock_diag(7) shows which file is ours), and this call fails with LIPC_EADDRINUSE. On macOS and the BSDs,
- *    and in sandboxes of Linux that refuse AF_NETLINK, its file cannot be told from ours if it is of the same user: it
- *    may get our mode, and be removed when the listener is closed.
- *  - A file to be removed is first renamed to ".lipc-" and numbers, beside it. A crash in that moment leaves it there.
- *    If it turns out to be another server's file, it gets its own name back, unless a third server has bound the path
- *    meanwhile: then it stays there, too.
- *  - After lipc_listener_detach() on systems other than Linux, close the listener before the handle: otherwise another
- *    file may have the inode number of ours by then.
- *
- * On Windows the name is taken as long as the listener or a connection that it accepted is open. Whoever takes it first
- * has it (FILE_FLAG_FIRST_PIPE_INSTANCE; on Wine 8, which lets others in, a mutex keeps servers of this library apart).
- * After a crash the system keeps the pipe while clients have their ends open, and connecting to it is LIPC_ENOENT. Such
- * a pipe is taken over if it is as this call would make it: the same owner, descriptor, integrity label, kind,
- * direction and limit of instances, which the clients' ends count towards. Otherwise this call waits for the clients to
- * go, for 250 milliseconds, and then fails with LIPC_EADDRINUSE. Meanwhile it holds a mutex, "Global\lipc." and the
- * name in capitals; a program that holds that delays this call by 2 seconds, and then no pipe is taken over. A name
- * below ProtectedPrefix\Administrators keeps users who are no administrators from taking it first.
- *
- * Errors: LIPC_EADDRINUSE (a living server, on Windows also somebody's clients, a file that is no socket or another
- * user's, or one with the lock's name that is not an empty file, or has other names, or that another program holds by fcntl(2)),
- * LIPC_ENOENT (no such directory), LIPC_EACCES (also: the umask narrows the mode, on Linux before 6.6 without /proc, and
- * others can write to the directory), LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL (mode, backlog or kind out
- * of range), LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
-LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
-
-/* Makes a listener of a handle that already listens. The listener owns the handle; it removes no file. Its name is
- * lipc_local_name(). Of the options (NULL: the default) mode counts, and for Linux's namespaced names only. What
- * lipc_adopt() says of sharing holds here too. Not on Windows: LIPC_ENOTSUP. There a listener is not one handle but
- * instances of a pipe, each with an operation by which this process waits for one client. Two processes could not share
- * the clients that wait: each would have its own, and closing one listener would turn its clients away. What can be
- * passed on is a connection that was accepted, lipc_duplicate_into(). Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL,
- * LIPC_ENOMEM; the handle is still the caller's then. */
+ * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_EINVAL, LIPC_ENOMEM. The handle then still belongs to the caller. */
 LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options,
                                  lipc_listener **ret_listener);
 
-/* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none.
- *
- * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT; LIPC_EACCES, with a timeout_ms of 0 only: one that is not admitted (see
- * mode) was turned away, and others may wait, so call again; LIPC_EMFILE and LIPC_ENOMEM, after which the
- * connection still waits and the listener goes on working; LIPC_ENOTSOCK (datagrams have no connections). A connection
- * that its client gave up is passed over in silence. */
-LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
-
-/* The handle, for waiting until a connection can be accepted: readable; on Windows an event that is set then, to be
- * waited for after lipc_accept() said LIPC_EAGAIN, which resets it. It stays the listener's. */
+/* Returns the handle, for waiting in an event loop until a connection can be accepted. It is readable then. On Windows
+ * it is an event, which is signalled then; wait for it after lipc_accept() has returned LIPC_EAGAIN, which resets it.
+ * The handle stays the listener's. */
 LIPC_API lipc_handle lipc_listener_handle(const lipc_listener *listener);
 
-/* Hands the handle over to the caller, for event loops that close what they watch. lipc_accept() goes on
- * using it, so it must be closed no sooner than the last call to that; lipc_listener_close() leaves it
- * alone. On Windows it may be closed at any time, since the listener has one of its own. */
+/* Returns the handle and gives it to the caller, for event loops that close what they watch. lipc_listener_close() will
+ * not close it. lipc_accept() goes on using it, so close it only after the last call of lipc_accept(). On Windows it
+ * may be closed at any time, because the listener has another one. */
 LIPC_API lipc_handle lipc_listener_detach(lipc_listener *listener);
 
-/* The name that it listens on. */
+/* Returns the name that the listener listens on. */
 LIPC_API void lipc_listener_name(const lipc_listener *listener, lipc_name *ret_name);
 
-/* Whether closing removes the socket file and its lock file (the default for a listener that made them). */
+/* Sets whether closing removes the socket file and its lock file. That is the default for a listener that created
+ * them. */
 LIPC_API void lipc_listener_set_unlink(lipc_listener *listener, int unlink);
 
-/* Removes the socket file, if it is still the one that this listener made, then its lock, closes the handle
- * and frees the listener. Connections that wait in the backlog are reset; accepted ones live on. NULL is
- * allowed. */
-LIPC_API void lipc_listener_close(lipc_listener *listener);
-
-/* ====================================== Connecting ============================================ */
-
-/* What a connection is to be. See lipc_listen_options for how these grow. */
-struct lipc_connect_windows;
-typedef struct lipc_connect_options {
-    size_t size; /* of this struct */
-    int kind; /* LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM, as the listener has it */
-    const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
-} lipc_connect_options;
-
-/* Connects to a listener. options may be NULL. A listener whose backlog is full is tried again, every 1 to 4
- * milliseconds, until the time runs out. macOS and the BSDs tell a full backlog from a socket file that nobody listens
- * on only by whether any process has the socket open; there a socket that is bound and never listens is waited for,
- * too. On Windows that is a pipe whose instances are all taken, and the server may know who the client is, but not act
- * as it. A stream connects to a pipe of messages, too, and reads bytes. Connecting to another machine, \\host\pipe\x,
- * is cancelled when the time runs out (CancelSynchronousIo). The system stops then if it has sent the request, but
- * maybe not while it looks up the host's name. It is LIPC_ENOENT if the system gives up by itself, since the machine
- * does not answer.
- *
- * Errors: LIPC_ENOENT (no such name: at once), LIPC_ECONNREFUSED (a socket file that nobody listens on, or on Linux a
- * namespaced name that does not exist, whether or not it does for another kind), LIPC_EAGAIN (timeout_ms is 0 and the
- * backlog is full), LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_ENOTSOCK (a socket of another kind), LIPC_EINVAL, LIPC_ENOTSUP,
- * LIPC_EMFILE, LIPC_ENOMEM. */
-LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
-                          lipc_handle *ret_connection);
-
-/* Two connections of a kind, LIPC_STREAM, LIPC_MESSAGE or LIPC_DATAGRAM, each the other's peer. Errors: LIPC_EINVAL,
- * LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
-LIPC_API int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b);
-
-/* ==================================== Reading and writing ===================================== */
+/* ================================= Several buffers at once ================================== */
 
 /* A piece of memory. On Unix it has the layout of struct iovec. */
 typedef struct lipc_buffer {
@@ -412,223 +523,179 @@ typedef struct lipc_buffer {
     size_t size; /* in bytes */
 } lipc_buffer;
 
-/* For connections of the kind LIPC_STREAM, and for pipes. (A pipe that came from elsewhere has to be adopted first:
- * unlike a socket, it can be asked not to wait only by its non-blocking mode.)
- *
- * Reads what is there, at most size bytes (lipc_readv(): into count buffers, in order). Returns the number
- * of bytes; 0 is the end: the peer closed, shut down its writing half, or died (also when it left data of
- * ours unread, which Linux would call ECONNRESET). Reading 0 bytes returns 0 at once. Files that come with the bytes,
- * see lipc_message, are closed. What is neither a stream nor a pipe is not guarded against. Windows does not scatter:
- * lipc_readv() makes one system call for each buffer.
- *
- * Errors: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF (also: this is the other end of a pipe), LIPC_ENOTCONN. */
-LIPC_API int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms);
+/* lipc_read() into, and lipc_write() from, count buffers, in order. Windows does not scatter: there lipc_readv() makes
+ * one system call for each buffer. Errors: those of lipc_read() and lipc_write(). */
 LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
-
-/* Writes all of it, waiting for room as often as needed. Returns the number of bytes written: fewer than size if the
- * time ran out or an error came after part of them was written (the next call reports it). The time counts from the
- * first wait, and is looked at only when there is no room. Windows does not report how much of a piece the peer had
- * read when the time ran out. Pieces are no larger than the pipe's buffer, so that it is all or nothing. But where that
- * buffer is smaller than 4096 bytes a part may have been read that is not counted; then nothing more may be written.
- *
- * Errors, when nothing was written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF, LIPC_ENOTCONN,
- * LIPC_ENOMEM. */
-LIPC_API int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeout_ms);
 LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
-/* Shuts down one half, or both (LIPC_READ | LIPC_WRITE), for every process that shares the connection. After
- * LIPC_WRITE the peer reads the end, behind what was written before. After LIPC_READ this side reads the end: on
- * Linux behind what had arrived, and the peer's writes are LIPC_EPIPE; elsewhere what arrived and what the peer
- * writes may be discarded. Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (pipes, and
- * everything on Windows). */
-LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
-
-/* ========================================= Messages =========================================== */
-
-/* For connections of the kind LIPC_MESSAGE, and LIPC_DATAGRAM. Each call moves whole messages. (A stream is not guarded
- * against, and does not keep them apart.) An empty message is a
- * message, and is never taken for the end. So that the two can be told apart, these connections have SO_PASSCRED set on
- * Linux, for which the kernel gives the socket a name of its own choice, unix(7). */
-
-/* Sends one message: all of it, or none. Waits for room. Returns size.
- *
- * On Windows the peer may have read a part of a message that is larger than the pipe's buffer, lipc_buffer_size() of
- * LIPC_WRITE, when a positive time runs out. It gets LIPC_ETRUNCATED then. Nothing more may be sent from that end,
- * since the peer could take it for the rest. With a timeout_ms of 0 such a message is never begun: it is LIPC_EAGAIN,
- * whether the peer waits for it or not. Of a message that is no larger than the buffer nothing is left when the time
- * runs out.
- *
- * Errors: LIPC_EMSGSIZE (over lipc_message_limit()), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPIPE, LIPC_EBADF,
- * LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOMEM. */
-LIPC_API int64_t lipc_send(lipc_handle handle, const void *data, size_t size, int timeout_ms);
-
-/* Receives one message. Returns its size, which may be 0.
- *
- * Errors: LIPC_EEND (the peer closed, shut down its writing half, or died), LIPC_ETRUNCATED (data is filled with
- * the beginning of the message, its rest is lost), LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EBADF, LIPC_ENOTSOCK,
- * LIPC_ENOTCONN. */
-LIPC_API int64_t lipc_receive(lipc_handle handle, void *data, size_t size, int timeout_ms);
-
-/* lipc_receive() without taking the message: the next call finds it again. Windows does not tell when one comes, so
- * there this looks every 1 to 4 milliseconds. (Wine 8 shows an empty message only when another is behind it.) */
-LIPC_API int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int timeout_ms);
-
-/* The size of the next message, without taking it; it waits as lipc_peek() does. Errors: those of lipc_receive() but
- * LIPC_ETRUNCATED. On systems other than Linux and Windows, which do not tell the size, LIPC_ENOTSUP. */
-LIPC_API int64_t lipc_message_size(lipc_handle handle, int timeout_ms);
-
-/* The size of the largest message that the connection can send, in bytes. Linux: 32 less than the send buffer
- * (unix_dgram_sendmsg() in net/unix/af_unix.c); Windows: 1 GiB, but the system may lack the memory
- * for less (LIPC_ENOMEM); elsewhere the send buffer. Errors: LIPC_EBADF,
- * LIPC_ENOTSOCK. */
-LIPC_API int64_t lipc_message_limit(lipc_handle handle);
-
-/* Sends messages one after the other. Returns how many were sent: fewer than count if the time ran out or an error
- * came after the first (the next call reports it). Errors, when none was sent: those of lipc_send(). */
+/* Sends messages one after the other. Returns how many were sent. That is less than count if the time runs out or an
+ * error occurs after the first; the next call reports the error. Errors, only if none was sent: those of
+ * lipc_send(). */
 LIPC_API int64_t lipc_send_batch(lipc_handle handle, const lipc_buffer *messages, size_t count, int timeout_ms);
 
-/* Receives the messages that are there, at most count, after waiting for the first. Returns how many, and sets the
- * size of each to that of its message. A message that did not fit ends the batch, with a size greater than the
- * buffer had: its beginning is there (where the system does not tell the true size, it is one more than the
- * buffer's). Errors, when none was received: those of lipc_receive() but LIPC_ETRUNCATED. */
+/* Waits for a message, and receives all messages that are there, at most count. Returns how many, and sets the size of
+ * each buffer to that of its message. A message that did not fit ends the batch: its buffer has the beginning, and its
+ * size is set to more than the buffer had. (If the system does not report the true size, it is one more.)
+ *
+ * Errors, only if none was received: those of lipc_receive() except LIPC_ETRUNCATED. */
 LIPC_API int64_t lipc_receive_batch(lipc_handle handle, lipc_buffer *messages, size_t count, int timeout_ms);
 
-/* ================================ What travels with a payload ================================= */
+/* ================================ Open files with a payload ================================= */
 
-/* The most handles that one message carries. Linux: SCM_MAX_FD, include/net/scm.h. Others may allow fewer. */
+/* The most handles that one message carries. Linux: SCM_MAX_FD, include/net/scm.h. Other systems may allow fewer. */
 enum { LIPC_MESSAGE_HANDLES = 253 };
 
 struct lipc_credentials;
 struct lipc_control;
 
-/* A payload, and what travels with it: open files above all. Start with zeroes, set size, and what you need. It
- * is for streams, messages and datagrams alike. On Windows nothing travels with a payload: what is sent must be no more
- * than that, and so must control be NULL (LIPC_ENOTSUP); what is received tells so. For handles there are
- * lipc_duplicate_into() and lipc_duplicate_from(). */
+/* A payload, and what travels with it: above all open files. It is for streams, messages and datagrams alike. Start
+ * with zeroes, set size, and then set what you need.
+ *
+ * On Windows nothing travels with a payload. A message to be sent may have nothing but a payload, and control must be
+ * NULL (LIPC_ENOTSUP); a received message shows that nothing else came. For handles use lipc_duplicate_into() and
+ * lipc_duplicate_from(). */
 typedef struct lipc_message {
     size_t size; /* of this struct */
-    /* The payload, gathered from or scattered into so many buffers, at most IOV_MAX (1024 on all systems). */
+    /* The payload, gathered from or scattered into these buffers. At most IOV_MAX (1024 on all systems). */
     const lipc_buffer *buffers;
-    size_t buffer_count; /* how many there are */
-    /* Handles. Sent: handle_count of them, lent for the call. Received: room for handle_capacity, of which handle_count
-     * becomes the number that arrived; they are the caller's then, close-on-exec. NULL: none are wanted, or those that
-     * control has room for are. */
+    size_t buffer_count; /* how many buffers there are */
+    /* Open files, as handles. Sending: handle_count handles, which stay the caller's. Receiving: room for
+     * handle_capacity handles. handle_count is set to the number that arrived; they belong to the caller, and are
+     * close-on-exec. If this is NULL, handles that arrive are closed, or left in control if it has room for them. */
     lipc_handle *handles;
-    size_t handle_count;    /* sent: how many there are; received: how many came */
-    size_t handle_capacity; /* received: how many there is room for */
-    /* Credentials. Received: the sender's, as the kernel vouches for them, if lipc_set_pass_credentials() asked for
-     * them before the message was sent (Linux: its real ids, not the effective ones); -1 where not known; also after
-     * LIPC_ETRUNCATED and LIPC_EHANDLES. Sent: what the kernel is to vouch for, -1 standing for what is so; it refuses
-     * (LIPC_EACCES) what is not this process's own unless it may change its ids. A pid of 0 is LIPC_EINVAL. Linux alone
-     * can send them. */
+    size_t handle_count;    /* sending: how many there are; set on receiving: how many came */
+    size_t handle_capacity; /* receiving: how many there is room for */
+    /* Set on receiving: the sender's credentials, supplied by the kernel, if lipc_set_pass_credentials() asked for them
+     * before the message was sent. On Linux they are the real ids, not the effective ones. A field is -1 if it is not
+     * known. They are also set with LIPC_ETRUNCATED and LIPC_EHANDLES.
+     *
+     * Sending: the credentials to claim; only Linux can send them. -1 stands for the actual value. The kernel refuses
+     * (LIPC_EACCES) ids that are not this process's own, unless the process may change its ids. A pid of 0 is
+     * LIPC_EINVAL. */
     struct lipc_credentials *credentials;
-    /* Of a datagram. Sent: where to; NULL for the peer it is connected to. Received: where from, of type 0 if unbound;
-     * also after LIPC_ETRUNCATED and LIPC_EHANDLES. */
+    /* For datagrams. Sending: the receiver; NULL for the peer that the socket is connected to. Set on receiving: the
+     * sender, of type 0 if it is not bound; also set with LIPC_ETRUNCATED and LIPC_EHANDLES. */
     lipc_name *peer;
-    /* Received: a pidfd of the sending process, pidfd_open(2), which is the caller's, if lipc_set_pass_pidfd() asked
-     * for it before; otherwise LIPC_INVALID_HANDLE. */
+    /* Set on receiving: a pidfd of the sending process, pidfd_open(2), which belongs to the caller, if
+     * lipc_set_pass_pidfd() asked for it before the message was sent; otherwise LIPC_INVALID_HANDLE. */
     lipc_handle *pidfd;
     /* Control data of other types: see lipc_control in lipc_unix.h.
-     * Sent: what is in it goes first. Handles and credentials are put behind that, into its buffer, which must have
-     * room for them (LIPC_EMSGSIZE) and be in no other use.
-     * Received: all that came, but for the handles and the pidfd that were delivered above. Where handles is NULL, the
-     * handles are here, for lipc_control_take() and lipc_control_close(). */
+     *
+     * Sending: its contents go first. Handles and credentials are added behind them, in its buffer, which must have
+     * room for them (LIPC_EMSGSIZE) and must not be in other use.
+     *
+     * Receiving: gets all control data that came, except the handles and the pidfd that were stored above. If handles
+     * is NULL, the handles are here, for lipc_control_take() and lipc_control_close(). */
     struct lipc_control *control;
-    size_t length; /* received: the size of the payload in the buffers, also after LIPC_ETRUNCATED and LIPC_EHANDLES */
+    /* Set on receiving: the size of the payload in the buffers; also set with LIPC_ETRUNCATED and LIPC_EHANDLES. */
+    size_t length;
 } lipc_message;
 
-/* Sends a message; its fields stay as they are. Returns the size of the payload. Of a stream it may be less, as with
- * lipc_write(): handles and credentials have gone with the first byte then, and must not be sent again with the rest.
- * On a stream they need a payload of at least one byte.
+/* Sends a message. Its fields do not change. Returns the size of the payload that was sent. On a stream it may be less
+ * than the whole, as with lipc_write(). Handles and credentials have then gone with the first byte, and must not be
+ * sent again with the rest. On a stream they need a payload of at least one byte.
  *
- * Errors, when nothing was sent: LIPC_ETOOMANY (over LIPC_MESSAGE_HANDLES, with those in control), LIPC_EINVAL (no
- * payload on a stream), LIPC_EMFILE (so many handles are on their way already that the system takes no more until some
- * are received: ETOOMANYREFS, unix(7)), LIPC_EBADF (also for a handle lent), LIPC_EACCES, LIPC_ENOTSUP, those of
- * lipc_send(), and those of lipc_connect() for a peer that is named. */
+ * Errors, only if nothing was sent:
+ *  - LIPC_ETOOMANY: there are more than LIPC_MESSAGE_HANDLES handles, counting those in control.
+ *  - LIPC_EINVAL: there is no payload, on a stream.
+ *  - LIPC_EMFILE: too many handles are on their way. The system takes more when some have been received: ETOOMANYREFS,
+ *    unix(7).
+ *  - LIPC_EBADF: also for a handle to be sent.
+ *  - LIPC_EACCES, LIPC_ENOTSUP, those of lipc_send(), and with peer those of lipc_connect(). */
 LIPC_API int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int timeout_ms);
 
-/* Receives a message. Returns the size of its payload. On a stream that is what is there, and never goes beyond the
- * bytes that handles came with.
+/* Receives a message. Returns the size of its payload. On a stream the payload is the bytes that are there, and it ends
+ * with the bytes that handles came with.
  *
- * No handle is ever lost sight of. Those that nobody asked for (handle_capacity is 0, and control NULL or handles not
- * NULL) are closed. After any error all are: there is nothing to close then, and handle_count and the like are as
- * before.
+ * No handle leaks. Handles that the caller did not ask for (handle_capacity is 0, and control is NULL or handles is not
+ * NULL) are closed. On any error all handles are closed, and handle_count and the like are unchanged.
  *
- * Errors: LIPC_EEND (the end, on a stream too), LIPC_ETRUNCATED (see lipc_receive()), LIPC_EHANDLES (more handles, or
- * for who takes them out of control more control data, than there was room for; or more handles than this process may
- * open, which lipc_error_os() then tells as EMFILE or ENFILE; the payload has been received), LIPC_EINVAL (also: no
- * room for a payload on a stream), LIPC_EMSGSIZE (too many buffers), and those of lipc_receive(). */
+ * Errors:
+ *  - LIPC_EEND: end of stream; also on a stream.
+ *  - LIPC_ETRUNCATED: the message did not fit, see lipc_receive().
+ *  - LIPC_EHANDLES: there was no room for all handles, or, if the caller takes them out of control, for all control
+ *    data. Or the process may open no more handles; lipc_error_os() is EMFILE or ENFILE then. The payload has been
+ *    received.
+ *  - LIPC_EINVAL: also if there is no room for a payload, on a stream.
+ *  - LIPC_EMSGSIZE: there are too many buffers.
+ *  - Those of lipc_receive(). */
 LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms);
 
-/* Whether messages are to come with their sender's credentials, from those sent after this call on. What a listener
- * accepts has it if the listener has, whenever it connected. Linux: SO_PASSCRED, unix(7), which is always on for
- * LIPC_MESSAGE. FreeBSD: LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS. Errors: LIPC_ENOTSUP, LIPC_EBADF,
- * LIPC_ENOTSOCK. */
-LIPC_API int lipc_set_pass_credentials(lipc_handle handle, int on);
+/* ======================================= Credentials ======================================== */
 
-/* ======================================= Credentials ========================================== */
-
-/* Who a peer is, as the kernel vouches for it; -1 where the system does not tell. Those of a connection were taken when
- * the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound; for a pair:
- * when it was made) and do not follow later changes; those of a message when it was sent. A process id can be reused
- * once its process has ended. */
+/* The identity of a peer, supplied by the kernel. A field is -1 if the system does not report it. The credentials of a
+ * connection are those of the moment when the peer connected, and do not follow later changes. For a client that moment
+ * is when the server began to listen (on OpenBSD when it was bound), and for a pair when it was created. The
+ * credentials of a message are those of the moment when it was sent. A process id can be reused once its process has
+ * ended. */
 typedef struct lipc_credentials {
-    int64_t pid; /* process id. Not told by DragonFly BSD, FreeBSD before 13 */
+    int64_t pid; /* process id. DragonFly BSD, and FreeBSD before 13, do not report it */
     int64_t uid; /* effective user id; of a message on Linux the real one */
     int64_t gid; /* effective group id; of a message on Linux the real one */
     int64_t reserved[5]; /* set to -1 */
 } lipc_credentials;
 
-/* The peer's credentials. Linux: SO_PEERCRED, unix(7). OpenBSD: SO_PEERCRED. NetBSD: LOCAL_PEEREID. macOS, FreeBSD,
- * DragonFly BSD: LOCAL_PEERCRED; macOS adds LOCAL_PEERPID. Windows: the process id, GetNamedPipeClientProcessId and
- * GetNamedPipeServerProcessId, -1 for a peer on another machine; for the user see lipc_peer_sid().
+/* Returns the peer's credentials. Linux and OpenBSD: SO_PEERCRED, unix(7). NetBSD: LOCAL_PEEREID. macOS, FreeBSD,
+ * DragonFly BSD: LOCAL_PEERCRED; on macOS also LOCAL_PEERPID. Windows: only the process id, from
+ * GetNamedPipeClientProcessId or GetNamedPipeServerProcessId, and -1 for a peer on another machine; lipc_peer_sid()
+ * returns the user.
  *
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);
 
-/* The peer's supplementary groups (Linux 4.13 and later: SO_PEERGROUPS; macOS, FreeBSD, DragonFly BSD: the
- * groups after the first of LOCAL_PEERCRED, at most 15). Returns how many there are, and stores them if they are
- * no more than capacity; ret_groups may be NULL if that is 0.
+/* Returns the number of the peer's supplementary groups, and stores them if they are no more than capacity. ret_groups
+ * may be NULL if capacity is 0. Linux 4.13 and later: SO_PEERGROUPS. macOS, FreeBSD, DragonFly BSD: the groups after
+ * the first of LOCAL_PEERCRED, at most 15.
  *
  * Errors: those of lipc_peer_credentials(); LIPC_ENOTSUP on other systems. */
 LIPC_API int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups);
 
-/* ========================================== Pipes ============================================= */
+/* Sets whether messages are received with their sender's credentials, beginning with those sent after this call. A
+ * connection that a listener accepts has the listener's setting, even if it connected before the listener was set.
+ * Linux: SO_PASSCRED, unix(7), which is always on for LIPC_MESSAGE. FreeBSD: LOCAL_CREDS_PERSISTENT. NetBSD:
+ * LOCAL_CREDS. Errors: LIPC_ENOTSUP, LIPC_EBADF, LIPC_ENOTSOCK. */
+LIPC_API int lipc_set_pass_credentials(lipc_handle handle, int on);
 
-/* What a pipe is to be. See lipc_listen_options for how these grow. */
+/* ========================================== Pipes =========================================== */
+
+/* The options of a pipe. They begin with their size, as lipc_listen_options does. */
 typedef struct lipc_pipe_options {
     size_t size;     /* of this struct */
-    int inherit;     /* LIPC_READ, LIPC_WRITE or both: the ends that child processes get, see lipc_set_inherit() */
+    int inherit;     /* the ends that child processes inherit: LIPC_READ, LIPC_WRITE or both; see lipc_set_inherit() */
     int buffer_size; /* in bytes, see lipc_set_buffer_size(); 0: the default, 64 KiB on Linux, pipe(7), and Windows */
-    const char *sddl; /* Windows: its security descriptor; NULL: the user's alone. Elsewhere others are LIPC_ENOTSUP */
+    const char *sddl; /* Windows: its security descriptor; NULL: only the user has access. Elsewhere it must be NULL:
+                       * LIPC_ENOTSUP */
 } lipc_pipe_options;
 
-/* An unnamed pipe: what is written to one end is read from the other, with lipc_read() and lipc_write(). options may be
- * NULL. On Windows it is a named one, whose name is random and whose only instance is taken; ends that are inherited
- * are not opened for overlapped operation, since most programs cannot use them then, and are not for lipc_read() and
- * its kin. Errors: LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM, those of lipc_set_buffer_size(). */
+/* Creates an unnamed pipe. What is written to one end with lipc_write() is read from the other with lipc_read().
+ * options may be NULL.
+ *
+ * On Windows it is a named pipe with a random name, whose only instance is taken. Its inherited ends are not opened for
+ * overlapped operation, because most programs could not use them otherwise; lipc_read() and the like cannot use them.
+ *
+ * Errors: LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM, those of lipc_set_buffer_size(). */
 LIPC_API int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_handle *ret_write);
 
-/* lipc_readv() and lipc_writev() of what is known to be a pipe. On Unix those find it out by a call for sockets that fails,
- * each time, so these take one system call less. What is no pipe is not guarded against. */
+/* lipc_readv() and lipc_writev() for a handle that the caller knows to be a pipe. On Unix they save one system call:
+ * lipc_readv() and lipc_writev() first try a call for sockets each time, which fails for a pipe. The handle is not
+ * checked. */
 LIPC_API int64_t lipc_pipe_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 LIPC_API int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
-/* Makes a handle one that child processes get (on): not close-on-exec, and blocking, as programs expect it; or one of
- * ours again (off). On Windows only whether it is inherited changes. Blocking mode is shared by all who have this end,
- * but not by the other end. Errors: LIPC_EBADF. */
-LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
+/* ========================================= Spinning ========================================= */
 
-/* ================================== Polling before waiting ==================================== */
-
-/* Waking a process takes the system several times as long as moving a small message. A caller whose answer comes within
- * microseconds gets it sooner by asking again and again for a moment, at the price of a processor that is busy in that
- * moment. lipc_spin says for how long, and learns. Polling in vain is left out at the next wait, then at the next 3, 7,
- * and so on up to 255. Polling that brings the result halves that number. Polling never yields the processor
- * (sched_yield(2), SwitchToThread()): beside programs that do not wait, that costs milliseconds. If the system takes
- * the processor away meanwhile, so that polling takes at least twice its limit, it counts as in vain even if it brings
- * the result, once for each limit that it took. There is no polling with one processor (Linux: sched_getaffinity(2),
- * looked at once). A lipc_spin is for one handle and direction, used by one thread at a time; it starts with zeroes and
+/* A spin repeats a call that does not wait, for a short time, before the caller waits. Waking a process takes the
+ * system several times as long as moving a small message. A caller whose answer comes within microseconds gets it
+ * sooner by spinning. The price is a processor that is busy meanwhile.
+ *
+ * lipc_spin has the limit of a spin, and learns when spinning is of use. After a spin in vain, the next wait does not
+ * spin; after further ones the next 3, 7 and so on, up to 255. A spin that brings the result halves that number. A spin
+ * that takes at least twice its limit counts as in vain even if it brings the result, once for each limit that it took:
+ * the system took the processor away meanwhile. A spin never yields the processor (sched_yield(2), SwitchToThread()),
+ * because that costs milliseconds beside programs that do not wait. With one processor there is no spin (Linux:
+ * sched_getaffinity(2), called once).
+ *
+ * A lipc_spin is for one handle and one direction. One thread at a time may use it. Start with zeroes, and set
  * limit_us.
  *
  *     lipc_spin spin = {.limit_us = 50};
@@ -638,22 +705,45 @@ LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
  *         n = lipc_read(server, data, size, 1000);
  */
 typedef struct lipc_spin {
-    uint32_t limit_us;    /* how long to poll, in microseconds: 20 to 100 is of use; 0: not at all. May be changed
-                           * between calls */
-    uint32_t skip;        /* the library's, as all that follows: how many waits pass without polling */
-    uint32_t penalty;     /* how many were to pass when polling last ended */
+    uint32_t limit_us;    /* the longest spin, in microseconds: 20 to 100 is of use; 0: no spin. May be changed between
+                           * calls */
+    uint32_t skip;        /* this and what follows belongs to the library: how many waits will not spin */
+    uint32_t penalty;     /* what skip was set to after the last spin */
     uint32_t processors;  /* how many there are; 0: not known yet */
-    int64_t start_us;     /* when polling began; 0: it has not */
+    int64_t start_us;     /* when this spin began; 0: there is none */
     uint32_t reserved[4]; /* 0 */
 } lipc_spin;
 
-/* Whether to make a call once more, at once: it had a timeout_ms of 0, its result was LIPC_EAGAIN, and polling goes on. It
- * has to be asked until it says 0, which any other result makes it do. It goes with every call that has a timeout_ms, and
- * with lipc_async_finish(); what comes after the last LIPC_EAGAIN may be any way to wait, an event loop too. On Windows,
- * where a call with a timeout_ms of 0 that finds nothing takes several system calls, lipc_async_finish() is the one to poll
- * with: it takes none. The port still reports an operation that was found to be over so, perhaps when the next is under way;
- * before its lipc_async is freed, that report has to be taken. One that has an event is not to be polled. */
+/* Reports whether to repeat a call at once. result is that of a call with a timeout_ms of 0. Returns 1 if result is
+ * LIPC_EAGAIN and the spin goes on, otherwise 0. A caller must ask until it returns 0. After the last LIPC_EAGAIN the
+ * caller may wait in any way, in an event loop too.
+ *
+ * This works with every call that has a timeout_ms, and with lipc_async_finish(). On Windows spin with the latter: it
+ * makes no system call, whereas a call with a timeout_ms of 0 that finds nothing makes several. The port still reports
+ * an operation that lipc_async_finish() has found to be over, perhaps while the next one is under way. Take that report
+ * before you free the operation's lipc_async. Do not spin on an operation that has an event. */
 LIPC_API int lipc_spin_again(lipc_spin *spin, int64_t result);
+
+/* ================================== Version and constants =================================== */
+
+/* The version of these headers. Until 1.0, versions with the same minor number can replace one another; from then on,
+ * versions with the same major number. The soname says which. */
+#define LIPC_VERSION_MAJOR 0
+#define LIPC_VERSION_MINOR 1
+#define LIPC_VERSION_PATCH 0
+#define LIPC_VERSION (LIPC_VERSION_MAJOR * 10000 + LIPC_VERSION_MINOR * 100 + LIPC_VERSION_PATCH)
+
+/* Returns the version of the linked library, in the form of LIPC_VERSION: 10203 is 1.2.3. */
+LIPC_API int lipc_version(void);
+
+/* Returns the value of a constant by its name ("LIPC_STREAM"), or the size of a struct ("sizeof(lipc_name)"). It is for
+ * callers that cannot read these headers, such as those that use a foreign-function interface. It knows all constants
+ * and structs of this header, on Unix also of lipc_unix.h, and on Windows also of lipc_windows.h. Errors: LIPC_ENOENT
+ * (this version has no such constant on this system). */
+LIPC_API int lipc_constant(const char *name, int64_t *ret_value);
+
+/* Returns the name of the constant with this index, beginning with 0, or NULL after the last. It is a static string. */
+LIPC_API const char *lipc_constant_name(size_t index);
 
 #ifdef __cplusplus
 }
