@@ -16,9 +16,9 @@ import (
 
 // A channel is a connection of any kind.
 type channel interface {
-	receive(w io.Writer) error // writes what comes, until the end
-	send(r io.Reader) error    // sends what r has, until the end
-	echo() error               // sends back what comes, until the end
+	receive(w io.Writer) error // writes to w what the peer sends, until end of stream
+	send(r io.Reader) error    // sends what r has, until its end
+	echo() error               // sends back what the peer sends, until end of stream
 	exchange(sent, got []byte) error
 	peer() (ipc.Credentials, error)
 	CloseWrite() error
@@ -30,8 +30,8 @@ type channel interface {
 // A stream is a channel of bytes.
 type stream struct{ *ipc.Conn }
 
-// pieceSize is how many bytes of a stream are moved at a time: what Linux keeps on the way to a local socket by
-// default, net.core.wmem_default, is about 208 KiB.
+// pieceSize is how many bytes of a stream are moved at a time. A local socket of Linux buffers about 208 KiB by
+// default, net.core.wmem_default.
 const pieceSize = 128 << 10
 
 func (s stream) receive(w io.Writer) error {
@@ -46,7 +46,7 @@ func (s stream) echo() error {
 	return copyPieces(s.Conn, s.Conn, same, same)
 }
 
-// exchange sends a piece, and wants as much back.
+// exchange sends a piece, and receives one of the same size.
 func (s stream) exchange(sent, got []byte) error {
 	var written chan error
 	if len(sent) <= onTheWay {
@@ -67,8 +67,8 @@ func (s stream) exchange(sent, got []byte) error {
 	return err
 }
 
-// onTheWay is how many bytes may be on their way without anybody reading them: 64 KiB on Windows, 8 KiB on macOS and
-// the BSDs (net.local.stream.sendspace), more on Linux.
+// onTheWay is how many bytes can be written while nobody reads them. It is the least of all systems: 8 KiB on macOS and
+// the BSDs (net.local.stream.sendspace), 64 KiB on Windows, more on Linux.
 const onTheWay = 8 << 10
 
 func (s stream) peer() (ipc.Credentials, error) { return s.PeerCredentials() }
@@ -77,7 +77,8 @@ func same(err error) error { return err }
 
 func inputError(err error) error { return fmt.Errorf("standard input: %w", err) }
 
-// copyPieces copies until the end, and tells a writer's errors from a reader's.
+// copyPieces copies until the end. An error goes through writing if it is the writer's, and through reading if it is
+// the reader's.
 func copyPieces(w io.Writer, r io.Reader, writing, reading func(error) error) error {
 	piece := make([]byte, pieceSize)
 	for {
@@ -96,7 +97,7 @@ func copyPieces(w io.Writer, r io.Reader, writing, reading func(error) error) er
 	}
 }
 
-// A carrier is what carries messages.
+// A carrier is a connection of messages, or a datagram socket.
 type carrier interface {
 	Send(message []byte) error
 	ReceiveAppend(b []byte) ([]byte, error)
@@ -166,19 +167,19 @@ func (m *messages) echo() error {
 	}
 }
 
-// echoDatagrams answers those that can be answered.
+// echoDatagrams sends each datagram back whose sender has a name.
 func echoDatagrams(c *ipc.DatagramConn) error {
 	var b []byte
 	for {
 		size, err := c.MessageSize()
-		if errors.Is(err, errors.ErrUnsupported) { // macOS and the BSDs do not tell
+		if errors.Is(err, errors.ErrUnsupported) { // macOS and the BSDs do not report it
 			size, err = 1<<20, nil
 		}
 		if err == nil {
 			b = grow(b, size)
 			var peer ipc.Name
 			if size, peer, err = c.ReceiveFrom(b[:cap(b)]); err == nil && peer != (ipc.Name{}) {
-				// One who is gone, refuses it or reads nothing is no reason to stop.
+				// Go on if this peer is gone, refuses the answer or reads nothing.
 				_ = c.SetWriteDeadline(time.Now().Add(echoPatience))
 				_ = c.SendTo(b[:size], peer)
 			}
@@ -192,7 +193,7 @@ func echoDatagrams(c *ipc.DatagramConn) error {
 	}
 }
 
-// echoPatience is how long there may be no room for the answer to a datagram.
+// echoPatience is how long to wait for room for the answer to a datagram.
 const echoPatience = 10 * time.Millisecond
 
 func grow(b []byte, size int) []byte {
@@ -202,7 +203,7 @@ func grow(b []byte, size int) []byte {
 	return b
 }
 
-// exchange sends a message, and wants one of that size back.
+// exchange sends a message, and receives one of the same size.
 func (m *messages) exchange(sent, got []byte) error {
 	if err := m.Send(sent); err != nil {
 		return err
@@ -216,14 +217,14 @@ func (m *messages) exchange(sent, got []byte) error {
 
 func (m *messages) peer() (ipc.Credentials, error) { return m.PeerCredentials() }
 
-// framing is how messages stand in a stream of bytes: as lines, or each behind its length.
+// framing is how messages are written in a stream of bytes: as lines, or each after its length.
 type framing struct{ binary bool }
 
 func (k kind) framing() framing { return framing{k.binary} }
 
 const lengthSize = 4
 
-// room leaves room for what frame puts in front.
+// room appends room for what frame puts in front of a message.
 func (f framing) room(b []byte) []byte {
 	if f.binary {
 		return append(b, make([]byte, lengthSize)...)
@@ -231,7 +232,7 @@ func (f framing) room(b []byte) []byte {
 	return b
 }
 
-// frame completes a message behind the room.
+// frame completes a message that was appended after the room.
 func (f framing) frame(b []byte) []byte {
 	if f.binary {
 		binary.BigEndian.PutUint32(b, uint32(len(b)-lengthSize))
@@ -240,7 +241,7 @@ func (f framing) frame(b []byte) []byte {
 	return append(b, '\n')
 }
 
-// next reads a message. The end is io.EOF.
+// next reads a message. It returns io.EOF at the end.
 func (f framing) next(r *bufio.Reader) ([]byte, error) {
 	if !f.binary {
 		return f.line(r)
@@ -264,7 +265,7 @@ func (f framing) next(r *bufio.Reader) ([]byte, error) {
 	return message, nil
 }
 
-// line reads one without its line break, which the last one need not have.
+// line reads a line, and returns it without its line break. The last line need not have one.
 func (framing) line(r *bufio.Reader) ([]byte, error) {
 	var line []byte
 	for {
@@ -283,5 +284,5 @@ func (framing) line(r *bufio.Reader) ([]byte, error) {
 	}
 }
 
-// messageLimit is more than any system takes: the largest is Windows' 1 GiB.
+// messageLimit is the largest message that any system takes: 1 GiB, on Windows.
 const messageLimit = 1 << 30

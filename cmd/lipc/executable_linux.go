@@ -5,5 +5,5 @@ import (
 	"os"
 )
 
-// executable is the path of a process's program, proc_pid_exe(5).
+// executable returns the path of a process's program, proc_pid_exe(5).
 func executable(pid int) (string, error) { return os.Readlink(fmt.Sprintf("/proc/%d/exe", pid)) }

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// executable is the path of a process's program, or its name where ps(1) knows no more.
+// executable returns the path of a process's program, or only its name if ps(1) does not know the path.
 func executable(pid int) (string, error) {
 	output, err := exec.Command("ps", "-p", strconv.Itoa(pid), "-o", "comm=").Output()
 	if err != nil {

@@ -2,7 +2,7 @@ package main
 
 import "golang.org/x/sys/windows"
 
-// executable is the path of a process's program.
+// executable returns the path of a process's program.
 func executable(pid int) (string, error) {
 	process, err := windows.OpenProcess(windows.PROCESS_QUERY_LIMITED_INFORMATION, false, uint32(pid))
 	if err != nil {

@@ -15,33 +15,34 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// What send-files and receive-files say to each other: for each file the sender sends an offer, a line of JSON, with
-// the open file, and waits for answers, lines of JSON too, of which the last says that all is done, or what went wrong.
+// The protocol of send-files and receive-files: for each file the sender sends an offer, which is a line of JSON, with
+// the open file. Then it waits for answers, which are lines of JSON, too. The last answer reports that all is done, or
+// what went wrong.
 
 // An offer announces a file.
 type offer struct {
 	Name   string      `json:"name"`
-	Size   int64       `json:"size"`             // in bytes, from where it stands; -1: not known
+	Size   int64       `json:"size"`             // in bytes, from its position on; -1: not known
 	Mode   fs.FileMode `json:"mode"`             // its permissions
-	Handle uint64      `json:"handle,omitempty"` // on Windows the file, in the sender's process
+	Handle uint64      `json:"handle,omitempty"` // on Windows: the file's handle in the sender's process
 }
 
-// An answer tells how far the receiver is.
+// An answer reports how far the receiver is.
 type answer struct {
 	Received int64  `json:"received"` // bytes so far, or notCounted
 	Done     bool   `json:"done,omitempty"`
 	Error    string `json:"error,omitempty"` // why it could not be received
 }
 
-// notCounted is how many bytes were received where a program does that.
+// notCounted is the number of bytes received if a program reads the file.
 const notCounted = -1
 
-// offerLimit is the size of an offer, in bytes, beyond which it is none.
+// offerLimit is the largest size of an offer, in bytes.
 const offerLimit = 64 << 10
 
 var errNoReceiver = errors.New("the peer ended the connection, or is no \"lipc receive-files\"")
 
-// errNoSender is what a receiver says of what it cannot read.
+// errNoSender reports that the peer does not speak the protocol.
 func errNoSender(err error) error { return fmt.Errorf("the peer is no \"lipc send-files\": %w", err) }
 
 // An outbox is the sender's side.
@@ -59,7 +60,7 @@ func (out *outbox) next() (a answer, err error) {
 		return answer{}, err
 	}
 	decoder := json.NewDecoder(bytes.NewReader(line))
-	decoder.DisallowUnknownFields() // an echo of the offer is no answer
+	decoder.DisallowUnknownFields() // so that an echo of the offer is not an answer
 	if err := decoder.Decode(&a); err != nil {
 		return answer{}, err
 	}
@@ -69,7 +70,8 @@ func (out *outbox) next() (a answer, err error) {
 	return a, nil
 }
 
-// send offers a file, and returns when it has been received, and how many bytes that were. Each answer goes to report.
+// send offers a file, waits until it has been received, and returns how many bytes that were. It calls report for each
+// answer.
 func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64, error) {
 	if err := pass(out.c, o, f); errors.Is(err, syscall.EPIPE) {
 		return 0, errNoReceiver
@@ -94,10 +96,10 @@ func (out *outbox) send(o offer, f *os.File, report func(received int64)) (int64
 	}
 }
 
-// A skippedError is why one file was not passed. Others may be.
+// A skippedError reports why one file was not passed. Other files may still be.
 type skippedError struct{ error }
 
-// newOffer describes a file that is open.
+// newOffer describes an open file.
 func newOffer(f *os.File, name string) (offer, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -115,7 +117,7 @@ func newOffer(f *os.File, name string) (offer, error) {
 	return o, nil
 }
 
-// line is the offer as it is sent.
+// line returns the offer as it is sent.
 func (o offer) line() ([]byte, error) {
 	line, err := json.Marshal(o)
 	return append(line, '\n'), err
@@ -124,7 +126,7 @@ func (o offer) line() ([]byte, error) {
 // An inbox is the receiver's side.
 type inbox struct{ c *ipc.Conn }
 
-// next waits for an offer. The end is io.EOF.
+// next waits for an offer. It returns io.EOF at end of stream.
 func (in inbox) next() (offer, *os.File, error) {
 	var line []byte
 	var files []*os.File
@@ -165,7 +167,7 @@ func (in inbox) next() (offer, *os.File, error) {
 	return o, f, nil
 }
 
-// answer tells the sender. That it is gone, the next offer tells.
+// answer sends an answer. If the sender is gone, next reports it.
 func (in inbox) answer(a answer) {
 	line, err := json.Marshal(a)
 	if err == nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// pass sends an offer, with the open file itself.
+// pass sends an offer, together with the open file.
 func pass(c *ipc.Conn, o offer, f *os.File) error {
 	line, err := o.line()
 	if err != nil {
@@ -19,7 +19,7 @@ func pass(c *ipc.Conn, o offer, f *os.File) error {
 	return err
 }
 
-// passed returns the file that an offer is about, of those that came with it.
+// passed returns the file that came with an offer.
 func passed(_ *ipc.Conn, _ offer, files []*os.File) (*os.File, error) {
 	if len(files) != 1 {
 		return nil, fmt.Errorf("%d files came with an offer, not one", len(files))

@@ -6,8 +6,7 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// pass sends an offer that says where in this process the receiver finds the file, which must stay open until it has
-// answered.
+// pass sends an offer with the file's handle in this process. The file must stay open until the receiver has answered.
 func pass(c *ipc.Conn, o offer, f *os.File) error {
 	o.Handle = uint64(f.Fd())
 	line, err := o.line()
@@ -18,8 +17,8 @@ func pass(c *ipc.Conn, o offer, f *os.File) error {
 	return err
 }
 
-// passed fetches the file that an offer is about. The receiver does so, since a number that the sender claims to have
-// put into this process could be any handle here.
+// passed takes the file of an offer from the sender's process. The sender does not put it into this process, because
+// the number that it would send could be that of any handle here.
 func passed(c *ipc.Conn, o offer, _ []*os.File) (*os.File, error) {
 	return c.TakeFile(uintptr(o.Handle))
 }

@@ -11,18 +11,19 @@ import (
 	"time"
 )
 
-// A joint says how a channel is joined to standard input and output.
+// A joint is how a channel is joined to standard input and output.
 type joint struct {
 	send, receive bool
-	hold          bool // do not tell the peer that standard input has ended
+	hold          bool // do not end the writing half when standard input has ended
 }
 
-// goneInterval is how often to look whether a peer that has ended its sending half is still there.
+// goneInterval is how often to check whether a peer that has shut down its writing half is still there.
 const goneInterval = 100 * time.Millisecond
 
-// join joins a channel to standard input and output until both directions have ended, and closes it. If what the peer
-// sends ends since it is gone, there is no need to wait for standard input; nor where a person could type, who would have
-// to end that by hand after each transfer. (A peer that never had anything to send may still want to be told something.)
+// join joins a channel to standard input and output until both directions have ended, and then closes it. It does not
+// wait for the end of standard input if the peer is gone. Nor does it wait if standard input is a terminal and the peer
+// has sent something and ended: the user would have to end the input by hand after each transfer. (A peer that sent
+// nothing may still want to receive something.)
 func join(ctx context.Context, c channel, j joint) error {
 	defer c.Close()
 	input, output := &counted{file: os.Stdin}, &counted{file: os.Stdout}
@@ -44,7 +45,7 @@ func join(ctx context.Context, c channel, j joint) error {
 		select {
 		case err := <-sent:
 			sent = nil
-			if errors.Is(err, syscall.EPIPE) { // but maybe it said something before it went
+			if errors.Is(err, syscall.EPIPE) { // but it may have sent something before
 				lost = fmt.Errorf("the peer is gone, and not all of standard input was sent: %w", err)
 				continue
 			}
@@ -63,7 +64,7 @@ func join(ctx context.Context, c channel, j joint) error {
 				return err
 			}
 			if m, ok := c.(*messages); ok && m.most > 0 {
-				return lost // as many as were asked for
+				return lost // -count messages have come
 			}
 			if output.any.Load() && terminal(os.Stdin) {
 				return lost
@@ -80,21 +81,21 @@ func join(ctx context.Context, c channel, j joint) error {
 	return lost
 }
 
-// endSending tells the peer that nothing more comes; where the system has no half-closes by closing the channel, if
-// anything was sent: then all is done.
+// endSending shuts down the writing half. If the system has no half-closes, it reports instead whether the channel is
+// to be closed: it is done if anything was sent.
 func endSending(c channel, any bool) (done bool, err error) {
 	err = c.CloseWrite()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
 		return any, nil
 	case errors.Is(err, syscall.ENOTCONN), errors.Is(err, syscall.EPIPE), errors.Is(err, net.ErrClosed):
-		return false, nil // the peer is gone, which receiving tells
+		return false, nil // the peer is gone; receive reports it
 	default:
 		return false, err
 	}
 }
 
-// counted is a file of which it is known whether anything was moved, and whether somebody waits for more to read.
+// counted is a file that records whether anything was read or written, and whether a read is under way.
 type counted struct {
 	file       *os.File
 	any, waits atomic.Bool

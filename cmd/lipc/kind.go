@@ -14,21 +14,21 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// A kind is what the options -message, -datagram and -binary choose.
+// A kind is the choice made by the options -message, -datagram and -binary.
 type kind struct {
 	message, datagram, binary bool
 }
 
 func (k *kind) define(options *flag.FlagSet) {
-	options.BoolVar(&k.message, "message", false, "messages in place of bytes")
-	options.BoolVar(&k.datagram, "datagram", false, "datagrams in place of bytes; not on Windows")
+	options.BoolVar(&k.message, "message", false, "messages instead of bytes")
+	options.BoolVar(&k.datagram, "datagram", false, "datagrams instead of bytes; not on Windows")
 }
 
 func (k *kind) defineBinary(options *flag.FlagSet) {
 	k.define(options)
 	options.BoolVar(&k.binary, "binary", false,
-		"with -message or -datagram: each message is preceded by its length, as 4 bytes,\n"+
-			"the most significant first; otherwise each is a line")
+		"with -message or -datagram: each message comes after its length in 4 bytes, the\n"+
+			"most significant first (by default each message is a line)")
 }
 
 func (k *kind) check() error {
@@ -41,7 +41,7 @@ func (k *kind) check() error {
 	return nil
 }
 
-// A duration is the value of an option. An error tells how it is written.
+// A duration is the value of an option. An error shows how to write it.
 type duration time.Duration
 
 func (d *duration) String() string { return time.Duration(*d).String() }
@@ -58,18 +58,18 @@ func (d *duration) Set(text string) error {
 	return nil
 }
 
-// A dialer connects, also to who is about to listen.
+// A dialer connects, and may wait for a listener that does not exist yet.
 type dialer struct {
 	timeout time.Duration
 }
 
 func (d *dialer) define(options *flag.FlagSet) {
 	options.Var((*duration)(&d.timeout), "timeout",
-		"how `long` to try until somebody listens and accepts, as in 500ms or 1m\n"+
-			"(by default nobody there is an error at once, and a busy listener is waited for)")
+		"how `long` to wait for a listener, such as 500ms or 1m (by default an absent\n"+
+			"listener is an error at once, and a busy one is waited for without limit)")
 }
 
-// again is how long to wait before another attempt at a name that nobody listens on.
+// again is how long to wait before the next attempt if nobody listens on a name.
 const again = 10 * time.Millisecond
 
 // dial connects to a name.
@@ -78,7 +78,7 @@ func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (channel, erro
 	return c, k.explained(err)
 }
 
-// explained says in words what an error of dialling means.
+// explained adds to an error of dialling what it means.
 func (k kind) explained(err error) error {
 	switch {
 	case err == nil:
@@ -92,7 +92,7 @@ func (k kind) explained(err error) error {
 	}
 }
 
-// String is what a channel of this kind carries.
+// String returns what a channel of this kind carries.
 func (k kind) String() string {
 	switch {
 	case k.message:
@@ -104,7 +104,7 @@ func (k kind) String() string {
 	}
 }
 
-// dialFrom connects a datagram socket to a name. It is bound to a name of its own, so that it can be answered.
+// dialFrom connects a datagram socket to a name, and binds it to the name own, so that the peer can answer.
 func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (channel, error) {
 	bound, err := new(permission).listenDatagram(ctx, k, own)
 	if err != nil {
@@ -119,7 +119,7 @@ func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (chan
 	return c, nil
 }
 
-// attempt dials, again and again as long as the options say.
+// attempt dials. While nobody listens it tries again, until the time of -timeout has run out.
 func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (channel, error)) (channel, error) {
 	within := ctx
 	if d.timeout > 0 {
@@ -135,7 +135,7 @@ func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (channe
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
 		case errors.Is(err, context.DeadlineExceeded):
-			return nil, fmt.Errorf("%w: who listens there is busy", err)
+			return nil, fmt.Errorf("%w: the listener is busy", err)
 		case !absent(err):
 			return nil, err
 		}
@@ -181,8 +181,8 @@ func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
 type permission struct{ mode fs.FileMode }
 
 func (p *permission) define(options *flag.FlagSet) {
-	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal digits: 0660 lets in the\n"+
-		"group, 0666 everybody (default 0600: this user alone, and root)")
+	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal: 0660 lets in the\n"+
+		"group, 0666 everybody (default 0600: only this user, and root)")
 }
 
 func (p *permission) String() string { return "" }
@@ -231,7 +231,8 @@ func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (accepto
 	}, l.Close}, nil
 }
 
-// acceptPatiently accepts, and tries again every 5 to 1000 milliseconds, while the process has no descriptors left.
+// acceptPatiently accepts a connection. While the process has no descriptors left, it tries again every 5 to 1000
+// milliseconds.
 func acceptPatiently[C any](ctx context.Context, once func(context.Context) (C, error)) (C, error) {
 	for pause := again / 2; ; pause = min(2*pause, time.Second) {
 		c, err := once(ctx)
@@ -256,7 +257,7 @@ func (p *permission) listenDatagram(ctx context.Context, k kind, name ipc.Name) 
 	return &messages{carrier: c, framing: k.framing()}, nil
 }
 
-// taken says in words what EADDRINUSE means here.
+// taken adds to EADDRINUSE what it means here.
 func taken(err error) error {
 	if errors.Is(err, syscall.EADDRINUSE) {
 		return fmt.Errorf("%w: another process listens there, or a file that is no socket is in the way", err)
@@ -264,7 +265,7 @@ func taken(err error) error {
 	return err
 }
 
-// interruption returns why a context ended, if that is what an error comes from.
+// interruption returns the cause of the context if it has ended, and otherwise the error.
 func interruption(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx)

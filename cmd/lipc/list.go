@@ -15,15 +15,15 @@ import (
 
 var listCommand = command{
 	name: "list", arguments: "",
-	about: "list the local sockets and pipes of this machine, and whose they are",
+	about: "list the local sockets and pipes of this machine, and their owners",
 	details: `
-Lists the names that can be connected to, or sent to, with the user and the process that they belong to:
+Lists the names that a program can connect to or send to, with their user and process:
 
-  Linux     sockets that listen, datagram sockets that are bound, and FIFOs that are open, in this network namespace. Of
-            processes of other users only root sees more than the name and the socket file's owner.
-  Windows   named pipes. To learn whose they are takes connecting to each, so that is done with -owners alone.
+  Linux     sockets that listen, bound datagram sockets, and open FIFOs, in this network namespace. For processes of
+            other users it shows only the name and the socket file's owner, unless root runs it.
+  Windows   named pipes. Their owners are shown only with -owners, because that takes connecting to each pipe.
 
-macOS and the BSDs have programs of their own for it: lsof -U, sockstat -ul, fstat, netstat -f unix.
+macOS and the BSDs have other programs for this: lsof -U, sockstat -ul, fstat, netstat -f unix.
 
   lipc list | grep docker`,
 	define: func(options *flag.FlagSet) run {
@@ -38,7 +38,7 @@ macOS and the BSDs have programs of their own for it: lsof -U, sockstat -ul, fst
 	},
 }
 
-// An entry is a name, and whose it is.
+// An entry is a name and its owner.
 type entry struct {
 	kind string
 	name string
@@ -69,8 +69,8 @@ func (l *listOptions) run() error {
 	return outputError(table.Flush())
 }
 
-// printable is a text of others' on one line of a terminal: as it is, or quoted where it could be taken for something
-// else.
+// printable returns a text of another process in a form that is safe to print on a line of a terminal. It is quoted if
+// it could be taken for something else.
 func printable(text string) string {
 	if strings.ContainsFunc(text, odd) || !utf8.ValidString(text) || strings.HasPrefix(text, `"`) {
 		return strconv.Quote(text)
@@ -78,5 +78,6 @@ func printable(text string) string {
 	return text
 }
 
-// odd reports whether a character is not simply seen: control characters, and those that change the direction of text.
+// odd reports whether a character is not printable, such as control characters and those that change the direction of
+// text.
 func odd(r rune) bool { return !strconv.IsPrint(r) }

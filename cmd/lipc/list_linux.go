@@ -12,12 +12,12 @@ import (
 	"syscall"
 )
 
-// listOptions are the options of the command list: on Linux there are none.
+// listOptions are the options of the command list. On Linux there are none.
 type listOptions struct{}
 
 func (*listOptions) define(*flag.FlagSet) {}
 
-// entries reads /proc/net/unix, proc_net(5), and finds out who has what open.
+// entries reads /proc/net/unix, proc_net(5), and finds the process that has each socket open.
 func (*listOptions) entries() ([]entry, error) {
 	f, err := os.Open("/proc/net/unix")
 	if err != nil {
@@ -36,7 +36,7 @@ func (*listOptions) entries() ([]entry, error) {
 	return entries, lines.Err()
 }
 
-// The columns of /proc/net/unix, and what stands in them: unix_seq_show() in net/unix/af_unix.c.
+// The columns of /proc/net/unix, and a flag in them: unix_seq_show() in net/unix/af_unix.c.
 const (
 	flagsColumn = 3
 	typeColumn  = 4
@@ -46,7 +46,7 @@ const (
 	acceptsConnections = 0x10000 // __SO_ACCEPTCON, include/linux/net.h
 )
 
-// parseSocket reads a line of /proc/net/unix. A socket that has no name, or is the end of a connection, is not ok.
+// parseSocket reads a line of /proc/net/unix. ok is false for a socket without a name, and for an end of a connection.
 func parseSocket(line string) (e entry, inode string, ok bool) {
 	columns := strings.SplitN(strings.Join(strings.Fields(line), " "), " ", nameColumn+1)
 	if len(columns) <= nameColumn {
@@ -61,13 +61,13 @@ func parseSocket(line string) (e entry, inode string, ok bool) {
 	return e, columns[inodeColumn], e.kind == "datagram" || e.kind != "" && flags&acceptsConnections != 0
 }
 
-// nameIn is what stands behind the inode and a space: it may have more spaces in it.
+// nameIn returns the name, which follows the inode and a space. The name may contain more spaces.
 func nameIn(line, inode string) string {
 	_, name, _ := strings.Cut(line, " "+inode+" ")
 	return name
 }
 
-// ownerOf is the user of the process, or else of the socket file.
+// ownerOf returns the user of the process, or else of the socket file.
 func ownerOf(e entry) string {
 	path := e.name
 	if e.pid > 0 {
@@ -86,8 +86,8 @@ func ownerOf(e entry) string {
 	return id
 }
 
-// openFiles looks at the open files of all processes, as far as it may: it returns who has which socket, by its inode,
-// and the FIFOs that have a name.
+// openFiles looks at the open files of all processes that it has permission to see. It returns the process of each
+// socket, by the socket's inode, and the FIFOs that have a name.
 func openFiles() (sockets map[string]int, fifos []entry) {
 	sockets = map[string]int{}
 	folders, _ := filepath.Glob("/proc/[0-9]*/fd")
@@ -103,14 +103,14 @@ func openFiles() (sockets map[string]int, fifos []entry) {
 			}
 			if inode, found := strings.CutPrefix(target, "socket:["); found {
 				inode = strings.TrimSuffix(inode, "]")
-				if first, known := sockets[inode]; !known || pid < first { // most likely the one that made it
+				if first, known := sockets[inode]; !known || pid < first { // most likely the one that created it
 					sockets[inode] = pid
 				}
 				continue
 			}
 			info, err := os.Stat(path)
 			if err != nil || info.Mode()&os.ModeNamedPipe == 0 || !filepath.IsAbs(target) || seen[target] {
-				continue // an unnamed pipe is no absolute path
+				continue // the target of an unnamed pipe is not an absolute path
 			}
 			seen[target] = true
 			e := entry{kind: "fifo", name: target, pid: pid}

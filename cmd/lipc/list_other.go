@@ -9,7 +9,7 @@ import (
 	"runtime"
 )
 
-// listOptions are the options of the command list: here there are none.
+// listOptions are the options of the command list. Here there are none.
 type listOptions struct{}
 
 func (*listOptions) define(*flag.FlagSet) {}

@@ -16,12 +16,12 @@ type listOptions struct{ owners bool }
 
 func (l *listOptions) define(options *flag.FlagSet) {
 	options.BoolVar(&l.owners, "owners", false,
-		"connect to each pipe for a moment, as a client does, to learn whose it is")
+		"connect to each pipe for a moment, as a client does, to learn its owner")
 }
 
 const pipes = `\\.\pipe\`
 
-// ownerTimeout is how long a busy pipe is waited for.
+// ownerTimeout is how long to wait for a busy pipe.
 const ownerTimeout = 50 * time.Millisecond
 
 // entries reads the directory of pipes.
@@ -51,7 +51,7 @@ func (l *listOptions) entries() ([]entry, error) {
 	return entries, nil
 }
 
-// owner asks who listens on a pipe. One that cannot be connected to tells nothing.
+// owner connects to a pipe, and returns the user and the process that listen on it, as far as they are known.
 func owner(name string) (user string, pid int) {
 	d := ipc.Dialer{Timeout: ownerTimeout}
 	c, err := d.Dial(context.Background(), ipc.Path(name))

@@ -1,5 +1,5 @@
-// Lipc is the netcat of local sockets: it listens, connects, serves programs, passes open files, and tells who is
-// there. "lipc --help" is its manual.
+// Lipc is the netcat of local sockets: it listens, connects, serves programs, passes open files, and reports the
+// process at the other end. "lipc --help" is its manual.
 package main
 
 import (
@@ -22,8 +22,9 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// A command is a first argument. define declares its options, and returns what runs once they have been
-// read, with the arguments, and the program behind "--" if the command takes one.
+// A command is named by the first argument. define declares its options, and returns the function that runs it. That
+// function is called after the options have been read, with the arguments, and with the program after "--" if the
+// command takes one.
 type command struct {
 	name      string
 	arguments string
@@ -47,39 +48,38 @@ Usage: lipc COMMAND [OPTION…] ARGUMENT…
 `
 
 const foot = `
-"lipc COMMAND --help" tells the options of a command, and more examples; "lipc --version" the version.
+"lipc COMMAND --help" shows the options of a command, and more examples. "lipc --version" shows the version.
 
 NAME is a path, or begins with "@":
   /tmp/x.sock    a socket file; on Windows \\.\pipe\x
-  @x             a name without a file: in Linux's abstract namespace, on Windows \\.\pipe\x, elsewhere a file in a
-                 directory of the user's own
+  @x             a name without a path: in Linux's abstract namespace; on Windows \\.\pipe\x; elsewhere a file in a
+                 private directory of the user
 
-Whoever listens is reached by the same user alone (and by root), unless told otherwise with -mode. (On Linux others can
-connect to a name with "@", but are cut off before they can say or read anything; datagrams to such a name come from
-anybody.)
+Only the same user (and root) can connect to a listener, unless -mode lets others in. On Linux other users can connect
+to a name with "@", but are cut off before they can send or receive anything. Anybody can send datagrams to such a name.
 
 Examples, each with two terminals:
 
-  Talk, or copy, from one to the other:
+  Talk, or copy:
     lipc listen @talk                        lipc connect @talk
     lipc listen @copy > copy.img             lipc connect @copy < disk.img
 
-  Pass an open file to another process. It gets the open file itself, so that it need not be able to open it:
+  Pass an open file to another process. The receiver need not have the right to open the file itself:
     lipc receive-files @inbox -- wc -c       lipc send-files @inbox report.pdf
     (runs "wc -c" with the open file as its standard input)
     lipc receive-files @inbox -dir .         sudo lipc send-files @inbox secret.txt
-    (keeps a copy of each file in this folder)
+    (saves a copy of each file in this folder)
 
-  Give everybody who connects a program of their own:
+  Run a program for each connection:
     lipc serve /tmp/date.sock -- date        lipc connect /tmp/date.sock
 
-  Who is there, and how fast:
+  See who listens, and measure round trips:
     lipc list                                lipc peer /tmp/date.sock
     lipc listen @echo -echo                  lipc ping @echo
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nobody listens on NAME; 4 NAME is in use; 5 no connection in time;
-128 + N ended by signal N (130: Ctrl-C; 141: whoever read the output is gone). What runs until it is interrupted ends
-with 0 then: serve, listen with -keep, -echo or -datagram, connect -from, receive-files -keep.
+128 + N ended by signal N (130: Ctrl-C; 141: the reader of the output is gone). Commands that run until they are
+interrupted then end with 0: serve, listen with -keep, -echo or -datagram, connect -from, receive-files -keep.
 `
 
 func main() { os.Exit(start(os.Args[1:])) }
@@ -90,7 +90,7 @@ func start(arguments []string) int {
 	defer cancel(nil)
 	stops := make(chan os.Signal, 1)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
-		if !signal.Ignored(s) { // as nohup, and shells for what runs in the background, have it
+		if !signal.Ignored(s) { // nohup ignores some, and so do shells for background jobs
 			signal.Notify(stops, s)
 		}
 	}
@@ -98,7 +98,7 @@ func start(arguments []string) int {
 		cancel(interruptedError{(<-stops).(syscall.Signal)})
 		signal.Stop(stops) // a second one ends the process at once
 	}()
-	// Otherwise the runtime ends the process when a write to standard output finds nobody, and a socket file stays.
+	// Otherwise the runtime ends the process when standard output has no reader, and a socket file stays.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 
 	err := dispatch(ctx, arguments)
@@ -111,7 +111,7 @@ func start(arguments []string) int {
 
 func dispatch(ctx context.Context, arguments []string) error {
 	if len(arguments) == 0 {
-		return usageError{"what to do? \"lipc --help\" tells"}
+		return usageError{"what to do? \"lipc --help\" lists the commands"}
 	}
 	name, rest := arguments[0], arguments[1:]
 	switch name {
@@ -133,7 +133,7 @@ func dispatch(ctx context.Context, arguments []string) error {
 	return usageError{fmt.Sprintf("no such command: %s; \"lipc --help\" lists them", name)}
 }
 
-// start reads the command's options, which may stand before, between and behind its arguments, and runs it.
+// start reads the command's options, and runs it. Options may stand before, between and after the arguments.
 func (c *command) start(ctx context.Context, line []string) error {
 	options := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	options.SetOutput(io.Discard)
@@ -149,7 +149,7 @@ func (c *command) start(ctx context.Context, line []string) error {
 			return c.printHelp(os.Stdout, options)
 		}
 		if err != nil {
-			return usageError{fmt.Sprintf("%s: %v; \"lipc %s --help\" tells its options", c.name, err, c.name)}
+			return usageError{fmt.Sprintf("%s: %v; \"lipc %s --help\" shows its options", c.name, err, c.name)}
 		}
 		if options.NArg() == 0 {
 			break
@@ -175,7 +175,7 @@ func printHelp(w io.Writer) error {
 	return outputError(err)
 }
 
-// printVersion tells what go install or go build recorded.
+// printVersion prints the version that go install or go build recorded.
 func printVersion(w io.Writer) error {
 	version := "(unknown)"
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -193,7 +193,7 @@ func (c *command) printHelp(w io.Writer, options *flag.FlagSet) error {
 	fmt.Fprintf(&text, "Usage: lipc %s\n\n%s\n", c.usage(), strings.Trim(c.details, "\n"))
 	options.VisitAll(func(*flag.Flag) { some = true })
 	if some {
-		text.WriteString("\nOptions, which may stand before and behind the arguments:\n")
+		text.WriteString("\nOptions, which may stand before and after the arguments:\n")
 		options.SetOutput(&text)
 		options.PrintDefaults()
 	}
@@ -201,20 +201,20 @@ func (c *command) printHelp(w io.Writer, options *flag.FlagSet) error {
 	return outputError(err)
 }
 
-// A usageError is a command line that cannot be.
+// A usageError reports a wrong command line.
 type usageError struct{ text string }
 
 func (e usageError) Error() string { return e.text }
 
-// An interruptedError is a signal that ended a command.
+// An interruptedError reports that a signal ended a command.
 type interruptedError struct{ signal syscall.Signal }
 
 func (e interruptedError) Error() string { return "interrupted" }
 
-// errOutputClosed: whoever read standard output is gone.
+// errOutputClosed reports that the reader of standard output is gone.
 var errOutputClosed = errors.New("standard output is closed")
 
-// outputError says that an error is one of standard output.
+// outputError marks an error as one of standard output.
 func outputError(err error) error {
 	if brokenPipe(err) {
 		return errOutputClosed
@@ -225,7 +225,7 @@ func outputError(err error) error {
 	return nil
 }
 
-// exitCode returns what the help says, and whether there is nothing to be printed.
+// exitCode returns the exit code for an error, as the help lists them, and whether to print no message.
 func exitCode(err error) (code int, silent bool) {
 	var interrupted interruptedError
 	var network *net.OpError
@@ -250,7 +250,7 @@ func exitCode(err error) (code int, silent bool) {
 	}
 }
 
-// oneName reads the argument of a command that takes a name alone.
+// oneName reads the argument of a command that takes only a name.
 func oneName(arguments []string) (ipc.Name, error) {
 	if len(arguments) == 0 {
 		return ipc.Name{}, usageError{"NAME is missing"}

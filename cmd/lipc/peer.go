@@ -15,11 +15,11 @@ import (
 
 var peerCommand = command{
 	name: "peer", arguments: "NAME",
-	about: "tell who listens on NAME: process, user, executable",
+	about: "show who listens on NAME: process, user, executable",
 	details: `
-Connects to NAME, asks the kernel who listens there, and closes the connection again, which the listener sees. (It is
-the process that began to listen; its id may mean another process once it has ended.) What the system does not tell is
-left out. A name of any kind will do; datagram sockets have no peer to tell of.
+Connects to NAME, asks the kernel who listens there, and closes the connection again. The listener sees that connection.
+The process is the one that began to listen; once it has ended, another process may have its id. The output leaves out
+what the system does not report. NAME may be of any kind except datagrams, which have no peer.
 
   lipc peer /run/docker.sock`,
 	define: func(options *flag.FlagSet) run {
@@ -59,18 +59,18 @@ func (p *peering) run(ctx context.Context, arguments, _ []string) error {
 	return outputError(err)
 }
 
-// dialAny connects to a listener of whatever kind.
+// dialAny connects to a listener of any kind.
 func (p *peering) dialAny(ctx context.Context, name ipc.Name) (channel, error) {
 	return p.attempt(ctx, func(ctx context.Context) (channel, error) {
 		c, err := dialOnce(ctx, kind{}, name)
-		// A socket of another kind; in Linux's abstract namespace each kind has names of its own.
+		// The socket is of another kind. In Linux's abstract namespace each kind has its own names.
 		if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {
 			for _, k := range []kind{{message: true}, {datagram: true}} {
 				other, otherErr := dialOnce(ctx, k, name)
 				if otherErr == nil {
 					return other, nil
 				}
-				if absent(otherErr) { // of that kind, and about to listen
+				if absent(otherErr) { // it is of that kind, and does not listen yet
 					err = otherErr
 				}
 			}
@@ -79,7 +79,7 @@ func (p *peering) dialAny(ctx context.Context, name ipc.Name) (channel, error) {
 	})
 }
 
-// describe tells what is known, a line each.
+// describe returns what is known of a peer, one fact a line.
 func describe(what string, peer ipc.Credentials) string {
 	var text strings.Builder
 	line := func(key, format string, values ...any) {
@@ -91,7 +91,7 @@ func describe(what string, peer ipc.Credentials) string {
 		if path, err := executable(peer.PID); err == nil {
 			line("executable", "%s", printable(path))
 		} else {
-			line("executable", "not told: %v", err)
+			line("executable", "not known: %v", err)
 		}
 	}
 	if peer.UID >= 0 {
@@ -106,7 +106,7 @@ func describe(what string, peer ipc.Credentials) string {
 	return text.String()
 }
 
-// userName is the name of a user, with the id, or the id if it has no name.
+// userName returns the name and the id of a user, or only the id if it has no name.
 func userName(id string) string {
 	u, err := user.LookupId(id)
 	if err != nil {

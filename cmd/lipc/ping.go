@@ -20,9 +20,9 @@ var pingCommand = command{
 	name: "ping", arguments: "NAME",
 	about: "measure round trips to a \"lipc listen NAME -echo\"",
 	details: `
-Sends a piece, waits until all of it has come back, and so on; then tells how long that took: the percentiles of all
-round trips. Interrupted, it tells of those that there were. Without -interval a hundred go before that are not counted.
-Any server that sends back what it gets will do.
+Sends a piece, waits until all of it has come back, and repeats that. At the end, or when interrupted, it prints the
+percentiles of the times of all round trips. Without -interval it first performs a hundred round trips that are not
+counted. The server can be any that sends back what it receives.
 
   lipc listen @echo -echo &
   lipc ping @echo
@@ -48,12 +48,12 @@ func (p *pinging) define(options *flag.FlagSet) {
 	p.dialer.define(options)
 	options.IntVar(&p.size, "size", 64, "how many `bytes` to send at a time")
 	options.IntVar(&p.count, "count", 10_000, "how `many` round trips")
-	options.Var((*duration)(&p.interval), "interval", "how `long` to wait in between (default 0s)")
+	options.Var((*duration)(&p.interval), "interval", "how `long` to wait between round trips (default 0s)")
 	p.patience = 5 * time.Second
 	options.Var((*duration)(&p.patience), "patience", "how `long` to wait for an answer")
 }
 
-// uncounted is how many round trips come first, while caches and clocks warm up.
+// uncounted is how many round trips are not counted at first, while caches and clocks warm up.
 const uncounted = 100
 
 func (p *pinging) run(ctx context.Context, arguments, _ []string) error {
@@ -84,7 +84,7 @@ func (p *pinging) run(ctx context.Context, arguments, _ []string) error {
 	return err
 }
 
-// connect connects; for datagrams from a name of its own, so that it can be answered.
+// connect connects. For datagrams it binds a name of its own, so that the server can answer.
 func (p *pinging) connect(ctx context.Context, name ipc.Name) (channel, error) {
 	if !p.datagram {
 		return p.dial(ctx, p.kind, name)
@@ -92,7 +92,7 @@ func (p *pinging) connect(ctx context.Context, name ipc.Name) (channel, error) {
 	return p.dialFrom(ctx, p.kind, ipc.Namespaced(fmt.Sprintf("lipc-ping-%d", os.Getpid())), name)
 }
 
-// measure makes the round trips, and returns how long those took that count.
+// measure performs the round trips, and returns the times of those that count.
 func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, error) {
 	sent, got := make([]byte, p.size), make([]byte, p.size)
 	_, _ = rand.Read(sent) // never fails
@@ -142,7 +142,7 @@ func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, erro
 	return took, nil
 }
 
-// report tells of the percentiles, by nearest rank.
+// report returns the percentiles as text, by nearest rank.
 func (p *pinging) report(name ipc.Name, took []time.Duration) string {
 	slices.Sort(took)
 	at := func(permille int) string {
@@ -153,7 +153,7 @@ func (p *pinging) report(name ipc.Name, took []time.Duration) string {
 		name, len(took), p.size, micro(took[0]), at(500), at(900), at(990), at(999), micro(took[len(took)-1]))
 }
 
-// micro is a time in microseconds.
+// micro returns a time in microseconds as text.
 func micro(d time.Duration) string {
 	return fmt.Sprintf("%.1f µs", float64(d.Nanoseconds())/1e3)
 }

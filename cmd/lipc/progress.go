@@ -9,13 +9,13 @@ import (
 	"unicode/utf8"
 )
 
-// A progress is a bar on standard error that shows how far a file has come, if that takes long.
+// A progress is a bar on standard error that shows how much of a file was passed, if that takes long.
 type progress struct {
 	w     io.Writer // nil: nothing is shown
 	name  string
 	total int64 // in bytes; -1: not known
 	began time.Time
-	due   time.Time // when the next look is shown
+	due   time.Time // when the bar is shown next
 	width int       // of what is shown, in characters
 }
 
@@ -25,7 +25,8 @@ const (
 	barWidth   = 30
 )
 
-// newProgress returns a bar: where standard error is a terminal, or if always is set, from the start.
+// newProgress returns a bar. It is shown if standard error is a terminal, after shownAfter. If always is set, it is
+// shown in any case, and at once. If quiet is set, it is never shown.
 func newProgress(name string, total int64, quiet, always bool) *progress {
 	p := &progress{name: name, total: total, began: time.Now()}
 	p.due = p.began
@@ -42,7 +43,7 @@ func newProgress(name string, total int64, quiet, always bool) *progress {
 	return p
 }
 
-// update shows how many bytes there are.
+// update shows how many bytes were passed.
 func (p *progress) update(done int64) {
 	now := time.Now()
 	if p.w == nil || now.Before(p.due) {
@@ -52,7 +53,7 @@ func (p *progress) update(done int64) {
 	p.show(p.line(done, now.Sub(p.began)))
 }
 
-// line is what is shown.
+// line returns the text of the bar.
 func (p *progress) line(done int64, took time.Duration) string {
 	done = max(done, 0)
 	rate := size(int64(float64(done)/max(took.Seconds(), 1e-3))) + "/s"
@@ -64,14 +65,14 @@ func (p *progress) line(done int64, took time.Duration) string {
 	return fmt.Sprintf("%s  [%s] %3d %%  %s of %s  %s", p.name, bar, done*100/p.total, size(done), size(p.total), rate)
 }
 
-// show replaces what is shown.
+// show replaces the text that is shown.
 func (p *progress) show(line string) {
 	width := utf8.RuneCountInString(line)
 	fmt.Fprintf(p.w, "\r%s%s", line, strings.Repeat(" ", max(0, p.width-width)))
 	p.width = width
 }
 
-// end takes the bar away.
+// end removes the bar.
 func (p *progress) end() {
 	if p.width > 0 {
 		p.show("")
@@ -80,7 +81,7 @@ func (p *progress) end() {
 	}
 }
 
-// size is a number of bytes as a person reads it.
+// size returns a number of bytes as text for people.
 func size(bytes int64) string {
 	if bytes < 1024 {
 		return fmt.Sprintf("%d B", bytes)

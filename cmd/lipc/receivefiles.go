@@ -17,20 +17,20 @@ import (
 
 var receiveFilesCommand = command{
 	name: "receive-files", arguments: "NAME [-dir D | -- CMD [ARG…]]",
-	about:   "receive open files: keep copies in a folder, or run a program with each",
+	about:   "receive open files: save copies in a folder, or run a program with each",
 	program: true,
 	details: `
-Waits for a "lipc send-files NAME", and receives the files that it passes: they come open. With -dir each is copied into
-the folder D, under its own name and with its permissions (but for the umask), and its name and size are printed. With
-"-- CMD" each becomes the standard input of CMD in its turn, which finds in its environment:
+Waits for a "lipc send-files NAME", and receives the open files that it passes. With -dir it copies each file into the
+folder D, under the file's name and with its permissions (less the umask), and prints its name and size. With "-- CMD"
+it runs CMD for one file after the other, with the file as standard input. CMD has in its environment:
 
-  LIPC_FILE_NAME                      its name
-  LIPC_FILE_SIZE                      its size in bytes, if it is known
-  LIPC_PEER_PID, _UID, _GID, _SID     who passed it, as the kernel vouches for it, as far as the system tells
+  LIPC_FILE_NAME                      the file's name
+  LIPC_FILE_SIZE                      its size in bytes, if known
+  LIPC_PEER_PID, _UID, _GID, _SID     the sender, supplied by the kernel, as far as the system reports it
 
-Ends with the sender, unless there is -keep. A file that exists is not replaced, unless there is -force; what is not
-complete is removed. A file that has been passed is received to its end, even if the sender ends before. The exit code
-is 1 if any file could not be received.
+Ends when the sender ends, unless -keep is given. Does not replace a file that exists, unless -force is given. Removes
+copies that are not complete. Receives a passed file to its end, even if the sender ends before. The exit code is 1 if
+any file could not be received.
 
   lipc receive-files @inbox -dir Inbox
   lipc receive-files @inbox -- sha256sum
@@ -57,7 +57,7 @@ type receiving struct {
 
 func (r *receiving) define(options *flag.FlagSet) {
 	r.permission.define(options)
-	options.StringVar(&r.dir, "dir", "", "the `folder` to keep files in")
+	options.StringVar(&r.dir, "dir", "", "the `folder` to save files in")
 	options.BoolVar(&r.keep, "keep", false, "wait for another sender when one has ended, until interrupted")
 	options.BoolVar(&r.force, "force", false, "replace files that exist")
 	defineReports(options, &r.quiet, &r.progress)
@@ -139,7 +139,7 @@ func (r *receiving) receive(ctx context.Context, c stream) error {
 	}
 }
 
-// take does with a file what the command line says.
+// take copies a file, or runs the program with it.
 func (r *receiving) take(ctx context.Context, in inbox, o offer, f *os.File) (int64, error) {
 	if err := checkFileName(o.Name); err != nil {
 		return 0, err
@@ -160,7 +160,7 @@ func (r *receiving) take(ctx context.Context, in inbox, o offer, f *os.File) (in
 	return received, outputError(err)
 }
 
-// checkFileName refuses what is no name of a file, or would play tricks on who reads it.
+// checkFileName refuses a name that is not that of a file in a folder, or that would mislead its reader.
 func checkFileName(name string) error {
 	if name == "" || name == "." || name == ".." || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) ||
 		strings.ContainsFunc(name, odd) || filepath.Base(name) != name {
@@ -171,7 +171,7 @@ func checkFileName(name string) error {
 
 // runWith runs the program with a file as its standard input.
 func (r *receiving) runWith(ctx context.Context, in inbox, o offer, f *os.File) error {
-	if err := makeBlocking(f); err != nil { // the sender's end of a FIFO is not
+	if err := makeBlocking(f); err != nil { // the end of a FIFO may be non-blocking
 		return err
 	}
 	cmd := exec.CommandContext(ctx, r.program[0], r.program[1:]...)
@@ -192,15 +192,15 @@ func (r *receiving) runWith(ctx context.Context, in inbox, o offer, f *os.File) 
 // copiedAtOnce is how many bytes are copied between two reports.
 const copiedAtOnce = 8 << 20
 
-// keepCopy copies a file into the folder. It has another name until it is complete, and is removed if it does not get
-// so far.
+// keepCopy copies a file into the folder. The copy has another name until it is complete, and is removed if it does not
+// become complete.
 func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report func(int64)) (received int64, err error) {
 	path := filepath.Join(r.dir, o.Name)
 	if _, err := os.Lstat(path); err == nil && !r.force {
 		return 0, fmt.Errorf("%w: -force replaces it", fs.ErrExist)
 	}
 	part := path + ".part"
-	if info, err := os.Lstat(part); err == nil && info.Mode().IsRegular() && r.force { // of one that was killed
+	if info, err := os.Lstat(part); err == nil && info.Mode().IsRegular() && r.force { // left by a receiver that was killed
 		if err := os.Remove(part); err != nil {
 			return 0, err
 		}
@@ -222,7 +222,7 @@ func (r *receiving) keepCopy(ctx context.Context, o offer, f *os.File, report fu
 	return received, nil
 }
 
-// publish gives a complete copy its name, which another file may have got meanwhile.
+// publish gives a complete copy its name. Another file may have got that name meanwhile.
 func (r *receiving) publish(part, path string) error {
 	if !r.force {
 		err := os.Link(part, path)
@@ -236,7 +236,7 @@ func (r *receiving) publish(part, path string) error {
 	return os.Rename(part, path)
 }
 
-// copyAll copies until the end, by the kernel where it can, and reports how far it has come.
+// copyAll copies until the end, and reports how many bytes it has copied. The kernel copies if it can.
 func copyAll(ctx context.Context, w io.Writer, f *os.File, report func(int64)) (received int64, err error) {
 	type piece struct {
 		size int64
@@ -244,7 +244,7 @@ func copyAll(ctx context.Context, w io.Writer, f *os.File, report func(int64)) (
 	}
 	interrupted := ctx.Done()
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-		interrupted = nil // the next piece comes soon; Windows removes no file that is being written
+		interrupted = nil // the next piece comes soon; Windows cannot remove a file that is being written
 	}
 	pieces := make(chan piece)
 	ended := make(chan struct{})

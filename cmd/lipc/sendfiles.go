@@ -16,16 +16,16 @@ import (
 
 var sendFilesCommand = command{
 	name: "send-files", arguments: "NAME FILE…",
-	about: "pass open files to whoever runs receive-files on NAME",
+	about: "pass open files to the process that runs receive-files on NAME",
 	details: `
-Opens each FILE, and passes it, open, to the process that runs "lipc receive-files NAME", which reads it without having
-to be able to open it. Waits until it has been received, and prints its size. "-" is standard input, which may be a
-pipe.
+Opens each FILE, and passes the open file to the process that runs "lipc receive-files NAME". The receiver reads it, and
+need not have the right to open it. Waits until the file has been received, and prints its size. "-" is standard input,
+which may be a pipe.
 
-The receiver has to be a process of the same user, of root, or of the user who called sudo; another user is named with
--to. The kernel tells who it is.
+The receiver must be a process of the same user, of root, or of the user that called sudo. Allow another user with -to.
+The kernel reports the receiver's user.
 
-A file that cannot be opened or received is told of, the others are passed, and the exit code is 1.
+If a file cannot be opened or received, an error is printed, the other files are passed, and the exit code is 1.
 
   lipc send-files @inbox report.pdf photo.jpg
   sudo lipc send-files @inbox /var/log/syslog      the receiver needs no rights of its own
@@ -48,15 +48,15 @@ type sending struct {
 
 func (s *sending) define(options *flag.FlagSet) {
 	s.dialer.define(options)
-	options.StringVar(&s.to, "to", "", "another `user` who may receive them, by name or id")
-	options.StringVar(&s.as, "as", "", "another `name` for the file, if it is a single one")
+	options.StringVar(&s.to, "to", "", "another `user` that may receive them, by name or id")
+	options.StringVar(&s.as, "as", "", "another `name` for the file, if there is only one")
 	defineReports(options, &s.quiet, &s.progress)
 }
 
 func defineReports(options *flag.FlagSet, quiet, progress *bool) {
 	options.BoolVar(quiet, "quiet", false, "print nothing but errors")
 	options.BoolVar(progress, "progress", false,
-		"always show a progress bar (by default for what takes long, where standard error is a terminal)")
+		"always show a progress bar (by default only if it takes long and standard error is a terminal)")
 }
 
 func (s *sending) run(ctx context.Context, arguments, _ []string) error {
@@ -99,7 +99,7 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	return failed
 }
 
-// admit refuses a receiver of a user whom nobody named: anybody can take a name that is free.
+// admit refuses a receiver of any other user: anybody can take a free name.
 func (s *sending) admit(c *ipc.Conn) error {
 	peer, err := c.PeerCredentials()
 	if err != nil {
@@ -161,13 +161,13 @@ func (s *sending) send(ctx context.Context, out *outbox, path string) error {
 	case s.quiet:
 	case received >= 0:
 		_, err = fmt.Printf("%s: passed, %d bytes\n", printable(name), received)
-	default: // a program has it, and how much that reads is its own business
+	default: // a program has the file, and may read any part of it
 		_, err = fmt.Printf("%s: passed\n", printable(name))
 	}
 	return outputError(err)
 }
 
-// open is os.Open, which waits for a writer if the file is a FIFO, until the command is interrupted.
+// open opens a file. If the file is a FIFO, it waits for a writer until the command is interrupted.
 func open(ctx context.Context, path string) (*os.File, error) {
 	var f *os.File
 	var err error

@@ -21,13 +21,13 @@ var serveCommand = command{
 	about:   "run a program for each connection, as its standard input and output",
 	program: true,
 	details: `
-Runs CMD for each connection, at the same time as for others. Its standard input and output are the connection (on
-Windows pipes from and to it), and it finds in its environment who connected:
+Runs CMD for each connection, and serves several connections at the same time. The standard input and output of CMD are
+the connection (on Windows pipes from and to it). CMD has in its environment:
 
   LIPC_NAME                           the NAME
-  LIPC_PEER_PID, _UID, _GID, _SID     who connected, as the kernel vouches for it, as far as the system tells
+  LIPC_PEER_PID, _UID, _GID, _SID     the peer, supplied by the kernel, as far as the system reports it
 
-Goes on until interrupted. The programs that run then are asked to end (SIGTERM), and killed after 5 seconds.
+Runs until interrupted. Then the programs that still run are asked to end (SIGTERM), and killed after 5 seconds.
 
   lipc serve /tmp/date.sock -- date
   lipc serve @shell -- sh -c 'echo "hello, process $LIPC_PEER_PID"; exec cat'
@@ -49,13 +49,13 @@ type serving struct {
 
 func (s *serving) define(options *flag.FlagSet) {
 	options.BoolVar(&s.message, "message", false,
-		"messages in place of bytes: each read(2) and write(2) of the program is one; not on Windows")
+		"messages instead of bytes: each read(2) and write(2) of the program is one; not on Windows")
 	s.permission.define(options)
-	options.IntVar(&s.most, "max", 100, "how `many` programs may run at a time; who connects beyond that waits")
-	options.BoolVar(&s.quiet, "quiet", false, "do not tell of programs that failed")
+	options.IntVar(&s.most, "max", 100, "how `many` programs may run at a time; further clients wait")
+	options.BoolVar(&s.quiet, "quiet", false, "do not report programs that failed")
 }
 
-// killedAfter is how long a program may take to end when it is asked to.
+// killedAfter is how long a program may take to end after it was asked to.
 const killedAfter = 5 * time.Second
 
 func (s *serving) run(ctx context.Context, arguments, program []string) error {
@@ -93,7 +93,7 @@ func (s *serving) run(ctx context.Context, arguments, program []string) error {
 		}
 		c, err := a.accept(ctx)
 		if err != nil {
-			a.Close() // before the programs have ended
+			a.Close() // now, and not after the programs have ended
 			return unlessKept(true, err)
 		}
 		running.Go(func() {
@@ -116,15 +116,15 @@ func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program [
 	}
 }
 
-// environment is this process's, and says who is at the other end.
+// environment returns the environment of this process, with variables for the name and the peer.
 func environment(c channel, name ipc.Name) []string {
-	lines := slices.DeleteFunc(os.Environ(), func(line string) bool { // what nobody vouches for
+	lines := slices.DeleteFunc(os.Environ(), func(line string) bool { // inherited ones may be false
 		return strings.HasPrefix(line, "LIPC_PEER_") || strings.HasPrefix(line, "LIPC_FILE_") ||
 			strings.HasPrefix(line, "LIPC_NAME=")
 	})
 	lines = append(lines, "LIPC_NAME="+name.String())
 	peer, err := c.peer()
-	if err != nil && !errors.Is(err, syscall.EAGAIN) { // which says that not all is known yet
+	if err != nil && !errors.Is(err, syscall.EAGAIN) { // EAGAIN: not all is known yet
 		return lines
 	}
 	for _, id := range []struct {

@@ -15,9 +15,9 @@ import (
 // brokenPipe reports whether nobody reads what is written.
 func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
-// gone reports whether the peer has closed its end, and not only shut down its sending half: poll(2) says POLLHUP when
+// gone reports whether the peer has closed its end, and not only shut down its writing half. poll(2) returns POLLHUP if
 // both halves are shut down (Linux: unix_poll() in net/unix/af_unix.c; FreeBSD: sopoll_generic() in
-// sys/kern/uipc_socket.c). Others say so for one half, too, and are not asked.
+// sys/kern/uipc_socket.c). Other systems also return it for one half, so there the answer is always false.
 func gone(c channel) bool {
 	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
 		return false
@@ -34,19 +34,19 @@ func gone(c channel) bool {
 	return err != nil || state[0].Revents&unix.POLLHUP != 0
 }
 
-// carriesMessages reports whether what was dialled as a stream is one of messages: a socket cannot be.
+// carriesMessages reports whether a channel that was dialled as a stream carries messages. A socket cannot.
 func carriesMessages(channel) bool { return false }
 
-// terminal reports whether a file is a terminal: only those have a size in rows and columns.
+// terminal reports whether a file is a terminal. Only terminals have a size in rows and columns.
 func terminal(f *os.File) bool {
 	_, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	return err == nil
 }
 
-// passesConnections: a program can be given a connection itself.
+// passesConnections is whether a program can have the connection itself as its standard input.
 const passesConnections = true
 
-// makeBlocking makes reading wait, as programs expect it of their standard input.
+// makeBlocking sets blocking mode, which programs expect of their standard input.
 func makeBlocking(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -64,11 +64,11 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 		return err
 	}
 	defer f.Close()
-	if err := makeBlocking(f); err != nil { // which c shares, but is used no more
+	if err := makeBlocking(f); err != nil { // c shares that, but is not used any more
 		return err
 	}
 	cmd.Stdin, cmd.Stdout = f, f
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // what it starts belongs to it
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // its child processes belong to its group
 	stopped := false
 	cmd.Cancel = func() error {
 		stopped = true
@@ -77,15 +77,16 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	err = errors.Join(f.Close(), c.Close()) // so that the peer learns of the end when the program ends
+	err = errors.Join(f.Close(), c.Close()) // so that the peer reads end of stream when the program ends
 	err = errors.Join(cmd.Wait(), err)
 	if stopped {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // what is left of the group, if anything is
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // the rest of the group, if there is any
 	}
 	return err
 }
 
-// cutOff reports whether a program ended since its client was gone, or a shell says so of what it ran.
+// cutOff reports whether a program ended because its client was gone. The program may be a shell that reports this of a
+// program that it ran.
 func cutOff(err error) bool {
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {

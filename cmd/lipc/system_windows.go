@@ -14,10 +14,11 @@ func brokenPipe(err error) bool {
 	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
 }
 
-// gone reports whether the peer has closed its end. A pipe has no halves: who sends no more is gone.
+// gone reports whether the peer has closed its end. A pipe has no half-closes: a peer that has ended sending is gone.
 func gone(channel) bool { return true }
 
-// carriesMessages reports whether what was dialled as a stream is one of messages: any pipe can be dialled so.
+// carriesMessages reports whether a channel that was dialled as a stream carries messages. Any pipe can be dialled as a
+// stream.
 func carriesMessages(c channel) bool {
 	raw, err := c.SyscallConn()
 	if err != nil {
@@ -36,10 +37,11 @@ func terminal(f *os.File) bool {
 	return windows.GetConsoleMode(windows.Handle(f.Fd()), &mode) == nil
 }
 
-// passesConnections: the handle of a connection is for overlapped operation, which programs do not expect.
+// passesConnections is whether a program can have the connection itself as its standard input. It cannot, because the
+// handle is for overlapped operation, which programs do not expect.
 const passesConnections = false
 
-// makeBlocking does nothing: files are here as the sender opened them.
+// makeBlocking does nothing: a file is as the sender opened it.
 func makeBlocking(*os.File) error { return nil }
 
 // runJoined runs a program with pipes from and to a channel as its standard input and output.
@@ -62,13 +64,13 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 	}()
 	err = c.send(output) // until the program ends, or closes it
 	if err != nil {
-		_, _ = io.Copy(io.Discard, output) // whoever was to get it is gone
+		_, _ = io.Copy(io.Discard, output) // the peer is gone
 	}
 	return errors.Join(cmd.Wait(), c.Close())
 }
 
-// cutOff reports whether a program ended since its client was gone, which no exit code tells.
+// cutOff reports whether a program ended because its client was gone. No exit code shows that.
 func cutOff(error) bool { return false }
 
-// stop ends a process: there is no signal that asks it to.
+// stop kills a process: Windows has no signal that asks it to end.
 func stop(p *os.Process) error { return p.Kill() }

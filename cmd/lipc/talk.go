@@ -16,19 +16,19 @@ var listenCommand = command{
 	name: "listen", arguments: "NAME",
 	about: "wait for a connection, as standard input and output",
 	details: `
-Waits for a connection, sends it what comes from standard input, and writes what it sends to standard output, until
-both have ended. Nobody else can connect meanwhile. With -keep it waits for the next one then, and sends nothing.
+Waits for a connection, sends it standard input, and writes what the peer sends to standard output, until both have
+ended. Nobody else can connect meanwhile. With -keep it then waits for the next connection; it sends nothing.
 
-When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
-there the connection is closed then, except if standard input was empty, or with -hold. When the peer has ended, and
-standard input is a terminal, that is not waited for.
+When standard input ends, the peer reads end of stream, and what it sends is still received. Pipes on Windows have no
+half-closes: there the connection is closed instead, unless standard input was empty or -hold is given. When the peer
+has ended and standard input is a terminal, the command does not wait for the end of standard input.
 
-With -datagram it prints what anybody sends, until interrupted.
+With -datagram it prints the datagrams that anybody sends, until interrupted.
 
-  lipc listen @talk                            talk to whoever connects
-  lipc listen /tmp/log.sock -keep >> log       collect what comes, from one after the other
+  lipc listen @talk                            talk to the first client
+  lipc listen /tmp/log.sock -keep >> log       collect the output of one client after the other
   lipc listen @jobs -message | while read -r job; do …; done
-  lipc listen @echo -echo                      send everything back, to any number of clients: for lipc ping`,
+  lipc listen @echo -echo                      send everything back, for lipc ping`,
 	define: func(options *flag.FlagSet) run {
 		var l listening
 		l.define(options)
@@ -38,19 +38,18 @@ With -datagram it prints what anybody sends, until interrupted.
 
 var connectCommand = command{
 	name: "connect", arguments: "NAME",
-	about: "connect standard input and output to who listens",
+	about: "connect standard input and output to a listener",
 	details: `
-Connects, sends what comes from standard input, and writes what the peer sends to standard output, until both have
-ended.
+Connects, sends standard input, and writes what the peer sends to standard output, until both have ended.
 
-When standard input ends, the peer reads the end, and is still listened to. Windows' pipes have no such half-closes:
-there the connection is closed then, except if standard input was empty, or with -hold. When the peer has ended, and
-standard input is a terminal, that is not waited for.
+When standard input ends, the peer reads end of stream, and what it sends is still received. Pipes on Windows have no
+half-closes: there the connection is closed instead, unless standard input was empty or -hold is given. When the peer
+has ended and standard input is a terminal, the command does not wait for the end of standard input.
 
-Exit code 0 says that everything was sent; whether the peer has read it, only the peer can say.
+Exit code 0 means that everything was sent. It does not mean that the peer has read it.
 
-With -datagram it sends what comes from standard input, and ends. With -from it is bound to a name of its own, so that
-it can be answered: it prints the answers, and goes on until interrupted, or until -count answers came.
+With -datagram it sends standard input, and ends. With -from it binds a name, to which the peer can answer: it prints
+the answers, and runs until interrupted, or until -count answers have come.
 
   lipc connect @copy < disk.img
   printf 'GET / HTTP/1.0\r\n\r\n' | lipc connect /run/docker.sock
@@ -73,15 +72,15 @@ type listening struct {
 func (l *listening) define(options *flag.FlagSet) {
 	l.kind.defineBinary(options)
 	l.permission.define(options)
-	options.BoolVar(&l.keep, "keep", false, "wait for another connection when one has ended")
-	options.BoolVar(&l.echo, "echo", false, "send back what comes, to any number of clients at a time")
+	options.BoolVar(&l.keep, "keep", false, "wait for another connection after one has ended")
+	options.BoolVar(&l.echo, "echo", false, "send back what clients send, to any number of clients at a time")
 	options.BoolVar(&l.hold, "hold", false, holdHelp)
 	options.IntVar(&l.count, "count", 0, countHelp)
 }
 
 const (
-	holdHelp  = "when standard input has ended, let the peer send as long as it likes, and do not tell it"
-	countHelp = "with -message or -datagram: end when so `many` messages have come"
+	holdHelp  = "do not end the connection, or its writing half, when standard input ends"
+	countHelp = "with -message or -datagram: end after so `many` messages have come"
 )
 
 func (l *listening) run(ctx context.Context, arguments, _ []string) error {
@@ -133,7 +132,7 @@ func (l *listening) run(ctx context.Context, arguments, _ []string) error {
 	}
 }
 
-// unlessKept turns the interruption of what runs until then into success.
+// unlessKept turns an interruption into success, for a command that runs until it is interrupted.
 func unlessKept(kept bool, err error) error {
 	if kept && errors.As(err, new(interruptedError)) {
 		return nil
@@ -141,7 +140,7 @@ func unlessKept(kept bool, err error) error {
 	return err
 }
 
-// echoAll serves all clients until the command is interrupted, and those that there are then are cut off.
+// echoAll serves all clients until the command is interrupted, and then closes their connections.
 func (l *listening) echoAll(ctx context.Context, a acceptor) error {
 	var clients sync.WaitGroup
 	defer clients.Wait()
@@ -190,7 +189,7 @@ func (c *connecting) define(options *flag.FlagSet) {
 	c.dialer.define(options)
 	options.BoolVar(&c.hold, "hold", false, holdHelp)
 	options.IntVar(&c.count, "count", 0, countHelp)
-	options.StringVar(&c.from, "from", "", "with -datagram: the `NAME` that answers go to")
+	options.StringVar(&c.from, "from", "", "with -datagram: the `NAME` to bind, to which the peer can answer")
 }
 
 func (c *connecting) run(ctx context.Context, arguments, _ []string) error {
@@ -215,7 +214,7 @@ func (c *connecting) run(ctx context.Context, arguments, _ []string) error {
 	return join(ctx, ch, joint{send: true, receive: !c.datagram, hold: c.hold})
 }
 
-// conversation sends datagrams from a name, and prints what comes back.
+// conversation sends datagrams from a name, and prints the answers.
 func (c *connecting) conversation(ctx context.Context, name ipc.Name) error {
 	from, err := readName(c.from)
 	if err != nil {
