@@ -1,15 +1,15 @@
-/* Opens files for others: a server that passes open files, and a client that reads what it is handed.
+/* Opens files for others: a server that passes open files, and a client that reads the files it is passed.
  *
  *     cc opener.c $(pkg-config --cflags --libs lipc) -o opener
- *     ./opener serve NAME DIR     open files in DIR for whoever may connect, until interrupted
+ *     ./opener serve NAME DIR     open files in DIR for clients, until interrupted
  *     ./opener read NAME FILE     ask for FILE, and print what is in it
  *
  * The client sends "FILE\n". The server answers "here it is\n" with the file, or "cannot open it: WHY\n" without one.
- * On Windows nothing travels with a payload: the server gives the client's process a handle, and tells its number,
- * "here it is: NUMBER\n". Plain names of regular files are opened, and nothing else: no path, and no symbolic link.
+ * On Windows no handle travels with a payload. There the server gives the client's process a handle, and sends its
+ * number: "here it is: NUMBER\n". The server opens only regular files by plain names: no paths, no symbolic links.
  *
- * It serves one connection at a time, and dismisses a client that is silent for long. On Windows names of files are
- * taken to be in the system's code page. */
+ * It serves one connection at a time, and closes the connection of a client that sends nothing for long. On Windows
+ * names of files are in the system's code page. */
 #define _GNU_SOURCE /* O_CLOEXEC, openat and the like, also with -std=c11 */
 
 #include <errno.h>
@@ -36,8 +36,8 @@
 #endif
 
 enum {
-    PATIENCE_MS = 5000, /* for the other side to do its part */
-    LOOK_MS = 100       /* how often to look for a signal: waits are not interrupted by one */
+    PATIENCE_MS = 5000, /* the longest wait for the peer */
+    LOOK_MS = 100       /* how often to check for a signal, which does not end a wait */
 };
 
 static volatile sig_atomic_t stopped;
@@ -57,7 +57,7 @@ static int fail(const char *format, ...) {
     return 1;
 }
 
-/* Writes all of it. */
+/* Writes all of the text. */
 static int64_t write_text(lipc_handle connection, const char *text) {
     int64_t written = lipc_write(connection, text, strlen(text), PATIENCE_MS);
     if (written < 0 || (size_t)written == strlen(text))
@@ -67,25 +67,25 @@ static int64_t write_text(lipc_handle connection, const char *text) {
 
 /* ================================ What differs between systems ================================ */
 
-/* NULL, or why files in this directory cannot be opened. */
+/* Returns NULL, or why files in this directory cannot be opened. */
 static const char *check_directory(const char *dir);
 
-/* Opens a regular file in the directory. NULL, or why it cannot be opened. */
+/* Opens a regular file in the directory. Returns NULL, or why it cannot be opened. */
 static const char *open_plain(const char *dir, const char *file, lipc_handle *ret_file);
 
 /* Answers with the file, which stays the caller's. */
 static int64_t answer_with_file(lipc_handle connection, lipc_handle file);
 
-/* Receives a piece of the answer, and the file that came with it, if one did. */
+/* Receives a piece of the answer, and the file that came with it, if any. */
 static int64_t receive_piece(lipc_handle connection, char *data, size_t size, lipc_handle *file);
 
-/* Finds the file in the answer, if that is where it is told, and leaves what is to be printed. */
+/* Finds the file's number in the answer, if the system passes files so, and leaves the text that is to be printed. */
 static void take_file(char *answer, lipc_handle *file);
 
-/* lipc_read() for files. NULL, or why it cannot be read. */
+/* As lipc_read(), for files. Returns NULL, or why the file cannot be read. */
 static const char *read_file(lipc_handle file, char *data, size_t size, size_t *ret_size);
 
-/* Has what is printed go out at once, and as it is. */
+/* Makes standard output print each line at once, and on Windows without conversion of line ends. */
 static void prepare_output(void);
 
 #ifdef _WIN32
@@ -206,7 +206,7 @@ static int64_t answer_with_file(lipc_handle connection, lipc_handle file) {
 static int64_t receive_piece(lipc_handle connection, char *data, size_t size, lipc_handle *file) {
     lipc_buffer buffer = {data, size};
     lipc_message message = {.size = sizeof message, .buffers = &buffer, .buffer_count = 1};
-    if (*file == LIPC_INVALID_HANDLE) { /* otherwise there is room for none, and one that comes is closed */
+    if (*file == LIPC_INVALID_HANDLE) { /* otherwise there is no room for a file, and one that comes is closed */
         message.handles = file;
         message.handle_capacity = 1;
     }
@@ -247,7 +247,7 @@ static int64_t answer(lipc_handle connection, const char *dir, const char *file)
     }
     printf("passing %s\n", file);
     int64_t r = answer_with_file(connection, handle);
-    lipc_close(handle); /* what was passed is the client's own */
+    lipc_close(handle); /* the client has a handle of its own */
     return r;
 }
 

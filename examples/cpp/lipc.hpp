@@ -5,19 +5,19 @@
 //     lipc::connection server = lipc::connect(lipc::name::parse("@greeter"), std::chrono::seconds(1));
 //     server.write("hello\n");
 //
-// What a function does, and which errors it has, is said in lipc.h under the name of the C function that it calls. On
-// top of that:
+// lipc.h describes each function and its errors, under the name of the C function that it calls. In addition:
 //
 //  - Errors are thrown as lipc::error, a std::system_error. Its code() is portable, and compares equal to the
-//    std::errc that means the same (std::errc::connection_refused); os_code() is the system's own. What is no fault is
-//    no exception: the end of a stream or of messages, and a try_accept() that nobody came for.
-//  - A timeout is in milliseconds or coarser; lipc::forever, the default, waits for ever, and zero does not wait.
-//  - What owns a handle can be moved, not copied. native() lends the handle to the functions of lipc.h.
-//  - Nothing leaks when an exception is thrown, files that were received included.
+//    std::errc that means the same (std::errc::connection_refused). os_code() is the system's own code. End of stream
+//    is not an exception, and neither is a try_accept() to which no client came.
+//  - A timeout is in milliseconds or coarser. lipc::forever, the default, waits for ever. Zero does not wait.
+//  - An object that owns a handle can be moved, not copied. native() returns the handle for the functions of lipc.h.
+//  - Nothing leaks when an exception is thrown, not even files that were received.
 //
-// Left out, and to be had from lipc.h by way of native(): batches, vectored reading and writing, peeking, buffer sizes,
-// credentials and control data that travel with a message, datagrams, FIFOs, socket activation, pidfds, the options of
-// named pipes, and asynchronous operations. Files are passed on Unix alone; for Windows see lipc_duplicate_into().
+// Left out: batches, vectored reading and writing, peeking, buffer sizes, credentials and control data that travel with
+// a message, datagrams, FIFOs, socket activation, pidfds, the options of named pipes, and asynchronous operations. For
+// these call the functions of lipc.h with native(). Files are passed only on Unix; for Windows see
+// lipc_duplicate_into().
 #ifndef LIPC_HPP
 #define LIPC_HPP
 
@@ -38,7 +38,7 @@ namespace lipc {
 
 // ============================================ Errors ==============================================
 
-// The portable codes, LIPC_EAGAIN and its kin, as a category of std::error_code.
+// The portable codes, such as LIPC_EAGAIN, as a category of std::error_code.
 class error_category_type final : public std::error_category {
 public:
     const char *name() const noexcept override { return "lipc"; }
@@ -69,7 +69,7 @@ public:
         }
     }
 
-    // A result that says this code and no more.
+    // A result that has this code, without a code of the system.
     static std::int64_t result(int code) noexcept { return -(static_cast<std::int64_t>(code) << LIPC_ERROR_OS_BITS); }
 };
 
@@ -83,11 +83,11 @@ inline std::error_code code(lipc_error portable) noexcept { return {static_cast<
 
 class error : public std::system_error {
 public:
-    // result is that of a function of lipc.h; what says what was being done.
+    // result is that of a function of lipc.h. what describes the operation.
     error(std::int64_t result, const std::string &what)
         : std::system_error(lipc_error_code(result), error_category(), what), os_code_(lipc_error_os(result)) {}
 
-    // The system's own code, an errno value or that of GetLastError(); 0 if it has none.
+    // The system's own code, a value of errno or GetLastError(); 0 if it has none.
     int os_code() const noexcept { return os_code_; }
 
 private:
@@ -118,12 +118,13 @@ inline int timeout(milliseconds time) noexcept {
     return time.count() < INT_MAX ? static_cast<int>(time.count()) : INT_MAX;
 }
 
-// What is left of a time that began when this was made.
+// The remaining time of a timeout that began when this object was created.
 class deadline {
 public:
     explicit deadline(milliseconds time) : time_(timeout(time)), begin_(clock::now()) {}
 
-    // At least 1 ms if there was any time, so that to run out of it is LIPC_ETIMEDOUT, not LIPC_EAGAIN.
+    // At least 1 ms unless the timeout was zero, so that the error is LIPC_ETIMEDOUT, not LIPC_EAGAIN, when it has run
+    // out.
     milliseconds left() const {
         if (time_.count() <= 0)
             return time_;
@@ -143,13 +144,13 @@ private:
 
 class name {
 public:
-    // The name of nothing, that of an unbound socket.
+    // The name of an unbound socket.
     name() noexcept : name_() {}
     explicit name(const lipc_name &found) noexcept : name_(found) {}
 
     static name path(std::string_view text) { return make(lipc_name_path, text); }
     static name namespaced(std::string_view text) { return make(lipc_name_namespaced, text); }
-    // "@x" is namespaced, anything else is a path.
+    // Reads "@x" as the namespaced name x, and any other text as a path.
     static name parse(std::string_view text) { return make(lipc_name_parse, text); }
 
     // LIPC_NAME_PATH, LIPC_NAME_NAMESPACED, or 0.
@@ -200,10 +201,10 @@ public:
 
     lipc_handle native() const noexcept { return handle_; }
 
-    // Gives the handle away: it is the caller's now.
+    // Returns the handle, which then belongs to the caller.
     lipc_handle release() noexcept { return std::exchange(handle_, LIPC_INVALID_HANDLE); }
 
-    // Closes the handle, and owns another in its place.
+    // Closes the handle, and owns the new one instead.
     void reset(lipc_handle owned = LIPC_INVALID_HANDLE) noexcept {
         lipc_handle old = std::exchange(handle_, owned);
         if (old != LIPC_INVALID_HANDLE && old != owned)
@@ -224,7 +225,7 @@ private:
 
 // ========================================== Connections ===========================================
 
-// What can be read and written: a connection, and each end of a pipe.
+// A handle to read and write: a connection, or an end of a pipe.
 class stream {
 public:
     stream() noexcept = default;
@@ -235,29 +236,29 @@ public:
     handle release() noexcept { return std::move(handle_); }
     void close() noexcept { handle_.close(); }
 
-    // LIPC_STREAM and its kin.
+    // LIPC_STREAM or another of enum lipc_kind.
     int kind() const { return detail::check(lipc_kind(native()), "asking for the kind"); }
 
-    // Reads what is there. 0 is the end.
+    // Reads the bytes that are there. 0 means end of stream.
     std::size_t read(void *data, std::size_t size, milliseconds timeout = forever) {
         return static_cast<std::size_t>(
             detail::check(lipc_read(native(), data, size, detail::timeout(timeout)), "reading"));
     }
 
-    // Reads what is there, at most so much; an empty string is the end.
+    // Reads the bytes that are there, at most that many. An empty string means end of stream.
     std::string read(std::size_t most, milliseconds timeout = forever) {
         std::string data(most, '\0');
         data.resize(read(data.data(), most, timeout));
         return data;
     }
 
-    // Writes as much as can be written in that time, and returns how much: see lipc_write().
+    // Writes as much as it can in that time, and returns how much, see lipc_write().
     std::size_t write_some(const void *data, std::size_t size, milliseconds timeout = forever) {
         return static_cast<std::size_t>(
             detail::check(lipc_write(native(), data, size, detail::timeout(timeout)), "writing"));
     }
 
-    // Writes all of it in that time, or throws: then it is unknown how much was written.
+    // Writes all of it in that time, or throws. Then it is not known how much was written.
     void write(std::string_view data, milliseconds timeout = forever) {
         detail::deadline deadline(timeout);
         while (!data.empty())
@@ -268,12 +269,12 @@ private:
     handle handle_;
 };
 
-// Who a peer is; -1 where the system does not tell.
+// The identity of a peer. A field is -1 if the system does not report it.
 struct credentials {
     std::int64_t pid, uid, gid;
 };
 
-// What receive_files() received.
+// The result of receive_files().
 struct received {
     std::size_t size;          // of the payload
     std::vector<handle> files; // close-on-exec
@@ -285,14 +286,14 @@ public:
 
     // ---- Messages, for connections of the kind LIPC_MESSAGE.
 
-    // Sends one message, all of it or none.
+    // Sends one message: all of it, or nothing.
     void send(std::string_view message, milliseconds timeout = forever) {
         const char *data = message.data() == nullptr ? "" : message.data();
         detail::check(lipc_send(native(), data, message.size(), detail::timeout(timeout)), "sending");
     }
 
-    // Receives one message, and returns its size, or nothing at the end. One that does not fit is LIPC_ETRUNCATED, and
-    // its beginning is in data.
+    // Receives one message, and returns its size, or nothing at end of stream. If a message does not fit, the error is
+    // LIPC_ETRUNCATED, and data has the beginning of it.
     std::optional<std::size_t> receive(void *data, std::size_t size, milliseconds timeout = forever) {
         std::int64_t r = lipc_receive(native(), data, size, detail::timeout(timeout));
         if (lipc_error_code(r) == LIPC_EEND)
@@ -310,7 +311,7 @@ public:
         return message;
     }
 
-    // The size of the next message, which stays; nothing at the end. Linux and Windows.
+    // Returns the size of the next message, without removing it, or nothing at end of stream. Linux and Windows.
     std::optional<std::size_t> message_size(milliseconds timeout = forever) {
         std::int64_t r = lipc_message_size(native(), detail::timeout(timeout));
         if (lipc_error_code(r) == LIPC_EEND)
@@ -320,8 +321,8 @@ public:
 
     // ---- Files, on Unix, for streams and messages.
 
-    // Sends files, which are lent, with a message, or with the first byte of a piece of a stream, which is then written
-    // to its end.
+    // Sends files with a message, or with the first byte of data on a stream, and then writes all of data. The files
+    // stay the caller's.
     void send_files(std::string_view data, const std::vector<lipc_handle> &files, milliseconds timeout = forever) {
         detail::deadline deadline(timeout);
         lipc_buffer buffer{const_cast<char *>(data.data()), data.size()};
@@ -335,18 +336,18 @@ public:
         std::int64_t sent =
             detail::check(lipc_send_message(native(), &message, detail::timeout(timeout)), "sending files");
         data.remove_prefix(static_cast<std::size_t>(sent));
-        if (!data.empty()) // of a stream: the files have gone
+        if (!data.empty()) // on a stream: the files have gone with the first byte
             write(data, deadline.left());
     }
 
-    // Receives a message, or what is there of a stream up to the bytes that files came with, and at most so many files.
-    // More files are LIPC_EHANDLES; none are left open then. Nothing is the end. To ask for more than
-    // LIPC_MESSAGE_HANDLES is LIPC_ETOOMANY.
+    // Receives a message and at most that many files. On a stream it receives the bytes that are there, up to those
+    // that files came with. Returns nothing at end of stream. If more files came, the error is LIPC_EHANDLES, and none
+    // is left open. If the caller asks for more than LIPC_MESSAGE_HANDLES files, the error is LIPC_ETOOMANY.
     std::optional<received> receive_files(void *data, std::size_t size, std::size_t most,
                                           milliseconds timeout = forever) {
         if (most > LIPC_MESSAGE_HANDLES)
             throw error(error_category_type::result(LIPC_ETOOMANY), "receiving files");
-        // All memory is there before files are, so that nothing is thrown while nobody owns them.
+        // Allocate all memory before files arrive, so that nothing is thrown while they have no owner.
         std::vector<lipc_handle> raw(most);
         received result{0, std::vector<handle>(most)};
         lipc_buffer buffer{data, size};
@@ -374,7 +375,7 @@ public:
         return {peer.pid, peer.uid, peer.gid};
     }
 
-    // LIPC_READ, LIPC_WRITE or both. Not on Windows.
+    // direction is LIPC_READ, LIPC_WRITE or both. Not on Windows.
     void shutdown(int direction) { detail::check(lipc_shutdown(native(), direction), "shutting down"); }
 
     name local_name() const { return ask(lipc_local_name); }
@@ -399,14 +400,14 @@ inline connection connect(const name &to, milliseconds timeout = forever, int ki
     return connection(handle(made));
 }
 
-// Two connections of a kind, each the other's peer.
+// Creates two connections of a kind, each the other's peer.
 inline std::pair<connection, connection> pair(int kind = LIPC_STREAM) {
     lipc_handle a, b;
     detail::check(lipc_pair(kind, &a, &b), "making a pair");
     return {connection(handle(a)), connection(handle(b))};
 }
 
-// The reading end of a pipe, and the writing end.
+// Creates a pipe, and returns its reading end and its writing end.
 inline std::pair<stream, stream> pipe() {
     lipc_handle reader, writer;
     detail::check(lipc_pipe(nullptr, &reader, &writer), "making a pipe");
@@ -417,8 +418,8 @@ inline std::pair<stream, stream> pipe() {
 
 class listener {
 public:
-    // kind is LIPC_STREAM or LIPC_MESSAGE; a mode and a backlog of 0 are the defaults: the owner alone, and what the
-    // system allows.
+    // kind is LIPC_STREAM or LIPC_MESSAGE. 0 stands for the default mode, which lets in only the owner, and for the
+    // default backlog, which is as many as the system allows.
     explicit listener(const lipc::name &on, int kind = LIPC_STREAM, std::uint32_t mode = 0, int backlog = 0) {
         lipc_listen_options options = {};
         options.size = sizeof options;
@@ -439,7 +440,7 @@ public:
     }
     ~listener() { close(); }
 
-    // Also removes the socket file.
+    // Closes the listener, and removes the socket file.
     void close() noexcept { lipc_listener_close(std::exchange(listener_, nullptr)); }
 
     connection accept(milliseconds timeout = forever) {
@@ -448,7 +449,7 @@ public:
         return connection(handle(accepted));
     }
 
-    // accept() that tells by an empty result that nobody came in time.
+    // As accept(), but returns an empty result if no client came in time.
     std::optional<connection> try_accept(milliseconds timeout) {
         lipc_handle accepted;
         int r = lipc_accept(opened(), detail::timeout(timeout), nullptr, &accepted);
@@ -464,7 +465,7 @@ public:
         return lipc::name(found);
     }
 
-    // Null once it is closed or moved from: then the functions above throw LIPC_EBADF.
+    // Null after the listener was closed or moved. The functions above then throw LIPC_EBADF.
     lipc_listener *native() const noexcept { return listener_; }
 
 private:

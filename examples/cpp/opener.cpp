@@ -1,14 +1,14 @@
-// Opens files for others: a server that passes open files, and a client that reads what it is handed.
+// Opens files for others: a server that passes open files, and a client that reads the files it is passed.
 //
 //     c++ -std=c++17 opener.cpp $(pkg-config --cflags --libs lipc) -o opener
-//     ./opener serve NAME DIR     open files in DIR for whoever may connect, until interrupted
+//     ./opener serve NAME DIR     open files in DIR for clients, until interrupted
 //     ./opener read NAME FILE     ask for FILE, and print what is in it
 //
 // The client sends "FILE\n". The server answers "here it is\n" with the file, or "cannot open it: WHY\n" without one.
-// On Windows nothing travels with a payload: the server gives the client's process a handle, and tells its number,
-// "here it is: NUMBER\n". Plain names of regular files are opened, and nothing else: no path, and no symbolic link.
+// On Windows no handle travels with a payload. There the server gives the client's process a handle, and sends its
+// number: "here it is: NUMBER\n". The server opens only regular files by plain names: no paths, no symbolic links.
 //
-// It serves one connection at a time, and dismisses a client that is silent for long.
+// It serves one connection at a time, and closes the connection of a client that sends nothing for long.
 #include "lipc.hpp"
 
 #include <csignal>
@@ -36,12 +36,12 @@
 namespace {
 
 using namespace std::chrono_literals;
-constexpr lipc::milliseconds patience = 5s; // for the other side to do its part
-constexpr lipc::milliseconds look = 100ms;  // how often to look for a signal: waits are not interrupted by one
+constexpr lipc::milliseconds patience = 5s; // the longest wait for the peer
+constexpr lipc::milliseconds look = 100ms;  // how often to check for a signal, which does not end a wait
 
 volatile std::sig_atomic_t stopped;
 
-// What a client is told.
+// The reason why a file is refused, which the client receives.
 struct refusal : std::runtime_error {
     using std::runtime_error::runtime_error;
 };
@@ -119,7 +119,7 @@ void answer_with_file(lipc::connection &client, const lipc::handle &file) {
     client.send_files("here it is\n", {file.native()}, patience);
 }
 
-// Receives more of the answer; false at the end.
+// Receives more of the answer. Returns false at end of stream.
 bool receive_piece(lipc::connection &server, answer &to) {
     char data[1024];
     auto piece = server.receive_files(data, sizeof data, 1, patience);
@@ -162,7 +162,7 @@ void answer_request(lipc::connection &client, const std::filesystem::path &dir, 
     answer_with_file(client, opened);
 }
 
-// Reads what is there, looking for a signal all the while. Empty at the end.
+// Reads the bytes that are there, and checks for a signal while it waits. Returns an empty text at end of stream.
 std::string read_unless_stopped(lipc::connection &client) {
     for (auto waited = 0ms; !stopped; waited += look) {
         try {

@@ -1,5 +1,5 @@
-// Demo runs the other examples, and the command lipc, as processes of their own, and checks that they do what it says
-// they do. It builds them first, unless DEMO_PROGRAMS names a directory where they are.
+// Demo runs the other examples and the command lipc, each as a process of its own. It prints what they do, and checks
+// that they do it. It builds them first, unless the variable DEMO_PROGRAMS names a directory that has them.
 package main
 
 import (
@@ -21,7 +21,7 @@ import (
 
 const onWindows = runtime.GOOS == "windows"
 
-// A demo has a directory for the sockets, and one for the programs.
+// A demo has a directory for the sockets and one for the programs.
 type demo struct {
 	dir      string
 	programs string
@@ -45,7 +45,8 @@ func main() {
 }
 
 func (d *demo) run() error {
-	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.command, d.messages, d.datagrams, d.pipes, d.closing} {
+	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.command, d.messages, d.datagrams, d.pipes,
+		d.closing} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -65,7 +66,8 @@ func (d *demo) build() error {
 	}
 	d.programs = d.dir
 	d.step("Build the programs: those in Go on the package, one in C on the library.")
-	inC := []string{cmp.Or(os.Getenv("CC"), "cc"), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c", "-o", d.program("say-in-c")}
+	inC := []string{cmp.Or(os.Getenv("CC"), "cc"), "-std=c11", "-Iinclude", "examples/c/say.c", "csrc/all.c",
+		"-o", d.program("say-in-c")}
 	if onWindows {
 		inC = append(inC, "-lntdll", "-ladvapi32")
 	}
@@ -88,7 +90,7 @@ func (d *demo) program(name string) string {
 	return filepath.Join(d.programs, name)
 }
 
-// socket is the path of a socket file, on Windows of a pipe.
+// socket returns the path of a socket file, or on Windows that of a pipe.
 func (d *demo) socket(name string) string {
 	if onWindows {
 		return fmt.Sprintf(`\\.\pipe\lipc-demo-%d-%s`, os.Getpid(), name)
@@ -129,7 +131,7 @@ func (d *demo) echo() error {
 		return err
 	}
 
-	d.step("A second server of the same name is refused, and the first one goes on.")
+	d.step("A second server on the same name fails, and the first one goes on.")
 	if err := d.expectFailure("the name is taken", d.program("echo"), "serve", socket); err != nil {
 		return err
 	}
@@ -164,7 +166,7 @@ func (d *demo) echo() error {
 	return next.expect("serving process")
 }
 
-// ownersAlone checks who may connect. (On Windows the pipe's security descriptor says so, which the tests read back.)
+// ownersAlone checks which users may connect. On Windows the pipe's security descriptor has them, which the tests read.
 func (d *demo) ownersAlone(socket string) error {
 	if onWindows {
 		return nil
@@ -192,7 +194,7 @@ func (d *demo) http() error {
 		return err
 	}
 	if onWindows {
-		return nil // curl knows no pipes
+		return nil // curl does not support named pipes
 	}
 	curl, err := exec.LookPath("curl")
 	if err != nil {
@@ -205,7 +207,8 @@ func (d *demo) http() error {
 
 // file shows a file that is passed to a process that cannot open it.
 func (d *demo) file() error {
-	d.step("An open file is passed, from a process that may open it to one that is to read it and nothing else; a path outside is refused.")
+	d.step("A process passes an open file to one that may only read the files it is passed. " +
+		"A path outside of the folder is refused.")
 	vault := filepath.Join(d.dir, "vault")
 	if err := os.Mkdir(vault, 0o700); err != nil {
 		return err
@@ -229,9 +232,9 @@ func (d *demo) file() error {
 	return d.expectFailure("cannot open it", d.program("opener"), "read", socket, "../echo")
 }
 
-// command shows the same from a shell, between two processes of the command lipc.
+// command shows the same from a shell, with two processes of the command lipc.
 func (d *demo) command() error {
-	d.step("The command lipc passes an open file, too. Its receiver keeps a copy.")
+	d.step("The command lipc passes an open file, too. The receiver saves a copy.")
 	socket, inbox := d.socket("inbox"), filepath.Join(d.dir, "inbox")
 	if err := os.Mkdir(inbox, 0o700); err != nil {
 		return err
@@ -245,7 +248,8 @@ func (d *demo) command() error {
 	}
 	defer receiver.Process.Kill() // if it does not end by itself
 	sent := filepath.Join(d.dir, "vault", "secret.txt")
-	if err := d.expect("secret.txt: passed, ", d.program("lipc"), "send-files", socket, sent, "-timeout", "10s"); err != nil {
+	err := d.expect("secret.txt: passed, ", d.program("lipc"), "send-files", socket, sent, "-timeout", "10s")
+	if err != nil {
 		return err
 	}
 	if err := receiver.Wait(); err != nil {
@@ -271,7 +275,7 @@ func (d *demo) messages() error {
 		fmt.Println("\n   (macOS has no message sockets: left out)")
 		return nil
 	}
-	d.step("A server of messages: three requests at once, and nothing has to mark where one ends.")
+	d.step("A message server: three requests are sent at once, without separators.")
 	socket := d.socket("sums")
 	server, err := d.serve("sums", socket)
 	if err != nil {
@@ -286,7 +290,7 @@ func (d *demo) datagrams() error {
 		fmt.Println("\n   (Windows has no local datagrams: left out)")
 		return nil
 	}
-	d.step("A logger of datagrams, which learns from the kernel who sent each one.")
+	d.step("A datagram logger, which learns from the kernel which process sent each datagram.")
 	socket := d.socket("logger")
 	server, err := d.serve("logger", socket)
 	if err != nil {
@@ -306,13 +310,13 @@ func (d *demo) datagrams() error {
 }
 
 func (d *demo) pipes() error {
-	d.step("A parent gives its child work over a pipe, and gets the results over another.")
+	d.step("A parent sends work to its child over a pipe, and receives the results over another.")
 	return d.expect("says HELLO", d.program("parent"), "hello", "child")
 }
 
 func (d *demo) closing() error {
 	if onWindows {
-		return nil // the name of a pipe goes with its server
+		return nil // the name of a pipe ends with its server
 	}
 	d.step("Servers that were stopped leave no socket and no lock file behind.")
 	left, err := filepath.Glob(filepath.Join(d.dir, "*.sock*"))
@@ -347,7 +351,7 @@ func (d *demo) expectFailure(text, program string, args ...string) error {
 	return nil
 }
 
-// show runs a program, and shows it as a shell would.
+// show runs a program, and prints its command line and output as in a shell.
 func (d *demo) show(program string, args []string) (string, error) {
 	fmt.Println("   $", d.line(filepath.Base(program), args))
 	output, err := exec.Command(program, args...).CombinedOutput()
@@ -357,7 +361,7 @@ func (d *demo) show(program string, args []string) (string, error) {
 	return string(output), err
 }
 
-// line is a command as one would type it.
+// line returns a command as it is typed in a shell.
 func (d *demo) line(program string, args []string) string {
 	line := program
 	for _, arg := range args {
@@ -409,7 +413,7 @@ func (s *server) kill() {
 	s.cmd.Wait()
 }
 
-// stop ends the server as Ctrl-C would, which on Windows only a console can send.
+// stop ends the server as Ctrl-C does. On Windows only a console can send that.
 func (s *server) stop() {
 	if onWindows {
 		s.kill()
@@ -421,7 +425,7 @@ func (s *server) stop() {
 	s.cmd.Wait()
 }
 
-// indented prints what a server says, set off from the demo's own words.
+// indented prints the output of a server, indented to distinguish it from the demo's own.
 type indented struct{}
 
 func (*indented) Write(b []byte) (int, error) {

@@ -1,6 +1,6 @@
-// Echo is a server that sends back what it gets, and a client of it.
+// Echo is a server that sends back what it receives, and its client.
 //
-//	echo serve NAME        serve until interrupted; a second server of the same name is refused
+//	echo serve NAME        serve until interrupted; a second server on the same name fails
 //	echo say NAME TEXT…    send each text, and print what comes back
 //
 // NAME is "@name", or the path of a socket file.

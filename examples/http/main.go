@@ -1,9 +1,9 @@
-// Http is a web server on a local socket, and a client of it.
+// Http is a web server on a local socket, and its client.
 //
 //	http serve NAME        serve until interrupted
 //	http get NAME PATH     print the answer to GET PATH
 //
-// NAME is "@name", or the path of a socket file. curl can ask too:
+// NAME is "@name", or the path of a socket file. curl can be the client, too:
 //
 //	curl --unix-socket PATH http://local/
 package main

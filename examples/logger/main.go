@@ -1,6 +1,6 @@
-// Logger prints datagrams, and who sent them as the kernel vouches for it; and sends some.
+// Logger prints datagrams with the credentials of their senders, which the kernel supplies. It also sends datagrams.
 //
-//	logger serve NAME         print what comes until interrupted
+//	logger serve NAME         print datagrams until interrupted
 //	logger log NAME TEXT…     send each text as a datagram
 //
 // NAME is the path of a socket file, or "@name".

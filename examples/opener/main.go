@@ -1,10 +1,11 @@
-// Opener is a privileged process that opens files for others, and a sandboxed one that reads what it is handed.
+// Opener is a privileged process that opens files for others, and a sandboxed process that reads the files it is
+// passed.
 //
-//	opener serve NAME DIR     open files below DIR for whoever may connect, until interrupted
+//	opener serve NAME DIR     open files below DIR for clients, until interrupted
 //	opener read NAME FILE     give up root, ask for FILE, and print what is in it
 //
-// NAME is "@name", or the path of a socket file; on Windows, of a pipe. The reader connects first and gives up its privileges then, so that
-// the socket can be root's alone; from there on it reaches no file but those that it is handed.
+// NAME is "@name", or the path of a socket file; on Windows, that of a pipe. The reader first connects and then gives
+// up its privileges, so that the socket can belong to root alone. From then on it can read only the files it is passed.
 package main
 
 import (
@@ -47,7 +48,7 @@ func main() {
 }
 
 func serve(name ipc.Name, dir string) error {
-	root, err := os.OpenRoot(dir) // no path that is asked for leads out of it
+	root, err := os.OpenRoot(dir) // no path that a client asks for leads out of it
 	if err != nil {
 		return err
 	}
@@ -78,14 +79,14 @@ func serve(name ipc.Name, dir string) error {
 	return nil
 }
 
-// open answers with the file, or with a line that says why there is none.
+// open answers with the file, or with a line that says why it cannot.
 func open(c *ipc.Conn, root *os.Root, path string) error {
 	f, err := root.Open(path)
 	if err != nil {
 		_, err = fmt.Fprintf(c, "cannot open it: %v\n", err)
 		return err
 	}
-	defer f.Close() // what was passed is the reader's own
+	defer f.Close() // the reader has a descriptor of its own
 	fmt.Println("passing", path)
 	return sendFile(c, f)
 }

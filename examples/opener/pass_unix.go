@@ -11,20 +11,20 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// sendFile sends a file along with a line.
+// sendFile sends a line together with a file.
 func sendFile(c *ipc.Conn, f *os.File) error {
 	_, err := c.SendFiles([]byte("here it is\n"), f)
 	return err
 }
 
-// receiveFile receives a line, and the file that came along, if any.
+// receiveFile receives a line, and the file that came with it, if any.
 func receiveFile(c *ipc.Conn) (string, *os.File, error) {
 	answer, files := make([]byte, 1024), make([]*os.File, 1)
 	n, _, err := c.ReceiveFiles(answer, files)
 	return string(answer[:n]), files[0], err
 }
 
-// sandbox gives up what this process may do, as far as it may do that.
+// sandbox gives up root, if this process runs as root.
 func sandbox() error {
 	if os.Geteuid() != 0 {
 		fmt.Printf("reading as user %d\n", os.Geteuid())

@@ -8,7 +8,7 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// sendFile gives the reader's process the file, and tells it the number in a line.
+// sendFile gives the file to the reader's process, and sends its number there in a line.
 func sendFile(c *ipc.Conn, f *os.File) error {
 	number, err := c.GiveFile(f)
 	if err != nil {
@@ -18,7 +18,7 @@ func sendFile(c *ipc.Conn, f *os.File) error {
 	return err
 }
 
-// receiveFile receives a line, and the file whose number is in it, if any. The reader trusts the opener.
+// receiveFile receives a line, and returns the file whose number is in it, if any. The reader trusts the opener.
 func receiveFile(c *ipc.Conn) (string, *os.File, error) {
 	answer, err := bufio.NewReader(c).ReadString('\n')
 	if err != nil {
@@ -31,5 +31,5 @@ func receiveFile(c *ipc.Conn) (string, *os.File, error) {
 	return "here it is\n", os.NewFile(number, "passed"), nil
 }
 
-// sandbox does nothing: what a process may do on Windows is decided when it is started.
+// sandbox does nothing: on Windows the privileges of a process are set when it starts.
 func sandbox() error { return nil }

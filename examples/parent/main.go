@@ -1,4 +1,4 @@
-// Parent gives its child work over one pipe, and gets the results over another.
+// Parent sends work to its child over one pipe, and receives the results over another.
 //
 //	parent WORD…
 package main
@@ -49,14 +49,14 @@ func parent(words []string) error {
 	if err == nil {
 		err = cmd.Start()
 	}
-	work.Close() // they are the child's now: when it ends, so do the pipes
+	work.Close() // the child has them now: when it ends, so do the pipes
 	results.Close()
 	if err != nil {
 		return err
 	}
 	fmt.Printf("parent: process %d, child: process %d\n", os.Getpid(), cmd.Process.Pid)
 
-	fromChild.SetDeadline(time.Now().Add(10 * time.Second)) // a child that hangs does not hang its parent
+	fromChild.SetDeadline(time.Now().Add(10 * time.Second)) // the parent does not hang if the child does
 	answers := bufio.NewScanner(fromChild)
 	for _, word := range words {
 		if _, err := fmt.Fprintln(toChild, word); err != nil {
@@ -67,7 +67,7 @@ func parent(words []string) error {
 		}
 		fmt.Println(answers.Text())
 	}
-	toChild.Close() // the end, for the child
+	toChild.Close() // the child reads end of stream
 	return cmd.Wait()
 }
 

@@ -1,27 +1,26 @@
-"""lipc for Python 3.9 and later, on Unix: local sockets, messages, open files, pipes. Nothing has to be built.
+"""lipc for Python 3.9 and later, on Unix: local sockets, messages, open files, pipes. It needs no build step.
 
     with lipc.connect("@greeter", timeout=5) as server:
         server.write(b"hello\\n")
         print(server.read(100))
 
-The library is the installed one, liblipc; or the one whose path is in the environment variable LIPC_LIBRARY. What a
-function does, and which errors it has, is said in lipc.h under the name of the C function that it calls. On top of
-that:
+This module loads the installed library, liblipc, or the one whose path is in the environment variable LIPC_LIBRARY.
+lipc.h describes each function and its errors, under the name of the C function that it calls. In addition:
 
-- Names are strings: "@x" is namespaced, anything else is the path of a socket file.
-- Errors are exceptions derived from Error, which is an OSError, and also from the built-in one that means the same:
-  FileNotFoundError, ConnectionRefusedError, BrokenPipeError, TimeoutError, BlockingIOError and so on. The attribute
-  "code" has the name that lipc.h gives it, such as "LIPC_ETRUNCATED", for which there is no built-in one.
-- Timeouts are in seconds. None waits for ever. 0 does not wait, and what cannot be done at once is BlockingIOError.
-  What can wait goes by the attribute "timeout" of its object. Signal handlers of Python run while the main thread
-  waits, after a tenth of a second at the latest.
-- Data is bytes, or anything else with a buffer. A Connection is a raw stream, so io.BufferedReader(connection) reads
+- Names are strings. "@x" is the namespaced name x; any other string is the path of a socket file.
+- Errors are exceptions derived from Error, which is an OSError. They are also derived from the built-in exception that
+  means the same, if there is one: FileNotFoundError, ConnectionRefusedError, BrokenPipeError, TimeoutError,
+  BlockingIOError and so on. The attribute "code" has the name of the error in lipc.h, such as "LIPC_ETRUNCATED".
+- Timeouts are in seconds. None waits for ever. 0 does not wait: a call that would have to raises BlockingIOError. A
+  method that can wait uses the attribute "timeout" of its object. While the main thread waits, signal handlers of
+  Python run after at most a tenth of a second.
+- Data is bytes, or any other object with a buffer. A Connection is a raw stream, so io.BufferedReader(connection) reads
   lines.
-- All is closed by "with", by close(), or when it is no longer referred to; files that were received too.
+- Objects are closed by "with", by close(), or when nothing refers to them any more. So are files that were received.
 
 Left out: batches, vectored reading and writing, peeking, buffer sizes, credentials and control data that travel with a
-message, datagrams, FIFOs, socket activation, pidfds, and Windows. What has a fileno() also works with select, asyncio
-and the like.
+message, datagrams, FIFOs, socket activation, pidfds, and Windows. Objects that have a fileno() also work with select,
+asyncio and the like.
 """
 
 import ctypes
@@ -37,7 +36,7 @@ from typing import NamedTuple, Optional
 
 # ============================================ The library =========================================
 
-_ABI = "0.1"  # the versions that this is for, as in the library's soname
+_ABI = "0.1"  # the versions that this module supports, as in the library's soname
 
 
 def _load():
@@ -175,12 +174,12 @@ WRITE = _constant("LIPC_WRITE")
 
 
 class Error(OSError):
-    """What failed in the library. "code" is the portable code's name, as "LIPC_ENOENT"; errno is the system's own."""
+    """An error of the library. "code" is the portable code's name, such as "LIPC_ENOENT"; errno is the system's own."""
 
     code = ""
 
 
-_built_in = {  # the portable code, the exception that means the same, and an errno for where the system has none
+_built_in = {  # portable code, the exception that means the same, an errno for errors without one
     "LIPC_EAGAIN": (BlockingIOError, errno.EAGAIN),
     "LIPC_ETIMEDOUT": (TimeoutError, errno.ETIMEDOUT),
     "LIPC_EINVAL": (ValueError, errno.EINVAL),
@@ -239,7 +238,7 @@ class _Wait:
         return self._zero or (self._end is not None and time.monotonic() >= self._end)
 
     def call(self, function):
-        """The result of the function, which takes milliseconds, once it is anything but that a piece is over."""
+        """Calls the function, which takes milliseconds, until its result is not the end of a piece, and returns it."""
         while True:
             result = function(self.milliseconds())
             if not _is(result, b"LIPC_ETIMEDOUT") or self.over():
@@ -263,7 +262,7 @@ def _text(name):
 
 
 def _memory(data):
-    """An object that holds the data, its address, and its size. What can only be read is copied, but for bytes."""
+    """Returns an object that holds the data, its address, and its size. Read-only data is copied, except bytes."""
     if not isinstance(data, bytes):
         view = memoryview(data)
         if not view.readonly and view.c_contiguous:
@@ -288,7 +287,7 @@ def _room(size):
 
 
 class _Owner:
-    """Owns a handle, from the moment on that the library stores it here."""
+    """Owns a handle as soon as the library has stored it here."""
 
     def __init__(self):
         self.handle = _handle_type(_INVALID)
@@ -315,7 +314,7 @@ class _Owner:
 
 
 class Files:
-    """Files that were received, open until they are taken or closed."""
+    """Received files. They are open until they are taken or closed."""
 
     def __init__(self, limit):
         self._message = _Message(size=ctypes.sizeof(_Message))
@@ -328,7 +327,7 @@ class Files:
         return self._message.handle_count
 
     def fileno(self, index=0):
-        """The descriptor of a file, which stays here."""
+        """Returns the descriptor of a file, which stays this object's."""
         if not 0 <= index < len(self):
             raise IndexError(f"no file {index}, {len(self)} came")
         if self._handles[index] == _INVALID:
@@ -336,13 +335,13 @@ class Files:
         return self._handles[index]
 
     def detach(self, index=0):
-        """The descriptor of a file, which is the caller's now, who has to close it."""
+        """Returns the descriptor of a file, which then belongs to the caller, which must close it."""
         number = self.fileno(index)
         self._handles[index] = _INVALID
         return number
 
     def open(self, index=0, mode="rb", **options):
-        """A file object, which is the caller's; the options are those of the built-in open()."""
+        """Returns a file object, which belongs to the caller. The options are those of the built-in open()."""
         return open("received", mode, opener=lambda *_: self.detach(index), **options)
 
     def close(self):
@@ -361,7 +360,7 @@ class Files:
 
 
 class Credentials(NamedTuple):
-    """Who a peer is, as the kernel vouches for it; None where the system does not tell."""
+    """The identity of a peer, supplied by the kernel. A field is None if the system does not report it."""
 
     pid: Optional[int]
     uid: Optional[int]
@@ -369,7 +368,7 @@ class Credentials(NamedTuple):
 
 
 class _Socket:
-    """What all connections have. "timeout", in seconds, is for each call that can wait."""
+    """The base of all connections. "timeout", in seconds, limits each call that can wait."""
 
     timeout = None
 
@@ -378,11 +377,11 @@ class _Socket:
         self.timeout = timeout
 
     def fileno(self):
-        """The descriptor, which stays this connection's."""
+        """Returns the descriptor, which stays this connection's."""
         return self._owner.number()
 
     def detach(self):
-        """The descriptor, which is the caller's now."""
+        """Returns the descriptor, which then belongs to the caller."""
         return self._owner.detach()
 
     def shutdown(self, direction):
@@ -408,7 +407,7 @@ class _Socket:
         return _text(found)
 
     def send_files(self, data, files):
-        """Sends files (descriptors, or objects with a fileno()) with a message, or with the first byte of a piece of a
+        """Sends files (descriptors, or objects with a fileno()) with a message, or with the first byte of data on a
         stream. They stay the caller's."""
         keep, address, size = _memory(data)
         numbers = [file if isinstance(file, int) else file.fileno() for file in files]
@@ -426,12 +425,12 @@ class _Socket:
         wait, handle = _Wait(self.timeout), self.fileno()
         send = _library.lipc_send_message
         sent = _checked(wait.call(lambda time: send(handle, ctypes.byref(message), time)), "sending files")
-        self._write_rest(wait, address + sent, size - sent)  # of a stream: the files have gone
+        self._write_rest(wait, address + sent, size - sent)  # on a stream: the files have gone with the first byte
         del keep
 
     def receive_files(self, size, limit):
-        """Receives a message of at most that size, or what is there of a stream up to the bytes that files came with,
-        and at most so many files. Returns the data, or None at the end, and the Files."""
+        """Receives a message of at most that size, and at most that many files. On a stream it receives the bytes that
+        are there, up to those that files came with. Returns the data, or None at end of stream, and the Files."""
         data, files = _room(size), Files(limit)
         buffer = _Buffer(ctypes.addressof(data), size)
         files._message.buffers = ctypes.pointer(buffer)
@@ -450,8 +449,8 @@ class _Socket:
 
 
 class Connection(_Socket, io.RawIOBase):
-    """A stream of bytes, as a raw stream of io. write() writes all, or raises an exception: then it is unknown how much
-    was written. The end of a pipe is one, too, that only reads or only writes."""
+    """A byte stream, as a raw stream of io. write() writes all, or raises an exception; then it is not known how much
+    was written. The ends of a pipe are also Connections, one that only reads and one that only writes."""
 
     def readable(self):
         return True
@@ -460,7 +459,7 @@ class Connection(_Socket, io.RawIOBase):
         return True
 
     def readinto(self, buffer):
-        """Reads what is there into a buffer, and returns how much; 0 is the end."""
+        """Reads the bytes that are there into a buffer, and returns how many. 0 means end of stream."""
         array, address, size = _writable(buffer)
         handle, read = self.fileno(), _library.lipc_read
         return _checked(_Wait(self.timeout).call(lambda time: read(handle, address, size, time)), "reading")
@@ -487,14 +486,15 @@ class MessageConnection(_Socket):
         del keep
 
     def receive(self, size):
-        """A message of at most that size; None at the end. One that does not fit is lost: LIPC_ETRUNCATED."""
+        """Receives a message of at most that size. Returns None at end of stream. A message that does not fit is lost:
+        LIPC_ETRUNCATED."""
         data = _room(size)
         handle, receive = self.fileno(), _library.lipc_receive
         received = _Wait(self.timeout).call(lambda time: receive(handle, data, size, time))
         return None if _is(received, b"LIPC_EEND") else data.raw[: _checked(received, "receiving")]
 
     def message_size(self):
-        """The size of the next message, which stays; None at the end. Linux alone tells it."""
+        """Returns the size of the next message, without removing it, or None at end of stream. Only on Linux."""
         handle, ask = self.fileno(), _library.lipc_message_size
         found = _Wait(self.timeout).call(lambda time: ask(handle, time))
         return None if _is(found, b"LIPC_EEND") else _checked(found, "asking for a message's size")
@@ -522,12 +522,12 @@ def _connect(connection, kind, name, timeout):
 
 
 def connect(name, timeout=None):
-    """A Connection to a listener. The timeout is also the connection's."""
+    """Returns a Connection to a listener. The timeout is also the connection's."""
     return _connect(Connection, _STREAM, name, timeout)
 
 
 def connect_message(name, timeout=None):
-    """A MessageConnection to a listener for messages. The timeout is also the connection's."""
+    """Returns a MessageConnection to a listener for messages. The timeout is also the connection's."""
     return _connect(MessageConnection, _MESSAGE, name, timeout)
 
 
@@ -538,17 +538,17 @@ def _two(kind, make):
 
 
 def pair():
-    """Two Connections, each the other's peer."""
+    """Returns two Connections, each the other's peer."""
     return _two(Connection, lambda a, b: _library.lipc_pair(_STREAM, a, b))
 
 
 def message_pair():
-    """Two MessageConnections, each the other's peer."""
+    """Returns two MessageConnections, each the other's peer."""
     return _two(MessageConnection, lambda a, b: _library.lipc_pair(_MESSAGE, a, b))
 
 
 def pipe():
-    """The reading end of a pipe, and the writing end."""
+    """Creates a pipe, and returns its reading end and its writing end."""
     return _two(Connection, lambda a, b: _library.lipc_pipe(None, a, b))
 
 
@@ -556,7 +556,7 @@ def pipe():
 
 
 class Listener:
-    """Listens on a name, until it is closed, which also removes the socket file. "timeout" is for accept()."""
+    """Listens on a name until it is closed, which also removes the socket file. "timeout" limits accept()."""
 
     def __init__(self, name, connection=Connection, mode=0, backlog=0):
         self.timeout = None
@@ -580,7 +580,7 @@ class Listener:
         return self._listener
 
     def accept(self):
-        """The next connection, without a timeout of its own."""
+        """Returns the next connection, which has no timeout."""
         owner, listener, accept = _Owner(), self._open(), _library.lipc_accept
         _checked(_Wait(self.timeout).call(lambda time: accept(listener, time, None, owner.reference())), "accepting")
         return self._connection(owner)
@@ -609,10 +609,11 @@ class Listener:
 
 
 def listen(name, mode=0, backlog=0):
-    """A Listener for Connections. A mode and a backlog of 0 are the defaults: the owner alone, as many as can be."""
+    """Returns a Listener for Connections. The default mode lets in only the owner. The default backlog is as many as
+    the system allows."""
     return Listener(name, Connection, mode, backlog)
 
 
 def listen_message(name, mode=0, backlog=0):
-    """A Listener for MessageConnections."""
+    """Returns a Listener for MessageConnections."""
     return Listener(name, MessageConnection, mode, backlog)

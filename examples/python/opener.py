@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Opens files for others: a server that passes open files, and a client that reads what it is handed.
+"""Opens files for others: a server that passes open files, and a client that reads the files it is passed.
 
-    opener.py serve NAME DIR     open files in DIR for whoever may connect, until interrupted
+    opener.py serve NAME DIR     open files in DIR for clients, until interrupted
     opener.py read NAME FILE     ask for FILE, and print what is in it
 
 The client sends "FILE\\n". The server answers "here it is\\n" with the file, or "cannot open it: WHY\\n" without one.
-Plain names of regular files are opened, and nothing else: no path, and no symbolic link.
+The server opens only regular files by plain names: no paths, no symbolic links.
 """
 
 import errno
@@ -19,8 +19,8 @@ import threading
 
 import lipc
 
-PATIENCE = 5  # seconds, for the other side to do its part
-LONGEST = 4096  # bytes of a name, and of an answer
+PATIENCE = 5  # seconds, the longest wait for the peer
+LONGEST = 4096  # in bytes, of a name or an answer
 
 
 def open_regular(directory, name):
@@ -52,7 +52,7 @@ def serve_connection(connection, directory):
                 except ValueError as why:
                     connection.write(f"cannot open it: {why}\n".encode())
                     continue
-                with file:  # what was passed is the client's own
+                with file:  # the client has a descriptor of its own
                     print("passing", name, flush=True)
                     connection.send_files(b"here it is\n", [file])
     except OSError as error:

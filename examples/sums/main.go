@@ -1,5 +1,5 @@
-// Sums is a server of messages, and a client of it: each request is one message, and so is each answer, however many
-// are under way.
+// Sums is a message server and its client. Each request is one message, and each answer is one, even if several are
+// under way.
 //
 //	sums serve NAME            serve until interrupted
 //	sums ask NAME NUMBERS…     send each argument, as in "1 2 3", as a message, and print the answers
@@ -69,7 +69,7 @@ func serve(name ipc.Name) error {
 	return nil
 }
 
-// answer answers the requests of one client until it is gone.
+// answer answers the requests of one client until the client is gone.
 func answer(c *ipc.MessageConn) error {
 	var request []byte
 	for {
@@ -110,7 +110,7 @@ func ask(name ipc.Name, requests []string) error {
 		return err
 	}
 	defer c.Close()
-	for _, request := range requests { // all at once: nothing has to mark where one ends
+	for _, request := range requests { // all at once: messages need no separators
 		if err := c.Send([]byte(request)); err != nil {
 			return err
 		}

@@ -1,4 +1,4 @@
-//! Finds the library through pkg-config. LIPC_STATIC=1 links it statically, if it is not in a directory of the system.
+//! Finds the library through pkg-config. LIPC_STATIC=1 links it statically, unless it is in a system directory.
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

@@ -1,9 +1,9 @@
-//! The declarations of lipc.h that the crate `lipc` uses, by hand. What they mean is said there.
+//! The declarations of lipc.h that the crate `lipc` uses, written by hand. lipc.h describes them.
 //!
-//! Left out: vectored reading and writing, batches, peeking, buffer sizes, socket activation, what lipc_unix.h and
-//! lipc_windows.h have, and Windows.
+//! Left out: vectored reading and writing, batches, peeking, buffer sizes, socket activation, the contents of
+//! lipc_unix.h and lipc_windows.h, and Windows.
 //!
-//! That numbers and structs are those of the library is tested, by way of [`lipc_constant`].
+//! A test compares the numbers and the sizes of structs with the library's, by [`lipc_constant`].
 #![cfg(unix)]
 #![allow(non_camel_case_types)]
 
@@ -15,7 +15,7 @@ pub const LIPC_INVALID_HANDLE: lipc_handle = -1;
 pub const LIPC_NAME_CAPACITY: usize = 1016;
 pub const LIPC_MESSAGE_HANDLES: usize = 253;
 
-/// Declares constants, and a list of them by name, to be compared with the library's.
+/// Declares constants, and a list of them by name, which the test compares with the library's.
 macro_rules! constants {
     ($($name:ident = $value:expr,)*) => {
         $(pub const $name: c_int = $value;)*
@@ -76,7 +76,7 @@ pub struct lipc_name {
     pub text: [c_char; LIPC_NAME_CAPACITY],
 }
 
-/// Only ever behind a pointer.
+/// Used only by pointer.
 #[repr(C)]
 pub struct lipc_listener {
     _private: [u8; 0],

@@ -9,7 +9,7 @@ use crate::message;
 use crate::system::{self, checked, descriptor, handle, Deadline};
 use crate::{Error, Name, Result};
 
-/// Who a peer is, as the kernel vouches for it; None where the system does not tell.
+/// The identity of a peer, supplied by the kernel. A field is None if the system does not report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Credentials {
     pub pid: Option<i64>,
@@ -55,8 +55,8 @@ pub(crate) fn peer_credentials(fd: &OwnedFd) -> Result<Credentials> {
     Ok(Credentials { pid: known(found.pid), uid: known(found.uid), gid: known(found.gid) })
 }
 
-/// A stream of bytes. [`Read`] and [`Write`] go by the time that was set with [`Connection::set_timeout`]; what was
-/// written when that ran out is told by the count.
+/// A byte stream. [`Read`] and [`Write`] use the time that was set with [`Connection::set_timeout`]. If it runs out,
+/// the count of a write is how much was written.
 #[derive(Debug)]
 pub struct Connection {
     fd: OwnedFd,
@@ -74,7 +74,7 @@ impl Connection {
         connect(name, sys::LIPC_STREAM, Some(time)).map(Connection::new)
     }
 
-    /// Two connections, each the other's peer.
+    /// Creates two connections, each the other's peer.
     pub fn pair() -> Result<(Connection, Connection)> {
         let (a, b) = system::two(|a, b| unsafe { sys::lipc_pair(sys::LIPC_STREAM, a, b) }, "making a pair")?;
         Ok((Connection::new(a), Connection::new(b)))
@@ -84,17 +84,17 @@ impl Connection {
         Connection { fd, time: None }
     }
 
-    /// How long each call may wait.
+    /// Sets how long each call may wait.
     pub fn set_timeout(&mut self, time: Option<Duration>) {
         self.time = time;
     }
 
-    /// Another handle for the same connection.
+    /// Creates another handle for the same connection.
     pub fn try_clone(&self) -> io::Result<Connection> {
         Ok(Connection { fd: self.fd.try_clone()?, time: self.time })
     }
 
-    /// Sends files with the first byte of the data, and then the rest of that.
+    /// Sends files with the first byte of the data, and then the rest of the data.
     pub fn send_files(&mut self, data: &[u8], files: &[BorrowedFd<'_>]) -> Result<()> {
         let deadline = Deadline::new(self.time);
         let mut sent = message::send(&self.fd, data, files, deadline.left())?;
@@ -104,8 +104,8 @@ impl Connection {
         Ok(())
     }
 
-    /// Reads what is there up to the bytes that files came with, and at most so many files: more are an error, and none
-    /// is left open then. None is the end.
+    /// Reads the bytes that are there, up to those that files came with, and at most that many files. Returns None at
+    /// end of stream. If more files came, that is an error, and none is left open.
     pub fn receive_files(&mut self, data: &mut [u8], most: usize) -> Result<Option<(usize, Vec<OwnedFd>)>> {
         message::receive(&self.fd, data, most, self.time)
     }

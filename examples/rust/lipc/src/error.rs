@@ -6,10 +6,10 @@ use lipc_sys as sys;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// Declares the kinds, each with its portable code and what `std::io` has for it.
+/// Declares the kinds, each with its portable code and the kind of `std::io` that means the same.
 macro_rules! kinds {
     ($($kind:ident $code:ident $io:ident,)*) => {
-        /// What went wrong: the portable codes of lipc.h.
+        /// The kind of an error: the portable codes of lipc.h.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum ErrorKind {
@@ -70,7 +70,7 @@ pub struct Error {
 }
 
 impl Error {
-    /// `about` says what was being done, or with what.
+    /// `about` describes the operation, or the object of it.
     pub(crate) fn new(result: i64, about: impl Into<String>) -> Error {
         Error { result, about: about.into() }
     }
@@ -83,7 +83,7 @@ impl Error {
         ErrorKind::of(unsafe { sys::lipc_error_code(self.result) })
     }
 
-    /// The system's own code, an errno value, if it has one.
+    /// Returns the system's own code, a value of errno, if it has one.
     pub fn raw_os_error(&self) -> Option<i32> {
         Some(unsafe { sys::lipc_error_os(self.result) }).filter(|code| *code != 0)
     }

@@ -14,13 +14,13 @@
 //! # }
 //! ```
 //!
-//! What a function does, and which errors it has, is said in lipc.h under the name of the C function that it calls.
-//! Handles are [`OwnedFd`](std::os::unix::io::OwnedFd)s, so nothing is left open; what is lent is a
-//! [`BorrowedFd`](std::os::unix::io::BorrowedFd). A time that is not given is for ever, and zero does not wait.
+//! lipc.h describes each function and its errors, under the name of the C function that it calls. Handles are
+//! [`OwnedFd`](std::os::unix::io::OwnedFd)s, so nothing is left open. A handle that stays the caller's is a
+//! [`BorrowedFd`](std::os::unix::io::BorrowedFd). Without a time a call waits for ever, and zero does not wait.
 //!
 //! Left out: vectored reading and writing, batches, peeking, buffer sizes, credentials and control data that travel
-//! with a message, datagrams, FIFOs, socket activation, pidfds, and Windows. All but the last can be had from the C
-//! library by way of `as_raw_fd()`.
+//! with a message, datagrams, FIFOs, socket activation, pidfds, and Windows. For all but the last call the C
+//! library with `as_raw_fd()`.
 #![cfg(unix)]
 
 mod connection;

@@ -7,7 +7,7 @@ use lipc_sys as sys;
 use crate::system::{checked, milliseconds, own};
 use crate::{Connection, Error, MessageConnection, Name, Result};
 
-/// Zeroes are the defaults: the owner alone may connect, and as many may wait as the system allows.
+/// Zero stands for the default: only the owner may connect, and as many connections may wait as the system allows.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ListenOptions {
     /// The permission bits of the socket file.
@@ -15,7 +15,7 @@ pub struct ListenOptions {
     pub backlog: i32,
 }
 
-/// What both kinds of listener are made of. Closing it removes the socket file.
+/// The base of both kinds of listener. Closing it removes the socket file.
 #[derive(Debug)]
 struct Raw(*mut sys::lipc_listener);
 

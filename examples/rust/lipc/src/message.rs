@@ -27,7 +27,7 @@ fn empty(buffer: &sys::lipc_buffer, handles: &mut [sys::lipc_handle]) -> sys::li
 /// Sends data, and files with its first byte, and returns how much of the data was sent.
 pub(crate) fn send(fd: &OwnedFd, data: &[u8], files: &[BorrowedFd<'_>], milliseconds: i32) -> Result<usize> {
     let mut handles: Vec<_> = files.iter().map(handle).collect();
-    let buffer = sys::lipc_buffer { data: data.as_ptr() as *mut _, size: data.len() }; // is only read
+    let buffer = sys::lipc_buffer { data: data.as_ptr() as *mut _, size: data.len() }; // only read
     let mut message = empty(&buffer, &mut handles);
     message.handle_count = files.len();
     checked(unsafe { sys::lipc_send_message(handle(fd), &message, milliseconds) }, "sending files")
@@ -43,7 +43,7 @@ pub(crate) fn receive(
         return Err(Error::from_kind(sys::LIPC_ETOOMANY, "receiving files"));
     }
     let mut handles = vec![sys::LIPC_INVALID_HANDLE; most];
-    let mut files = Vec::with_capacity(most); // no memory is needed once somebody has to own the files
+    let mut files = Vec::with_capacity(most); // allocate before files arrive, so that they always have an owner
     let buffer = sys::lipc_buffer { data: data.as_mut_ptr().cast(), size: data.len() };
     let mut message = empty(&buffer, &mut handles);
     message.handle_capacity = most;
@@ -54,7 +54,7 @@ pub(crate) fn receive(
     Ok(length.map(|length| (length, files)))
 }
 
-/// Messages, whole and in order.
+/// A connection of messages, which stay whole and in order.
 #[derive(Debug)]
 pub struct MessageConnection {
     fd: OwnedFd,
@@ -72,7 +72,7 @@ impl MessageConnection {
         connect(name, sys::LIPC_MESSAGE, Some(time)).map(MessageConnection::new)
     }
 
-    /// Two connections, each the other's peer.
+    /// Creates two connections, each the other's peer.
     pub fn pair() -> Result<(MessageConnection, MessageConnection)> {
         let (a, b) = system::two(|a, b| unsafe { sys::lipc_pair(sys::LIPC_MESSAGE, a, b) }, "making a pair")?;
         Ok((MessageConnection::new(a), MessageConnection::new(b)))
@@ -82,27 +82,27 @@ impl MessageConnection {
         MessageConnection { fd, time: None }
     }
 
-    /// How long each call may wait.
+    /// Sets how long each call may wait.
     pub fn set_timeout(&mut self, time: Option<Duration>) {
         self.time = time;
     }
 
-    /// Sends one message, all of it or none.
+    /// Sends one message: all of it, or nothing.
     pub fn send(&mut self, message: &[u8]) -> Result<()> {
         let (data, size) = (message.as_ptr().cast(), message.len());
         let time = system::milliseconds(self.time);
         checked(unsafe { sys::lipc_send(handle(&self.fd), data, size, time) }, "sending").map(drop)
     }
 
-    /// Receives one message, and returns its size; None is the end. One that does not fit is
-    /// [`ErrorKind::Truncated`](crate::ErrorKind::Truncated), and its beginning is in data.
+    /// Receives one message, and returns its size, or None at end of stream. If a message does not fit, the error is
+    /// [`ErrorKind::Truncated`](crate::ErrorKind::Truncated), and data has the beginning of it.
     pub fn receive(&mut self, data: &mut [u8]) -> Result<Option<usize>> {
         let (memory, size) = (data.as_mut_ptr().cast(), data.len());
         let time = system::milliseconds(self.time);
         checked_to_end(unsafe { sys::lipc_receive(handle(&self.fd), memory, size, time) }, "receiving")
     }
 
-    /// The size of the next message, which stays; None is the end. Linux alone tells it.
+    /// Returns the size of the next message, without removing it, or None at end of stream. Only on Linux.
     pub fn message_size(&mut self) -> Result<Option<usize>> {
         let result = unsafe { sys::lipc_message_size(handle(&self.fd), system::milliseconds(self.time)) };
         checked_to_end(result, "asking for the size of the next message")
@@ -113,7 +113,8 @@ impl MessageConnection {
         send(&self.fd, message, files, system::milliseconds(self.time)).map(drop)
     }
 
-    /// Receives a message, and at most so many files: more are an error, and none is left open then. None is the end.
+    /// Receives a message and at most that many files. Returns None at end of stream. If more files came, that is an
+    /// error, and none is left open.
     pub fn receive_files(&mut self, data: &mut [u8], most: usize) -> Result<Option<(usize, Vec<OwnedFd>)>> {
         receive(&self.fd, data, most, self.time)
     }

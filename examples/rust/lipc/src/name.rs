@@ -9,7 +9,7 @@ use lipc_sys as sys;
 use crate::system::checked;
 use crate::{Error, Result};
 
-/// Where a listener is found: the path of a socket file, or a namespaced name.
+/// A name of a listener: the path of a socket file, or a namespaced name.
 #[derive(Clone, Copy)]
 pub struct Name(pub(crate) sys::lipc_name);
 
@@ -24,7 +24,7 @@ impl Name {
         Name::make(sys::lipc_name_namespaced, name.as_ref())
     }
 
-    /// "@x" is namespaced, anything else a path.
+    /// Reads "@x" as the namespaced name x, and any other text as a path.
     pub fn parse(text: impl AsRef<OsStr>) -> Result<Name> {
         Name::make(sys::lipc_name_parse, text.as_ref())
     }
@@ -39,12 +39,12 @@ impl Name {
         Ok(name)
     }
 
-    /// No name: that of an unbound socket.
+    /// The name of an unbound socket.
     pub(crate) fn none() -> Name {
         Name(sys::lipc_name { type_: 0, length: 0, text: [0; sys::LIPC_NAME_CAPACITY] })
     }
 
-    /// Asks for the name of a handle; None is that it has none.
+    /// Returns the name of a handle, or None if it has none.
     pub(crate) fn ask(
         function: unsafe extern "C" fn(sys::lipc_handle, *mut sys::lipc_name) -> i32,
         handle: sys::lipc_handle,

@@ -1,4 +1,4 @@
-//! What all calls of the library go through: results, times, and handles.
+//! The conversions that all calls of the library need: results, times and handles.
 
 use std::os::unix::io::{AsRawFd, FromRawFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -7,7 +7,7 @@ use lipc_sys as sys;
 
 use crate::{Error, Result};
 
-/// A count, or an error.
+/// Converts a result into a count or an error.
 pub(crate) fn checked(result: i64, about: &str) -> Result<usize> {
     if result < 0 {
         return Err(Error::new(result, about));
@@ -15,7 +15,7 @@ pub(crate) fn checked(result: i64, about: &str) -> Result<usize> {
     Ok(result as usize)
 }
 
-/// None at the end.
+/// Converts a result, and end of stream into None.
 pub(crate) fn checked_to_end(result: i64, about: &str) -> Result<Option<usize>> {
     if unsafe { sys::lipc_error_code(result) } == sys::LIPC_EEND {
         return Ok(None);
@@ -23,7 +23,7 @@ pub(crate) fn checked_to_end(result: i64, about: &str) -> Result<Option<usize>> 
     checked(result, about).map(Some)
 }
 
-/// Milliseconds, rounded up: what is not zero waits.
+/// Converts a time to milliseconds, rounded up, so that a time over zero waits.
 pub(crate) fn milliseconds(time: Option<Duration>) -> i32 {
     match time {
         None => -1,
@@ -42,7 +42,7 @@ impl Deadline {
         Deadline { begin: Instant::now(), time }
     }
 
-    /// At least a millisecond if there was any time, so that to run out of it is an error of its own.
+    /// At least a millisecond unless the time was zero, so that running out of it has an error of its own.
     pub(crate) fn left(&self) -> i32 {
         let least = |time: Duration| time.min(Duration::from_millis(1));
         milliseconds(self.time.map(|time| time.saturating_sub(self.begin.elapsed()).max(least(time))))
@@ -53,16 +53,16 @@ pub(crate) fn handle(fd: &impl AsRawFd) -> sys::lipc_handle {
     fd.as_raw_fd() as sys::lipc_handle
 }
 
-/// Owns a handle that the library has just made.
+/// Owns a handle that the library has just created.
 ///
 /// # Safety
 ///
-/// Nobody else may own it.
+/// The handle must have no other owner.
 pub(crate) unsafe fn own(handle: sys::lipc_handle) -> OwnedFd {
     OwnedFd::from_raw_fd(handle as i32)
 }
 
-/// Two handles from a function that makes two.
+/// Calls a function that creates two handles, and owns both.
 pub(crate) fn two(
     make: impl FnOnce(*mut sys::lipc_handle, *mut sys::lipc_handle) -> i32,
     about: &str,
@@ -72,7 +72,7 @@ pub(crate) fn two(
     Ok(unsafe { (own(a), own(b)) })
 }
 
-/// Implements what has a descriptor.
+/// Implements the traits of an object that has a descriptor.
 macro_rules! descriptor {
     ($type:ident) => {
         impl AsFd for $type {

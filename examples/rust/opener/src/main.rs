@@ -1,10 +1,10 @@
-//! Opens files for others: a server that passes open files, and a client that reads what it is handed.
+//! Opens files for others: a server that passes open files, and a client that reads the files it is passed.
 //!
-//!     opener serve NAME DIR     open files in DIR for whoever may connect, until interrupted
+//!     opener serve NAME DIR     open files in DIR for clients, until interrupted
 //!     opener read NAME FILE     ask for FILE, and print what is in it
 //!
 //! The client sends "FILE\n". The server answers "here it is\n" with the file, or "cannot open it: WHY\n" without one.
-//! Plain names of regular files are opened, and nothing else: no path, and no symbolic link.
+//! The server opens only regular files by plain names: no paths, no symbolic links.
 
 use std::error::Error;
 use std::ffi::{OsStr, OsString};
@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use lipc::{Connection, Listener, Name};
 
-/// For the other side to do its part.
+/// The longest wait for the peer.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often to look for a signal: waits are not interrupted by one.
+/// How often to check for a signal, which does not end a wait.
 const LOOK: Duration = Duration::from_millis(100);
-/// Of a name, and of an answer, in bytes.
+/// In bytes, of a name or an answer.
 const LONGEST: usize = 4096;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -62,7 +62,7 @@ fn serve_connection(mut connection: Connection, directory: &Path) -> Result<()> 
         match open_regular(directory, &line) {
             Ok(file) => {
                 println!("passing {}", String::from_utf8_lossy(&line));
-                connection.send_files(b"here it is\n", &[file.as_fd()])?; // what was passed is the client's own
+                connection.send_files(b"here it is\n", &[file.as_fd()])?; // the client has its own descriptor
             }
             Err(why) => connection.write_all(format!("cannot open it: {why}\n").as_bytes())?,
         }
