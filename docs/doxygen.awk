@@ -1,23 +1,23 @@
-# Turns the headers, which are for readers, into what Doxygen reads:
+# Converts the headers, which are written for readers, into input for Doxygen:
 #
 #   /* ==== X ==== */           a page ("group") of that title
 #   /* … */ before a blank line: text of that page
 #   /* … */ before declarations: the documentation of each of them, up to the next blank line
-#   /* … */ in a struct or an enum, before a member or behind it: the member's documentation
-#   LIPC_ERRORS                 the enumerators that it makes, with their texts
+#   /* … */ in a struct or an enum, before a member or after it: the member's documentation
+#   LIPC_ERRORS                 its enumerators, with their texts
 function slug(title) {
     title = tolower(title)
     gsub(/[^a-z]+/, "_", title)
     return "lipc_" title
 }
 
-# Text as it is to appear: no commands but ours, no links but to what has a page.
+# Escapes text, so that Doxygen sees no commands but ours, and no links to names without a page.
 function escape(line,    heading) {
     if (line ~ /^ \*     / || line ~ /^     /) # code
         return line
     gsub(/[\\<>]/, "\\\\&", line)
     gsub(/@/, "\\&#64;", line)
-    gsub(/"&#64;/, "\"@", line) # between quotes it means nothing
+    gsub(/"&#64;/, "\"@", line) # between quotes Doxygen takes no commands
     gsub(/'&#64;/, "'@", line)
     line = linked(line)
     if (match(line, /[ .]Errors(, [^:]*)?:( |$)/)) {
@@ -28,7 +28,7 @@ function escape(line,    heading) {
     return line
 }
 
-# LIPC_X becomes #LIPC_X, which Doxygen makes a link.
+# Turns LIPC_X into #LIPC_X, which Doxygen renders as a link.
 function linked(line,    out) {
     out = ""
     while (match(line, /LIPC_[A-Z_]+[A-Z]/)) {
@@ -38,7 +38,7 @@ function linked(line,    out) {
     return out line
 }
 
-# Prints what was read of a comment, as documentation that begins so.
+# Prints the comment that was read as documentation, which begins with opening and ends with closing.
 function document(opening, closing,    i, line) {
     for (i = 1; i <= lines; i++) {
         line = comment[i]
@@ -90,8 +90,8 @@ reading {
     next
 }
 
-pending && /^$/ { # belongs to no declaration
-    if (group != "") { # within the group its text cannot be added to
+pending && /^$/ { # the comment belongs to no declaration
+    if (group != "") { # text cannot be added to a group within it
         print "/** @} */"
         document("/** @addtogroup " group "\n *", "\n * @{")
     }
@@ -110,7 +110,7 @@ pending && /^$/ { # belongs to no declaration
     if (depth == 0 && begins) {
         if (pending) { run = 1; pending = 0 }
         if (run) document("/**")
-        if (/^enum \{ LIPC.*};$/) { # whose one enumerator is documented, too
+        if (/^enum \{ LIPC.*};$/) { # its one enumerator gets the same documentation
             print "enum {"
             document("/**")
             sub(/^enum \{/, "")
