@@ -101,7 +101,7 @@ typedef struct lipc_name {
     char text[LIPC_NAME_CAPACITY]; /* UTF-8 on Windows, elsewhere bytes as the system takes them */
 } lipc_name;
 
-/* As the length of a text: the text ends at its NUL. */
+/* Passed as the length of a text, it means that the text ends at its NUL. */
 #define LIPC_STRLEN ((size_t)-1)
 
 /* Create a name from a text of length bytes; LIPC_STRLEN is allowed. lipc_name_parse() reads "@x" as the namespaced
@@ -173,8 +173,9 @@ typedef struct lipc_listen_options {
      * net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. Windows: how many
      * instances of the pipe wait for clients, 2 to 64, default 8; the system asks further clients to try again. */
     int backlog;
-    /* The kind of connection to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. LIPC_DATAGRAM makes a datagram
-     * socket instead. It is bound to the name, and its handle receives what anybody sends to it: see lipc_unix.h. */
+    /* The kind of connection to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. LIPC_DATAGRAM creates a
+     * datagram socket instead. It is bound to the name, and its handle receives what anybody sends to it: see
+     * lipc_unix.h. */
     int kind;
     /* Options that only Windows has, see lipc_windows.h. NULL means the defaults, and is the only value that other
      * systems take: LIPC_ENOTSUP. */
@@ -218,8 +219,8 @@ typedef struct lipc_listen_options {
  *
  * Errors:
  *  - LIPC_EADDRINUSE: a living server has the name, or on Windows clients have the pipe open. Or the file is not a
- *    socket, or is another user's. Or the file with the lock's name is not empty, has other names, or is locked by
- *    another program with fcntl(2).
+ *    socket, or is another user's. Or the file with the lock's name is not empty, has other hard links, or is locked
+ *    by another program with fcntl(2).
  *  - LIPC_ENOENT: there is no such directory.
  *  - LIPC_EACCES: also if the umask narrows the mode and others can write to the directory, on Linux before 6.6 without
  *    /proc.
@@ -356,8 +357,8 @@ LIPC_API int64_t lipc_peek(lipc_handle handle, void *data, size_t size, int time
 LIPC_API int64_t lipc_message_size(lipc_handle handle, int timeout_ms);
 
 /* Returns the size of the largest message that the connection can send, in bytes. Linux: 32 less than the send buffer
- * (unix_dgram_sendmsg() in net/unix/af_unix.c). Windows: 1 GiB, but the system may lack the memory for less
- * (LIPC_ENOMEM). Other systems: the send buffer. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
+ * (unix_dgram_sendmsg() in net/unix/af_unix.c). Windows: 1 GiB, but the system may lack the memory for a
+ * smaller one, too (LIPC_ENOMEM). Other systems: the send buffer. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int64_t lipc_message_limit(lipc_handle handle);
 
 /* ========================================== Errors ========================================== */
@@ -424,8 +425,8 @@ LIPC_API int lipc_name_format(const lipc_name *name, char *buffer, size_t size);
 /* Returns the types of name that this system has, as a bit set of enum lipc_name_type. */
 LIPC_API int lipc_name_types(void);
 
-/* Returns the greatest length of a name's text of a type. It is in bytes; on Windows it is in UTF-16 code units, of
- * which a text never has more than it has bytes of UTF-8. Errors: LIPC_EINVAL (there is no such type).
+/* Returns the greatest length of the text of a name of this type. It is in bytes; on Windows it is in UTF-16 code
+ * units, of which a text never has more than it has bytes of UTF-8. Errors: LIPC_EINVAL (there is no such type).
  *
  *  - Paths: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
  *    BSDs, except 103 on OpenBSD. Windows: 256, CreateNamedPipe.
@@ -463,9 +464,9 @@ LIPC_API int lipc_adopt(lipc_handle handle);
  * LIPC_EMFILE. */
 LIPC_API int lipc_duplicate(lipc_handle handle, lipc_handle *ret_handle);
 
-/* Makes a handle inheritable by child processes (on is not 0), or takes that back (on is 0). An inheritable handle is
- * not close-on-exec, and is blocking, as programs expect it. On Windows only inheritance changes. All processes that
- * have this end share its blocking mode; the other end has its own. Errors: LIPC_EBADF. */
+/* Sets whether child processes inherit a handle. If on is not 0, the handle becomes blocking, as programs expect it,
+ * and is not close-on-exec. If on is 0, it is non-blocking and close-on-exec again. On Windows only inheritance
+ * changes. All processes that have this end share its blocking mode; the other end has its own. Errors: LIPC_EBADF. */
 LIPC_API int lipc_set_inherit(lipc_handle handle, int on);
 
 /* Set or return the size of the system's send buffer (LIPC_WRITE) or receive buffer (LIPC_READ), in bytes. Setting is a
@@ -499,8 +500,8 @@ LIPC_API int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *
                                  lipc_listener **ret_listener);
 
 /* Returns the handle, for waiting in an event loop until a connection can be accepted. It is readable then. On Windows
- * it is an event, which is signalled then; wait for it after lipc_accept() has returned LIPC_EAGAIN, which resets it.
- * The handle stays the listener's. */
+ * it is an event, which is signalled then. lipc_accept() resets the event when it returns LIPC_EAGAIN, so wait after
+ * that. The handle stays the listener's. */
 LIPC_API lipc_handle lipc_listener_handle(const lipc_listener *listener);
 
 /* Returns the handle and gives it to the caller, for event loops that close what they watch. lipc_listener_close() will
@@ -523,8 +524,9 @@ typedef struct lipc_buffer {
     size_t size; /* in bytes */
 } lipc_buffer;
 
-/* lipc_read() into, and lipc_write() from, count buffers, in order. Windows does not scatter: there lipc_readv() makes
- * one system call for each buffer. Errors: those of lipc_read() and lipc_write(). */
+/* Read as lipc_read() does into count buffers, and write as lipc_write() does from them, in order. Windows does not
+ * scatter: there lipc_readv() performs one system call for each buffer. Errors: those of lipc_read() and lipc_write().
+ * */
 LIPC_API int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 LIPC_API int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms);
 
@@ -597,7 +599,7 @@ typedef struct lipc_message {
  *
  * Errors, only if nothing was sent:
  *  - LIPC_ETOOMANY: there are more than LIPC_MESSAGE_HANDLES handles, counting those in control.
- *  - LIPC_EINVAL: there is no payload, on a stream.
+ *  - LIPC_EINVAL: on a stream, there is no payload.
  *  - LIPC_EMFILE: too many handles are on their way. The system takes more when some have been received: ETOOMANYREFS,
  *    unix(7).
  *  - LIPC_EBADF: also for a handle to be sent.
@@ -611,12 +613,12 @@ LIPC_API int64_t lipc_send_message(lipc_handle handle, const lipc_message *messa
  * NULL) are closed. On any error all handles are closed, and handle_count and the like are unchanged.
  *
  * Errors:
- *  - LIPC_EEND: end of stream; also on a stream.
+ *  - LIPC_EEND: end of stream, on connections of all kinds.
  *  - LIPC_ETRUNCATED: the message did not fit, see lipc_receive().
  *  - LIPC_EHANDLES: there was no room for all handles, or, if the caller takes them out of control, for all control
  *    data. Or the process may open no more handles; lipc_error_os() is EMFILE or ENFILE then. The payload has been
  *    received.
- *  - LIPC_EINVAL: also if there is no room for a payload, on a stream.
+ *  - LIPC_EINVAL: on a stream, also if there is no room for a payload.
  *  - LIPC_EMSGSIZE: there are too many buffers.
  *  - Those of lipc_receive(). */
 LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms);
@@ -684,7 +686,7 @@ LIPC_API int64_t lipc_pipe_writev(lipc_handle handle, const lipc_buffer *buffers
 
 /* ========================================= Spinning ========================================= */
 
-/* A spin repeats a call that does not wait, for a short time, before the caller waits. Waking a process takes the
+/* To spin is to repeat a call with a timeout_ms of 0 for a short time, before waiting. Waking a process takes the
  * system several times as long as moving a small message. A caller whose answer comes within microseconds gets it
  * sooner by spinning. The price is a processor that is busy meanwhile.
  *
@@ -719,9 +721,9 @@ typedef struct lipc_spin {
  * caller may wait in any way, in an event loop too.
  *
  * This works with every call that has a timeout_ms, and with lipc_async_finish(). On Windows spin with the latter: it
- * makes no system call, whereas a call with a timeout_ms of 0 that finds nothing makes several. The port still reports
- * an operation that lipc_async_finish() has found to be over, perhaps while the next one is under way. Take that report
- * before you free the operation's lipc_async. Do not spin on an operation that has an event. */
+ * performs no system call, whereas a call with a timeout_ms of 0 that finds nothing performs several. The port still
+ * reports an operation that lipc_async_finish() has found to be over, perhaps while the next one is under way. Take
+ * that report before you free the operation's lipc_async. Do not spin on an operation that has an event. */
 LIPC_API int lipc_spin_again(lipc_spin *spin, int64_t result);
 
 /* ================================== Version and constants =================================== */
