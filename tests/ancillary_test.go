@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -404,4 +405,93 @@ func TestFileThatCannotBeSentIsNamedAndNothingIsSent(t *testing.T) {
 		require.Equal(t, "first", string(got[:n]))
 		require.Zero(t, count)
 	})
+}
+
+func TestMessagesWithWhatTravelsAllocateNothing(t *testing.T) {
+	leakcheck.Start(t)
+	eachKind(t, func(t *testing.T, k kind) {
+		a, b := k.newPair(t)
+		b.SetPassCredentials(true) // where there are such
+		out := ipc.Message{Buffers: [][]byte{{1}, {2}, {3}, {4}, {5}}}
+		in := ipc.Message{Buffers: [][]byte{{1}, {2}, {3}, {4}, {5}}, MaxFiles: 10, Credentials: new(ipc.Credentials)}
+		operations := map[string]func() error{
+			"message": func() error {
+				_, err := a.SendMessage(&out)
+				if err == nil {
+					_, err = b.ReceiveMessage(&in)
+				}
+				return err
+			},
+		}
+		payload := make([]byte, 100)
+		w, r := ipc.NewControlWriter(make([]byte, 200)), ipc.NewControlReader(make([]byte, ipc.ControlSize))
+		f := numbered(t, 1)[0]
+		fd := descriptorOf(t, f)
+		fds := make([]int, 10)
+		operations["control"] = func() error {
+			w.Reset()
+			if err := w.AddFDs(fd, fd); err != nil {
+				return err
+			}
+			if onLinux {
+				if err := w.AddCredentials(ipc.Credentials{PID: -1, UID: -1, GID: -1}); err != nil {
+					return err
+				}
+			}
+			if _, err := a.SendControl(payload, w); err != nil {
+				return err
+			}
+			if _, err := b.ReceiveControl(payload, r); err != nil {
+				return err
+			}
+			defer r.Close()
+			taken := 0
+			for r.Next() {
+				for _, fd := range fds[:r.TakeFDs(fds)] {
+					syscall.Close(fd)
+					taken++
+				}
+				r.Credentials()
+			}
+			if taken != 2 {
+				return errors.New("they did not come")
+			}
+			return r.Err()
+		}
+		requireNoAllocations(t, operations)
+	})
+}
+
+func TestMessageThatWasReceivedIsSentBack(t *testing.T) {
+	leakcheck.Start(t)
+	f := numbered(t, 1)[0]
+	name := newPath(t)
+	l := listen(t, name)
+	client := dial(t, name)
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	connections := [][2]carrier{{server, client}}
+	if runtime.GOOS != "darwin" {
+		client, server := messageConns(t, newPath(t))
+		connections = append(connections, [2]carrier{server, client})
+	}
+	one, other := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
+	require.NoError(t, one.Connect(other.LocalAddr().(ipc.Name)))
+	connections = append(connections, [2]carrier{one, other})
+	for _, c := range connections {
+		_, err := c[0].SendFiles([]byte("ball"), f)
+		require.NoError(t, err)
+		m := ipc.Message{Buffers: [][]byte{make([]byte, 4)}, MaxFiles: 1}
+		n, err := c[1].ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, 4, n)
+		_, err = c[1].SendMessage(&m)
+		require.NoError(t, err)
+		closeAll(m.Files)
+		n, err = c[0].ReceiveMessage(&m)
+		require.NoError(t, err)
+		require.Equal(t, "ball", string(m.Buffers[0][:n]))
+		requireNumbered(t, m.Files, 1)
+	}
 }

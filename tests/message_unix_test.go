@@ -3,7 +3,6 @@
 package tests
 
 import (
-	"bytes"
 	"fmt"
 	"io"
 	"net"
@@ -82,52 +81,6 @@ func TestMessageSocketsKeepToTheirKind(t *testing.T) {
 	credentials, err := adopted.PeerCredentials()
 	require.NoError(t, err)
 	require.Equal(t, os.Geteuid(), credentials.UID)
-}
-
-func TestUnixpacketOfNetTalksToMessageConn(t *testing.T) {
-	leakcheck.Start(t)
-	messagePair(t)
-	ours, theirs := newPath(t), newPath(t)
-	l, err := ipc.ListenMessage(ours)
-	require.NoError(t, err)
-	defer l.Close()
-	netListener, err := net.Listen("unixpacket", theirs.String())
-	require.NoError(t, err)
-	defer netListener.Close()
-
-	netClient, err := net.Dial("unixpacket", ours.String())
-	require.NoError(t, err)
-	defer netClient.Close()
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
-	client, err := ipc.DialMessage(t.Context(), theirs)
-	require.NoError(t, err)
-	defer client.Close()
-	netServer, err := netListener.Accept()
-	require.NoError(t, err)
-	defer netServer.Close()
-
-	for _, pair := range []struct {
-		ours   *ipc.MessageConn
-		theirs net.Conn
-	}{{server, netClient}, {client, netServer}} {
-		for _, size := range []int{1, 4096, 100_000} {
-			sent, got := random(size), make([]byte, 200_000)
-			require.NoError(t, pair.ours.Send(sent))
-			n, err := pair.theirs.Read(got)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(sent, got[:n]))
-			_, err = pair.theirs.Write(sent)
-			require.NoError(t, err)
-			n, err = pair.ours.Receive(got)
-			require.NoError(t, err)
-			require.True(t, bytes.Equal(sent, got[:n]))
-		}
-		require.NoError(t, pair.theirs.Close())
-		_, err = pair.ours.Receive(make([]byte, 1))
-		require.Equal(t, io.EOF, err)
-	}
 }
 
 func TestMessageOverTheLimitIsRefusedWhole(t *testing.T) {

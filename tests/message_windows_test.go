@@ -1,142 +1,67 @@
 package tests
 
 import (
-	"io"
-	"net"
-	"os"
+	"errors"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
 
-// cutListener listens for messages, with pipes that hold cutBuffer bytes, until the test ends.
-func cutListener(t *testing.T) (*ipc.MessageListener, ipc.Name) {
-	t.Helper()
+func TestClientOfMessagesIsRefusedByAPipeOfBytes(t *testing.T) {
+	leakcheck.Start(t)
 	name := newPath(t)
-	lc := ipc.ListenConfig{Sys: &ipc.SysListen{InboundBuffer: cutBuffer, OutboundBuffer: cutBuffer}}
-	l, err := lc.ListenMessage(t.Context(), name)
-	require.NoError(t, err)
-	t.Cleanup(func() { l.Close() })
-	return l, name
+	listen(t, name)
+	_, err := ipc.DialMessage(t.Context(), name)
+	require.ErrorIs(t, err, syscall.EPROTOTYPE)
+	require.ErrorContains(t, err, "dial ipc "+name.String())
 }
 
-// cutConns returns how to make connections of messages that hold cutBuffer bytes.
-func cutConns(t *testing.T) func() (from, to *ipc.MessageConn) {
-	t.Helper()
-	l, name := cutListener(t)
-	return func() (from, to *ipc.MessageConn) {
-		from, err := ipc.DialMessage(t.Context(), name)
-		require.NoError(t, err)
-		to, err = l.AcceptConn(t.Context())
-		require.NoError(t, err)
-		return from, to
-	}
-}
-
-// readAPart returns the ends of a connection of which from sends a message that is larger than the pipe's buffer, and
-// to, which reads bytes, has read a part. The error of sending is still to come.
-func readAPart(t *testing.T) (from *ipc.MessageConn, to *ipc.Conn, sent chan error) {
-	t.Helper()
-	l, name := cutListener(t)
-	to = dial(t, name)
-	from, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	t.Cleanup(func() { from.Close() })
-	sent = sendAside(from, make([]byte, 3*cutBuffer))
-	_, err = io.ReadFull(to, make([]byte, 100))
-	require.NoError(t, err)
-	return from, to, sent
-}
-
-func TestSendThatADeadlineCutHalfwayIsTheLast(t *testing.T) {
+func TestFilesCarryConnectionsOfMessages(t *testing.T) {
 	leakcheck.Start(t)
-	for range 20 {
-		from, to, sent := readAPart(t)
-		require.NoError(t, from.SetWriteDeadline(time.Now().Add(-time.Second)))
-		require.NoError(t, from.SetWriteDeadline(time.Time{})) // before the sender is awake, maybe
-		require.ErrorIs(t, <-sent, os.ErrDeadlineExceeded)
-		for range 2 {
-			require.ErrorIs(t, from.Send([]byte("x")), syscall.EPIPE)
-			n, err := from.SendBatch([][]byte{nil, nil})
-			require.ErrorIs(t, err, syscall.EPIPE)
-			require.Zero(t, n)
-			_, err = from.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x"), []byte("y")}})
-			require.ErrorIs(t, err, syscall.EPIPE)
+	client, server := messageConns(t, newPath(t))
+	f, err := client.File()
+	require.NoError(t, err)
+	require.NoError(t, client.Close())
+	client, err = ipc.FileMessageConn(f)
+	require.NoError(t, err)
+	defer client.Close()
+	require.NoError(t, f.Close())
+	for _, message := range []string{"one", "", "three"} {
+		require.NoError(t, client.Send([]byte(message)))
+		require.NoError(t, server.Send([]byte(message)))
+	}
+	for _, c := range []*ipc.MessageConn{client, server} {
+		for _, want := range []string{"one", "", "three"} {
+			got, err := c.ReceiveAppend(nil)
+			require.NoError(t, err)
+			require.Equal(t, want, string(got))
 		}
-		_, err := to.Write([]byte("back")) // the other way goes on
-		require.NoError(t, err)
-		got, err := from.ReceiveAppend(nil)
-		require.NoError(t, err)
-		require.Equal(t, "back", string(got))
-		require.NoError(t, from.Close())
-		_, err = to.Read(make([]byte, 1))
-		require.Equal(t, io.EOF, err, "neither the rest nor another message")
 	}
 }
 
-func TestCloseThatCutsASendHalfwayIsTheEnd(t *testing.T) {
+func TestMessageOver64MiBIsDroppedUnlessMaxMessageAllowsIt(t *testing.T) {
 	leakcheck.Start(t)
-	from, to, sent := readAPart(t)
-	require.NoError(t, from.Close())
-	require.ErrorIs(t, <-sent, net.ErrClosed)
-	_, err := to.Read(make([]byte, 1))
-	require.Equal(t, io.EOF, err)
-}
-
-func TestDeadlineThatPassedBeforeASendCutsNothing(t *testing.T) {
-	leakcheck.Start(t)
-	from, to := cutConns(t)()
-	defer from.Close()
-	defer to.Close()
-	large := make([]byte, 3*cutBuffer)
-	require.NoError(t, from.SetWriteDeadline(time.Now().Add(-time.Second)))
-	require.ErrorIs(t, from.Send(large), os.ErrDeadlineExceeded)
-	require.NoError(t, from.SetWriteDeadline(time.Time{}))
-	sent := sendAside(from, large)
-	got, err := to.ReceiveAppend(nil)
-	require.NoError(t, err)
-	require.Len(t, got, len(large))
-	require.NoError(t, <-sent)
-}
-
-func TestSendThatFitsThePipesBufferIsCutWithoutATrace(t *testing.T) {
-	leakcheck.Start(t)
-	from, to := cutConns(t)()
-	defer from.Close()
-	defer to.Close()
-	require.NoError(t, from.Send([]byte("first")))
-	for range 20 {
-		sent := sendAside(from, make([]byte, cutBuffer)) // for which there is no room
-		waitsIn(t, "perform")
-		require.NoError(t, from.SetWriteDeadline(time.Now().Add(-time.Second)))
-		require.ErrorIs(t, <-sent, os.ErrDeadlineExceeded)
-		require.NoError(t, from.SetWriteDeadline(time.Time{}))
-	}
-	require.NoError(t, from.Send([]byte("second")))
-	for _, want := range []string{"first", "second"} {
-		got, err := to.ReceiveAppend(nil)
-		require.NoError(t, err)
-		require.Equal(t, want, string(got))
-	}
-}
-
-func TestDisconnectedMessagesAreAtTheirEnd(t *testing.T) {
-	leakcheck.Start(t)
-	from, to := cutConns(t)() // the one that dialled, and the one that was accepted
-	defer from.Close()
-	defer to.Close()
-	require.NoError(t, from.Send([]byte("lost")))
-	require.NoError(t, to.Send([]byte("lost")))
-	require.NoError(t, to.Disconnect())
-	for _, c := range []*ipc.MessageConn{from, to} {
-		for _, form := range cutForms {
-			err := form.receive(c, &cutReceiver{}, make([]byte, 4*cutBuffer))
-			require.Equal(t, io.EOF, err, form.name)
+	a, b := messagePair(t)
+	large := make([]byte, 64<<20+1)
+	for _, allowed := range []int{0, len(large)} {
+		require.NoError(t, b.SetMaxMessage(allowed))
+		ended := make(chan error, 1)
+		go func() { ended <- errors.Join(a.Send(large), a.Send([]byte("next"))) }()
+		got, err := b.ReceiveAppend(nil)
+		if allowed == 0 {
+			require.ErrorIs(t, err, ipc.ErrTruncated)
+			require.ErrorContains(t, err, "a message of 67108865 bytes, MaxMessage is 67108864: ")
+			require.Nil(t, got)
+		} else {
+			require.NoError(t, err)
+			require.Len(t, got, len(large))
 		}
-		require.ErrorIs(t, c.Send([]byte("x")), syscall.EPIPE)
+		got, err = b.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.Equal(t, "next", string(got))
+		require.NoError(t, <-ended)
 	}
 }

@@ -59,49 +59,6 @@ func TestFilesThatThereIsNoRoomForAreLostButThePayloadIsNot(t *testing.T) {
 	})
 }
 
-func TestReceiveOnAClosedConnectionReturnsNothingOfTheOneBefore(t *testing.T) {
-	leakcheck.Start(t)
-	file := numbered(t, 1)[0]
-	eachKind(t, func(t *testing.T, k kind) {
-		a, b := k.newPair(t)
-		receive := func() (int, ipc.Message, error) {
-			m := ipc.Message{Buffers: [][]byte{make([]byte, 3)}, Credentials: new(ipc.Credentials)}
-			n, err := b.ReceiveMessage(&m)
-			return n, m, err
-		}
-		requireNothing := func(n int, m ipc.Message, err error) {
-			t.Helper()
-			require.ErrorIs(t, err, net.ErrClosed)
-			require.Zero(t, n)
-			require.Equal(t, ipc.Credentials{PID: -1, UID: -1, GID: -1}, *m.Credentials)
-			require.Zero(t, m.Peer)
-		}
-		if onLinux {
-			require.NoError(t, b.SetPassCredentials(true))
-		}
-		_, err := a.SendFiles([]byte("payload"), file) // which nobody asks for; and the payload is too long for a message
-		require.NoError(t, err)
-		n, _, err := receive()
-		require.Equal(t, 3, n)
-		if k.name != "stream" {
-			require.ErrorIs(t, err, ipc.ErrTruncated)
-		}
-		require.NoError(t, b.Close())
-		requireNothing(receive())
-	})
-	// A name of the sender is what datagrams alone have.
-	a, b := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	require.NoError(t, a.SendTo([]byte("payload"), b.LocalAddr().(ipc.Name)))
-	_, from, err := b.ReceiveFrom(make([]byte, 3))
-	require.ErrorIs(t, err, ipc.ErrTruncated)
-	require.Equal(t, a.LocalAddr(), from)
-	require.NoError(t, b.Close())
-	n, from, err := b.ReceiveFrom(make([]byte, 3))
-	require.ErrorIs(t, err, net.ErrClosed)
-	require.Zero(t, n)
-	require.Zero(t, from)
-}
-
 func TestFilesThatAProcessMayNotOpenAreLostButThePayloadIsNot(t *testing.T) {
 	leakcheck.Start(t)
 	files := numbered(t, 5)

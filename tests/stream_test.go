@@ -3,6 +3,7 @@ package tests
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -172,6 +173,24 @@ func TestDataWrittenBeforeCloseArrives(t *testing.T) {
 	got, err := io.ReadAll(accepted)
 	require.NoError(t, err)
 	require.True(t, bytes.Equal(sent, got))
+}
+
+func TestDataWrittenJustBeforeCloseArrivesWholeAtASlowReader(t *testing.T) {
+	leakcheck.Start(t)
+	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
+		l := listen(t, name)
+		reader := start(t, "drain", name.String())
+		c, err := l.AcceptConn(t.Context())
+		require.NoError(t, err)
+		reader.expect("connected")
+		sent := random(60_000)
+		_, err = c.Write(sent)
+		require.NoError(t, err)
+		require.NoError(t, c.Close())
+		require.NoError(t, l.Close())
+		reader.order("read") // only now: Close did not wait for it
+		reader.expect(fmt.Sprintf("%d %x", len(sent), sha256.Sum256(sent)))
+	}
 }
 
 func TestCloseIsSafeAtAnyTime(t *testing.T) {

@@ -119,3 +119,26 @@ func largest(t *testing.T, _ interface{ Send([]byte) error }) int {
 
 // listening is nothing that has a handle of its own: a listener has one for each instance of its pipe that waits.
 func listening(*ipc.Listener) []syscall.Conn { return nil }
+
+// listenAs listens on a path of its own with Windows' options, until the test ends.
+func listenAs(t *testing.T, sys ipc.SysListen) (*ipc.Listener, ipc.Name) {
+	t.Helper()
+	name := newPath(t)
+	l, err := (&ipc.ListenConfig{Sys: &sys}).Listen(t.Context(), name)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	return l, name
+}
+
+// connectAs connects with Windows' options; both ends are closed when the test ends.
+func connectAs(t *testing.T, listenSys ipc.SysListen, dialSys ipc.SysDial) (client, server *ipc.Conn) {
+	t.Helper()
+	l, name := listenAs(t, listenSys)
+	client, err := (&ipc.Dialer{Sys: &dialSys}).Dial(t.Context(), name)
+	require.NoError(t, err)
+	t.Cleanup(func() { client.Close() })
+	server, err = l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	t.Cleanup(func() { server.Close() })
+	return client, server
+}

@@ -10,15 +10,144 @@ import (
 	"io"
 	"maps"
 	"net"
+	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
 )
+
+type role func(args []string, orders *bufio.Scanner) error
+
+// A test that needs other processes runs this same program again, in a role. A role reads orders line by line from its
+// standard input, answers each with a line, and ends when its input does.
+const roleVariable = "LIPC_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(roleVariable)
+	if name == "" {
+		os.Exit(m.Run())
+	}
+	if err := roles[name](os.Args[1:], bufio.NewScanner(os.Stdin)); err != nil {
+		fmt.Println(name+":", err)
+		os.Exit(1)
+	}
+}
+
+// A process is one in a role.
+type process struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	orders  io.WriteCloser
+	answers *bufio.Scanner
+	ended   bool
+}
+
+// start runs a role. The process ends with the test at the latest.
+func start(t *testing.T, role string, args ...string) *process {
+	t.Helper()
+	return startWith(t, func(*exec.Cmd) {}, role, args...)
+}
+
+// startWith is start of a command that is first completed.
+func startWith(t *testing.T, complete func(*exec.Cmd), role string, args ...string) *process {
+	t.Helper()
+	p, err := tryStart(t, complete, role, args)
+	for range 3 {
+		if err == nil || !startsAtTimes(err) {
+			break
+		}
+		p, err = tryStart(t, complete, role, args)
+	}
+	require.NoError(t, err)
+	t.Cleanup(func() { p.end() })
+	return p
+}
+
+func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string) (*process, error) {
+	t.Helper()
+	program, err := os.Executable()
+	require.NoError(t, err)
+	if emulator := os.Getenv("LIPC_TEST_EMULATOR"); emulator != "" { // what this process runs on, too: see tests/systems
+		program, args = emulator, append([]string{program}, args...)
+	}
+	cmd := exec.Command(program, args...)
+	cmd.Env = environment(roleVariable + "=" + role)
+	cmd.Stderr = os.Stderr
+	complete(cmd)
+	p := &process{t: t, cmd: cmd}
+	p.orders, err = cmd.StdinPipe()
+	require.NoError(t, err)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	p.answers = bufio.NewScanner(stdout)
+	return p, cmd.Start()
+}
+
+// environment is that of a process that a test starts, with one more variable.
+func environment(variable string) []string {
+	all := append(os.Environ(), variable)
+	if os.Getenv("GORACE") == "" {
+		all = append(all, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
+	}
+	return all
+}
+
+// order sends an order.
+func (p *process) order(format string, args ...any) {
+	p.t.Helper()
+	_, err := fmt.Fprintf(p.orders, format+"\n", args...)
+	require.NoError(p.t, err)
+}
+
+// answer waits for the next line.
+func (p *process) answer() string {
+	p.t.Helper()
+	require.True(p.t, p.answers.Scan(), "the process ended: %v", p.answers.Err())
+	return p.answers.Text()
+}
+
+// expect waits for a line and compares it.
+func (p *process) expect(line string) {
+	p.t.Helper()
+	require.Equal(p.t, line, p.answer())
+}
+
+// kill ends the process as a crash would.
+func (p *process) kill() {
+	p.t.Helper()
+	require.NoError(p.t, p.cmd.Process.Kill())
+	p.cmd.Wait()
+	p.ended = true
+}
+
+// end lets the process finish, which must go well.
+func (p *process) end() {
+	p.t.Helper()
+	if p.ended {
+		return
+	}
+	p.ended = true
+	p.orders.Close()
+	rest, _ := io.ReadAll(outputOf(p))
+	require.NoError(p.t, p.cmd.Wait(), "%s", rest)
+}
+
+// outputOf is what the process still prints.
+func outputOf(p *process) io.Reader {
+	var b bytes.Buffer
+	for p.answers.Scan() {
+		b.WriteString(p.answers.Text() + "\n")
+	}
+	return &b
+}
 
 var roles = map[string]role{
 	"echo":   echoRole,

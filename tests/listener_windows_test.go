@@ -1,0 +1,178 @@
+package tests
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
+)
+
+func TestDialOfABusyPipeWaitsForTheContextOrAnInstance(t *testing.T) {
+	leakcheck.Start(t)
+	for _, limit := range []int{2, 1} {
+		t.Run(fmt.Sprint(limit), func(t *testing.T) {
+			l, name := listenAs(t, ipc.SysListen{InstanceLimit: limit})
+			clients, servers := make([]*ipc.Conn, limit), make([]*ipc.Conn, limit)
+			for i := range limit {
+				clients[i] = dial(t, name)
+				var err error
+				servers[i], err = l.AcceptConn(t.Context())
+				require.NoError(t, err)
+				defer servers[i].Close()
+			}
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+			defer cancel()
+			_, err := ipc.Dial(ctx, name)
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+
+			accepted := make(chan error, 1)
+			go func() {
+				c, err := l.AcceptConn(t.Context())
+				if err == nil {
+					_, err = c.Write([]byte("x"))
+					c.Close()
+				}
+				accepted <- err
+			}()
+			dialled := make(chan string)
+			go func() { dialled <- dialAndRead(name) }()
+			require.NoError(t, clients[0].Close())
+			require.NoError(t, servers[0].Close())
+			require.Equal(t, "data", <-dialled)
+			require.NoError(t, <-accepted)
+		})
+	}
+}
+
+// 192.0.2.1 is nobody's, RFC 5737. Windows asks for it for many seconds where the network drops what goes there; Wine
+// refuses such names at once.
+func TestDialOfAnotherMachineEndsWithTheContext(t *testing.T) {
+	leakcheck.Start(t)
+	name := ipc.Path(`\\192.0.2.1\pipe\ipc-test`)
+	for _, d := range []ipc.Dialer{{}, {Timeout: 50 * time.Millisecond}} {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		if d.Timeout > 0 {
+			ctx = t.Context()
+		}
+		dialled := make(chan error, 1)
+		go func() { dialled <- second(d.Dial(ctx, name)) }()
+		select {
+		case err := <-dialled:
+			if !errors.Is(err, context.DeadlineExceeded) { // or the answer was quicker
+				require.ErrorIs(t, err, fs.ErrNotExist)
+			}
+			require.ErrorContains(t, err, "dial ipc "+name.String())
+		case <-time.After(patience):
+			t.Fatal("Dial waits on")
+		}
+		cancel()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, second(ipc.Dial(ctx, name)), context.Canceled)
+}
+
+func TestNameThatAnotherServerHasIsInUse(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	path, err := windows.UTF16PtrFromString(name.String())
+	require.NoError(t, err)
+	for _, first := range []uint32{0, windows.FILE_FLAG_FIRST_PIPE_INSTANCE} {
+		squatter, err := windows.CreateNamedPipe(path, windows.PIPE_ACCESS_DUPLEX|first, windows.PIPE_TYPE_BYTE,
+			windows.PIPE_UNLIMITED_INSTANCES, 4096, 4096, 0, nil)
+		require.NoError(t, err)
+		requireInUse(t, name)
+		_, err = ipc.ListenMessage(name)
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+		require.NoError(t, windows.CloseHandle(squatter))
+		require.NoError(t, listen(t, name).Close())
+	}
+}
+
+// Windows keeps the pipe of a server that is gone for as long as a client has its end open; Wine does not.
+func TestServerRestartsWhileClientsHoldTheirEnds(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	for range 5 {
+		server := start(t, "echo", name.String())
+		server.expect("listening")
+		require.NoError(t, echoOnce(name))
+		held, answered := dial(t, name), make([]byte, 1)
+		require.NoError(t, second(held.Write([]byte("x"))))
+		require.NoError(t, second(held.Read(answered))) // it was accepted
+		server.kill()
+	}
+	l := listen(t, name)
+	requireInUse(t, name)
+	go serveEcho(l)
+	require.NoError(t, echoOnce(name))
+}
+
+func TestServerOfOtherOptionsWaitsForTheClientsOfTheLast(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	held := dial(t, name)
+	server.kill()
+	lc := ipc.ListenConfig{Mode: 0o666}
+	l, err := lc.Listen(t.Context(), name)
+	if err != nil { // on Wine it is not
+		require.ErrorIs(t, err, syscall.EADDRINUSE)
+		require.NoError(t, held.Close())
+		l, err = lc.Listen(t.Context(), name)
+	}
+	require.NoError(t, err)
+	defer l.Close()
+	dial(t, name)
+	c, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer c.Close()
+	require.Contains(t, dacl(t, c), authenticated)
+}
+
+func TestClientsThatVanishStopNoListener(t *testing.T) {
+	leakcheck.Start(t)
+	for _, sys := range []ipc.SysListen{{}, {InstanceLimit: 3}} {
+		l, name := listenAs(t, sys)
+		go serveEcho(l)
+		for range 3 {
+			vandals := []*process{start(t, "flood", name.String()), start(t, "flood", name.String())}
+			for _, v := range vandals {
+				v.expect("flooding")
+			}
+			for range 20 {
+				require.NoError(t, echoOnce(name))
+			}
+			vandals[0].kill()
+			vandals[1].end()
+		}
+		require.NoError(t, echoOnce(name))
+		require.NoError(t, l.Close())
+	}
+}
+
+func TestNameIsNotSharedWithAnotherServer(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	go serveEcho(listen(t, name))
+	require.NoError(t, echoOnce(name))
+	path, err := windows.UTF16PtrFromString(name.String())
+	require.NoError(t, err)
+	handle, err := windows.CreateNamedPipe(path, windows.PIPE_ACCESS_DUPLEX|windows.FILE_FLAG_FIRST_PIPE_INSTANCE,
+		windows.PIPE_TYPE_BYTE, windows.PIPE_UNLIMITED_INSTANCES, 4096, 4096, 0, nil)
+	if err == nil || err == windows.ERROR_ALREADY_EXISTS { // as Wine 8 has it
+		windows.CloseHandle(handle)
+	} else {
+		require.ErrorIs(t, err, windows.ERROR_ACCESS_DENIED)
+	}
+	require.NoError(t, echoOnce(name))
+}

@@ -1,0 +1,65 @@
+package tests
+
+import (
+	"io"
+	"os"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+func TestWriteThatADeadlineCutIsNotMadeAgain(t *testing.T) {
+	leakcheck.Start(t)
+	for range 20 {
+		client, server := connectAs(t, ipc.SysListen{InboundBuffer: 1, OutboundBuffer: 1}, ipc.SysDial{})
+		written := make(chan error)
+		go func() {
+			_, err := server.Write(make([]byte, 4000)) // which waits until all of it is read
+			written <- err
+		}()
+		_, err := io.ReadFull(client, make([]byte, 100))
+		require.NoError(t, err)
+		require.NoError(t, server.SetWriteDeadline(time.Now().Add(-time.Second)))
+		require.NoError(t, server.SetWriteDeadline(time.Time{})) // before the writer is awake, maybe
+		require.ErrorIs(t, <-written, os.ErrDeadlineExceeded)
+		_, err = server.Write([]byte("x"))
+		require.ErrorIs(t, err, syscall.EPIPE, "it would follow a part of which nobody knows how long it is")
+		require.NoError(t, server.Close())
+		rest, err := io.ReadAll(client)
+		require.NoError(t, err)
+		require.LessOrEqual(t, len(rest), 3900)
+	}
+}
+
+func TestClientOfBytesReadsAMessagePipe(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l, err := ipc.ListenMessage(name)
+	require.NoError(t, err)
+	defer l.Close()
+	client := dial(t, name)
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	for _, message := range []string{"one", "", "two", "three"} {
+		require.NoError(t, server.Send([]byte(message)))
+	}
+	got := make([]byte, 11)
+	_, err = io.ReadFull(client, got[:2]) // a part of a message
+	require.NoError(t, err)
+	_, err = io.ReadFull(client, got[2:])
+	require.NoError(t, err)
+	require.Equal(t, "onetwothree", string(got))
+	_, err = client.Write([]byte("each write is a message"))
+	require.NoError(t, err)
+	message, err := server.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.Equal(t, "each write is a message", string(message))
+	require.NoError(t, server.Close())
+	_, err = client.Read(got)
+	require.Equal(t, io.EOF, err)
+}
