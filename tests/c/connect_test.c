@@ -1,4 +1,4 @@
-/* Connecting, and pairs. That a busy listener is waited for is in wait_test.c. */
+/* Connecting, and pairs. That a busy listener is waited for is in timeout_test.c. */
 #include "fixture.h"
 
 /* ret_connection stays untouched, and nothing is left open. */

@@ -1,4 +1,4 @@
-/* Constants by name. That none is missing, tests/constants_test.go looks up in the headers. */
+/* Constants by name. tests/packaging/constants_test.go compares them with the headers. */
 #include "fixture.h"
 
 TEST(a_constant_is_found_by_its_name) {

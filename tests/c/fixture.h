@@ -146,6 +146,13 @@ static inline void check_connected(lipc_handle a, lipc_handle b) {
     CHECK_STRING("hello", got);
 }
 
+/* The listener accepts a client of its name, and data goes through. */
+static inline void check_serves(lipc_listener *listener, const lipc_name *name) {
+    lipc_handle client = connect_to(name), server = accept_from(listener);
+    check_connected(client, server);
+    close_all((lipc_handle[]){client, server}, 2);
+}
+
 #ifdef _WIN32
 #include "fixture_windows.h"
 #else
@@ -251,6 +258,12 @@ static inline void check_gone(int trace) {
     if (n != 0)
         FAIL("the handle that was sent is still open somewhere (%zd)", n);
     close(trace);
+}
+
+/* Closes the copies of one end of a pipe, and checks that they were all. */
+static inline void close_traced(lipc_handle handle, int trace) {
+    CHECK_OK(lipc_close(handle));
+    check_gone(trace);
 }
 
 static inline int64_t send_handles(lipc_handle to, const void *data, size_t size, const lipc_handle *handles,

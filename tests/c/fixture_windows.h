@@ -64,6 +64,45 @@ static inline connection connection_of(int kind, const lipc_listen_windows *list
     return c;
 }
 
+#define ADMINISTRATORS "S-1-5-32-544"
+
+/* A connection to a listener with that mode, and that security descriptor unless it is NULL. */
+static inline connection connection_with(uint32_t mode, const char *sddl) {
+    static int number;
+    char leaf[32];
+    connection c;
+    snprintf(leaf, sizeof leaf, "secure-%d", ++number);
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, leaf);
+    lipc_listen_windows windows = {.size = sizeof windows, .sddl = sddl};
+    lipc_listen_options options = {.size = sizeof options, .mode = mode, .windows = &windows};
+    lipc_listener *listener;
+    CHECK_OK(lipc_listen(&name, &options, &listener));
+    c.client = connect_to(&name);
+    c.server = accept_from(listener);
+    lipc_listener_close(listener);
+    return c;
+}
+
+/* The user of a process, as text. */
+static inline const char *user_of(HANDLE process) {
+    static char text[LIPC_SID_CAPACITY];
+    union {
+        TOKEN_USER user;
+        char room[256];
+    } information;
+    HANDLE token;
+    DWORD size;
+    char *sid;
+    CHECK(OpenProcessToken(process, TOKEN_QUERY, &token));
+    CHECK(GetTokenInformation(token, TokenUser, &information, sizeof information, &size));
+    CHECK(ConvertSidToStringSidA(information.user.User.Sid, &sid));
+    CHECK(strlen(sid) < sizeof text);
+    strcpy(text, sid);
+    LocalFree(sid);
+    CHECK(CloseHandle(token));
+    return text;
+}
+
 /* The ends of a connection in turn: of a pair, of one over a name, and of that the other way round. */
 enum { ROWS = 3 };
 
@@ -164,21 +203,21 @@ static inline void join_thread(thread t) {
 
 /* ----------------------------------------- Processes -------------------------------------------- */
 
-/* Another process of this program, in a role. The two talk in lines, over its standard input and output. */
+/* Another process of this program, which runs a CHILD. The two talk in lines, over its standard input and output. */
 typedef struct child {
     HANDLE process, job;
     HANDLE to, from;
     DWORD id;
 } child;
 
-/* Starts one; the text is the role and its arguments, with spaces between. */
+/* Starts one. The text is the name of the CHILD and its arguments, with spaces between. */
 __attribute__((format(TEST_PRINTF, 1, 2))) static inline child start(const char *format, ...) {
     char arguments[4096];
     va_list list;
     child c;
     HANDLE input, output;
     PROCESS_INFORMATION process;
-    strcpy(arguments, "--role ");
+    strcpy(arguments, "--child ");
     va_start(list, format);
     vsnprintf(arguments + strlen(arguments), sizeof arguments - strlen(arguments), format, list);
     va_end(list);
@@ -224,7 +263,7 @@ static inline void tell(const child *c, const char *text) {
     write_line(c->to, text);
 }
 
-/* In a role: to the test and from it. At the end of the input the test has gone on without this process. */
+/* In the child: to the test and from it. At the end of the input the test has gone on without this process. */
 static inline void say(const char *text) {
     write_line(GetStdHandle(STD_OUTPUT_HANDLE), text);
 }
@@ -261,7 +300,7 @@ static inline void kill_hard(child *c) {
 /* An argument that is a name, or a number. */
 static inline lipc_name name_argument(int i) {
     lipc_name name;
-    CHECK_OK(lipc_name_parse(role_arguments[i], LIPC_STRLEN, &name));
+    CHECK_OK(lipc_name_parse(child_arguments[i], LIPC_STRLEN, &name));
     return name;
 }
 
@@ -272,7 +311,7 @@ static inline const char *written(const lipc_name *name) {
 }
 
 static inline lipc_handle handle_argument(int i) {
-    return (lipc_handle)strtoll(role_arguments[i], NULL, 10);
+    return (lipc_handle)strtoll(child_arguments[i], NULL, 10);
 }
 
 #endif

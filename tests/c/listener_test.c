@@ -203,9 +203,7 @@ TEST(a_name_has_one_listener_at_a_time) {
             lipc_listener *listener = listen_on(&name);
             check_refused(LIPC_EADDRINUSE, &name, NULL);
             check_refused(LIPC_EADDRINUSE, &name, NULL);
-            lipc_handle client = connect_to(&name), server = accept_from(listener);
-            check_connected(client, server);
-            close_all((lipc_handle[]){client, server}, 2);
+            check_serves(listener, &name);
             lipc_listener_close(listener);
         }
     }
@@ -267,9 +265,7 @@ TEST(an_adopted_listener_may_have_an_abstract_name) {
     CHECK_OK(lipc_listener_adopt(handle, NULL, &listener));
     lipc_listener_name(listener, &told);
     CHECK(same_name(&name, &told));
-    lipc_handle client = connect_to(&name), server = accept_from(listener);
-    check_connected(client, server);
-    close_all((lipc_handle[]){client, server}, 2);
+    check_serves(listener, &name);
     lipc_listener_close(listener);
 }
 

@@ -1,4 +1,4 @@
-/* Reading, writing and shutting down: content, ends, errors. Waiting is in wait_test.c. */
+/* Reading, writing and shutting down: content, ends, errors. Waiting is in timeout_test.c. */
 #include "fixture.h"
 
 enum { MOST_BUFFERS = 3000 };

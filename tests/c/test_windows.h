@@ -10,21 +10,21 @@ BOOLEAN NTAPI SystemFunction036(PVOID data, ULONG size); /* RtlGenRandom */
 
 #define TEST_OUTPUT GetStdHandle(STD_ERROR_HANDLE)
 
-/* A role is what another process of the same program does: ROLE(name) { ... }. It finds its arguments in
- * role_arguments. A test that another one runs, to see it fail, is a role too. */
-static test *test_first_role, **test_last_role = &test_first_role;
-static char **role_arguments;
+/* CHILD(name) { ... } is what another process of the same program does. Its arguments are in child_arguments. A test
+ * that another test runs, to see it fail, is a CHILD too. */
+static test *test_first_child, **test_last_child = &test_first_child;
+static char **child_arguments;
 
-static inline void test_add_role(test *t) {
-    *test_last_role = t;
-    test_last_role = &t->next;
+static inline void test_add_child(test *t) {
+    *test_last_child = t;
+    test_last_child = &t->next;
 }
 
-#define ROLE(name) \
+#define CHILD(name) \
     static void name(void); \
     __attribute__((constructor)) static void register_##name(void) { \
         static test t = {#name, name, NULL}; \
-        test_add_role(&t); \
+        test_add_child(&t); \
     } \
     static void name(void)
 
@@ -184,18 +184,18 @@ static inline const test *test_find(const test *t, const char *name) {
     return t;
 }
 
-/* "--test NAME" is one test, or a role as a test; "--role NAME ARGUMENT…" a role. */
+/* "--test NAME" runs one test, or a CHILD as a test; "--child NAME ARGUMENT…" runs a CHILD. */
 static inline void test_be_what_was_asked(int argc, char **argv) {
     if (argc < 3 || strncmp(argv[1], "--", 2) != 0)
         return;
     const test *t = strcmp(argv[1], "--test") == 0 ? test_find(test_first, argv[2]) : NULL;
     if (t == NULL)
-        t = test_find(test_first_role, argv[2]);
+        t = test_find(test_first_child, argv[2]);
     if (t == NULL)
-        FAIL("no test and no role: %s", argv[2]);
+        FAIL("no test and no child: %s", argv[2]);
     SetUnhandledExceptionFilter(test_crashed);
-    role_arguments = argv + 3;
-    if (strcmp(argv[1], "--role") == 0) {
+    child_arguments = argv + 3;
+    if (strcmp(argv[1], "--child") == 0) {
         t->body();
         exit(TEST_PASSED);
     }

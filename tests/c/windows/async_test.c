@@ -545,7 +545,7 @@ TEST(a_watch_tells_that_a_process_ended) {
     CHECK_OK(lipc_close(port));
 }
 
-ROLE(end) {
+CHILD(end) {
     listen_to_test();
 }
 

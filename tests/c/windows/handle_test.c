@@ -178,7 +178,7 @@ TEST(a_duplicate_of_an_inheritable_handle_is_not_inheritable) {
 }
 
 /* Is given a handle, and echoes over it what it reads. */
-ROLE(use_a_handle) {
+CHILD(use_a_handle) {
     char number[32];
     say("ready");
     strcpy(number, listen_to_test());
@@ -211,7 +211,7 @@ TEST(a_handle_is_given_to_another_process) {
     join(&c);
 }
 
-ROLE(offer_a_handle) {
+CHILD(offer_a_handle) {
     lipc_handle a, b;
     char number[32];
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
@@ -256,7 +256,7 @@ static int64_t now(void) {
 }
 
 /* Connects, and says the number of a handle; then waits until it is to end. */
-ROLE(connect_and_offer) {
+CHILD(connect_and_offer) {
     lipc_name name = name_argument(0);
     lipc_handle a, b, connection = connect_to(&name);
     char number[32];
@@ -303,8 +303,8 @@ TEST(handles_go_to_and_come_from_the_peer_that_connected_and_not_one_that_got_it
 /* ------------------------------------------ Inheritance ----------------------------------------- */
 
 /* Says of each handle whether this process has it. */
-ROLE(tell_what_was_inherited) {
-    for (int i = 0; role_arguments[i] != NULL; i++) {
+CHILD(tell_what_was_inherited) {
+    for (int i = 0; child_arguments[i] != NULL; i++) {
         DWORD flags;
         lipc_handle h = handle_argument(i);
         say(GetHandleInformation((HANDLE)h, &flags) && lipc_kind(h) > 0 ? "yes" : "no");
@@ -346,7 +346,7 @@ TEST(a_child_gets_what_is_inheritable_and_nothing_else) {
 
 /* A child with the ends of pipes for its standard input and output, as programs have them that know nothing of this
  * library: it copies one to the other. */
-ROLE(shout) {
+CHILD(shout) {
     char byte;
     DWORD n;
     while (ReadFile(GetStdHandle(STD_INPUT_HANDLE), &byte, 1, &n, NULL) && n == 1) {
@@ -364,7 +364,7 @@ TEST(a_program_that_knows_nothing_of_this_uses_pipes_as_its_input_and_output) {
     CHECK_OK(lipc_pipe(&for_output, &output[0], &output[1]));
     CHECK(is_inheritable(input[0]) && !is_inheritable(input[1]));
     CHECK(!is_inheritable(output[0]) && is_inheritable(output[1]));
-    HANDLE job = test_start("--role shout", (HANDLE)input[0], (HANDLE)output[1], GetStdHandle(STD_ERROR_HANDLE),
+    HANDLE job = test_start("--child shout", (HANDLE)input[0], (HANDLE)output[1], GetStdHandle(STD_ERROR_HANDLE),
                             &process);
     CHECK_OK(lipc_close(input[0]));
     CHECK_OK(lipc_close(output[1]));

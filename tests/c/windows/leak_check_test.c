@@ -1,68 +1,68 @@
 /* That the harness catches what a test leaves behind: without this, no other test's silence means anything. */
 #include "fixture.h"
 
-ROLE(clean) {
+CHILD(clean) {
     lipc_name name;
     CHECK_OK(lipc_name_parse("@x", LIPC_STRLEN, &name));
     CloseHandle(CreateEventW(NULL, TRUE, FALSE, NULL));
 }
 
-ROLE(leaks_an_event) {
+CHILD(leaks_an_event) {
     CHECK(CreateEventW(NULL, TRUE, FALSE, NULL) != NULL);
 }
 
-ROLE(leaks_a_pipe) {
+CHILD(leaks_a_pipe) {
     HANDLE reader, writer;
     CHECK(CreatePipe(&reader, &writer, NULL, 0) && CloseHandle(writer));
 }
 
-ROLE(leaks_a_process) {
+CHILD(leaks_a_process) {
     CHECK(OpenProcess(SYNCHRONIZE, FALSE, GetCurrentProcessId()) != NULL);
 }
 
-ROLE(leaks_a_completion_port) {
+CHILD(leaks_a_completion_port) {
     CHECK(CreateIoCompletionPort(INVALID_HANDLE_VALUE, NULL, 0, 0) != NULL);
 }
 
-ROLE(closes_a_handle) {
+CHILD(closes_a_handle) {
     CHECK(CloseHandle(GetStdHandle(STD_ERROR_HANDLE)));
     SetStdHandle(STD_ERROR_HANDLE, GetStdHandle(STD_OUTPUT_HANDLE));
 }
 
-ROLE(fails_a_check) {
+CHILD(fails_a_check) {
     CHECK_INT(1, 2);
 }
 
-ROLE(fails_a_check_of_a_result) {
+CHILD(fails_a_check_of_a_result) {
     lipc_name name;
     CHECK_OK(lipc_name_parse("", 0, &name));
 }
 
-ROLE(crashes) {
+CHILD(crashes) {
     volatile int *nowhere = NULL;
     *nowhere = 1;
 }
 
-ROLE(does_not_fail_itself) {
+CHILD(does_not_fail_itself) {
     CHECK_STRING("wanted", "got");
 }
 
-ROLE(fails_in_another_process) {
+CHILD(fails_in_another_process) {
     child c = start("does_not_fail_itself");
     join(&c);
 }
 
-ROLE(says_what_it_is_told) {
+CHILD(says_what_it_is_told) {
     for (;;)
         say(listen_to_test());
 }
 
-/* Runs a role as a test within this one. Returns its outcome and what it printed. */
+/* Runs a CHILD as a test within this one. Returns its outcome and what it printed. */
 static enum test_outcome outcome_of(const char *name, char *ret_output, size_t size) {
     HANDLE reader, writer;
     DWORD n, length = 0;
     CHECK(CreatePipe(&reader, &writer, NULL, 0));
-    enum test_outcome outcome = test_run(test_find(test_first_role, name), writer);
+    enum test_outcome outcome = test_run(test_find(test_first_child, name), writer);
     CHECK(CloseHandle(writer));
     while (length < size - 1 && ReadFile(reader, ret_output + length, (DWORD)size - 1 - length, &n, NULL) && n > 0)
         length += n;
@@ -79,7 +79,7 @@ TEST(a_clean_test_passes) {
 
 TEST(what_is_left_behind_or_wrong_fails_the_test_and_is_named) {
     static const struct {
-        const char *role, *said;
+        const char *child, *said;
     } rows[] = {
         {"leaks_an_event", "a Event, was left open"},
         {"leaks_a_pipe", "a File, was left open"},
@@ -93,8 +93,8 @@ TEST(what_is_left_behind_or_wrong_fails_the_test_and_is_named) {
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         char output[2000];
-        test_row = rows[i].role;
-        CHECK_INT(TEST_FAILED, outcome_of(rows[i].role, output, sizeof output));
+        test_row = rows[i].child;
+        CHECK_INT(TEST_FAILED, outcome_of(rows[i].child, output, sizeof output));
         if (strstr(output, rows[i].said) == NULL)
             FAIL("wanted \"%s\" in \"%s\"", rows[i].said, output);
     }

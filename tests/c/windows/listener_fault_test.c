@@ -213,7 +213,7 @@ static int listen_in_spite_of_clients(int attempts, lipc_listener **ret_listener
     return r;
 }
 
-ROLE(serve_one) {
+CHILD(serve_one) {
     lipc_name given = name_argument(0);
     lipc_listener *l = listen_on(&given);
     say("ready");

@@ -192,9 +192,7 @@ TEST(parts_of_a_name_and_both_local_forms_mean_the_pipe_of_that_path) {
         lipc_listener *listener = listen_on(&name);
         lipc_listener_name(listener, &told);
         CHECK(same_name(&name, &told));
-        lipc_handle client = connect_to(&name), server = accept_from(listener);
-        check_connected(client, server);
-        close_ends(client, server);
+        check_serves(listener, &name);
         lipc_listener_close(listener);
     }
 }
@@ -212,9 +210,7 @@ TEST(names_of_app_containers_and_of_administrators_can_be_had) {
         if (i == 1 && lipc_error_code(r) == LIPC_EACCES) /* to somebody else */
             continue;
         CHECK_OK(r);
-        lipc_handle client = connect_to(&name), server = accept_from(listener);
-        check_connected(client, server);
-        close_ends(client, server);
+        check_serves(listener, &name);
         lipc_listener_close(listener);
     }
 }
@@ -268,9 +264,7 @@ TEST(the_longest_names_work) {
         const char *text = letters(start, (size_t)lipc_name_limit(type));
         CHECK_OK((type == LIPC_NAME_PATH ? lipc_name_path : lipc_name_namespaced)(text, LIPC_STRLEN, &name));
         lipc_listener *listener = listen_on(&name);
-        lipc_handle client = connect_to(&name), server = accept_from(listener);
-        check_connected(client, server);
-        close_ends(client, server);
+        check_serves(listener, &name);
         lipc_listener_close(listener);
     }
 }

@@ -272,7 +272,7 @@ TEST(closing_ends_the_waiting_of_the_peer) {
 
 /* ------------------------------------------ Processes ------------------------------------------- */
 
-ROLE(write_and_stay) {
+CHILD(write_and_stay) {
     lipc_name name = name_argument(0);
     lipc_handle h = connect_to(&name);
     CHECK_INT(5, lipc_write(h, "hello", 5, WAIT));
@@ -280,7 +280,7 @@ ROLE(write_and_stay) {
     listen_to_test();
 }
 
-ROLE(accept_and_stay) {
+CHILD(accept_and_stay) {
     lipc_name name = name_argument(0);
     lipc_listener *listener = listen_on(&name);
     say("listening");
@@ -319,7 +319,7 @@ TEST(a_killed_peer_is_the_end_after_what_it_wrote) {
     }
 }
 
-ROLE(read_a_little_and_stay) {
+CHILD(read_a_little_and_stay) {
     lipc_name name = name_argument(0);
     lipc_handle h = connect_to(&name);
     char byte;
@@ -343,7 +343,7 @@ TEST(a_writer_that_waits_learns_that_its_reader_was_killed) {
     lipc_listener_close(listener);
 }
 
-ROLE(echo) {
+CHILD(echo) {
     lipc_name name = name_argument(0);
     lipc_handle h = connect_to(&name);
     static char data[65536];

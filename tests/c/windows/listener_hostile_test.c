@@ -22,7 +22,7 @@ static bool visit(const char *path, int how) {
     return true;
 }
 
-ROLE(vandalize) {
+CHILD(vandalize) {
     lipc_name name = name_argument(0);
     char path[LIPC_NAME_CAPACITY + 16];
     strcpy(path, path_of(&name));

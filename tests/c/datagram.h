@@ -1,0 +1,61 @@
+/* What tests of datagrams set up: sockets of datagrams, and what they received. */
+#ifndef LIPC_DATAGRAM_H
+#define LIPC_DATAGRAM_H
+
+#include "fixture.h"
+
+static const lipc_listen_options as_datagrams = {.size = sizeof as_datagrams, .kind = LIPC_DATAGRAM};
+
+static inline lipc_listener *bind_to(const lipc_name *name) {
+    lipc_listener *listener = NULL;
+    CHECK_OK(lipc_listen(name, &as_datagrams, &listener));
+    return listener;
+}
+
+static inline lipc_handle connect_datagrams(const lipc_name *name) {
+    lipc_connect_options options = {.size = sizeof options, .kind = LIPC_DATAGRAM};
+    lipc_handle handle = LIPC_INVALID_HANDLE;
+    CHECK_OK(lipc_connect(name, &options, WAIT, &handle));
+    return handle;
+}
+
+static inline lipc_handle unbound(void) {
+    lipc_handle handle;
+    CHECK_OK(lipc_datagram(&handle));
+    return handle;
+}
+
+/* Where namespaced names are files they are reported as paths. */
+static inline void check_peer(const lipc_name *wanted, const lipc_name *told) {
+    if (wanted->type == LIPC_NAME_PATH || ABSTRACT_NAMES) {
+        CHECK(same_name(wanted, told));
+    } else {
+        CHECK_INT(LIPC_NAME_PATH, told->type);
+        CHECK_STRING(wanted->text, strrchr(told->text, '/') + 1);
+    }
+}
+
+static inline void check_no_peer(const lipc_name *told) {
+    CHECK_INT(0, told->type);
+    CHECK_INT(0, told->length);
+    CHECK_STRING("", told->text);
+}
+
+/* That text is next, from that peer, or from one without a name. */
+static inline void check_next(lipc_handle handle, const char *text, const lipc_name *from) {
+    lipc_name peer;
+    memset(&peer, UNTOUCHED, sizeof peer);
+    char got[64] = "";
+    CHECK_INT((int64_t)strlen(text), lipc_receive_from(handle, got, sizeof got - 1, WAIT, &peer));
+    CHECK_STRING(text, got);
+    if (from != NULL)
+        check_peer(from, &peer);
+    else
+        check_no_peer(&peer);
+}
+
+static inline int64_t send_text_to(lipc_handle handle, const char *text, const lipc_name *peer) {
+    return lipc_send_to(handle, text, strlen(text), peer, WAIT);
+}
+
+#endif
