@@ -23,10 +23,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// activatedRole takes what a service manager passed when it is ordered to "activate", and answers with how many there
+// activatedChild takes what a service manager passed when it is ordered to "activate", and answers with how many there
 // are of each kind and name; to "close" it closes them, and answers "closed". Everything passed is served: see
 // serveActivated.
-func activatedRole(_ []string, orders *bufio.Scanner) error {
+func activatedChild(_ []string, orders *bufio.Scanner) error {
 	all := new(ipc.Activation)
 	for orders.Scan() {
 		switch orders.Text() {
@@ -161,7 +161,7 @@ func closeActivated(a *ipc.Activation) (err error) {
 	return err
 }
 
-// startActivated runs the role with descriptors from 3 on, and the variables that say so.
+// startActivated runs the child with descriptors from 3 on, and the variables that say so.
 func startActivated(t *testing.T, files []*os.File, variables ...string) *process {
 	t.Helper()
 	return startWith(t, activating(files, variables...), "activated")

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// carrierWaits lists the ways to wait for what travels, on an end that is empty and one that is full.
-func carrierWaits(empty, full carrier) map[string]func() error {
+// ancillaryWaits returns the ways to wait for ancillary data, on an end that is empty and on one that is full.
+func ancillaryWaits(empty, full anyConn) map[string]func() error {
 	b := make([]byte, 1000)
 	r, w := ipc.NewControlReader(make([]byte, ipc.ControlSize)), ipc.NewControlWriter(make([]byte, 100))
 	return map[string]func() error{
@@ -34,17 +34,17 @@ func carrierWaits(empty, full carrier) map[string]func() error {
 	}
 }
 
-func TestWaitingForWhatTravelsEndsWithDeadlinesContextsAndClose(t *testing.T) {
+func TestWaitsForAncillaryDataEndWithDeadlinesContextsAndClose(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		empty, _ := k.newPair(t)
 		full, _ := k.newPair(t)
-		fillCarrier(t, full)
+		fillConn(t, full)
 		deadline := func(at time.Time) {
 			require.NoError(t, empty.SetDeadline(at))
 			require.NoError(t, full.SetDeadline(at))
 		}
-		for method, wait := range carrierWaits(empty, full) {
+		for method, wait := range ancillaryWaits(empty, full) {
 			deadline(time.Now().Add(-time.Second))
 			require.ErrorIs(t, wait(), os.ErrDeadlineExceeded, method)
 			deadline(time.Now().Add(5 * time.Millisecond))
@@ -68,9 +68,9 @@ func TestWaitingForWhatTravelsEndsWithDeadlinesContextsAndClose(t *testing.T) {
 
 			closing, _ := k.newPair(t)
 			if strings.HasPrefix(method, "send") {
-				fillCarrier(t, closing)
+				fillConn(t, closing)
 			}
-			go func() { ended <- carrierWaits(closing, closing)[method]() }()
+			go func() { ended <- ancillaryWaits(closing, closing)[method]() }()
 			waitsIn(t, method)
 			require.NoError(t, closing.Close())
 			require.ErrorIs(t, <-ended, net.ErrClosed, method)
@@ -78,7 +78,7 @@ func TestWaitingForWhatTravelsEndsWithDeadlinesContextsAndClose(t *testing.T) {
 	})
 }
 
-func TestADeadlineTellsNothingOfTheReceiveBefore(t *testing.T) {
+func TestReceiveThatMeetsADeadlineReturnsNothingOfTheOneBefore(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
@@ -100,14 +100,14 @@ func TestADeadlineTellsNothingOfTheReceiveBefore(t *testing.T) {
 	})
 }
 
-func TestClosedAndZeroCarriersRefuseEverything(t *testing.T) {
+func TestClosedAndZeroConnectionsRefuseAncillaryData(t *testing.T) {
 	leakcheck.Start(t)
 	f := numbered(t, 1)[0]
 	b := make([]byte, 10)
 	eachKind(t, func(t *testing.T, k kind) {
 		closed, _ := k.newPair(t)
 		require.NoError(t, closed.Close())
-		for c, want := range map[carrier]error{closed: net.ErrClosed, k.zero: syscall.EINVAL} {
+		for c, want := range map[anyConn]error{closed: net.ErrClosed, k.zero: syscall.EINVAL} {
 			_, _, receiveErr := c.ReceiveFiles(b, nil)
 			for what, err := range map[string]error{
 				"write: message": second(c.SendMessage(&ipc.Message{Buffers: [][]byte{b}})),
@@ -138,7 +138,7 @@ func TestClosedAndZeroCarriersRefuseEverything(t *testing.T) {
 	require.ErrorIs(t, l.SetPassPIDFD(true), syscall.EINVAL)
 }
 
-func TestCloseOfACarrierIsSafeAtAnyTime(t *testing.T) {
+func TestCloseIsSafeWhileAncillaryDataIsSentAndReceived(t *testing.T) {
 	leakcheck.Start(t)
 	files := numbered(t, 2)
 	eachKind(t, func(t *testing.T, k kind) {

@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A carrier is a connection of any kind: files and the like travel over all of them.
-type carrier interface {
+// anyConn is what connections of all kinds have: they all carry files and other ancillary data.
+type anyConn interface {
 	syscall.Conn
 	SendMessage(*ipc.Message) (int, error)
 	ReceiveMessage(*ipc.Message) (int, error)
@@ -38,39 +38,39 @@ type carrier interface {
 }
 
 var (
-	_ carrier = (*ipc.Conn)(nil)
-	_ carrier = (*ipc.MessageConn)(nil)
-	_ carrier = (*ipc.DatagramConn)(nil)
+	_ anyConn = (*ipc.Conn)(nil)
+	_ anyConn = (*ipc.MessageConn)(nil)
+	_ anyConn = (*ipc.DatagramConn)(nil)
 )
 
-// A kind of carrier.
+// A kind of connection.
 type kind struct {
 	name  string
-	pair  func() (a, b carrier, err error)
-	adopt func(*os.File) (carrier, error)
-	zero  carrier
+	pair  func() (a, b anyConn, err error)
+	adopt func(*os.File) (anyConn, error)
+	zero  anyConn
 }
 
 var kinds = []kind{
 	{
 		"stream",
-		func() (carrier, carrier, error) { return ipc.Pair() },
-		func(f *os.File) (carrier, error) { return ipc.FileConn(f) },
+		func() (anyConn, anyConn, error) { return ipc.Pair() },
+		func(f *os.File) (anyConn, error) { return ipc.FileConn(f) },
 		new(ipc.Conn),
 	}, {
 		"message",
-		func() (carrier, carrier, error) { return ipc.MessagePair() },
-		func(f *os.File) (carrier, error) { return ipc.FileMessageConn(f) },
+		func() (anyConn, anyConn, error) { return ipc.MessagePair() },
+		func(f *os.File) (anyConn, error) { return ipc.FileMessageConn(f) },
 		new(ipc.MessageConn),
 	}, {
 		"datagram",
-		func() (carrier, carrier, error) { return ipc.DatagramPair() },
-		func(f *os.File) (carrier, error) { return ipc.FileDatagramConn(f) },
+		func() (anyConn, anyConn, error) { return ipc.DatagramPair() },
+		func(f *os.File) (anyConn, error) { return ipc.FileDatagramConn(f) },
 		new(ipc.DatagramConn),
 	},
 }
 
-// eachKind tests something of each kind that the system has.
+// eachKind runs a test with each kind that the system has.
 func eachKind(t *testing.T, test func(t *testing.T, k kind)) {
 	t.Helper()
 	for _, k := range kinds {
@@ -81,8 +81,8 @@ func eachKind(t *testing.T, test func(t *testing.T, k kind)) {
 	}
 }
 
-// newPair makes two, closed when the test ends.
-func (k kind) newPair(t *testing.T) (a, b carrier) {
+// newPair returns two connected ends, which are closed when the test ends.
+func (k kind) newPair(t *testing.T) (a, b anyConn) {
 	t.Helper()
 	a, b, err := k.pair()
 	require.NoError(t, err)
@@ -93,8 +93,8 @@ func (k kind) newPair(t *testing.T) (a, b carrier) {
 	return a, b
 }
 
-// start runs a role that has the other end of c.
-func (k kind) start(t *testing.T, user *syscall.Credential, role string) (p *process, c carrier) {
+// start runs a child that has the other end of c.
+func (k kind) start(t *testing.T, user *syscall.Credential, name string) (p *process, c anyConn) {
 	t.Helper()
 	c, theirs := k.newPair(t)
 	f, err := theirs.File()
@@ -103,12 +103,12 @@ func (k kind) start(t *testing.T, user *syscall.Credential, role string) (p *pro
 	p = startWith(t, func(cmd *exec.Cmd) {
 		as(t, user)(cmd)
 		cmd.ExtraFiles = []*os.File{f}
-	}, role, k.name)
+	}, name, k.name)
 	require.NoError(t, theirs.Close())
 	return p, c
 }
 
-// requireNumbered wants those files, close-on-exec and in their order, and closes them.
+// requireNumbered requires that files are those of [numbered], close-on-exec and in order, and closes them.
 func requireNumbered(t *testing.T, files []*os.File, count int) {
 	t.Helper()
 	require.Len(t, files, count)
@@ -122,7 +122,8 @@ func requireNumbered(t *testing.T, files []*os.File, count int) {
 	}
 }
 
-// A watched file is the writing end of a pipe, so that the reading end tells when nobody has it open any more.
+// watched returns the writing end of a pipe as a file to send, and the reading end, which reaches its end once no
+// process has the file open.
 func watched(t *testing.T) (watch, file *os.File) {
 	t.Helper()
 	watch, file, err := os.Pipe()
@@ -134,7 +135,7 @@ func watched(t *testing.T) (watch, file *os.File) {
 	return watch, file
 }
 
-// requireClosedEverywhere wants nobody to have the watched file open.
+// requireClosedEverywhere requires that no process has the watched file open.
 func requireClosedEverywhere(t *testing.T, watch *os.File) {
 	t.Helper()
 	require.NoError(t, watch.SetReadDeadline(time.Now().Add(patience)))
@@ -142,8 +143,8 @@ func requireClosedEverywhere(t *testing.T, watch *os.File) {
 	require.Equal(t, io.EOF, err)
 }
 
-// fillCarrier sends until there is no more room.
-func fillCarrier(t *testing.T, c carrier) {
+// fillConn sends until there is no more room.
+func fillConn(t *testing.T, c anyConn) {
 	t.Helper()
 	raw, err := c.SyscallConn()
 	require.NoError(t, err)
@@ -155,8 +156,8 @@ func fillCarrier(t *testing.T, c carrier) {
 	require.True(t, err == syscall.EAGAIN || err == syscall.ENOBUFS, "%v", err)
 }
 
-// drain receives until a message with files comes, which it returns.
-func drain(t *testing.T, c carrier) []*os.File {
+// drain receives until a message with files comes, and returns the files.
+func drain(t *testing.T, c anyConn) []*os.File {
 	t.Helper()
 	for {
 		m := ipc.Message{Buffers: [][]byte{make([]byte, 8192)}, MaxFiles: 253}

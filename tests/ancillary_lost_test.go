@@ -64,7 +64,7 @@ func TestFilesThatAProcessMayNotOpenAreLostButThePayloadIsNot(t *testing.T) {
 	files := numbered(t, 5)
 	eachKind(t, func(t *testing.T, k kind) {
 		for _, free := range []int{0, 3} {
-			p, c := k.start(t, nil, "carrier")
+			p, c := k.start(t, nil, "ancillary")
 			p.order("leave %d", free)
 			p.expect("left")
 			for range 3 {
@@ -181,7 +181,7 @@ func TestManyPassesBetweenProcessesLeaveNothingOpen(t *testing.T) {
 	leakcheck.Start(t)
 	const passes, window = 100_000, 8
 	eachKind(t, func(t *testing.T, k kind) {
-		p, c := k.start(t, nil, "carrier")
+		p, c := k.start(t, nil, "ancillary")
 		count := passes / 2 // there and back
 		p.order("return %d", count)
 		f, err := os.Open(os.DevNull)
@@ -208,8 +208,8 @@ func TestManyPassesBetweenProcessesLeaveNothingOpen(t *testing.T) {
 	})
 }
 
-// inFlightRole sends files to itself until the system takes no more, and answers how that ended.
-func inFlightRole(_ []string, _ *bufio.Scanner) error {
+// inFlightChild sends files to itself until the system takes no more, and answers how that ended.
+func inFlightChild(_ []string, _ *bufio.Scanner) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
 		return err

@@ -15,8 +15,8 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// inherited is the other end, in the role.
-func inherited(name string) (carrier, error) {
+// inherited returns the end that this child was started with.
+func inherited(name string) (anyConn, error) {
 	f := os.NewFile(3, "inherited")
 	defer f.Close()
 	for _, k := range kinds {
@@ -27,7 +27,7 @@ func inherited(name string) (carrier, error) {
 	return nil, fmt.Errorf("there is no kind %q", name)
 }
 
-// descriptors counts this process's, without opening one.
+// descriptors counts the open descriptors of this process, without opening one.
 func descriptors() (count int) {
 	for fd := range uintptr(2048) {
 		if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0); errno == 0 {
@@ -37,7 +37,7 @@ func descriptors() (count int) {
 	return count
 }
 
-// leaveDescriptors leaves this process so many descriptors to open, for good.
+// leaveDescriptors lets this process open only so many more descriptors, from now on.
 func leaveDescriptors(count int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -64,7 +64,7 @@ func leaveDescriptors(count int) error {
 	return nil
 }
 
-// outcome is a word for how a receive ended.
+// outcome describes how a receive ended.
 func outcome(err error) string {
 	switch {
 	case err == nil:
@@ -78,8 +78,8 @@ func outcome(err error) string {
 	}
 }
 
-// carrierRole has one end of a carrier of KIND, as descriptor 3, and does what it is ordered to do with it.
-func carrierRole(args []string, orders *bufio.Scanner) error {
+// ancillaryChild has one end of a connection of KIND as descriptor 3, and does with it what it is ordered to.
+func ancillaryChild(args []string, orders *bufio.Scanner) error {
 	c, err := inherited(args[0])
 	if err != nil {
 		return err

@@ -141,7 +141,7 @@ type received struct {
 }
 
 // receiveAll receives pieces of at most size bytes until the end.
-func receiveAll(t *testing.T, c carrier, size int) *received {
+func receiveAll(t *testing.T, c anyConn, size int) *received {
 	t.Helper()
 	r := new(received)
 	m := ipc.Message{Buffers: [][]byte{make([]byte, size)}, MaxFiles: 253}
@@ -235,7 +235,7 @@ func TestSendThatDidNotBeginIsMadeAgain(t *testing.T) {
 	files := numbered(t, 3)
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
-		fillCarrier(t, a)
+		fillConn(t, a)
 		for range 3 {
 			require.NoError(t, a.SetWriteDeadline(time.Now().Add(2*time.Millisecond)))
 			n, err := a.SendFiles(make([]byte, 5000), files...)
@@ -317,7 +317,7 @@ func TestAnotherProcessReadsAFileThatItMayNotOpen(t *testing.T) {
 	}
 	eachKind(t, func(t *testing.T, k kind) {
 		for _, user := range users {
-			p, c := k.start(t, user, "carrier")
+			p, c := k.start(t, user, "ancillary")
 			f, err := os.Open(path)
 			require.NoError(t, err)
 			_, err = c.SendFiles([]byte("x"), f)
@@ -343,7 +343,7 @@ func TestFileThatIsClosedDuringASendIsStillTheOneThatIsSent(t *testing.T) {
 			},
 		} {
 			a, b := k.newPair(t)
-			fillCarrier(t, a)
+			fillConn(t, a)
 			f := open()
 			number := descriptorOf(t, f)
 			sent := make(chan error)
@@ -407,7 +407,7 @@ func TestFileThatCannotBeSentIsNamedAndNothingIsSent(t *testing.T) {
 	})
 }
 
-func TestMessagesWithWhatTravelsAllocateNothing(t *testing.T) {
+func TestMessagesWithAncillaryDataAllocateNothing(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
@@ -471,14 +471,14 @@ func TestMessageThatWasReceivedIsSentBack(t *testing.T) {
 	server, err := l.AcceptConn(t.Context())
 	require.NoError(t, err)
 	defer server.Close()
-	connections := [][2]carrier{{server, client}}
+	connections := [][2]anyConn{{server, client}}
 	if runtime.GOOS != "darwin" {
 		client, server := messageConns(t, newPath(t))
-		connections = append(connections, [2]carrier{server, client})
+		connections = append(connections, [2]anyConn{server, client})
 	}
 	one, other := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
 	require.NoError(t, one.Connect(other.LocalAddr().(ipc.Name)))
-	connections = append(connections, [2]carrier{one, other})
+	connections = append(connections, [2]anyConn{one, other})
 	for _, c := range connections {
 		_, err := c[0].SendFiles([]byte("ball"), f)
 		require.NoError(t, err)

@@ -89,7 +89,7 @@ func probe(t *testing.T, pidfd *os.File) syscall.Errno {
 func TestPIDFDOfTheSenderComesIfItWasAskedFor(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
-		p, c := k.start(t, nil, "carrier")
+		p, c := k.start(t, nil, "ancillary")
 		receive := func() *ipc.Message {
 			p.order("send hello")
 			p.expect("sent")
@@ -145,7 +145,7 @@ func TestPIDFDOfTheSenderComesIfItWasAskedFor(t *testing.T) {
 	})
 }
 
-func TestPIDFDOfThePeerTellsWhenItHasEnded(t *testing.T) {
+func TestPIDFDOfThePeerReportsThatItHasEnded(t *testing.T) {
 	leakcheck.Start(t)
 	any, _ := kinds[0].newPair(t)
 	passPIDFDs(t, any)
@@ -159,7 +159,7 @@ func TestPIDFDOfThePeerTellsWhenItHasEnded(t *testing.T) {
 	pid := server.cmd.Process.Pid
 	requireProcess(t, pid, peer)
 
-	p, datagrams := kinds[2].start(t, nil, "carrier") // a sender's, too
+	p, datagrams := kinds[2].start(t, nil, "ancillary") // a sender's, too
 	passPIDFDs(t, datagrams)
 	p.order("send hello")
 	p.expect("sent")
@@ -189,7 +189,7 @@ func TestPIDFDOfThePeerTellsWhenItHasEnded(t *testing.T) {
 	for namesake, tries := 0, 0; namesake != pid; tries++ {
 		require.Less(t, tries, 1000)
 		require.NoError(t, os.WriteFile(last, []byte(strconv.Itoa(pid-1)), 0))
-		other := start(t, "stat")
+		other := start(t, "dial and read")
 		if namesake = other.cmd.Process.Pid; namesake != pid {
 			other.kill() // something else was quicker
 		}

@@ -33,7 +33,7 @@ func passCredentials(t *testing.T, c interface{ SetPassCredentials(bool) error }
 }
 
 // sender receives a message and returns whose it was.
-func sender(t *testing.T, c carrier) (text string, credentials ipc.Credentials) {
+func sender(t *testing.T, c anyConn) (text string, credentials ipc.Credentials) {
 	t.Helper()
 	credentials = ipc.Credentials{PID: 1, UID: 2, GID: 3, Groups: []int{4}, SID: "5"}
 	m := ipc.Message{Buffers: [][]byte{make([]byte, 100)}, Credentials: &credentials}
@@ -82,7 +82,7 @@ func TestCredentialsComeIfTheyWereAskedFor(t *testing.T) {
 	})
 }
 
-func TestSenderOfATruncatedMessageIsTold(t *testing.T) {
+func TestSenderOfATruncatedMessageIsReported(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
@@ -120,7 +120,7 @@ func TestCredentialsAreThoseOfTheSendingProcess(t *testing.T) {
 	}
 	eachKind(t, func(t *testing.T, k kind) {
 		for _, user := range users {
-			p, c := k.start(t, user, "carrier") // the sockets themselves were made by this process
+			p, c := k.start(t, user, "ancillary") // the sockets themselves were made by this process
 			passCredentials(t, c)
 			p.order("send hello")
 			p.expect("sent")
@@ -128,7 +128,7 @@ func TestCredentialsAreThoseOfTheSendingProcess(t *testing.T) {
 			require.Equal(t, "hello", text)
 			require.Equal(t, of(p, user), credentials)
 			p.end()
-			p2, c := k.start(t, user, "carrier")
+			p2, c := k.start(t, user, "ancillary")
 			passCredentials(t, c)
 			f := numbered(t, 1)[0]
 			_, err := c.SendFiles([]byte("x"), f)
@@ -200,7 +200,7 @@ func TestCredentialsThatAreGivenAreVouchedForOrRefused(t *testing.T) {
 			require.Equal(t, ipc.Credentials{PID: os.Getpid(), UID: 1234, GID: 4321}, credentials)
 			user = anotherUser(t)
 		}
-		p, c := k.start(t, user, "carrier")
+		p, c := k.start(t, user, "ancillary")
 		passCredentials(t, c)
 		for claim, want := range map[string]string{
 			"-1 -1 -1":                            "sent",

@@ -59,7 +59,7 @@ func TestPeerCredentialsOfAnotherUser(t *testing.T) {
 	l, err := lc.Listen(t.Context(), name)
 	require.NoError(t, err)
 	defer l.Close()
-	client := startAs(t, user, "stat")
+	client := startAs(t, user, "dial and read")
 	client.order("%s", name)
 	c, err := l.AcceptConn(t.Context())
 	require.NoError(t, err)

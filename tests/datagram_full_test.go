@@ -67,7 +67,7 @@ func TestSenderWaitsForAReceiverThatOthersHaveFilled(t *testing.T) {
 			return err
 		},
 	} {
-		fillCarrier(t, dialDatagram(t, name))
+		fillConn(t, dialDatagram(t, name))
 		c, state := openDatagram(t), "sleep" // what the poller does not tell it tries again, but not without a pause
 		if method == "send" {
 			require.NoError(t, c.Connect(name))
@@ -90,7 +90,7 @@ func TestWaitForAFullReceiverEndsWithDeadlinesAndClose(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
 	listenDatagram(t, name)
-	fillCarrier(t, dialDatagram(t, name))
+	fillConn(t, dialDatagram(t, name))
 	b := make([]byte, 1000)
 	for what, send := range map[string]func(c *ipc.DatagramConn) error{
 		"sendTo":  func(c *ipc.DatagramConn) error { return c.SendTo(b, name) },

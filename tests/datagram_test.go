@@ -24,9 +24,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// receiverRole has a datagram socket. It answers "listen NAME" with "listening", "send NAME TEXT" with "sent", "drain
+// receiverChild has a datagram socket. It answers "listen NAME" with "listening", "send NAME TEXT" with "sent", "drain
 // COUNT" with "drained" after so many datagrams, which it wants in order, and "close" with "closed".
-func receiverRole(_ []string, orders *bufio.Scanner) error {
+func receiverChild(_ []string, orders *bufio.Scanner) error {
 	c, err := ipc.OpenDatagram()
 	if err != nil {
 		return err
@@ -67,7 +67,7 @@ func receiverRole(_ []string, orders *bufio.Scanner) error {
 			} else {
 				fmt.Println("sent", err)
 			}
-		case "drain":
+		case "slow reader":
 			count, _ := strconv.Atoi(first)
 			for i := range count {
 				n, err := c.Receive(b)
@@ -193,7 +193,7 @@ func TestDatagramsOfSocketsWithoutANameComeFromNobody(t *testing.T) {
 	require.Equal(t, ipc.Name{}, m.Peer)
 }
 
-func TestEmptyAndTruncatedDatagramsAreTold(t *testing.T) {
+func TestEmptyAndTruncatedDatagramsAreReported(t *testing.T) {
 	leakcheck.Start(t)
 	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
 	to, from := server.LocalAddr().(ipc.Name), client.LocalAddr().(ipc.Name)
@@ -487,7 +487,7 @@ func TestDatagramsAllocateNothing(t *testing.T) {
 	})
 }
 
-func TestMorePeersThanAreRememberedAreTold(t *testing.T) {
+func TestMorePeersThanAreRememberedAreReported(t *testing.T) {
 	leakcheck.Start(t)
 	server := listenDatagram(t, newPath(t))
 	dir := leakcheck.Dir(t)

@@ -32,9 +32,9 @@ func newFIFO(t *testing.T) string {
 	return path
 }
 
-// fifoWriterRole answers "open PATH" with "open" or what is wrong, "write TEXT" with "written", and "close" with
+// fifoWriterChild answers "open PATH" with "open" or what is wrong, "write TEXT" with "written", and "close" with
 // "closed".
-func fifoWriterRole(_ []string, orders *bufio.Scanner) error {
+func fifoWriterChild(_ []string, orders *bufio.Scanner) error {
 	var w *ipc.PipeWriter
 	for orders.Scan() {
 		order, text, _ := strings.Cut(orders.Text(), " ")

@@ -30,14 +30,14 @@ func startsAtTimes(error) bool { return false }
 // idleConnections is how many connections are kept at a time.
 const idleConnections = 10_000
 
-// systemRoles are those of this system alone.
-var systemRoles = map[string]role{
-	"carrier":     carrierRole,
-	"in flight":   inFlightRole,
-	"receiver":    receiverRole,
-	"signals":     signalsRole,
-	"fifo writer": fifoWriterRole,
-	"activated":   activatedRole,
+// systemChildren are the children that only this system can run.
+var systemChildren = map[string]child{
+	"ancillary":   ancillaryChild,
+	"in flight":   inFlightChild,
+	"receiver":    receiverChild,
+	"signals":     signalsChild,
+	"fifo writer": fifoWriterChild,
+	"activated":   activatedChild,
 }
 
 // requireNameGone wants nothing to be left of a name.
@@ -132,10 +132,10 @@ func statusFlags(t *testing.T, c syscall.Conn) (fd, flags int) {
 // listening is a listener as what has a descriptor.
 func listening(l *ipc.Listener) []syscall.Conn { return []syscall.Conn{l} }
 
-// startAs runs a role as another user (nil: as this one).
-func startAs(t *testing.T, user *syscall.Credential, role string, args ...string) *process {
+// startAs runs a child as another user (nil: as this one).
+func startAs(t *testing.T, user *syscall.Credential, name string, args ...string) *process {
 	t.Helper()
-	return startWith(t, as(t, user), role, args...)
+	return startWith(t, as(t, user), name, args...)
 }
 
 // as completes a command so that it runs as another user (nil: as this one).

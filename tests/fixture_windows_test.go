@@ -35,8 +35,8 @@ func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERR
 // idleConnections is how many connections are kept at a time.
 const idleConnections = 10_000
 
-// systemRoles are those of this system alone.
-var systemRoles = map[string]role{"keeper": keeperRole, "sharer": sharerRole}
+// systemChildren are the children that only this system can run.
+var systemChildren = map[string]child{"keeper": keeperChild, "sharer": sharerChild}
 
 // requireNameGone wants nothing to be left of a name.
 func requireNameGone(t *testing.T, name ipc.Name) {

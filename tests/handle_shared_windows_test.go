@@ -38,10 +38,10 @@ func overlappedPipe() (server, client windows.Handle, err error) {
 	return server, client, err
 }
 
-// sharerRole dials NAME, and shares the ends of a pipe with whoever accepts, in ways that a decent program would not.
+// sharerChild dials NAME, and shares the ends of a pipe with whoever accepts, in ways that a decent program would not.
 // It answers "make" with the handles of both ends of a pipe of its own, and "use A B ADDRESS" with "used", after it has
 // read from A what it wrote to B, thousands of times, in operations of which each is at another ADDRESS, see [useEnd].
-func sharerRole(args []string, orders *bufio.Scanner) error {
+func sharerChild(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
 		return err
@@ -128,7 +128,7 @@ func writeByte(handle windows.Handle) error {
 	return err
 }
 
-// sharing connects to a process in the role of a sharer.
+// sharing connects to the child "sharer".
 func sharing(t *testing.T) (*ipc.Conn, *process) {
 	t.Helper()
 	l, name := listenAs(t, ipc.SysListen{})

@@ -244,9 +244,9 @@ func TestFilesArePassedBetweenProcesses(t *testing.T) {
 	require.Error(t, err, "the peer's process is gone")
 }
 
-// keeperRole dials NAME, opens PATH, and answers "opened NUMBER" with its handle; then "read NUMBER" with what it reads from
+// keeperChild dials NAME, opens PATH, and answers "opened NUMBER" with its handle; then "read NUMBER" with what it reads from
 // that handle.
-func keeperRole(args []string, orders *bufio.Scanner) error {
+func keeperChild(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
 		return err

@@ -28,15 +28,15 @@ type node struct {
 	lines *bufio.Scanner
 }
 
-// startNode runs a role of peers/net.js. It must end by itself, and well. NODE_PROGRAM is the program, if it is not on
+// startNode runs a task of peers/net.js. It must end by itself, and well. NODE_PROGRAM is the program, if it is not on
 // the PATH, as under Wine.
-func startNode(t *testing.T, role string, name ipc.Name) *node {
+func startNode(t *testing.T, task string, name ipc.Name) *node {
 	t.Helper()
 	program := cmp.Or(os.Getenv("NODE_PROGRAM"), "node")
 	project.Need(t, program)
 	var n *node
 	for range 4 {
-		n = &node{t: t, cmd: exec.Command(program, "peers/net.js", role, name.String())}
+		n = &node{t: t, cmd: exec.Command(program, "peers/net.js", task, name.String())}
 		n.cmd.Stderr = os.Stderr
 		n.cmd.Env = append(os.Environ(), "NODE_SKIP_PLATFORM_CHECK=1") // Wine's Windows is older than it wants
 		stdout, err := n.cmd.StdoutPipe()

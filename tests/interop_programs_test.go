@@ -130,16 +130,16 @@ func TestSocatConnectsAndListens(t *testing.T) {
 func TestPythonPassesFiles(t *testing.T) {
 	leakcheck.Start(t)
 	files := numbered(t, 3)
-	accept := map[string]func(t *testing.T, name ipc.Name) (accept func() (carrier, error)){
-		"stream": func(t *testing.T, name ipc.Name) func() (carrier, error) {
+	accept := map[string]func(t *testing.T, name ipc.Name) (accept func() (anyConn, error)){
+		"stream": func(t *testing.T, name ipc.Name) func() (anyConn, error) {
 			l := listen(t, name)
-			return func() (carrier, error) { return l.AcceptConn(t.Context()) }
+			return func() (anyConn, error) { return l.AcceptConn(t.Context()) }
 		},
-		"message": func(t *testing.T, name ipc.Name) func() (carrier, error) {
+		"message": func(t *testing.T, name ipc.Name) func() (anyConn, error) {
 			l, err := ipc.ListenMessage(name)
 			require.NoError(t, err)
 			t.Cleanup(func() { l.Close() })
-			return func() (carrier, error) { return l.AcceptConn(t.Context()) }
+			return func() (anyConn, error) { return l.AcceptConn(t.Context()) }
 		},
 	}
 	eachKind(t, func(t *testing.T, k kind) {

@@ -24,10 +24,10 @@ func TestOtherUsersAreAdmittedByMode(t *testing.T) {
 	eacces, served := fmt.Sprintf("dial errno %d", int(syscall.EACCES)), "data"
 	sameGroup := *user
 	sameGroup.Gid = uint32(os.Getegid())
-	stranger, member := startAs(t, user, "stat"), startAs(t, &sameGroup, "stat")
+	stranger, member := startAs(t, user, "dial and read"), startAs(t, &sameGroup, "dial and read")
 	sameGroupLater := *user
 	sameGroupLater.Groups = []uint32{5, uint32(os.Getegid())}
-	supplementary := startAs(t, &sameGroupLater, "stat")
+	supplementary := startAs(t, &sameGroupLater, "dial and read")
 	for _, c := range []struct {
 		mode             fs.FileMode
 		stranger, member bool
@@ -124,7 +124,7 @@ func TestAdoptedAbstractListenerIsItsOwnersAloneToo(t *testing.T) {
 	f, err := listen(t, name).File()
 	require.NoError(t, err)
 	defer f.Close()
-	stranger := startAs(t, user, "stat")
+	stranger := startAs(t, user, "dial and read")
 	for mode, want := range map[fs.FileMode]string{0: "EOF", 0o666: "data"} {
 		lc := ipc.ListenConfig{Mode: mode}
 		l, err := lc.FileListener(f)
@@ -144,7 +144,7 @@ func TestAdoptedAbstractListenerIsItsOwnersAloneToo(t *testing.T) {
 	require.ErrorIs(t, err, syscall.EINVAL)
 }
 
-func TestThoseWhoAreTurnedAwayHoldNobodyUp(t *testing.T) {
+func TestRefusedClientsDelayNobody(t *testing.T) {
 	leakcheck.Start(t)
 	user := anotherUser(t)
 	if !abstract() {

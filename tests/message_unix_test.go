@@ -140,7 +140,7 @@ func TestEmptyMessageBeforeAHalfCloseIsNotEOF(t *testing.T) {
 }
 
 // Such is the client that made a service manager start this process: it connected before anybody here knew the socket.
-func TestEmptyMessageIsNotEOFForWhoConnectedBeforeTheListenerWasAdopted(t *testing.T) {
+func TestEmptyMessageIsNotEOFForAClientThatConnectedBeforeAdoption(t *testing.T) {
 	leakcheck.Start(t)
 	messagePair(t) // leaves out systems without messages
 	name := newPath(t)

@@ -119,17 +119,17 @@ func TestAbsentNamesAreErrorsAtOnce(t *testing.T) {
 func TestTwoProcessesRaceForOneNameAndOneWins(t *testing.T) {
 	leakcheck.Start(t)
 	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
-		racers := [2]*process{start(t, "racer"), start(t, "racer")}
+		children := [2]*process{start(t, "listener"), start(t, "listener")}
 		for round := range 200 {
-			for _, racer := range racers {
-				racer.order("listen %s", name)
+			for _, child := range children {
+				child.order("listen %s", name)
 			}
-			answers := [2]string{racers[0].answer(), racers[1].answer()}
+			answers := [2]string{children[0].answer(), children[1].answer()}
 			require.ElementsMatch(t, []string{"won", "in use"}, answers[:], "round %d", round)
 			require.NoError(t, echoOnce(name), "round %d", round)
-			winner := racers[0]
+			winner := children[0]
 			if answers[1] == "won" {
-				winner = racers[1]
+				winner = children[1]
 			}
 			winner.order("close")
 			winner.expect("closed")

@@ -152,16 +152,16 @@ func TestDirectoryThatIsNotWritableIsAPermissionError(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o555))
 	name := ipc.Path(filepath.Join(dir, "s"))
 	if os.Geteuid() == 0 { // who may write everywhere
-		racer := startAs(t, anotherUser(t), "racer")
-		racer.order("listen %s", name)
-		require.Equal(t, "racer: listen ipc "+name.String()+": permission denied", racer.answer())
-		racer.cmd.Wait()
-		racer.ended = true
+		other := startAs(t, anotherUser(t), "listener")
+		other.order("listen %s", name)
+		require.Equal(t, "other: listen ipc "+name.String()+": permission denied", other.answer())
+		other.cmd.Wait()
+		other.ended = true
 		require.NoError(t, os.Chmod(dir, 0o755))
 		listen(t, name)
-		racer = startAs(t, anotherUser(t), "racer")
-		racer.order("listen %s", name)
-		racer.expect("in use") // which comes before the question of who may write
+		other = startAs(t, anotherUser(t), "listener")
+		other.order("listen %s", name)
+		other.expect("in use") // which comes before the question of who may write
 		return
 	}
 	_, err := ipc.Listen(name)

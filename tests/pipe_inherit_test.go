@@ -21,10 +21,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pipesRole answers "reader NAME" and "writer NAME" with what became of taking an end of a pipe; "copy" with "copied",
+// pipesChild answers "reader NAME" and "writer NAME" with what became of taking an end of a pipe; "copy" with "copied",
 // when it has copied from the reader to the writer until the end; "plain read FD" with what is there, and "plain write
 // FD TEXT" with "written", which it does as any program does; and "environment" with how many variables speak of pipes.
-func pipesRole(_ []string, orders *bufio.Scanner) error {
+func pipesChild(_ []string, orders *bufio.Scanner) error {
 	var r *ipc.PipeReader
 	var w *ipc.PipeWriter
 	took := func(err error) {
@@ -160,7 +160,7 @@ func TestFileOfAPipeEndOutlivesIt(t *testing.T) {
 	leakcheck.Start(t)
 	r, w := newPipe(t, new(ipc.PipeConfig))
 	var started *exec.Cmd
-	start := startWith(t, func(cmd *exec.Cmd) { started = cmd }, "stat")
+	start := startWith(t, func(cmd *exec.Cmd) { started = cmd }, "dial and read")
 	err := w.PassTo(started, "late")
 	require.ErrorIs(t, err, syscall.EINVAL)
 	require.ErrorContains(t, err, "started already")

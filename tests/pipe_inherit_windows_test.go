@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// startHeir runs the role "pipes" with one more handle to inherit. (Package syscall lets a child inherit what it names
+// startHeir runs the child "pipes" with one more handle to inherit. (Package syscall lets a child inherit what it names
 // alone, whatever else can be inherited.)
 func startHeir(t *testing.T, handle windows.Handle) *process {
 	t.Helper()

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// signalsRole writes to pipes that nobody reads, and answers which signals came meanwhile.
-func signalsRole(_ []string, orders *bufio.Scanner) error {
+// signalsChild writes to pipes that nobody reads, and answers which signals came meanwhile.
+func signalsChild(_ []string, orders *bufio.Scanner) error {
 	write := func() error {
 		r, w, err := ipc.Pipe()
 		if err != nil {

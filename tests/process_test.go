@@ -24,24 +24,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-type role func(args []string, orders *bufio.Scanner) error
+// A test that needs other processes runs this same program again, with the name of a child in a variable. A child reads
+// orders line by line from its standard input, answers each with a line, and ends when its input does.
+type child func(args []string, orders *bufio.Scanner) error
 
-// A test that needs other processes runs this same program again, in a role. A role reads orders line by line from its
-// standard input, answers each with a line, and ends when its input does.
-const roleVariable = "LIPC_TEST_ROLE"
+const childVariable = "LIPC_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	name := os.Getenv(roleVariable)
+	name := os.Getenv(childVariable)
 	if name == "" {
 		os.Exit(m.Run())
 	}
-	if err := roles[name](os.Args[1:], bufio.NewScanner(os.Stdin)); err != nil {
+	if err := children[name](os.Args[1:], bufio.NewScanner(os.Stdin)); err != nil {
 		fmt.Println(name+":", err)
 		os.Exit(1)
 	}
 }
 
-// A process is one in a role.
+// A process runs a child.
 type process struct {
 	t       *testing.T
 	cmd     *exec.Cmd
@@ -50,28 +50,28 @@ type process struct {
 	ended   bool
 }
 
-// start runs a role. The process ends with the test at the latest.
-func start(t *testing.T, role string, args ...string) *process {
+// start runs a child. The process ends with the test at the latest.
+func start(t *testing.T, name string, args ...string) *process {
 	t.Helper()
-	return startWith(t, func(*exec.Cmd) {}, role, args...)
+	return startWith(t, func(*exec.Cmd) {}, name, args...)
 }
 
-// startWith is start of a command that is first completed.
-func startWith(t *testing.T, complete func(*exec.Cmd), role string, args ...string) *process {
+// startWith is start, with a function that changes the command before it runs.
+func startWith(t *testing.T, complete func(*exec.Cmd), name string, args ...string) *process {
 	t.Helper()
-	p, err := tryStart(t, complete, role, args)
+	p, err := tryStart(t, complete, name, args)
 	for range 3 {
 		if err == nil || !startsAtTimes(err) {
 			break
 		}
-		p, err = tryStart(t, complete, role, args)
+		p, err = tryStart(t, complete, name, args)
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() { p.end() })
 	return p
 }
 
-func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string) (*process, error) {
+func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string) (*process, error) {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -79,7 +79,7 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string
 		program, args = emulator, append([]string{program}, args...)
 	}
 	cmd := exec.Command(program, args...)
-	cmd.Env = environment(roleVariable + "=" + role)
+	cmd.Env = environment(childVariable + "=" + name)
 	cmd.Stderr = os.Stderr
 	complete(cmd)
 	p := &process{t: t, cmd: cmd}
@@ -91,7 +91,7 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), role string, args []string
 	return p, cmd.Start()
 }
 
-// environment is that of a process that a test starts, with one more variable.
+// environment returns the environment for a process that a test starts, with one more variable.
 func environment(variable string) []string {
 	all := append(os.Environ(), variable)
 	if os.Getenv("GORACE") == "" {
@@ -128,7 +128,7 @@ func (p *process) kill() {
 	p.ended = true
 }
 
-// end lets the process finish, which must go well.
+// end lets the process finish, and requires that it succeeds.
 func (p *process) end() {
 	p.t.Helper()
 	if p.ended {
@@ -140,7 +140,7 @@ func (p *process) end() {
 	require.NoError(p.t, p.cmd.Wait(), "%s", rest)
 }
 
-// outputOf is what the process still prints.
+// outputOf returns what the process still prints.
 func outputOf(p *process) io.Reader {
 	var b bytes.Buffer
 	for p.answers.Scan() {
@@ -149,23 +149,23 @@ func outputOf(p *process) io.Reader {
 	return &b
 }
 
-var roles = map[string]role{
-	"echo":   echoRole,
-	"racer":  racerRole,
-	"dialer": dialerRole,
-	"holder": holderRole,
-	"stat":   statRole,
-	"flood":  floodRole,
-	"client": clientRole,
-	"drain":  drainRole,
-	"pipes":  pipesRole,
+var children = map[string]child{
+	"echo":          echoChild,
+	"listener":      listenerChild,
+	"dialer":        dialerChild,
+	"idle":          idleChild,
+	"dial and read": dialAndReadChild,
+	"flood":         floodChild,
+	"client":        clientChild,
+	"slow reader":   slowReaderChild,
+	"pipes":         pipesChild,
 }
 
-// systemRoles has more, which this system alone can play.
-func init() { maps.Copy(roles, systemRoles) }
+// systemChildren has those that only this system can run.
+func init() { maps.Copy(children, systemChildren) }
 
-// echoRole serves NAME, and answers "listening". Each connection gets back what it sends.
-func echoRole(args []string, orders *bufio.Scanner) error {
+// echoChild serves NAME, and answers "listening". Each connection gets back what it sends.
+func echoChild(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
 		return err
@@ -196,8 +196,8 @@ func serveEcho(l net.Listener) {
 	}
 }
 
-// racerRole answers "listen NAME" with "won", or with "in use"; and "close" with "closed".
-func racerRole(_ []string, orders *bufio.Scanner) error {
+// listenerChild answers "listen NAME" with "won", or with "in use"; and "close" with "closed".
+func listenerChild(_ []string, orders *bufio.Scanner) error {
 	var l *ipc.Listener
 	served := make(chan bool)
 	for orders.Scan() {
@@ -231,8 +231,8 @@ func racerRole(_ []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// dialerRole answers "dial NAME COUNT" with "served COUNT" after so many simultaneous dials, each with an echo.
-func dialerRole(_ []string, orders *bufio.Scanner) error {
+// dialerChild answers "dial NAME COUNT" with "served COUNT" after so many simultaneous dials, each with an echo.
+func dialerChild(_ []string, orders *bufio.Scanner) error {
 	for orders.Scan() {
 		var text string
 		var count int
@@ -279,8 +279,8 @@ func echoOnce(name ipc.Name) error {
 	return nil
 }
 
-// holderRole serves NAME, answers "listening", and after COUNT connections "threads N". It keeps them all.
-func holderRole(args []string, orders *bufio.Scanner) error {
+// idleChild serves NAME, answers "listening", and after COUNT connections "threads N". It keeps them all.
+func idleChild(args []string, orders *bufio.Scanner) error {
 	var count int
 	if _, err := fmt.Sscan(args[1], &count); err != nil {
 		return err
@@ -324,8 +324,8 @@ func holderRole(args []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// statRole dials each NAME that it is ordered to, and answers with how that ended.
-func statRole(_ []string, orders *bufio.Scanner) error {
+// dialAndReadChild dials each NAME that it is ordered to, and answers with how that ended.
+func dialAndReadChild(_ []string, orders *bufio.Scanner) error {
 	for orders.Scan() {
 		name, err := ipc.ParseName(orders.Text())
 		if err != nil {
@@ -336,8 +336,8 @@ func statRole(_ []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// floodRole answers "flooding", and dials NAME again and again.
-func floodRole(args []string, orders *bufio.Scanner) error {
+// floodChild answers "flooding", and dials NAME again and again.
+func floodChild(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
 		return err
@@ -381,8 +381,8 @@ func dialAndRead(name ipc.Name) string {
 	}
 }
 
-// clientRole dials each NAME that it is ordered to, answers "connected" or with the error, and keeps the connection.
-func clientRole(_ []string, orders *bufio.Scanner) error {
+// clientChild dials each NAME that it is ordered to, answers "connected" or with the error, and keeps the connection.
+func clientChild(_ []string, orders *bufio.Scanner) error {
 	for orders.Scan() {
 		name, err := ipc.ParseName(orders.Text())
 		if err != nil {
@@ -399,9 +399,9 @@ func clientRole(_ []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// drainRole dials NAME, and answers "connected". When it is ordered to, it reads to the end, in small pieces, and
+// slowReaderChild dials NAME, and answers "connected". When it is ordered to, it reads to the end, in small pieces, and
 // answers with how many bytes came, and their checksum.
-func drainRole(args []string, orders *bufio.Scanner) error {
+func slowReaderChild(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 func TestTenThousandIdleConnectionsTakeNoThreadEach(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
-	server := start(t, "holder", name.String(), fmt.Sprint(idleConnections))
+	server := start(t, "idle", name.String(), fmt.Sprint(idleConnections))
 	server.expect("listening")
 	const count = idleConnections
 	conns := make([]*ipc.Conn, count)

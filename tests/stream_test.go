@@ -179,7 +179,7 @@ func TestDataWrittenJustBeforeCloseArrivesWholeAtASlowReader(t *testing.T) {
 	leakcheck.Start(t)
 	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
 		l := listen(t, name)
-		reader := start(t, "drain", name.String())
+		reader := start(t, "slow reader", name.String())
 		c, err := l.AcceptConn(t.Context())
 		require.NoError(t, err)
 		reader.expect("connected")

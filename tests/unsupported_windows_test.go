@@ -51,7 +51,7 @@ func TestFIFOsAreUnsupported(t *testing.T) {
 	})
 }
 
-func TestWhatTravelsWithAPayloadOnUnixAloneIsUnsupported(t *testing.T) {
+func TestAncillaryDataIsUnsupported(t *testing.T) {
 	leakcheck.Start(t)
 	a, _ := pair(t)
 	m, _ := messagePair(t)

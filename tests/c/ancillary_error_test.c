@@ -5,7 +5,7 @@ static char sent[4096], got[16];
 static lipc_handle out[1], in[9];
 
 /* What is asked for besides the payload must not make the end look like a message. */
-TEST(the_end_is_told_from_a_message) {
+TEST(the_end_differs_from_an_empty_message) {
     for (int row = 0; row < 32; row++)
         for (size_t i = 0; i < sizeof fixture_kinds / sizeof *fixture_kinds; i++) {
             lipc_handle a = fixture_pair(i, 0), b = fixture_pair(i, 1);

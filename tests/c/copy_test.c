@@ -229,7 +229,7 @@ static void give_a_byte(const void *argument) {
     CHECK_INT(1, lipc_write(*(const lipc_handle *)argument, "x", 1, 0));
 }
 
-TEST(a_splice_waits_for_who_is_not_ready_and_no_longer_than_allowed) {
+TEST(a_splice_waits_for_the_end_that_is_not_ready_as_long_as_allowed) {
     relay p = open_relay();
     CHECK_ERROR(LIPC_EAGAIN, lipc_splice(p.from, p.writer, 1, 0)); /* nothing there */
     CHECK_ERROR(LIPC_ETIMEDOUT, lipc_splice(p.from, p.writer, 1, 2));

@@ -30,7 +30,7 @@ static void check_credentials(lipc_credentials c, int64_t pid, int64_t uid, int6
 
 #ifndef __linux__
 
-TEST(what_this_system_cannot_do_it_says) {
+TEST(what_this_system_cannot_do_is_not_supported) {
     lipc_handle a, b, pidfd;
     lipc_credentials own = {.pid = -1, .uid = -1, .gid = -1};
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
@@ -64,7 +64,7 @@ static int64_t send_claiming(lipc_handle to, int64_t pid, int64_t uid, int64_t g
 
 /* ----------------------------------------- Credentials ------------------------------------------ */
 
-TEST(a_message_tells_its_sender_if_that_was_asked_for_before) {
+TEST(a_message_names_its_sender_if_that_was_asked_for_before) {
     EACH_PAIR(kind, a, b) {
         CHECK_INT(1, send_handles(a, "x", 1, NULL, 0, WAIT));
         if (kind != LIPC_MESSAGE) /* for these it is always on */
@@ -96,7 +96,7 @@ TEST(a_message_tells_its_sender_if_that_was_asked_for_before) {
     }
 }
 
-TEST(the_sender_is_told_of_a_message_that_lacks_something_too) {
+TEST(the_sender_is_reported_of_a_message_that_lost_something_too) {
     int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
     CHECK(fd >= 0);
     EACH_PAIR(kind, a, b) {
@@ -170,7 +170,7 @@ TEST(the_sender_is_the_process_that_sends_not_the_one_that_connected) {
 }
 
 /* Before it was accepted, even: accepting comes last here. */
-TEST(what_a_listener_accepts_tells_senders_as_the_listener_was_asked_to) {
+TEST(accepted_connections_report_senders_as_their_listener_was_asked_to) {
     CHECK(chmod(test_directory, 0755) == 0);
     for (int another = 0; another < (geteuid() == 0 ? 2 : 1); another++)
         EACH_NAME_TYPE(type) {
@@ -195,7 +195,7 @@ TEST(what_a_listener_accepts_tells_senders_as_the_listener_was_asked_to) {
 }
 
 /* A connection takes over what its listener has when it connects, so one in the backlog misses what is set later. */
-TEST(what_waited_in_the_backlog_when_the_listener_was_asked_tells_senders_too) {
+TEST(connections_that_waited_in_the_backlog_report_senders_too) {
     for (int kind = LIPC_STREAM; kind <= LIPC_MESSAGE; kind++) {
         lipc_name name = name_for(LIPC_NAME_PATH, "s");
         lipc_listen_options options = {.size = sizeof options, .kind = kind};
@@ -222,7 +222,7 @@ TEST(what_waited_in_the_backlog_when_the_listener_was_asked_tells_senders_too) {
     }
 }
 
-TEST(what_is_so_may_be_said) {
+TEST(true_credentials_may_be_claimed) {
     EACH_PAIR(kind, a, b) {
         CHECK_OK(lipc_set_pass_credentials(b, true));
         CHECK_INT(1, send_claiming(a, -1, -1, -1));
@@ -250,7 +250,7 @@ static void claim_what_is_not_so(const void *argument) {
     ready();
 }
 
-TEST(what_is_not_so_is_refused) {
+TEST(false_credentials_are_refused) {
     NEEDS_ROOT();
     EACH_PAIR(kind, a, b) {
         CHECK_OK(lipc_set_pass_credentials(b, true));
@@ -392,7 +392,7 @@ TEST(credentials_go_with_as_many_handles_as_fit) {
     }
 }
 
-TEST(a_pidfd_of_the_sender_tells_when_it_ends) {
+TEST(a_pidfd_of_the_sender_reports_that_it_ended) {
     EACH_PAIR(kind, a, b) {
         if (!has_pidfds(b))
             continue;
@@ -484,7 +484,7 @@ static void connect_and_stay(const void *name) {
     stay();
 }
 
-TEST(a_pidfd_of_the_peer_tells_when_it_ends) {
+TEST(a_pidfd_of_the_peer_reports_that_it_ended) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_listener *listener = listen_on(&name);
     pid_t process = start(connect_and_stay, &name);

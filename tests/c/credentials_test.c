@@ -60,7 +60,7 @@ static void connect_as_another_with_groups(const void *name) {
     stay();
 }
 
-TEST(another_user_is_told_with_its_groups) {
+TEST(another_user_is_reported_with_its_groups) {
     NEEDS_ROOT();
     CHECK(chmod(test_directory, 0755) == 0);
     EACH_NAME_TYPE(type) {
@@ -99,7 +99,7 @@ static void connect_and_then_become_another(const void *name) {
     stay();
 }
 
-TEST(who_the_peer_becomes_later_does_not_matter) {
+TEST(credentials_stay_as_they_were_when_the_peer_connected) {
     NEEDS_ROOT();
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_listener *listener = listen_on(&name);

@@ -54,7 +54,7 @@ static void drain_when_told(const void *argument) {
             break;
 }
 
-TEST(who_sends_to_a_full_receiver_waits_for_room) {
+TEST(a_send_to_a_full_receiver_waits_for_room) {
     with_file = STDERR_FILENO;
     for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
         to = name_for(LIPC_NAME_PATH, "s");

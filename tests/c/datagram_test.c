@@ -196,7 +196,7 @@ TEST(a_name_that_leads_nowhere_says_why) {
     remove_file("dead");
 }
 
-TEST(who_may_not_write_to_the_file_may_not_send) {
+TEST(a_user_that_may_not_write_to_the_file_may_not_send) {
     NEEDS_ROOT();
     CHECK(chmod(test_directory, 0755) == 0);
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
@@ -306,7 +306,7 @@ TEST(the_largest_datagram_goes_and_one_byte_more_does_not) {
     }
 }
 
-TEST(a_datagram_that_does_not_fit_is_cut_and_tells_its_sender) {
+TEST(a_datagram_that_does_not_fit_is_cut_and_names_its_sender) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s"), from = name_for(LIPC_NAME_PATH, "from"), told;
     lipc_listener *server = bind_to(&name), *client = bind_to(&from);
     lipc_handle s = lipc_listener_handle(server), c = lipc_listener_handle(client);
@@ -409,7 +409,7 @@ TEST(shutting_down_ends_a_wait_for_datagrams) {
 }
 #endif
 
-TEST(who_has_shut_down_writing_sends_no_more) {
+TEST(a_socket_that_was_shut_down_for_writing_sends_no_more) {
     EACH_CONNECTION(a, b) {
         CHECK_INT(3, lipc_send(a, "one", 3, WAIT));
         CHECK_OK(lipc_shutdown(a, LIPC_WRITE));
@@ -421,7 +421,7 @@ TEST(who_has_shut_down_writing_sends_no_more) {
 
 /* ------------------------------------------- Errors --------------------------------------------- */
 
-TEST(what_carries_no_datagrams_says_so) {
+TEST(a_handle_that_carries_no_datagrams_is_an_error) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s"), told;
     int ends[2];
     CHECK(pipe(ends) == 0);

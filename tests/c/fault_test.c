@@ -254,7 +254,7 @@ TEST(every_call_may_fail_once_when_a_handle_is_asked) {
 }
 
 /* Where a full backlog and a dead server are refused alike, a probe tells them apart. */
-TEST(a_refusal_is_a_full_backlog_only_where_that_is_how_the_system_tells) {
+TEST(a_refusal_means_a_full_backlog_only_where_the_system_reports_one_so) {
     with_listener();
     fault_errno = ECONNREFUSED;
     fault_calls = "connect";

@@ -134,7 +134,7 @@ TEST(a_path_that_cannot_be_says_why) {
     remove_file("file");
 }
 
-TEST(who_may_not_open_a_fifo_is_told_so) {
+TEST(a_user_that_may_not_open_a_fifo_gets_an_error) {
     NEEDS_ROOT();
     CHECK(chmod(test_directory, 0755) == 0);
     make_fifo();

@@ -97,7 +97,7 @@ static bool is_pipe(enum sort sort) {
     return sort == PIPE_READER || sort == PIPE_WRITER;
 }
 
-TEST(adopting_tells_the_kind_and_prepares_what_is_ours_alone) {
+TEST(adopting_reports_the_kind_and_prepares_what_is_ours_alone) {
     EACH_SORT(i) {
         int other, fd = descriptor_of(sorts[i].sort, &other);
         int r = lipc_adopt(fd);
@@ -227,7 +227,7 @@ TEST(asking_what_is_no_connection_is_an_error) {
     }
 }
 
-TEST(buffer_sizes_are_set_and_told) {
+TEST(buffer_sizes_are_set_and_reported) {
     lipc_handle a, b;
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     for (int direction = LIPC_READ; direction <= LIPC_WRITE; direction++) {

@@ -102,7 +102,7 @@ TEST(an_empty_message_is_not_the_end) {
 }
 
 /* The client that makes a service manager start a server is such a one. */
-TEST(an_empty_message_is_not_the_end_for_who_connected_before_the_listener_was_adopted) {
+TEST(an_empty_message_is_not_the_end_for_a_client_that_connected_before_adoption) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_connect_options options = {.size = sizeof options, .kind = LIPC_MESSAGE};
     lipc_handle a, b;

@@ -396,7 +396,7 @@ TEST(the_mode_is_that_of_the_own_file_in_a_thread_with_descriptors_of_its_own) {
     remove_file("precious");
 }
 
-TEST(where_the_kernel_does_not_tell_what_a_socket_is_bound_to_one_can_listen_all_the_same) {
+TEST(listening_works_where_the_kernel_does_not_report_what_a_socket_is_bound_to) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     moment = "socket(AF_NETLINK";
     fail_with = EAFNOSUPPORT;
@@ -494,7 +494,7 @@ TEST(the_default_mode_is_there_from_the_first_moment) {
 }
 #endif
 
-TEST(a_reset_is_a_broken_pipe_for_who_writes) {
+TEST(a_reset_is_a_broken_pipe_for_a_writer) {
     lipc_handle a, b;
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     lipc_buffer buffer = {(void *)"x", 1};

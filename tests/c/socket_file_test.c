@@ -412,7 +412,7 @@ TEST(closing_removes_only_the_file_that_the_listener_made) {
     remove_file("moved");
 }
 
-TEST(a_listener_told_so_leaves_its_file) {
+TEST(a_listener_leaves_its_file_if_asked_to) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     for (int unlinks = 0; unlinks < 2; unlinks++) {
         lipc_listener *listener = listen_on(&name);
@@ -461,7 +461,7 @@ static void run_the_race(const void *name) {
     lipc_listener_close(listener);
 }
 
-TEST(of_two_processes_that_race_for_a_stale_file_exactly_one_wins) {
+TEST(exactly_one_of_two_processes_that_race_for_a_stale_file_wins) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     for (int round = 0; round < 200; round++) {
         int results[2];

@@ -34,7 +34,7 @@ static void end_after(lipc_spin *spin, int limits, int64_t result) {
 }
 
 #ifndef _WIN32
-TEST(a_wait_polls_for_as_long_as_it_is_told) {
+TEST(a_wait_polls_for_as_long_as_it_was_asked_to) {
     lipc_spin spin = {.limit_us = 2000, .processors = 2};
     struct timespec begin, end;
     clock_gettime(CLOCK_MONOTONIC, &begin);
@@ -66,7 +66,7 @@ TEST(without_a_limit_nothing_polls) {
     CHECK_INT(0, vain(&spin));
 }
 
-TEST(what_is_over_is_not_made_again) {
+TEST(a_call_that_is_over_is_not_made_again) {
     static const int64_t results[] = {0, 1, -((int64_t)LIPC_EPIPE << LIPC_ERROR_OS_BITS),
                                       -((int64_t)LIPC_ETIMEDOUT << LIPC_ERROR_OS_BITS)};
     for (size_t i = 0; i < sizeof results / sizeof *results; i++) {

@@ -7,7 +7,7 @@
 const http = require('http');
 const net = require('net');
 
-const [role, name] = process.argv.slice(2);
+const [task, name] = process.argv.slice(2);
 const megabyte = Buffer.alloc(1 << 20, 'a megabyte of this. ');
 const say = (line) => process.stdout.write(line + '\n');
 
@@ -27,7 +27,7 @@ function listen(accepted) {
   server.listen(name, () => say('listening'));
 }
 
-const roles = {
+const tasks = {
   // Echoes until the end, and then ends, too.
   'echo'() {
     listen((connection) => {
@@ -92,4 +92,4 @@ const roles = {
   },
 };
 
-roles[role]();
+tasks[task]();

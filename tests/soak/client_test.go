@@ -35,8 +35,8 @@ const (
 	ways
 )
 
-// clientRole ends after some connections, or after the present one when its input does.
-func clientRole(dir string, seed, id uint64) error {
+// clientChild ends after some connections, or after the present one when its input does.
+func clientChild(dir string, seed, id uint64) error {
 	log, err := openLog(filepath.Join(dir, "reported"))
 	if err != nil {
 		return err

@@ -16,23 +16,23 @@ import (
 	"time"
 )
 
-// A process is this program in a role, which it ends when its input does.
-const roleVariable = "LIPC_TEST_ROLE"
+// A process runs this program as a server or a client, until its input ends.
+const childVariable = "LIPC_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	role := os.Getenv(roleVariable)
-	if role == "" {
+	child := os.Getenv(childVariable)
+	if child == "" {
 		os.Exit(m.Run())
 	}
 	seed, err := strconv.ParseUint(os.Args[2], 10, 64)
 	exitOn(err)
-	if role == "server" {
-		exitOn(serverRole(os.Args[1], seed))
+	if child == "server" {
+		exitOn(serverChild(os.Args[1], seed))
 		return
 	}
 	id, err := strconv.ParseUint(os.Args[3], 10, 64)
 	exitOn(err)
-	exitOn(clientRole(os.Args[1], seed, id))
+	exitOn(clientChild(os.Args[1], seed, id))
 }
 
 func exitOn(err error) {
@@ -53,14 +53,14 @@ type process struct {
 // starting is held by whoever starts or reaps a process: either takes a thread while it lasts.
 var starting sync.Mutex
 
-// startProcess runs a role. The descriptor alive stays open for as long as the process lives.
-func startProcess(alive *os.File, environment []string, role string, args ...string) (*process, error) {
+// startProcess runs a child. The descriptor alive stays open for as long as the process lives.
+func startProcess(alive *os.File, environment []string, child string, args ...string) (*process, error) {
 	program, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(program, args...)
-	cmd.Env = append(append(os.Environ(), roleVariable+"="+role, "GORACE=atexit_sleep_ms=0"), environment...)
+	cmd.Env = append(append(os.Environ(), childVariable+"="+child, "GORACE=atexit_sleep_ms=0"), environment...)
 	cmd.Stderr = os.Stderr
 	cmd.ExtraFiles = []*os.File{alive}
 	p := &process{cmd: cmd, ended: make(chan struct{})}

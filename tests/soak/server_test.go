@@ -42,8 +42,8 @@ type server struct {
 	closing bool
 }
 
-// serverRole answers "listening". It answers "base" and "check" with a census, and closes when its orders end.
-func serverRole(dir string, seed uint64) error {
+// serverChild answers "listening". It answers "base" and "check" with a census, and closes when its orders end.
+func serverChild(dir string, seed uint64) error {
 	startThreads(32)
 	life := hold()
 	log, err := openLog(filepath.Join(dir, "received"))

@@ -157,7 +157,7 @@ TEST(a_read_and_a_write_go_on_at_once) {
     close_scene(&s);
 }
 
-TEST(the_end_is_told_to_who_reads_and_a_broken_pipe_to_who_writes) {
+TEST(a_reader_gets_the_end_and_a_writer_a_broken_pipe) {
     scene s = new_scene(LIPC_STREAM);
     lipc_async async = {0};
     int64_t r = lipc_async_read(s.a, got, 100, &async);
@@ -256,7 +256,7 @@ TEST(what_is_over_1_gib_is_refused) {
 
 /* --------------------------------------------- Ports -------------------------------------------- */
 
-TEST(waiting_for_completions_takes_as_long_as_it_is_told) {
+TEST(waiting_for_completions_takes_as_long_as_it_was_asked_to) {
     lipc_handle port = new_port();
     lipc_completion c;
     memset(&c, UNTOUCHED, sizeof c);
@@ -275,7 +275,7 @@ static DWORD WINAPI post_one(void *argument) {
     return 0;
 }
 
-TEST(a_post_wakes_who_waits) {
+TEST(a_post_wakes_a_waiter) {
     lipc_handle port = new_port();
     thread t = start_thread(post_one, &port);
     lipc_completion c;
@@ -453,7 +453,7 @@ TEST(closing_ends_what_is_under_way) {
 
 /* ------------------------------------------- Events --------------------------------------------- */
 
-TEST(an_event_tells_of_an_operation_in_place_of_a_port) {
+TEST(an_event_reports_an_operation_in_place_of_a_port) {
     scene s = new_scene(LIPC_STREAM);
     lipc_async async = {0};
     CHECK_OK(lipc_event(&async.event));
@@ -511,7 +511,7 @@ TEST(a_watch_has_the_port_report_an_operation_of_an_event) {
     CHECK_OK(lipc_close(port));
 }
 
-TEST(a_watch_tells_that_a_listener_can_accept) {
+TEST(a_watch_reports_that_a_listener_can_accept) {
     lipc_handle port = new_port();
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     lipc_listener *listener = listen_on(&name);
@@ -533,7 +533,7 @@ TEST(a_watch_tells_that_a_listener_can_accept) {
     CHECK_OK(lipc_close(port));
 }
 
-TEST(a_watch_tells_that_a_process_ended) {
+TEST(a_watch_reports_that_a_process_ended) {
     lipc_handle port = new_port();
     lipc_watch watch = {0};
     child c = start("end");

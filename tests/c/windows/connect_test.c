@@ -1,7 +1,7 @@
 /* Connecting: who gets in, who waits, and who is refused. */
 #include "fixture.h"
 
-TEST(a_name_that_nobody_listens_on_is_told_at_once) {
+TEST(a_name_that_nobody_listens_on_is_an_error_at_once) {
     EACH_NAME_TYPE(type) {
         lipc_name name = name_for(type, "absent");
         lipc_handle client;

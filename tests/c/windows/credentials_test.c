@@ -1,7 +1,7 @@
 /* Who the peer is, and acting in its name. */
 #include "fixture.h"
 
-TEST(the_sid_of_the_peer_is_told) {
+TEST(the_sid_of_the_peer_is_reported) {
     static const int levels[] = {LIPC_IMPERSONATION_DEFAULT, LIPC_IMPERSONATION_ANONYMOUS, LIPC_IMPERSONATION_IDENTIFY,
                                  LIPC_IMPERSONATION_IMPERSONATE, LIPC_IMPERSONATION_DELEGATE};
     for (size_t i = 0; i < COUNT(levels); i++) {
@@ -29,7 +29,7 @@ TEST(the_sid_of_the_peer_is_told) {
     }
 }
 
-TEST(the_sid_of_the_peer_is_told_before_anything_was_read) {
+TEST(the_sid_of_the_peer_is_reported_before_anything_was_read) {
     connection c = connection_of(LIPC_MESSAGE, NULL, NULL);
     char sid[LIPC_SID_CAPACITY];
     CHECK_OK(lipc_peer_sid(c.server, sid, sizeof sid));
@@ -129,7 +129,7 @@ TEST(a_pair_is_its_own_process) {
     close_ends(a, b);
 }
 
-TEST(of_what_is_no_pipe_no_peer_is_told) {
+TEST(a_handle_that_is_no_pipe_has_no_peer) {
     lipc_handle closed;
     lipc_pipe_ids ids;
     lipc_credentials peer;
@@ -194,7 +194,7 @@ TEST(a_client_whose_handle_may_not_read_the_descriptor_learns_nothing_of_the_ser
     close_ends(c.client, c.server);
 }
 
-TEST(who_a_client_is_that_asked_for_nothing_is_known_once_it_was_read_from) {
+TEST(a_client_that_asked_for_nothing_is_known_once_it_was_read_from) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     lipc_listener *listener = listen_on(&name);
     HANDLE client = foreign_client(&name, FILE_FLAG_OVERLAPPED);

@@ -118,7 +118,7 @@ TEST(many_clients_come_over_a_one_way_name) {
     lipc_listener_close(listener);
 }
 
-TEST(access_is_told_of_pipes_only) {
+TEST(access_is_reported_of_pipes_only) {
     lipc_handle event;
     char program[MAX_PATH];
     CHECK_OK(lipc_event(&event));

@@ -365,13 +365,13 @@ static void check_operation(const struct operation *o) {
         }
 }
 
-TEST(of_streams_every_call_fails_once) {
+TEST(every_call_may_fail_once_with_streams) {
     kind = LIPC_STREAM;
     for (size_t i = 0; i < COUNT(operations); i++)
         check_operation(&operations[i]);
 }
 
-TEST(of_messages_every_call_fails_once) {
+TEST(every_call_may_fail_once_with_messages) {
     kind = LIPC_MESSAGE;
     for (size_t i = 0; i < COUNT(operations); i++)
         check_operation(&operations[i]);
@@ -458,7 +458,7 @@ TEST(a_fault_is_seen_where_it_was_put) {
     CHECK_INT(ERROR_GEN_FAILURE, lipc_error_os(r));
 }
 
-TEST(a_client_that_is_not_known_yet_is_told_from_one_that_does_not_let_itself_be_known) {
+TEST(a_client_that_is_not_known_yet_differs_from_one_that_stays_anonymous) {
     static const struct {
         DWORD error;
         int code;

@@ -43,7 +43,7 @@ TEST(flushing_when_there_is_nothing_is_done_at_once) {
     close_ends(c.client, c.server);
 }
 
-TEST(flushing_waits_as_long_as_it_is_told) {
+TEST(flushing_waits_as_long_as_it_was_asked_to) {
     connection c = connection_of(LIPC_MESSAGE, NULL, NULL);
     CHECK_INT(5, lipc_send(c.server, "hello", 5, WAIT));
     CHECK_ERROR(LIPC_EAGAIN, lipc_flush(c.server, 0));
@@ -103,7 +103,7 @@ static DWORD WINAPI read_the_end(void *argument) {
     return 0;
 }
 
-TEST(disconnecting_wakes_who_waits) {
+TEST(disconnecting_wakes_a_waiter) {
     for (int own = 0; own < 2; own++) {
         connection c = connection_of(LIPC_STREAM, NULL, NULL);
         flushing f = {own ? c.server : c.client, CreateEventW(NULL, TRUE, FALSE, NULL), 0};
@@ -116,7 +116,7 @@ TEST(disconnecting_wakes_who_waits) {
     }
 }
 
-TEST(what_windows_does_not_have_says_so) {
+TEST(what_windows_does_not_have_is_not_supported) {
     EACH_CONNECTION(LIPC_STREAM, a, b) {
         lipc_listener *listener;
         uint32_t groups[1];

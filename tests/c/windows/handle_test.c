@@ -11,7 +11,7 @@ static HANDLE program_file(void) {
     return file;
 }
 
-TEST(the_kind_of_a_handle_is_told) {
+TEST(the_kind_of_a_handle_is_reported) {
     static const int kinds[] = {LIPC_STREAM, LIPC_MESSAGE};
     for (size_t i = 0; i < COUNT(kinds); i++)
         EACH_CONNECTION(kinds[i], a, b) {
@@ -54,7 +54,7 @@ TEST(what_was_not_opened_for_overlapped_operation_is_not_adopted) {
     CHECK(CloseHandle(client) && CloseHandle(server));
 }
 
-TEST(what_was_opened_for_overlapped_operation_is_told_from_the_rest) {
+TEST(handles_for_overlapped_operation_are_known_from_the_rest) {
     lipc_handle event, a, b;
     HANDLE file = program_file(), reader, writer;
     char program[MAX_PATH];
@@ -101,7 +101,7 @@ TEST(the_server_of_a_connection_has_the_name_and_its_client_none) {
     }
 }
 
-TEST(the_name_that_is_told_can_be_used) {
+TEST(the_name_that_is_reported_can_be_used) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s"), told;
     lipc_listener *listener = listen_on(&name);
     lipc_handle client = connect_to(&name), server = accept_from(listener);

@@ -296,7 +296,7 @@ static bool refuse_the_name(const char *call) {
     return which != 1;
 }
 
-TEST(a_name_that_this_user_may_not_have_is_not_told_to_be_in_use) {
+TEST(a_name_that_this_user_may_not_have_is_not_reported_as_in_use) {
     lipc_listener *none;
     memset(&none, UNTOUCHED, sizeof none);
     name = name_for(LIPC_NAME_NAMESPACED, "s");
@@ -352,7 +352,7 @@ static bool answer_with_an_error(const char *call) {
     return is_call(call, "CreateFileW");
 }
 
-TEST(what_the_system_says_of_another_machine_is_not_the_time_of_the_call) {
+TEST(a_timeout_of_another_machine_is_not_a_timeout_of_the_call) {
     static const struct {
         DWORD number;
         int code;

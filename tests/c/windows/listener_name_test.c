@@ -133,7 +133,7 @@ static DWORD WINAPI hold_the_lock(void *argument) {
     return 0;
 }
 
-TEST(whoever_holds_the_lock_of_a_name_keeps_nobody_from_listening) {
+TEST(a_process_that_holds_the_lock_of_a_name_keeps_nobody_from_listening) {
     lock_holder h = {name_for(LIPC_NAME_NAMESPACED, "s"), CreateEventW(NULL, TRUE, FALSE, NULL),
                      CreateEventW(NULL, TRUE, FALSE, NULL)};
     thread t = start_thread(hold_the_lock, &h);
@@ -203,7 +203,7 @@ static DWORD WINAPI race_to_listen(void *argument) {
     return 0;
 }
 
-TEST(of_those_that_listen_at_once_exactly_one_succeeds) {
+TEST(exactly_one_of_those_that_listen_at_once_succeeds) {
     for (int round = 0; round < 20; round++) {
         enum { RACERS = 4 };
         race r = {.name = name_for(LIPC_NAME_NAMESPACED, "s"), .go = CreateEventW(NULL, TRUE, FALSE, NULL)};
@@ -220,7 +220,7 @@ TEST(of_those_that_listen_at_once_exactly_one_succeeds) {
     }
 }
 
-TEST(of_those_that_replace_a_killed_server_exactly_one_succeeds) {
+TEST(exactly_one_of_those_that_replace_a_killed_server_succeeds) {
     for (int round = 0; round < 5; round++) {
         enum { RACERS = 4 };
         lipc_handle held[HELD];

@@ -24,7 +24,7 @@ TEST(both_types_of_name_mean_the_same_pipes) {
     lipc_listener_close(listener);
 }
 
-TEST(a_listener_tells_its_name) {
+TEST(a_listener_reports_its_name) {
     EACH_NAME_TYPE(type) {
         lipc_name name = name_for(type, "s"), told;
         lipc_listener *listener = listen_on(&name);
@@ -129,7 +129,7 @@ TEST(what_a_later_version_asks_for_is_not_supported) {
 
 /* ------------------------------------------ Accepting ------------------------------------------- */
 
-TEST(accepting_waits_as_long_as_it_is_told) {
+TEST(accepting_waits_as_long_as_it_was_asked_to) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     lipc_listener *listener = listen_on(&name);
     lipc_handle server;

@@ -341,7 +341,7 @@ TEST(a_message_larger_than_the_buffer_is_not_begun_without_time_for_it) {
     CHECK_OK(lipc_close(c.client));
 }
 
-TEST(an_end_that_only_receives_says_so_whatever_is_sent) {
+TEST(an_end_that_only_receives_refuses_whatever_is_sent) {
     const lipc_listen_windows windows = {.size = sizeof windows, .direction = LIPC_DIRECTION_CLIENT_TO_SERVER};
     connection c = connection_of(LIPC_MESSAGE, &windows, NULL);
     static char large[1 << 20];

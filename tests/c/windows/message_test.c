@@ -93,7 +93,7 @@ static DWORD WINAPI receive_one(void *argument) {
     return 0;
 }
 
-TEST(an_empty_message_wakes_who_waits) {
+TEST(an_empty_message_wakes_a_waiter) {
     EACH_CONNECTION(LIPC_MESSAGE, a, b) {
         waiting w = {b, CreateEventW(NULL, TRUE, FALSE, NULL), 0};
         thread t = start_thread(receive_one, &w);
@@ -319,7 +319,7 @@ TEST(the_limit_is_what_can_be_sent) {
     }
 }
 
-TEST(sending_waits_for_room_as_long_as_it_is_told) {
+TEST(sending_waits_for_room_as_long_as_it_was_asked_to) {
     enum { SIZE = 1000 };
     fill_pattern(sent, SIZE, 0);
     EACH_CONNECTION(LIPC_MESSAGE, a, b) {
@@ -507,7 +507,7 @@ TEST(what_windows_cannot_send_along_is_not_supported) {
         }
 }
 
-TEST(who_asks_what_came_along_is_told_that_nothing_did) {
+TEST(a_caller_that_asks_what_came_along_learns_that_nothing_did) {
     EACH_CONNECTION(LIPC_MESSAGE, a, b) {
         const lipc_buffer buffer = {got, 10};
         lipc_handle handles[1] = {99}, pidfd = 99;

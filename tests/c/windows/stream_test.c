@@ -32,7 +32,7 @@ TEST(reading_nothing_and_writing_nothing_is_done_at_once) {
     }
 }
 
-TEST(reading_waits_as_long_as_it_is_told) {
+TEST(reading_waits_as_long_as_it_was_asked_to) {
     EACH_CONNECTION(LIPC_STREAM, a, b) {
         memset(got, UNTOUCHED, 16);
         CHECK_ERROR(LIPC_EAGAIN, lipc_read(b, got, 16, 0));
@@ -113,7 +113,7 @@ TEST(writing_without_waiting_writes_what_there_is_room_for) {
     }
 }
 
-TEST(a_write_whose_time_ran_out_tells_how_much_was_written) {
+TEST(a_write_whose_time_ran_out_reports_how_much_was_written) {
     fill_pattern(sent, BIG, 0);
     EACH_CONNECTION(LIPC_STREAM, a, b) {
         int64_t written = lipc_write(a, sent, BIG, 30);
