@@ -154,7 +154,7 @@ func TestDirectoryThatIsNotWritableIsAPermissionError(t *testing.T) {
 	if os.Geteuid() == 0 { // who may write everywhere
 		other := startAs(t, anotherUser(t), "listener")
 		other.order("listen %s", name)
-		require.Equal(t, "other: listen ipc "+name.String()+": permission denied", other.answer())
+		require.Equal(t, "listener: listen ipc "+name.String()+": permission denied", other.answer())
 		other.cmd.Wait()
 		other.ended = true
 		require.NoError(t, os.Chmod(dir, 0o755))
