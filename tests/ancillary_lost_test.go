@@ -177,37 +177,6 @@ func TestFilesThatNobodyAskedForAreClosed(t *testing.T) {
 	})
 }
 
-func TestManyPassesBetweenProcessesLeaveNothingOpen(t *testing.T) {
-	leakcheck.Start(t)
-	const passes, window = 100_000, 8
-	eachKind(t, func(t *testing.T, k kind) {
-		p, c := k.start(t, nil, "ancillary")
-		count := passes / 2 // there and back
-		p.order("return %d", count)
-		f, err := os.Open(os.DevNull)
-		require.NoError(t, err)
-		defer f.Close()
-		before := descriptors()
-		out := ipc.Message{Buffers: [][]byte{{1}}, Files: []*os.File{f}}
-		in := ipc.Message{Buffers: [][]byte{make([]byte, 1)}, MaxFiles: 1}
-		for sent, received := 0, 0; received < count; {
-			if sent < count && sent < received+window {
-				_, err := c.SendMessage(&out)
-				require.NoError(t, err)
-				sent++
-				continue
-			}
-			_, err := c.ReceiveMessage(&in)
-			require.NoError(t, err)
-			require.Len(t, in.Files, 1)
-			closeAll(in.Files)
-			received++
-		}
-		p.expect("+0 descriptors")
-		require.Equal(t, before, descriptors())
-	})
-}
-
 // inFlightChild sends files to itself until the system takes no more, and answers how that ended.
 func inFlightChild(_ []string, _ *bufio.Scanner) error {
 	var limit syscall.Rlimit
@@ -249,11 +218,7 @@ func TestTooManyFilesOnTheirWayIsATemporaryError(t *testing.T) {
 	if !onLinux {
 		return // no other system counts them
 	}
-	var user *syscall.Credential
-	if os.Geteuid() == 0 { // who is not limited
-		user = anotherUser(t)
-	}
-	p := startAs(t, user, "in flight")
+	p := startAs(t, unprivileged(t), "in flight") // root is not limited
 	p.expect("true true false")
 	p.expect("<nil>")
 }

@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strconv"
 	"strings"
@@ -102,32 +101,6 @@ func ancillaryChild(args []string, orders *bufio.Scanner) error {
 			n, err := c.ReceiveMessage(&m)
 			closeAll(m.Files)
 			fmt.Printf("%s, %d files, %s, %+d descriptors\n", b[:n], len(m.Files), outcome(err), descriptors()-before)
-		case "read": // a file: its content
-			m := ipc.Message{Buffers: [][]byte{b}, MaxFiles: 1}
-			if _, err := c.ReceiveMessage(&m); err != nil {
-				return err
-			}
-			content, err := io.ReadAll(m.Files[0])
-			closeAll(m.Files)
-			fmt.Println(string(content), err)
-		case "return": // COUNT files, one after the other: how many descriptors are open more afterwards
-			before := descriptors()
-			count, _ := strconv.Atoi(rest)
-			m := ipc.Message{Buffers: [][]byte{make([]byte, 1)}, MaxFiles: 1}
-			for range count {
-				if _, err := c.ReceiveMessage(&m); err != nil {
-					return err
-				}
-				if len(m.Files) != 1 {
-					return fmt.Errorf("%d files came", len(m.Files))
-				}
-				m.Peer = ipc.Name{} // it is connected
-				if _, err := c.SendMessage(&m); err != nil {
-					return err
-				}
-				closeAll(m.Files)
-			}
-			fmt.Printf("%+d descriptors\n", descriptors()-before)
 		case "send": // TEXT: "sent"
 			if _, err := c.SendFiles([]byte(rest)); err != nil {
 				return err

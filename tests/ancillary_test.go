@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"syscall"
@@ -303,28 +302,6 @@ func TestFilesNeedAByteOfAStreamButNoPayloadOfAMessage(t *testing.T) {
 			require.True(t, err == io.EOF, "the end comes bare: %v", err)
 			_, err = b.ReceiveControl(make([]byte, 1), ipc.NewControlReader(make([]byte, 100)))
 			require.True(t, err == io.EOF, "%v", err)
-		}
-	})
-}
-
-func TestAnotherProcessReadsAFileThatItMayNotOpen(t *testing.T) {
-	leakcheck.Start(t)
-	path := filepath.Join(leakcheck.Dir(t), "secret")
-	require.NoError(t, os.WriteFile(path, []byte("not for everybody"), 0o600))
-	users := []*syscall.Credential{nil}
-	if os.Geteuid() == 0 {
-		users = append(users, anotherUser(t))
-	}
-	eachKind(t, func(t *testing.T, k kind) {
-		for _, user := range users {
-			p, c := k.start(t, user, "ancillary")
-			f, err := os.Open(path)
-			require.NoError(t, err)
-			_, err = c.SendFiles([]byte("x"), f)
-			require.NoError(t, err)
-			require.NoError(t, f.Close(), "it has been sent")
-			p.order("read")
-			p.expect("not for everybody <nil>")
 		}
 	})
 }

@@ -146,23 +146,6 @@ func TestListenerIsClosedAgainstClientsThatDial(t *testing.T) {
 	}
 }
 
-func TestClientThatDiesBeforeAcceptDoesNotStopTheListener(t *testing.T) {
-	leakcheck.Start(t)
-	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
-		l := listen(t, name)
-		for range 2 {
-			client := start(t, "client")
-			client.order("%s", name)
-			client.expect("connected")
-			client.kill()
-		}
-		go serveEcho(l)
-		for range 5 {
-			require.NoError(t, echoOnce(name))
-		}
-	}
-}
-
 func TestClosedConnectionsRefuseEverything(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)

@@ -5,7 +5,6 @@ package tests
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -18,23 +17,6 @@ import (
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
-
-func TestDatagramSocketFileSaysWhoMaySend(t *testing.T) {
-	leakcheck.Start(t)
-	user := anotherUser(t)
-	dir := leakcheck.Dir(t)
-	require.NoError(t, os.Chmod(dir, 0o755))
-	p := startAs(t, user, "receiver")
-	for mode, want := range map[fs.FileMode]string{0: "not permitted", 0o622: "sent <nil>"} {
-		name := ipc.Path(filepath.Join(dir, fmt.Sprint(uint32(mode))))
-		lc := ipc.ListenConfig{Mode: mode}
-		c, err := lc.ListenDatagram(t.Context(), name)
-		require.NoError(t, err)
-		p.order("try %s", name)
-		p.expect(want)
-		require.NoError(t, c.Close())
-	}
-}
 
 func TestDatagramSocketFileIsKeptLikeAListeners(t *testing.T) {
 	leakcheck.Start(t)
@@ -70,14 +52,6 @@ func TestDatagramSocketFileIsKeptLikeAListeners(t *testing.T) {
 	require.NoError(t, c.Close())
 	c.SetUnlinkOnClose(true) // has nothing to do
 	require.NoFileExists(t, name.String())
-
-	killed := start(t, "receiver")
-	killed.order("listen %s", name)
-	killed.expect("listening")
-	_, err = ipc.ListenDatagram(name)
-	require.ErrorIs(t, err, syscall.EADDRINUSE)
-	killed.kill()
-	listenDatagram(t, name)
 
 	for what, lc := range map[string]ipc.ListenConfig{"Mode": {Mode: 0o1777}, "Backlog": {Backlog: -1}} {
 		_, err = lc.ListenDatagram(t.Context(), newPath(t))

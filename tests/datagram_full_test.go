@@ -24,8 +24,7 @@ import (
 func TestSendToAFullReceiverWaitsUntilThereIsRoom(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
-	p := start(t, "receiver")
-	p.order("listen %s", name)
+	p := start(t, "receiver", name.String())
 	p.expect("listening")
 	const count = 300
 	opened, dialled, travelling := openDatagram(t), dialDatagram(t, name), openDatagram(t)

@@ -5,15 +5,12 @@ package tests
 import (
 	"bufio"
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -24,69 +21,35 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// receiverChild has a datagram socket. It answers "listen NAME" with "listening", "send NAME TEXT" with "sent", "drain
-// COUNT" with "drained" after so many datagrams, which it wants in order, and "close" with "closed".
-func receiverChild(_ []string, orders *bufio.Scanner) error {
-	c, err := ipc.OpenDatagram()
+// receiverChild receives datagrams on NAME, and answers "listening"; and "drain COUNT" with "drained", once so many have
+// come, in order.
+func receiverChild(args []string, orders *bufio.Scanner) error {
+	name, err := ipc.ParseName(args[0])
 	if err != nil {
 		return err
 	}
-	defer func() { c.Close() }()
+	c, err := ipc.ListenDatagram(name)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	fmt.Println("listening")
 	b := make([]byte, 1000)
 	for orders.Scan() {
-		order, rest, _ := strings.Cut(orders.Text(), " ")
-		first, text, _ := strings.Cut(rest, " ")
-		switch order {
-		case "listen":
-			name, err := ipc.ParseName(first)
-			if err != nil {
-				return err
-			}
-			c.Close()
-			lc := ipc.ListenConfig{Mode: 0o666}
-			if c, err = lc.ListenDatagram(context.Background(), name); err != nil {
-				return err
-			}
-			fmt.Println("listening")
-		case "send":
-			name, err := ipc.ParseName(first)
-			if err != nil {
-				return err
-			}
-			if err := c.SendTo([]byte(text), name); err != nil {
-				return err
-			}
-			fmt.Println("sent")
-		case "try": // to send to NAME: "sent", or what is wrong
-			name, err := ipc.ParseName(first)
-			if err != nil {
-				return err
-			}
-			if err = c.SendTo(nil, name); errors.Is(err, fs.ErrPermission) {
-				fmt.Println("not permitted")
-			} else {
-				fmt.Println("sent", err)
-			}
-		case "slow reader":
-			count, _ := strconv.Atoi(first)
-			for i := range count {
-				n, err := c.Receive(b)
-				if err != nil {
-					return err
-				}
-				if string(b[:n]) != fmt.Sprint(i) {
-					return fmt.Errorf("%q came instead of %d", b[:n], i)
-				}
-			}
-			fmt.Println("drained")
-		case "close":
-			if err := c.Close(); err != nil {
-				return err
-			}
-			fmt.Println("closed")
-		default:
-			return fmt.Errorf("cannot %q", order)
+		var count int
+		if _, err := fmt.Sscanf(orders.Text(), "drain %d", &count); err != nil {
+			return err
 		}
+		for i := range count {
+			n, err := c.Receive(b)
+			if err != nil {
+				return err
+			}
+			if string(b[:n]) != fmt.Sprint(i) {
+				return fmt.Errorf("%q came instead of %d", b[:n], i)
+			}
+		}
+		fmt.Println("drained")
 	}
 	return nil
 }

@@ -61,23 +61,19 @@ func fifoWriterChild(_ []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-func TestFIFOHasTheModeThatWasAskedForWhateverTheUmask(t *testing.T) {
+func TestFIFOHasTheModeThatWasAskedFor(t *testing.T) {
 	leakcheck.Start(t)
+	defer syscall.Umask(syscall.Umask(0o077))
 	dir := leakcheck.Dir(t)
-	for _, umask := range []int{0, 0o022, 0o777} {
-		for _, mode := range []fs.FileMode{0, 0o600, 0o666, 0o777, 0o200} {
-			path := filepath.Join(dir, fmt.Sprint(umask, mode))
-			before := syscall.Umask(umask)
-			err := ipc.CreateFIFO(path, mode)
-			syscall.Umask(before)
-			require.NoError(t, err)
-			info, err := os.Lstat(path)
-			require.NoError(t, err)
-			if mode == 0 {
-				mode = 0o600
-			}
-			require.Equal(t, fs.ModeNamedPipe|mode, info.Mode())
+	for _, mode := range []fs.FileMode{0, 0o600, 0o666, 0o777, 0o200} {
+		path := filepath.Join(dir, fmt.Sprint(mode))
+		require.NoError(t, ipc.CreateFIFO(path, mode))
+		info, err := os.Lstat(path)
+		require.NoError(t, err)
+		if mode == 0 {
+			mode = 0o600
 		}
+		require.Equal(t, fs.ModeNamedPipe|mode, info.Mode())
 	}
 }
 

@@ -169,3 +169,12 @@ func anotherUser(t *testing.T) *syscall.Credential {
 	}
 	return &syscall.Credential{Uid: 65534, Gid: 65534}
 }
+
+// unprivileged returns another user if this one is root, and otherwise nil, for this one.
+func unprivileged(t *testing.T) *syscall.Credential {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	return anotherUser(t)
+}

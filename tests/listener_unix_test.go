@@ -4,11 +4,9 @@ package tests
 
 import (
 	"context"
-	"fmt"
 	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -17,55 +15,6 @@ import (
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
-
-func TestOtherUsersAreAdmittedByMode(t *testing.T) {
-	leakcheck.Start(t)
-	user := anotherUser(t)
-	eacces, served := fmt.Sprintf("dial errno %d", int(syscall.EACCES)), "data"
-	sameGroup := *user
-	sameGroup.Gid = uint32(os.Getegid())
-	stranger, member := startAs(t, user, "dial and read"), startAs(t, &sameGroup, "dial and read")
-	sameGroupLater := *user
-	sameGroupLater.Groups = []uint32{5, uint32(os.Getegid())}
-	supplementary := startAs(t, &sameGroupLater, "dial and read")
-	for _, c := range []struct {
-		mode             fs.FileMode
-		stranger, member bool
-	}{{0, false, false}, {0o660, false, true}, {0o666, true, true}, {0o606, true, false}} {
-		for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
-			refused := eacces
-			if name.Type() == ipc.NamespacedNames {
-				if !abstract() {
-					continue // a directory of the user's own keeps others out
-				}
-				refused = "EOF" // the connection is closed before anybody gets it
-				if c.mode == 0o606 {
-					c.member = true // a file can shut out a group alone; for credentials, other is everybody
-				}
-			} else {
-				require.NoError(t, os.Chmod(filepath.Dir(name.String()), 0o755))
-			}
-			lc := ipc.ListenConfig{Mode: c.mode}
-			l, err := lc.Listen(t.Context(), name)
-			require.NoError(t, err)
-			go func() {
-				for c := range l.Incoming(context.Background()) {
-					c.Write([]byte{1})
-					c.Close()
-				}
-			}()
-			want := map[bool]string{true: served, false: refused}
-			for _, client := range []*process{stranger, member, supplementary} {
-				client.order("%s", name)
-			}
-			require.Equal(t, want[c.stranger], stranger.answer(), "%s %o, stranger", name, c.mode)
-			require.Equal(t, want[c.member], member.answer(), "%s %o, member", name, c.mode)
-			require.Equal(t, want[c.member], supplementary.answer(), "%s %o, supplementary member", name, c.mode)
-			require.Equal(t, served, dialAndRead(name), "%s %o, owner", name, c.mode)
-			require.NoError(t, l.Close())
-		}
-	}
-}
 
 func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 	leakcheck.Start(t)
@@ -114,21 +63,16 @@ func TestIncomingGoesOnAfterRunningOutOfDescriptors(t *testing.T) {
 	require.Equal(t, 1, served)
 }
 
-func TestAdoptedAbstractListenerIsItsOwnersAloneToo(t *testing.T) {
+func TestAbstractListenersAdmitOtherUsersAsTheirModeSays(t *testing.T) {
 	leakcheck.Start(t)
 	user := anotherUser(t)
 	if !abstract() {
 		return // a file's mode does it
 	}
-	name := newNamespaced(t)
-	f, err := listen(t, name).File()
-	require.NoError(t, err)
-	defer f.Close()
 	stranger := startAs(t, user, "dial and read")
-	for mode, want := range map[fs.FileMode]string{0: "EOF", 0o666: "data"} {
-		lc := ipc.ListenConfig{Mode: mode}
-		l, err := lc.FileListener(f)
-		require.NoError(t, err)
+	requireAdmission := func(l *ipc.Listener, want string) {
+		t.Helper()
+		name := l.Addr().(ipc.Name)
 		go func() {
 			for c := range l.Incoming(context.Background()) {
 				c.Write([]byte{1})
@@ -140,8 +84,21 @@ func TestAdoptedAbstractListenerIsItsOwnersAloneToo(t *testing.T) {
 		require.Equal(t, "data", dialAndRead(name))
 		require.NoError(t, l.Close())
 	}
-	_, err = (&ipc.ListenConfig{Mode: fs.ModeDir}).FileListener(f)
-	require.ErrorIs(t, err, syscall.EINVAL)
+	for mode, want := range map[fs.FileMode]string{0: "EOF", 0o666: "data"} { // EOF: nobody accepts the connection
+		lc := ipc.ListenConfig{Mode: mode}
+		l, err := lc.Listen(t.Context(), newNamespaced(t))
+		require.NoError(t, err)
+		requireAdmission(l, want)
+
+		f, err := listen(t, newNamespaced(t)).File()
+		require.NoError(t, err)
+		l, err = lc.FileListener(f)
+		require.NoError(t, err)
+		requireAdmission(l, want)
+		_, err = (&ipc.ListenConfig{Mode: fs.ModeDir}).FileListener(f)
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.NoError(t, f.Close())
+	}
 }
 
 func TestRefusedClientsDelayNobody(t *testing.T) {

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/windows"
 )
 
 func TestDialOfABusyPipeWaitsForTheContextOrAnInstance(t *testing.T) {
@@ -80,65 +78,6 @@ func TestDialOfAnotherMachineEndsWithTheContext(t *testing.T) {
 	require.ErrorIs(t, second(ipc.Dial(ctx, name)), context.Canceled)
 }
 
-func TestNameThatAnotherServerHasIsInUse(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	path, err := windows.UTF16PtrFromString(name.String())
-	require.NoError(t, err)
-	for _, first := range []uint32{0, windows.FILE_FLAG_FIRST_PIPE_INSTANCE} {
-		squatter, err := windows.CreateNamedPipe(path, windows.PIPE_ACCESS_DUPLEX|first, windows.PIPE_TYPE_BYTE,
-			windows.PIPE_UNLIMITED_INSTANCES, 4096, 4096, 0, nil)
-		require.NoError(t, err)
-		requireInUse(t, name)
-		_, err = ipc.ListenMessage(name)
-		require.ErrorIs(t, err, syscall.EADDRINUSE)
-		require.NoError(t, windows.CloseHandle(squatter))
-		require.NoError(t, listen(t, name).Close())
-	}
-}
-
-// Windows keeps the pipe of a server that is gone for as long as a client has its end open; Wine does not.
-func TestServerRestartsWhileClientsHoldTheirEnds(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	for range 5 {
-		server := start(t, "echo", name.String())
-		server.expect("listening")
-		require.NoError(t, echoOnce(name))
-		held, answered := dial(t, name), make([]byte, 1)
-		require.NoError(t, second(held.Write([]byte("x"))))
-		require.NoError(t, second(held.Read(answered))) // it was accepted
-		server.kill()
-	}
-	l := listen(t, name)
-	requireInUse(t, name)
-	go serveEcho(l)
-	require.NoError(t, echoOnce(name))
-}
-
-func TestServerOfOtherOptionsWaitsForTheClientsOfTheLast(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	server := start(t, "echo", name.String())
-	server.expect("listening")
-	held := dial(t, name)
-	server.kill()
-	lc := ipc.ListenConfig{Mode: 0o666}
-	l, err := lc.Listen(t.Context(), name)
-	if err != nil { // on Wine it is not
-		require.ErrorIs(t, err, syscall.EADDRINUSE)
-		require.NoError(t, held.Close())
-		l, err = lc.Listen(t.Context(), name)
-	}
-	require.NoError(t, err)
-	defer l.Close()
-	dial(t, name)
-	c, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
-	require.Contains(t, dacl(t, c), authenticated)
-}
-
 func TestClientsThatVanishStopNoListener(t *testing.T) {
 	leakcheck.Start(t)
 	for _, sys := range []ipc.SysListen{{}, {InstanceLimit: 3}} {
@@ -158,21 +97,4 @@ func TestClientsThatVanishStopNoListener(t *testing.T) {
 		require.NoError(t, echoOnce(name))
 		require.NoError(t, l.Close())
 	}
-}
-
-func TestNameIsNotSharedWithAnotherServer(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	go serveEcho(listen(t, name))
-	require.NoError(t, echoOnce(name))
-	path, err := windows.UTF16PtrFromString(name.String())
-	require.NoError(t, err)
-	handle, err := windows.CreateNamedPipe(path, windows.PIPE_ACCESS_DUPLEX|windows.FILE_FLAG_FIRST_PIPE_INSTANCE,
-		windows.PIPE_TYPE_BYTE, windows.PIPE_UNLIMITED_INSTANCES, 4096, 4096, 0, nil)
-	if err == nil || err == windows.ERROR_ALREADY_EXISTS { // as Wine 8 has it
-		windows.CloseHandle(handle)
-	} else {
-		require.ErrorIs(t, err, windows.ERROR_ACCESS_DENIED)
-	}
-	require.NoError(t, echoOnce(name))
 }

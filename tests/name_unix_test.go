@@ -4,10 +4,8 @@ package tests
 
 import (
 	"context"
-	"io/fs"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,22 +50,15 @@ func TestNamesSurviveTheirText(t *testing.T) {
 	require.Equal(t, ipc.PathNames|ipc.NamespacedNames, ipc.SupportedNames())
 }
 
-func TestPathMayFillSunPath(t *testing.T) {
-	leakcheck.Start(t)
+// systemLongestNames returns names of each type that are as long as the system allows.
+func systemLongestNames(t *testing.T) []ipc.Name {
+	t.Helper()
 	t.Chdir(leakcheck.Dir(t))
-	longest := ipc.Path(strings.Repeat("p", pathLimit))
-	l := listen(t, longest)
-	go serveEcho(l)
-	require.NoError(t, echoOnce(longest))
-	require.Equal(t, longest, l.Addr())
-	require.FileExists(t, longest.String())
-	f, err := l.File()
-	require.NoError(t, err)
-	defer f.Close()
-	again, err := ipc.FileListener(f)
-	require.NoError(t, err)
-	require.Equal(t, longest, again.Addr(), "as the system reports it")
-	require.NoError(t, again.Close())
+	names := []ipc.Name{ipc.Path(strings.Repeat("p", pathLimit))}
+	if abstract() { // any bytes may be in those
+		names = append(names, ipc.Namespaced(strings.Repeat("n", pathLimit-1)), ipc.Namespaced("lipc\x00"+newNamespaced(t).String()))
+	}
+	return names
 }
 
 // abstract reports whether namespaced names are those of Linux's abstract namespace; otherwise they are files. The
@@ -75,53 +66,6 @@ func TestPathMayFillSunPath(t *testing.T) {
 func abstract() bool {
 	_, err := ipc.ParseName("@a\x00b")
 	return err == nil
-}
-
-func TestNamespacedNamesOfFilesStayInTheirDirectory(t *testing.T) {
-	leakcheck.Start(t)
-	if abstract() {
-		return // the next test is for this system
-	}
-	for _, text := range []string{"a/b", "/a", "..", ".", "a\x00b"} {
-		_, err := ipc.Listen(ipc.Namespaced(text))
-		require.ErrorIs(t, err, syscall.EINVAL)
-		require.ErrorContains(t, err, "listen ipc @"+text)
-	}
-	dir := leakcheck.Dir(t)
-	t.Setenv("XDG_RUNTIME_DIR", dir)
-	name := newNamespaced(t)
-	_, err := ipc.Dial(t.Context(), name)
-	require.ErrorIs(t, err, fs.ErrNotExist, "there is no directory yet")
-	l := listen(t, name)
-	info, err := os.Stat(filepath.Join(dir, "lipc"))
-	require.NoError(t, err)
-	require.Equal(t, fs.ModeDir|0o700, info.Mode())
-	go serveEcho(l)
-	require.NoError(t, echoOnce(name))
-	require.NoError(t, os.Chmod(filepath.Join(dir, "lipc"), 0o750)) // a directory that others may enter is not trusted
-	_, err = ipc.Dial(t.Context(), name)
-	require.ErrorIs(t, err, fs.ErrPermission)
-	_, err = ipc.Listen(newNamespaced(t))
-	require.ErrorIs(t, err, fs.ErrPermission)
-}
-
-func TestAbstractNamesHaveTheirExactLength(t *testing.T) {
-	leakcheck.Start(t)
-	if !abstract() {
-		return // the previous test is for this system
-	}
-	longest := ipc.Namespaced(strings.Repeat("n", pathLimit-1))
-	nul := ipc.Namespaced("lipc\x00" + newNamespaced(t).String())
-	for _, name := range []ipc.Name{newNamespaced(t), longest, nul} {
-		go serveEcho(listen(t, name))
-		require.NoError(t, echoOnce(name))
-		requireInUse(t, name)
-		c, err := net.Dial("unix", name.String()) // which sends the exact length, too
-		require.NoError(t, err)
-		require.NoError(t, c.Close())
-	}
-	_, err := ipc.Dial(t.Context(), ipc.Namespaced("lipc"))
-	require.ErrorIs(t, err, syscall.ECONNREFUSED, "the name up to the NUL is another name")
 }
 
 func TestFileThatNobodyListensOnIsAnErrorAtOnce(t *testing.T) {
@@ -132,41 +76,6 @@ func TestFileThatNobodyListensOnIsAnErrorAtOnce(t *testing.T) {
 	_, err := ipc.Dial(context.Background(), name)
 	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 	require.ErrorContains(t, err, "dial ipc "+name.String())
-}
-
-func TestBadDirectoriesAreNamed(t *testing.T) {
-	leakcheck.Start(t)
-	missing := ipc.Path(filepath.Join(leakcheck.Dir(t), "missing", "s"))
-	_, err := ipc.Listen(missing)
-	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.ErrorContains(t, err, "listen ipc "+missing.String())
-	file := filepath.Join(leakcheck.Dir(t), "file")
-	require.NoError(t, os.WriteFile(file, nil, 0o600))
-	_, err = ipc.Listen(ipc.Path(filepath.Join(file, "s")))
-	require.ErrorIs(t, err, syscall.ENOTDIR)
-}
-
-func TestDirectoryThatIsNotWritableIsAPermissionError(t *testing.T) {
-	leakcheck.Start(t)
-	dir := leakcheck.Dir(t)
-	require.NoError(t, os.Chmod(dir, 0o555))
-	name := ipc.Path(filepath.Join(dir, "s"))
-	if os.Geteuid() == 0 { // who may write everywhere
-		other := startAs(t, anotherUser(t), "listener")
-		other.order("listen %s", name)
-		require.Equal(t, "listener: listen ipc "+name.String()+": permission denied", other.answer())
-		other.cmd.Wait()
-		other.ended = true
-		require.NoError(t, os.Chmod(dir, 0o755))
-		listen(t, name)
-		other = startAs(t, anotherUser(t), "listener")
-		other.order("listen %s", name)
-		other.expect("in use") // which comes before the question of who may write
-		return
-	}
-	_, err := ipc.Listen(name)
-	require.ErrorIs(t, err, fs.ErrPermission)
-	require.ErrorContains(t, err, "listen ipc "+name.String())
 }
 
 func TestNameOfABoundClientIsReported(t *testing.T) {

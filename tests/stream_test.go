@@ -139,42 +139,6 @@ func TestPeerThatIsGoneIsEOFOnReadAndEPIPEOnWrite(t *testing.T) {
 	}
 }
 
-func TestKilledPeerIsEOFOnReadAndEPIPEOnWrite(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	server := start(t, "echo", name.String())
-	server.expect("listening")
-	c := dial(t, name)
-	_, err := c.Write([]byte("x"))
-	require.NoError(t, err)
-	_, err = c.Read(make([]byte, 1))
-	require.NoError(t, err)
-	server.kill()
-	_, err = c.Read(make([]byte, 1))
-	require.Equal(t, io.EOF, err)
-	_, err = c.Write([]byte("x"))
-	require.ErrorIs(t, err, syscall.EPIPE)
-	require.NoError(t, c.Close())               // on Windows the name is in use as long as a connection of it is
-	require.NoError(t, listen(t, name).Close()) // and removes what the killed one left
-}
-
-func TestDataWrittenBeforeCloseArrives(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	l := listen(t, name)
-	c := dial(t, name)
-	sent := random(50_000)
-	_, err := c.Write(sent)
-	require.NoError(t, err)
-	require.NoError(t, c.Close()) // before it is even accepted
-	accepted, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer accepted.Close()
-	got, err := io.ReadAll(accepted)
-	require.NoError(t, err)
-	require.True(t, bytes.Equal(sent, got))
-}
-
 func TestDataWrittenJustBeforeCloseArrivesWholeAtASlowReader(t *testing.T) {
 	leakcheck.Start(t)
 	for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {

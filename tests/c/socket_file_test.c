@@ -258,6 +258,7 @@ static void check_untouched(const in_the_way *what, const char *leaf, int wanted
     CHECK_INT(before.st_mode, after.st_mode);
     CHECK_INT(before.st_size, after.st_size);
     CHECK_INT(before.st_uid, after.st_uid);
+    CHECK_INT(before.st_mtime, after.st_mtime);
     CHECK_INT(entries, test_entries(test_directory, last, sizeof last));
     if (has_target) {
         CHECK(lstat(in_directory("target"), &target_after) == 0);

@@ -1,6 +1,7 @@
 package packaging
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -13,22 +14,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A guarantee is a sentence, or a few, of the README, and the tests that show it.
+// A guarantee is one or more sentences of the README, and the tests that show it.
 type guarantee struct {
 	text    string
 	tests   []string
 	limited bool // it says where a guarantee ends
 }
 
-var backticked = regexp.MustCompile("`(\\w+)`")
-
-// guaranteesInTests reads tests/README.md: a quotation is what the README says, and the lines below it name tests.
-func guaranteesInTests(t *testing.T) (guarantees []guarantee) {
+func testsREADME(t *testing.T) string {
 	t.Helper()
 	content, err := os.ReadFile(filepath.Join(project.Root(t), "tests", "README.md"))
 	require.NoError(t, err)
+	return string(content)
+}
+
+var backticked = regexp.MustCompile("`(\\w+)`")
+
+// guaranteesInTests reads tests/README.md, where each quotation of the README is followed by the names of tests.
+func guaranteesInTests(t *testing.T) (guarantees []guarantee) {
+	t.Helper()
 	quoting := false
-	for line := range strings.Lines(section(t, string(content), "Guarantees, and the tests that show them")) {
+	for line := range strings.Lines(section(t, testsREADME(t), "Guarantees, and the tests that show them")) {
 		quoted, isQuotation := strings.CutPrefix(line, "> ")
 		if isQuotation && !quoting {
 			guarantees = append(guarantees, guarantee{})
@@ -50,7 +56,7 @@ func guaranteesInTests(t *testing.T) (guarantees []guarantee) {
 	return guarantees
 }
 
-// section returns what stands below a heading of the second level.
+// section returns the text below a heading of the second level.
 func section(t *testing.T, text, heading string) string {
 	t.Helper()
 	_, rest, found := strings.Cut(text, "\n## "+heading+"\n")
@@ -59,7 +65,7 @@ func section(t *testing.T, text, heading string) string {
 	return body
 }
 
-// words leaves out how a text is laid out.
+// words returns a text without its layout.
 func words(text string) string {
 	return strings.Join(strings.Fields(strings.NewReplacer("\n- ", "\n", "**", "").Replace("\n"+text)), " ")
 }
@@ -101,4 +107,49 @@ func TestEachGuaranteeOfTheREADMENamesTestsThatExist(t *testing.T) {
 		}
 	}
 	require.Equal(t, words(section(t, string(readme), "What is guaranteed")), words(all.String()))
+}
+
+// patternsInMap returns the patterns in a column of the map from behaviour to files.
+func patternsInMap(t *testing.T, column int) (patterns []string) {
+	t.Helper()
+	table, _, _ := strings.Cut(section(t, testsREADME(t), "Where the test of a behaviour is"), "More tests are")
+	for line := range strings.Lines(table) {
+		cells := strings.Split(line, "|")
+		if len(cells) != 5 {
+			continue
+		}
+		for _, pattern := range regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cells[column], -1) {
+			patterns = append(patterns, pattern[1])
+		}
+	}
+	return patterns
+}
+
+func TestEachTestFileIsInTheMap(t *testing.T) {
+	leakcheck.Start(t)
+	tests := filepath.Join(project.Root(t), "tests")
+	glob := func(pattern string) []string {
+		files, err := filepath.Glob(filepath.Join(tests, filepath.FromSlash(pattern)))
+		require.NoError(t, err)
+		return files
+	}
+	for column, language := range map[int]struct {
+		where string
+		files []string
+	}{
+		2: {"%s_test.go", glob("*_test.go")},
+		3: {"c/%s_test.c", append(glob("c/*_test.c"), glob("c/windows/*_test.c")...)},
+	} {
+		in := map[string]bool{}
+		for _, pattern := range patternsInMap(t, column) {
+			matching := glob(fmt.Sprintf(language.where, pattern))
+			require.NotEmpty(t, matching, "no test file is %s", pattern)
+			for _, file := range matching {
+				in[file] = true
+			}
+		}
+		for _, file := range language.files {
+			require.True(t, in[file], "%s is not in the map of tests/README.md", file)
+		}
+	}
 }
