@@ -445,9 +445,7 @@ func TestMessageThatWasReceivedIsSentBack(t *testing.T) {
 	name := newPath(t)
 	l := listen(t, name)
 	client := dial(t, name)
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
+	server := accept(t, l)
 	connections := [][2]anyConn{{server, client}}
 	if runtime.GOOS != "darwin" {
 		client, server := messageConns(t, newPath(t))

@@ -18,8 +18,7 @@ import (
 func TestPeerCredentialsAreThoseOfThePeerProcess(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
-	server := start(t, "echo", name.String())
-	server.expect("listening")
+	server := startEcho(t, name)
 	c := dial(t, name)
 	credentials, err := c.PeerCredentials()
 	require.NoError(t, err)

@@ -33,8 +33,7 @@ func session(t *testing.T, process int) int {
 func TestPeerCredentialsAreProcessAndUser(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
-	server := start(t, "echo", name.String())
-	server.expect("listening")
+	server := startEcho(t, name)
 	c := dial(t, name)
 	credentials, err := c.PeerCredentials()
 	require.NoError(t, err)
@@ -43,12 +42,8 @@ func TestPeerCredentialsAreProcessAndUser(t *testing.T) {
 
 	own := newPath(t)
 	l := listen(t, own)
-	client := start(t, "client")
-	client.order("%s", own)
-	client.expect("connected")
-	accepted, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer accepted.Close()
+	client := startClient(t, own)
+	accepted := accept(t, l)
 	want.PID = client.cmd.Process.Pid
 	credentials, err = accepted.PeerCredentials() // before it sent anything
 	require.NoError(t, err)
@@ -67,12 +62,8 @@ func TestBothEndsKnowTheProcessesAndTheirSessions(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
 	l := listen(t, name)
-	client := start(t, "client")
-	client.order("%s", name)
-	client.expect("connected")
-	accepted, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer accepted.Close()
+	client := startClient(t, name)
+	accepted := accept(t, l)
 	there := start(t, "echo", newPath(t).String())
 	there.expect("listening")
 	dialled := dial(t, ipc.Path(there.cmd.Args[1]))
@@ -126,10 +117,7 @@ func TestImpersonateActsAsTheClientAllows(t *testing.T) {
 		ipc.ImpersonationImpersonate: windows.SecurityImpersonation,
 	} {
 		client, server := connectAs(t, ipc.SysListen{}, ipc.SysDial{Impersonation: asked})
-		_, err := client.Write([]byte("x"))
-		require.NoError(t, err)
-		_, err = server.Read(make([]byte, 1))
-		require.NoError(t, err)
+		requireByteArrives(t, client, server)
 		called := false
 		require.NoError(t, server.Impersonate(func() {
 			called = true
@@ -145,7 +133,7 @@ func TestImpersonateActsAsTheClientAllows(t *testing.T) {
 		require.True(t, called)
 		require.PanicsWithValue(t, "stop", func() { server.Impersonate(func() { panic("stop") }) })
 		runtime.LockOSThread()
-		_, _, err = threadIdentity()
+		_, _, err := threadIdentity()
 		runtime.UnlockOSThread()
 		require.ErrorIs(t, err, windows.ERROR_NO_TOKEN, "it ended with the function")
 
@@ -161,9 +149,7 @@ func TestUserOfAClientThatAskedForNothingIsKnownOnceItWasReadFrom(t *testing.T) 
 	client, err := os.OpenFile(name.String(), os.O_RDWR, 0)
 	require.NoError(t, err)
 	defer client.Close()
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
+	server := accept(t, l)
 	want := ipc.Credentials{PID: os.Getpid(), UID: -1, GID: -1}
 	credentials, err := server.PeerCredentials()
 	if !onWine { // which takes whoever holds the other end, at any time
@@ -172,10 +158,7 @@ func TestUserOfAClientThatAskedForNothingIsKnownOnceItWasReadFrom(t *testing.T) 
 		require.Equal(t, want, credentials)
 		require.ErrorIs(t, server.Impersonate(func() { t.Error("called in vain") }), syscall.EAGAIN)
 	}
-	_, err = client.Write([]byte("x"))
-	require.NoError(t, err)
-	_, err = server.Read(make([]byte, 1))
-	require.NoError(t, err)
+	requireByteArrives(t, client, server)
 	want.SID = ownSID(t)
 	credentials, err = server.PeerCredentials()
 	require.NoError(t, err)

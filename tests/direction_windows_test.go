@@ -54,9 +54,7 @@ func TestOneWayMessagePipesCarryOneWay(t *testing.T) {
 		client, err := ipc.DialMessage(t.Context(), name)
 		require.NoError(t, err)
 		defer client.Close()
-		server, err := l.AcceptConn(t.Context())
-		require.NoError(t, err)
-		defer server.Close()
+		server := accept(t, l)
 		from, to := server, client
 		if direction == ipc.ClientToServer {
 			from, to = client, server

@@ -21,9 +21,7 @@ func TestDescriptorsAreCloseOnExec(t *testing.T) {
 	require.NoError(t, err)
 	defer duplicate.Close()
 	client := dial(t, l.Addr().(ipc.Name))
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
+	server := accept(t, l)
 	for _, conn := range append([]syscall.Conn{a, b, duplicate, client, server}, listening(l)...) {
 		requireCloseOnExec(t, conn)
 	}

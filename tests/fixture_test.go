@@ -1,10 +1,12 @@
 package tests
 
 import (
+	"context"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -59,6 +61,17 @@ func listen(t *testing.T, name ipc.Name) *ipc.Listener {
 func dial(t *testing.T, name ipc.Name) *ipc.Conn {
 	t.Helper()
 	c, err := ipc.Dial(t.Context(), name)
+	require.NoError(t, err)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+// accept accepts a connection, which is closed when the test ends.
+func accept[C io.Closer](t *testing.T, l interface {
+	AcceptConn(context.Context) (C, error)
+}) C {
+	t.Helper()
+	c, err := l.AcceptConn(t.Context())
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
 	return c
@@ -121,6 +134,25 @@ func waitsIn(t *testing.T, method string, states ...string) {
 		}
 		return false
 	}, patience, tick)
+}
+
+// requireByteArrives requires that a byte which is written to one end is read from the other.
+func requireByteArrives(t *testing.T, from io.Writer, to io.Reader) {
+	t.Helper()
+	_, err := from.Write([]byte("x"))
+	require.NoError(t, err)
+	_, err = to.Read(make([]byte, 1))
+	require.NoError(t, err)
+}
+
+// requireErrors requires that all errors match one, and name the operation that their key has before a colon.
+func requireErrors(t *testing.T, want error, errs map[string]error) {
+	t.Helper()
+	for what, err := range errs {
+		require.ErrorIs(t, err, want, what)
+		operation, _, _ := strings.Cut(what, ":")
+		require.ErrorContains(t, err, operation+" ipc", what)
+	}
 }
 
 func closeAll(files []*os.File) {

@@ -142,3 +142,12 @@ func connectAs(t *testing.T, listenSys ipc.SysListen, dialSys ipc.SysDial) (clie
 	t.Cleanup(func() { server.Close() })
 	return client, server
 }
+
+// startClient starts a client, which keeps its connection.
+func startClient(t *testing.T, name ipc.Name) *process {
+	t.Helper()
+	client := start(t, "client")
+	client.order("%s", name)
+	client.expect("connected")
+	return client
+}

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -42,11 +41,7 @@ func overlappedPipe() (server, client windows.Handle, err error) {
 // It answers "make" with the handles of both ends of a pipe of its own, and "use A B ADDRESS" with "used", after it has
 // read from A what it wrote to B, thousands of times, in operations of which each is at another ADDRESS, see [useEnd].
 func sharerChild(args []string, orders *bufio.Scanner) error {
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	c, err := ipc.Dial(context.Background(), name)
+	c, err := dialText(args[0])
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package tests
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,6 +17,15 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
 )
+
+// requireProgram requires a file to be a program, which begins with "MZ".
+func requireProgram(t *testing.T, f *os.File) {
+	t.Helper()
+	start := make([]byte, 2)
+	_, err := f.ReadAt(start, 0)
+	require.NoError(t, err)
+	require.Equal(t, "MZ", string(start))
+}
 
 // holder is a handle of the system's, and what closes it.
 func holder(t *testing.T, handle windows.Handle, err error) uintptr {
@@ -134,10 +142,7 @@ func TestFilesAreGivenToAnyProcess(t *testing.T) {
 	number, err := ipc.GiveFileTo(os.Getpid(), f)
 	require.NoError(t, err)
 	given := os.NewFile(number, "given")
-	b := make([]byte, 2)
-	_, err = given.ReadAt(b, 0)
-	require.NoError(t, err)
-	require.Equal(t, "MZ", string(b), "how every program begins")
+	requireProgram(t, given)
 	require.NoError(t, given.Close())
 
 	_, err = ipc.GiveFileTo(-1, f)
@@ -160,9 +165,7 @@ func TestPeersOnOtherMachinesHaveNoProcess(t *testing.T) {
 	client, err := ipc.Dial(t.Context(), ipc.Path(`\\localhost\`+strings.TrimPrefix(name.String(), here)))
 	require.NoError(t, err)
 	defer client.Close()
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
+	server := accept(t, l)
 	f, err := os.Open(os.Args[0])
 	require.NoError(t, err)
 	defer f.Close()
@@ -197,11 +200,8 @@ func TestFilesAreGivenToAndTakenFromThePeersProcess(t *testing.T) {
 		given := os.NewFile(number, "given")
 		taken, err := c.TakeFile(f.Fd())
 		require.NoError(t, err)
-		start := make([]byte, 2)
 		for _, got := range []*os.File{given, taken} {
-			_, err := got.ReadAt(start, 0)
-			require.NoError(t, err)
-			require.Equal(t, "MZ", string(start), "how every program begins")
+			requireProgram(t, got)
 			require.NoError(t, got.Close())
 		}
 		_, err = c.TakeFile(1 << 20)
@@ -219,12 +219,10 @@ func TestFilesArePassedBetweenProcesses(t *testing.T) {
 	path := filepath.Join(leakcheck.Dir(t), "file")
 	require.NoError(t, os.WriteFile(path, []byte("passed"), 0o600))
 	peer := start(t, "keeper", name.String(), path)
-	c, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
+	c := accept(t, l)
 
 	var number uintptr
-	_, err = fmt.Sscanf(peer.answer(), "opened %d", &number)
+	_, err := fmt.Sscanf(peer.answer(), "opened %d", &number)
 	require.NoError(t, err)
 	taken, err := c.TakeFile(number)
 	require.NoError(t, err)
@@ -247,11 +245,7 @@ func TestFilesArePassedBetweenProcesses(t *testing.T) {
 // keeperChild dials NAME, opens PATH, and answers "opened NUMBER" with its handle; then "read NUMBER" with what it reads from
 // that handle.
 func keeperChild(args []string, orders *bufio.Scanner) error {
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	c, err := ipc.Dial(context.Background(), name)
+	c, err := dialText(args[0])
 	if err != nil {
 		return err
 	}

@@ -121,11 +121,9 @@ func TestNodeConnects(t *testing.T) {
 
 	l := listen(t, name)
 	n = startNode(t, "client", name)
-	c, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
+	c := accept(t, l)
 	n.expect("connected")
-	_, err = io.CopyN(c, c, 1<<20)
+	_, err := io.CopyN(c, c, 1<<20)
 	require.NoError(t, err)
 	if halfCloses {
 		require.NoError(t, c.CloseWrite())

@@ -28,8 +28,7 @@ func requireInUse(t *testing.T, name ipc.Name) {
 func TestLiveServerKeepsItsName(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
-	server := start(t, "echo", name.String())
-	server.expect("listening")
+	startEcho(t, name)
 	requireInUse(t, name)
 	require.NoError(t, echoOnce(name))
 }

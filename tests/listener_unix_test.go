@@ -29,13 +29,8 @@ func TestAcceptSurvivesRunningOutOfDescriptors(t *testing.T) {
 	require.ErrorAs(t, err, &op)
 	require.True(t, op.Temporary()) // so net/http goes on serving
 	require.Equal(t, "accept", op.Op)
-	c, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer c.Close()
-	_, err = waiting.Write([]byte("x"))
-	require.NoError(t, err)
-	_, err = c.Read(make([]byte, 1))
-	require.NoError(t, err)
+	c := accept(t, l)
+	requireByteArrives(t, waiting, c)
 }
 
 func TestIncomingGoesOnAfterRunningOutOfDescriptors(t *testing.T) {

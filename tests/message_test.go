@@ -293,9 +293,7 @@ func TestMaxMessageIsAnOptionOfDialersAndListeners(t *testing.T) {
 	client, err := (&ipc.Dialer{MaxMessage: 2}).DialMessage(t.Context(), name)
 	require.NoError(t, err)
 	defer client.Close()
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
+	server := accept(t, l)
 	for _, c := range []struct {
 		from, to *ipc.MessageConn
 		most     int

@@ -57,8 +57,7 @@ func TestLongestNamesWork(t *testing.T) {
 func TestNameOfAKilledServerIsTakenOverAtOnce(t *testing.T) {
 	leakcheck.Start(t)
 	for _, name := range []ipc.Name{newNamespaced(t), newPath(t)} {
-		server := start(t, "echo", name.String())
-		server.expect("listening")
+		server := startEcho(t, name)
 		requireInUse(t, name)
 		server.kill()
 		go serveEcho(listen(t, name))

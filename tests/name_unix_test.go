@@ -86,8 +86,6 @@ func TestNameOfABoundClientIsReported(t *testing.T) {
 	require.NoError(t, err)
 	defer os.Remove(client.String())
 	defer c.Close()
-	accepted, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer accepted.Close()
+	accepted := accept(t, l)
 	require.Equal(t, client, accepted.RemoteAddr())
 }

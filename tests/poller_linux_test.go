@@ -156,10 +156,7 @@ func TestConnectionThatThePollerRefusesIsAcceptedLater(t *testing.T) {
 			require.ErrorIs(t, err, syscall.EMFILE)
 			c, err := l.AcceptConn(t.Context())
 			require.NoError(t, err)
-			_, err = waiting.Write([]byte("x"))
-			require.NoError(t, err)
-			_, err = c.Read(make([]byte, 1))
-			require.NoError(t, err)
+			requireByteArrives(t, waiting, c)
 			require.NoError(t, c.Close())
 			occupy(t, again)
 		}
@@ -313,16 +310,11 @@ func TestWaitThatThePollerRefusesIsATemporaryErrorOfAConnectionThatPolls(t *test
 	c, err := (&ipc.Dialer{Spin: time.Microsecond}).Dial(t.Context(), name)
 	require.NoError(t, err)
 	defer c.Close()
-	peer, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer peer.Close()
+	peer := accept(t, l)
 	raw, err := c.SyscallConn()
 	require.NoError(t, err)
 	require.NoError(t, raw.Control(func(fd uintptr) { refuse(t, syscall.ENOSPC, int(fd)) }))
 	_, err = c.Read(make([]byte, 1))
 	requireRefusedByPoller(t, err, syscall.ENOSPC)
-	_, err = peer.Write([]byte("x"))
-	require.NoError(t, err)
-	_, err = c.Read(make([]byte, 1)) // has nothing to wait for
-	require.NoError(t, err)
+	requireByteArrives(t, peer, c) // has nothing to wait for
 }

@@ -71,6 +71,14 @@ func startWith(t *testing.T, complete func(*exec.Cmd), name string, args ...stri
 	return p
 }
 
+// startEcho starts a server, which sends back what it receives.
+func startEcho(t *testing.T, name ipc.Name) *process {
+	t.Helper()
+	server := start(t, "echo", name.String())
+	server.expect("listening")
+	return server
+}
+
 func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string) (*process, error) {
 	t.Helper()
 	program, err := os.Executable()
@@ -166,11 +174,7 @@ func init() { maps.Copy(children, systemChildren) }
 
 // echoChild serves NAME, and answers "listening". Each connection gets back what it sends.
 func echoChild(args []string, orders *bufio.Scanner) error {
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	l, err := ipc.Listen(name)
+	l, err := listenText(args[0])
 	if err != nil {
 		return err
 	}
@@ -178,6 +182,24 @@ func echoChild(args []string, orders *bufio.Scanner) error {
 	fmt.Println("listening")
 	orders.Scan()
 	return l.Close()
+}
+
+// listenText listens on a name in its text form.
+func listenText(text string) (*ipc.Listener, error) {
+	name, err := ipc.ParseName(text)
+	if err != nil {
+		return nil, err
+	}
+	return ipc.Listen(name)
+}
+
+// dialText dials a name in its text form.
+func dialText(text string) (*ipc.Conn, error) {
+	name, err := ipc.ParseName(text)
+	if err != nil {
+		return nil, err
+	}
+	return ipc.Dial(context.Background(), name)
 }
 
 // serveEcho serves until the listener is closed, and the clients that there were by then are gone.
@@ -285,11 +307,7 @@ func idleChild(args []string, orders *bufio.Scanner) error {
 	if _, err := fmt.Sscan(args[1], &count); err != nil {
 		return err
 	}
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	l, err := ipc.Listen(name)
+	l, err := listenText(args[0])
 	if err != nil {
 		return err
 	}
@@ -384,11 +402,7 @@ func dialAndRead(name ipc.Name) string {
 // clientChild dials each NAME that it is ordered to, answers "connected" or with the error, and keeps the connection.
 func clientChild(_ []string, orders *bufio.Scanner) error {
 	for orders.Scan() {
-		name, err := ipc.ParseName(orders.Text())
-		if err != nil {
-			return err
-		}
-		c, err := ipc.Dial(context.Background(), name)
+		c, err := dialText(orders.Text())
 		if err != nil {
 			fmt.Println(err)
 			continue
@@ -402,11 +416,7 @@ func clientChild(_ []string, orders *bufio.Scanner) error {
 // slowReaderChild dials NAME, and answers "connected". When it is ordered to, it reads to the end, in small pieces, and
 // answers with how many bytes came, and their checksum.
 func slowReaderChild(args []string, orders *bufio.Scanner) error {
-	name, err := ipc.ParseName(args[0])
-	if err != nil {
-		return err
-	}
-	c, err := ipc.Dial(context.Background(), name)
+	c, err := dialText(args[0])
 	if err != nil {
 		return err
 	}

@@ -53,9 +53,7 @@ func TestPipeIsItsOwnersAloneByDefault(t *testing.T) {
 	l, name := listenAs(t, ipc.SysListen{})
 	for range 5 { // the later instances, too
 		dial(t, name)
-		server, err := l.AcceptConn(t.Context())
-		require.NoError(t, err)
-		defer server.Close()
+		server := accept(t, l)
 		entries := dacl(t, server)
 		require.ElementsMatch(t, []string{ownSID(t), system, administrators}, slices.Collect(maps.Keys(entries)))
 		require.NotZero(t, entries[ownSID(t)]&writing)
@@ -72,9 +70,7 @@ func TestModeAdmitsOtherUsers(t *testing.T) {
 		require.NoError(t, err)
 		defer l.Close()
 		dial(t, name)
-		server, err := l.AcceptConn(t.Context())
-		require.NoError(t, err)
-		defer server.Close()
+		server := accept(t, l)
 		entries := dacl(t, server)
 		mask, found := entries[authenticated]
 		require.Equal(t, want, found, "%o: %v", mode, entries)
@@ -101,9 +97,7 @@ func TestPipeHasTheSecurityDescriptorThatWasAskedFor(t *testing.T) {
 	client, err := ipc.DialMessage(t.Context(), name)
 	require.NoError(t, err)
 	defer client.Close()
-	messages, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer messages.Close()
+	messages := accept(t, l)
 	require.ElementsMatch(t, want, slices.Collect(maps.Keys(dacl(t, messages))))
 
 	r, w := newPipe(t, &ipc.PipeConfig{Sys: &ipc.SysPipe{SecurityDescriptor: sddl}})

@@ -42,9 +42,7 @@ func TestClientOfBytesReadsAMessagePipe(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	client := dial(t, name)
-	server, err := l.AcceptConn(t.Context())
-	require.NoError(t, err)
-	defer server.Close()
+	server := accept(t, l)
 	for _, message := range []string{"one", "", "two", "three"} {
 		require.NoError(t, server.Send([]byte(message)))
 	}
