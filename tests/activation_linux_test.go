@@ -50,7 +50,7 @@ func TestActivationThatFailsHalfwayChangesNothing(t *testing.T) {
 			f, err := c.File()
 			require.NoError(t, err)
 			files = append(files, f)
-			if i < 3 { // which most service managers do
+			if i < 3 { // as most service managers do
 				require.NoError(t, syscall.SetNonblock(int(f.Fd()), false))
 			}
 		}
@@ -62,7 +62,7 @@ func TestActivationThatFailsHalfwayChangesNothing(t *testing.T) {
 	fds := []int{3, 4, 5, 6, 7}
 	before := statesOf(t, fds...)
 	variables := []string{os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES")}
-	for last := 1; last < len(fds); last++ { // by its number or that of its duplicate; the first is no socket
+	for last := 1; last < len(fds); last++ { // by its number or by that of its duplicate; the first is no socket
 		free := freeDescriptors(t, len(fds))
 		refuse(t, syscall.ENOSPC, fds[last], free[last])
 		_, err := ipc.Activated()
@@ -80,7 +80,7 @@ func TestActivationThatFailsHalfwayChangesNothing(t *testing.T) {
 		`2 stream listeners "stream"`, summary(a))
 	require.Empty(t, os.Getenv("LISTEN_FDS"))
 	require.Equal(t, fds, freeDescriptors(t, len(fds)))
-	for _, fd := range fds[1:] { // which are still refused
+	for _, fd := range fds[1:] { // their numbers are still refused
 		occupy(t, fd)
 	}
 	l := a.Listeners["stream"][0]

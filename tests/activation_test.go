@@ -23,9 +23,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// activatedChild takes what a service manager passed when it is ordered to "activate", and answers with how many there
-// are of each kind and name; to "close" it closes them, and answers "closed". Everything passed is served: see
-// serveActivated.
+// activatedChild answers "activate" with how many sockets and files of each kind and name a service manager passed, and
+// serves them as serveActivated says. It answers "close" with "closed", once it has closed them.
 func activatedChild(_ []string, orders *bufio.Scanner) error {
 	all := new(ipc.Activation)
 	for orders.Scan() {
@@ -45,7 +44,7 @@ func activatedChild(_ []string, orders *bufio.Scanner) error {
 			fmt.Printf("%q %q %q\n", os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"))
 			output, err := exec.Command("sh", "-c", "env | grep -c ^LISTEN_").Output()
 			fmt.Printf("%s %v\n", strings.TrimSpace(string(output)), err)
-		case "inherited": // how many of those that were passed child processes get
+		case "inherited": // how many of the passed descriptors child processes inherit
 			count := 0
 			for fd := uintptr(3); fd < 10; fd++ {
 				flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, fd, syscall.F_GETFD, 0)
@@ -82,8 +81,8 @@ func summary(a *ipc.Activation) string {
 	return strings.Join(words, ", ")
 }
 
-// serveActivated answers each connection, and each datagram, with the name and the number of what it came to. Of files
-// "tcp" is a listener, and all others are read, and printed.
+// serveActivated answers each connection and each datagram with the name and the number of the socket that it came to.
+// The file "tcp" is a listener; all other files are read, and printed.
 func serveActivated(a *ipc.Activation) {
 	for name, all := range a.Listeners {
 		for i, l := range all {
@@ -161,13 +160,13 @@ func closeActivated(a *ipc.Activation) (err error) {
 	return err
 }
 
-// startActivated runs the child with descriptors from 3 on, and the variables that say so.
+// startActivated runs the child with descriptors from 3 on, and with the variables that announce them.
 func startActivated(t *testing.T, files []*os.File, variables ...string) *process {
 	t.Helper()
 	return startWith(t, activating(files, variables...), "activated")
 }
 
-// activating completes a command so that it has descriptors from 3 on, and the variables that say so.
+// activating returns a function that gives a command descriptors from 3 on, and the variables that announce them.
 func activating(files []*os.File, variables ...string) func(*exec.Cmd) {
 	return func(cmd *exec.Cmd) {
 		cmd.ExtraFiles = files
@@ -272,7 +271,7 @@ func TestWhatAServiceManagerPassedIsSortedAndServed(t *testing.T) {
 		require.FileExists(t, name.String(), "it is the service manager's")
 		require.FileExists(t, name.String()+".lock")
 	}
-	go serveEcho(streams[0]) // who goes on
+	go serveEcho(streams[0]) // the process goes on
 	require.NoError(t, echoOnce(streams[0].Addr().(ipc.Name)))
 }
 

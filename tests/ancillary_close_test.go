@@ -232,7 +232,7 @@ func TestReceiveOnAClosedConnectionReturnsNothingOfTheOneBefore(t *testing.T) {
 		if onLinux {
 			require.NoError(t, b.SetPassCredentials(true))
 		}
-		_, err := a.SendFiles([]byte("payload"), file) // which nobody asks for; and the payload is too long for a message
+		_, err := a.SendFiles([]byte("payload"), file) // nobody asks for the file, and the payload does not fit a message
 		require.NoError(t, err)
 		n, _, err := receive()
 		require.Equal(t, 3, n)
@@ -242,7 +242,7 @@ func TestReceiveOnAClosedConnectionReturnsNothingOfTheOneBefore(t *testing.T) {
 		require.NoError(t, b.Close())
 		requireNothing(receive())
 	})
-	// A name of the sender is what datagrams alone have.
+	// Only datagrams have the name of their sender.
 	a, b := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
 	require.NoError(t, a.SendTo([]byte("payload"), b.LocalAddr().(ipc.Name)))
 	_, from, err := b.ReceiveFrom(make([]byte, 3))

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// anyConn is what connections of all kinds have: they all carry files and other ancillary data.
+// anyConn has the methods of all kinds of connection: each carries files and other ancillary data.
 type anyConn interface {
 	syscall.Conn
 	SendMessage(*ipc.Message) (int, error)

@@ -23,7 +23,7 @@ func TestFilesThatThereIsNoRoomForAreLostButThePayloadIsNot(t *testing.T) {
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
 		payload := make([]byte, 100)
-		r := ipc.NewControlReader(make([]byte, 40)) // not for 20 of them
+		r := ipc.NewControlReader(make([]byte, 40)) // no room for 20 files
 		for what, receive := range map[string]func() (int, int, error){
 			"message": func() (int, int, error) {
 				m := ipc.Message{Buffers: [][]byte{payload[:3], payload[3:]}, MaxFiles: 5}
@@ -101,7 +101,7 @@ func TestFilesThatNobodyAskedForAreClosed(t *testing.T) {
 				_, err := to.ReceiveControl(b, r)
 				return errors.Join(err, r.Close())
 			},
-			"control again": func() error { // the next receive closes what the one before has left
+			"control again": func() error { // the next receive closes what the last one left
 				r := ipc.NewControlReader(make([]byte, ipc.ControlSize))
 				_, err := to.ReceiveControl(b, r)
 				if err == nil {
@@ -168,7 +168,7 @@ func TestFilesThatNobodyAskedForAreClosed(t *testing.T) {
 			require.NoError(t, file.Close())
 			requireClosedEverywhere(t, watch)
 		}
-		watch, file := watched(t) // and of those that nobody receives
+		watch, file := watched(t) // and files that nobody receives
 		_, err := from.SendFiles([]byte("payload"), file)
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
@@ -177,7 +177,7 @@ func TestFilesThatNobodyAskedForAreClosed(t *testing.T) {
 	})
 }
 
-// inFlightChild sends files to itself until the system takes no more, and answers how that ended.
+// inFlightChild sends files to itself until the system takes no more, and answers with how that ended.
 func inFlightChild(_ []string, _ *bufio.Scanner) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {

@@ -36,7 +36,7 @@ func descriptors() (count int) {
 	return count
 }
 
-// leaveDescriptors lets this process open only so many more descriptors, from now on.
+// leaveDescriptors lets this process open only count more descriptors from now on.
 func leaveDescriptors(count int) error {
 	var limit syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -94,7 +94,7 @@ func ancillaryChild(args []string, orders *bufio.Scanner) error {
 				return err
 			}
 			fmt.Println("left")
-		case "receive": // at most COUNT files: payload, number of files, outcome, how many descriptors are open more
+		case "receive": // at most COUNT files: payload, number of files, outcome, how many more descriptors are open
 			before := descriptors()
 			m := ipc.Message{Buffers: [][]byte{b}}
 			m.MaxFiles, _ = strconv.Atoi(rest)

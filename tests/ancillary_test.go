@@ -139,7 +139,7 @@ type received struct {
 	files int
 }
 
-// receiveAll receives pieces of at most size bytes until the end.
+// receiveAll receives pieces of at most size bytes, until the end.
 func receiveAll(t *testing.T, c anyConn, size int) *received {
 	t.Helper()
 	r := new(received)
@@ -312,7 +312,7 @@ func TestFileThatIsClosedDuringASendIsStillTheOneThatIsSent(t *testing.T) {
 		for what, open := range map[string]func() *os.File{
 			"file": func() *os.File { return numbered(t, 1)[0] },
 			"pipe": func() *os.File {
-				r, w, err := os.Pipe() // whose Close waits
+				r, w, err := os.Pipe() // Close of a pipe waits
 				require.NoError(t, err)
 				fmt.Fprint(w, 0)
 				require.NoError(t, w.Close())
@@ -335,7 +335,7 @@ func TestFileThatIsClosedDuringASendIsStillTheOneThatIsSent(t *testing.T) {
 				_, err := f.Stat()
 				return errors.Is(err, os.ErrClosed)
 			}, patience, tick)
-			others := numbered(t, 50) // which would get its number
+			others := numbered(t, 50) // these would get its number
 			for _, other := range others {
 				require.NotEqual(t, number, descriptorOf(t, other), what)
 			}
@@ -388,7 +388,7 @@ func TestMessagesWithAncillaryDataAllocateNothing(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
-		b.SetPassCredentials(true) // where there are such
+		b.SetPassCredentials(true) // where the system has them
 		out := ipc.Message{Buffers: [][]byte{{1}, {2}, {3}, {4}, {5}}}
 		in := ipc.Message{Buffers: [][]byte{{1}, {2}, {3}, {4}, {5}}, MaxFiles: 10, Credentials: new(ipc.Credentials)}
 		operations := map[string]func() error{

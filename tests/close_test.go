@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// These tests close what is in use, again and again.
+// These tests close connections and listeners that are in use, again and again.
 
 const rounds = 1000
 
@@ -73,7 +73,7 @@ func TestReadIsSafeAgainstClose(t *testing.T) {
 
 func TestWriteIsSafeAgainstClose(t *testing.T) {
 	leakcheck.Start(t)
-	large := make([]byte, 1<<20) // waits for a reader, of which there is none
+	large := make([]byte, 1<<20) // waits for a reader, and there is none
 	for range rounds {
 		a, b, err := ipc.Pair()
 		require.NoError(t, err)
@@ -132,7 +132,7 @@ func TestListenerIsClosedAgainstClientsThatDial(t *testing.T) {
 		var l *ipc.Listener
 		require.Eventually(t, func() (listening bool) {
 			var err error
-			if l, err = ipc.Listen(name); err != nil { // on Windows clients that have not closed yet hold the name
+			if l, err = ipc.Listen(name); err != nil { // on Windows clients that have not closed yet keep the name in use
 				require.ErrorIs(t, err, syscall.EADDRINUSE)
 			}
 			return err == nil

@@ -65,7 +65,7 @@ func TestControlDataThatDoesNotFitLeavesTheBufferAsItWas(t *testing.T) {
 		require.ErrorIs(t, w.AddCredentials(ipc.Credentials{}), syscall.EINVAL, "there is no process 0")
 		require.Equal(t, before, string(w.Bytes()))
 	}
-	full := ipc.NewControlWriter(make([]byte, ipc.ControlSize)) // room for whatever a message brings
+	full := ipc.NewControlWriter(make([]byte, ipc.ControlSize)) // room for all that a message can bring
 	require.NoError(t, full.AddFDs(make([]int, 253)...))
 	if onLinux {
 		require.NoError(t, full.AddCredentials(ipc.Credentials{PID: 1}))
@@ -113,7 +113,7 @@ func TestControlReaderGivesWhatCame(t *testing.T) {
 				require.Equal(t, syscall.SCM_RIGHTS, r.Type())
 				require.Len(t, r.Data(), 4*len(files))
 				three := make([]int, 3)
-				for n := r.TakeFDs(three); n > 0; n = r.TakeFDs(three) { // those that are left, each time
+				for n := r.TakeFDs(three); n > 0; n = r.TakeFDs(three) { // those that are left
 					for _, fd := range three[:n] {
 						taken = append(taken, os.NewFile(uintptr(fd), "taken"))
 					}
@@ -124,11 +124,11 @@ func TestControlReaderGivesWhatCame(t *testing.T) {
 			if onLinux {
 				require.Equal(t, []ipc.Credentials{own}, credentials)
 			}
-			require.NoError(t, r.Close()) // what was taken is not its to close
+			require.NoError(t, r.Close()) // it does not close what was taken
 			require.NoError(t, r.Close())
 			requireNumbered(t, taken, 5)
 		}
-		// What is not taken is closed.
+		// Files that are not taken are closed.
 		watch, file := watched(t)
 		_, err := a.SendFiles([]byte("x"), file, file, file)
 		require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestControlDataOfOtherTypesComesAsItIs(t *testing.T) {
 	f := numbered(t, 1)[0]
 	stamps := 1
 	if strconv.IntSize == 32 {
-		stamps = 2 // recvmsg(3) adds one with 64 bits of seconds, of a type of its own
+		stamps = 2 // recvmsg(3) adds one with 64 bits of seconds, which has its own type
 	}
 	eachKind(t, func(t *testing.T, k kind) {
 		if k.name == "stream" {
@@ -229,7 +229,7 @@ func TestControlDataIsSentAsItIs(t *testing.T) {
 		require.NoError(t, err)
 		requireNumbered(t, m.Files, 1)
 
-		// What the system does not know it refuses; and nothing is sent.
+		// The system refuses control data that it does not know, and nothing is sent.
 		unknown := ipc.ControlData{Level: syscall.SOL_SOCKET, Type: 9999, Data: []byte("what is this")}
 		_, err = a.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Control: []ipc.ControlData{unknown}})
 		require.ErrorIs(t, err, syscall.EINVAL)
@@ -238,7 +238,7 @@ func TestControlDataIsSentAsItIs(t *testing.T) {
 		_, err = a.SendControl([]byte("x"), w)
 		require.ErrorIs(t, err, syscall.EINVAL)
 
-		// What is too large is not taken for a payload that is.
+		// The error of control data that is too large does not blame the payload.
 		for what, m := range map[string]*ipc.Message{
 			"alone":      {Control: []ipc.ControlData{{Data: make([]byte, 5000)}}},
 			"with files": {Control: []ipc.ControlData{{Data: make([]byte, 1500)}}, Files: many},
@@ -261,9 +261,9 @@ func TestControlReaderWithoutRoomMissesNothingThatItCouldTake(t *testing.T) {
 	f := numbered(t, 1)[0]
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
-		for _, room := range []int{0, syscall.CmsgSpace(4)} { // none, and for one descriptor
+		for _, room := range []int{0, syscall.CmsgSpace(4)} { // no room, and room for one descriptor
 			if k.name == "message" {
-				room += syscall.CmsgSpace(12) // for the credentials that always come
+				room += syscall.CmsgSpace(12) // room for the credentials, which always come
 			}
 			r := ipc.NewControlReader(make([]byte, room))
 			_, err := a.SendFiles([]byte("plain"))

@@ -18,13 +18,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A stallingFile is a file whose reads wait until they are let go, as those of a file on a server that does not answer.
+// A stallingFile is a file whose reads wait until the test lets them go, as reads from a server that does not answer.
 type stallingFile struct {
 	*os.File
-	reads chan func() // a read waits; calling it lets that one go
+	reads chan func() // a value is a read that waits; calling it lets the read go
 }
 
-// stall returns a file of that size whose reads stall, fanotify(7), which takes root. In CI that must be there.
+// stall returns a file of that size whose reads stall, by fanotify(7). The test needs root, which it must have in CI.
 func stall(t *testing.T, size int) stallingFile {
 	t.Helper()
 	const flags = unix.FAN_CLASS_CONTENT | unix.FAN_CLOEXEC | unix.FAN_NONBLOCK
@@ -71,14 +71,14 @@ func stall(t *testing.T, size int) stallingFile {
 	})
 	t.Cleanup(func() {
 		close(ended)
-		watch.Close() // lets go whoever waits
+		watch.Close() // lets all reads go
 		group.Wait()
 		f.Close()
 	})
 	return s
 }
 
-// soon returns the error of an action, and fails the test if that waits for what it must not wait for.
+// soon returns the error of an action, and fails the test if the action does not return soon.
 func soon(t *testing.T, what string, action func() error) error {
 	t.Helper()
 	ended := make(chan error, 1)
@@ -98,7 +98,7 @@ func TestFileThatCannotBeReadHoldsUpNothingButItsCopy(t *testing.T) {
 	for _, size := range []int{20_000, 3 << 20} { // a small file is read into a buffer, a large one into a pipe
 		for _, closes := range []bool{false, true} {
 			a, b := pair(t)
-			f := stall(t, size) // lets go first at the end, also of a failed test
+			f := stall(t, size) // lets reads go before other cleanup, also if the test failed
 			copied := make(chan error, 1)
 			go func() {
 				_, err := io.Copy(a, f.File)
@@ -142,7 +142,7 @@ func TestFileThatCannotBeReadHoldsUpNothingButItsCopy(t *testing.T) {
 	}
 }
 
-// largePipes counts this process's pipes that are larger than the system makes them.
+// largePipes counts the pipes of this process whose buffers are larger than the default.
 func largePipes(t *testing.T) int {
 	t.Helper()
 	found := map[string]bool{}
@@ -156,11 +156,11 @@ func largePipes(t *testing.T) int {
 		}
 		f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
-			continue // it is closed by now
+			continue // it was closed meanwhile
 		}
 		size, err := unix.FcntlInt(f.Fd(), unix.F_GETPIPE_SZ, 0)
 		f.Close()
-		if err == nil && size > 64<<10 { // otherwise it is another by now
+		if err == nil && size > 64<<10 { // otherwise the number is that of another file by now
 			found[target] = true
 		}
 	}

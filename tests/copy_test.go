@@ -45,7 +45,7 @@ func requirePosition(t *testing.T, f *os.File, want int64) {
 	require.Equal(t, want, position)
 }
 
-// gather reads until the end, in the background, in pieces of that size, and gives what there was.
+// gather reads until the end in the background, in pieces of that size. The channel gets all that was read.
 func gather(c io.Reader, piece int) <-chan []byte {
 	all := make(chan []byte, 1)
 	go func() {
@@ -61,7 +61,7 @@ func requireSame(t *testing.T, want, got []byte, what ...any) {
 	require.True(t, bytes.Equal(want, got), "%v: %d bytes sent, %d arrived, or others", what, len(want), len(got))
 }
 
-// What embeds a connection or a file is copied from and to as what it is, also where io.Copy finds its own methods.
+// Types that embed a connection or a file, or hide all of its methods but one. All of them can be copied from and to.
 type (
 	wrappedConn struct{ *ipc.Conn }
 	wrappedFile struct{ *os.File }
@@ -69,7 +69,7 @@ type (
 	onlyWriter  struct{ io.Writer }
 )
 
-// copies are the ways from one to another that io.Copy may be led.
+// copies returns the ways to copy, through io.Copy and through the methods that it may call.
 func copies[R interface {
 	io.Reader
 	io.WriterTo
@@ -319,7 +319,7 @@ func TestReaderThatEmbedsAFileIsReadItsOwnWay(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := pair(t)
 	f := fileOf(t, []byte("hello"))
-	_, err := a.ReadFrom(io.LimitReader(shouting{f}, 100)) // alone it is not asked to read, but to write, as the file does
+	_, err := a.ReadFrom(io.LimitReader(shouting{f}, 100)) // without it io.Copy would call WriteTo, which the file has
 	require.NoError(t, err)
 	seek(t, f, 0)
 	_, err = a.ReadFrom(wrappedFile{f})
@@ -332,7 +332,7 @@ func TestReaderThatEmbedsAFileIsReadItsOwnWay(t *testing.T) {
 	require.Equal(t, "HELLOhello bytes", string(got))
 }
 
-// sources are what a copy may read from endlessly, or longer than the test lasts.
+// sources returns readers that last as long as the test.
 func sources(t *testing.T) map[string]func() io.Reader {
 	return map[string]func() io.Reader{
 		"file": func() io.Reader { return fileOf(t, make([]byte, 8<<20)) },
@@ -489,13 +489,13 @@ func TestErrorsOfTheOtherSideOfACopyAreItsOwn(t *testing.T) {
 // memory returns how many bytes are in use.
 func memory() int64 {
 	runtime.GC()
-	runtime.GC() // what a sync.Pool holds goes with the second
+	runtime.GC() // the second one empties sync.Pools
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return int64(m.HeapAlloc + m.StackInuse)
 }
 
-// copiesToAFile starts copies from connections to a file. moved waits until that has so many bytes from each.
+// copiesToAFile starts copies from connections to a file. moved waits until the file has so many bytes from each.
 func copiesToAFile(t *testing.T, count int) (sources []*ipc.Conn, moved func(size int64)) {
 	t.Helper()
 	f, err := os.OpenFile(fileOf(t, nil).Name(), os.O_WRONLY|os.O_APPEND, 0)

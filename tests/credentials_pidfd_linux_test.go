@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// passPIDFDs asks for pidfds. Where the kernel has none the test checks that it says so, and is over.
+// passPIDFDs asks for pidfds. Where the kernel has none it requires an error that says so, and skips the rest.
 func passPIDFDs(t *testing.T, c interface {
 	syscall.Conn
 	SetPassPIDFD(bool) error
@@ -33,7 +33,7 @@ func passPIDFDs(t *testing.T, c interface {
 	require.NoError(t, c.SetPassPIDFD(true))
 }
 
-// requireProcess wants a pidfd to be that of a process.
+// requireProcess requires a pidfd to be that of the process with an id.
 func requireProcess(t *testing.T, pid int, pidfd *os.File) {
 	t.Helper()
 	require.NotNil(t, pidfd)
@@ -43,7 +43,7 @@ func requireProcess(t *testing.T, pid int, pidfd *os.File) {
 	require.Contains(t, string(info), fmt.Sprintf("\nPid:\t%d\n", pid))
 }
 
-// isReadable waits for a descriptor to be readable, so many milliseconds.
+// isReadable reports whether a descriptor becomes readable within so many milliseconds.
 func isReadable(t *testing.T, f *os.File, milliseconds int) bool {
 	t.Helper()
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
@@ -61,7 +61,7 @@ func isReadable(t *testing.T, f *os.File, milliseconds int) bool {
 	}
 }
 
-// waitReadable does the same on the runtime's poller, without a thread.
+// waitReadable waits for the same on the runtime's poller, without a thread.
 func waitReadable(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err == nil {
@@ -77,7 +77,7 @@ func waitReadable(f *os.File) error {
 	})
 }
 
-// probe sends a process the signal 0, which tells whether it is there.
+// probe sends a process the signal 0, which reports whether the process exists.
 func probe(t *testing.T, pidfd *os.File) syscall.Errno {
 	t.Helper()
 	const pidfdSendSignal = 424
@@ -92,7 +92,7 @@ func TestPIDFDOfTheSenderComesIfItWasAskedFor(t *testing.T) {
 		receive := func() *ipc.Message {
 			p.order("send hello")
 			p.expect("sent")
-			m := &ipc.Message{Buffers: [][]byte{make([]byte, 100)}, PIDFD: os.Stdin} // which is not to stay
+			m := &ipc.Message{Buffers: [][]byte{make([]byte, 100)}, PIDFD: os.Stdin} // which must not stay there
 			n, err := c.ReceiveMessage(m)
 			require.NoError(t, err)
 			require.Equal(t, "hello", string(m.Buffers[0][:n]))
@@ -105,7 +105,7 @@ func TestPIDFDOfTheSenderComesIfItWasAskedFor(t *testing.T) {
 		require.NoError(t, m.PIDFD.Close())
 		require.Empty(t, m.Control)
 
-		// Nobody asked for it in these calls, so it is closed.
+		// These calls do not ask for the pidfd, so it is closed.
 		before := descriptors()
 		for range 3 {
 			p.order("send x")
@@ -156,7 +156,7 @@ func TestPIDFDOfThePeerReportsThatItHasEnded(t *testing.T) {
 	defer peer.Close()
 	requireProcess(t, server.cmd.Process.Pid, peer)
 
-	p, datagrams := kinds[2].start(t, nil, "ancillary") // a sender's, too
+	p, datagrams := kinds[2].start(t, nil, "ancillary") // and the pidfd of a sender
 	passPIDFDs(t, datagrams)
 	p.order("send hello")
 	p.expect("sent")
@@ -187,7 +187,7 @@ func TestPIDFDOfAPeerThatIsGoneIsAnError(t *testing.T) {
 	server := startEcho(t, name)
 	c := dial(t, name)
 	server.kill()
-	listen(t, name) // which removes what it left
+	listen(t, name) // which removes what the server left
 	f, err := c.PeerPIDFD()
 	if err == nil { // newer kernels still know the process
 		defer f.Close()

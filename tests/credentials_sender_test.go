@@ -16,7 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// passCredentials asks for credentials. Where the system has none the test checks that it says so, and is over.
+// passCredentials asks for credentials. Where the system has none it requires an error that says so, and skips the
+// rest.
 func passCredentials(t *testing.T, c interface{ SetPassCredentials(bool) error }) {
 	t.Helper()
 	err := c.SetPassCredentials(true)
@@ -30,7 +31,7 @@ func passCredentials(t *testing.T, c interface{ SetPassCredentials(bool) error }
 	}
 }
 
-// sender receives a message and returns whose it was.
+// sender receives a message, and returns its text and its sender.
 func sender(t *testing.T, c anyConn) (text string, credentials ipc.Credentials) {
 	t.Helper()
 	credentials = ipc.Credentials{PID: 1, UID: 2, GID: 3, Groups: []int{4}, SID: "5"}
@@ -57,7 +58,7 @@ func TestCredentialsComeIfTheyWereAskedFor(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		a, b := k.newPair(t)
-		if k.name != "message" || !onLinux { // where they always come
+		if k.name != "message" || !onLinux { // a MessageConn always gets them on Linux
 			_, err := a.SendFiles([]byte("early"))
 			require.NoError(t, err)
 			_, credentials := sender(t, b)
@@ -114,7 +115,7 @@ func TestCredentialsAreThoseOfTheSendingProcess(t *testing.T) {
 	leakcheck.Start(t)
 	eachKind(t, func(t *testing.T, k kind) {
 		for _, user := range []*syscall.Credential{nil, unprivileged(t)} {
-			p, c := k.start(t, user, "ancillary") // the sockets themselves were made by this process
+			p, c := k.start(t, user, "ancillary") // this process made the sockets themselves
 			passCredentials(t, c)
 			p.order("send hello")
 			p.expect("sent")
@@ -161,13 +162,13 @@ func TestCredentialsThatAreGivenAreVouchedForOrRefused(t *testing.T) {
 		require.NoError(t, err)
 		_, _ = sender(t, b)
 		passCredentials(t, b)
-		for _, given := range []ipc.Credentials{own, unknown} { // unknown: what is so
+		for _, given := range []ipc.Credentials{own, unknown} { // unknown stands for the true ones
 			_, err := a.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Credentials: &given})
 			require.NoError(t, err)
 			_, credentials := sender(t, b)
 			require.Equal(t, own, credentials)
 		}
-		if os.Geteuid() == 0 { // which may claim any user
+		if os.Geteuid() == 0 { // root may claim any user
 			given := ipc.Credentials{PID: -1, UID: 1234, GID: 4321}
 			_, err := a.SendMessage(&ipc.Message{Buffers: [][]byte{[]byte("x")}, Credentials: &given})
 			require.NoError(t, err)

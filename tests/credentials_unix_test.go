@@ -48,7 +48,7 @@ func TestPeerCredentialsAreThoseOfThePeerProcess(t *testing.T) {
 func TestPeerCredentialsOfAnotherUser(t *testing.T) {
 	leakcheck.Start(t)
 	user := anotherUser(t)
-	user.Groups = make([]uint32, 100) // more than one call to the kernel takes at first
+	user.Groups = make([]uint32, 100) // more than the first call to the kernel has room for
 	for i := range user.Groups {
 		user.Groups[i] = uint32(70_000 + i)
 	}

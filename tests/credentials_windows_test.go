@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// ownSID is this process's user.
+// ownSID returns the SID of the user of this process.
 func ownSID(t *testing.T) string {
 	t.Helper()
 	user, err := windows.GetCurrentProcessToken().GetTokenUser()
@@ -22,7 +22,7 @@ func ownSID(t *testing.T) string {
 	return user.User.Sid.String()
 }
 
-// session is that of a process.
+// session returns the session of a process.
 func session(t *testing.T, process int) int {
 	t.Helper()
 	var session uint32
@@ -45,7 +45,7 @@ func TestPeerCredentialsAreProcessAndUser(t *testing.T) {
 	client := startClient(t, own)
 	accepted := accept(t, l)
 	want.PID = client.cmd.Process.Pid
-	credentials, err = accepted.PeerCredentials() // before it sent anything
+	credentials, err = accepted.PeerCredentials() // before the client sent anything
 	require.NoError(t, err)
 	require.Equal(t, want, credentials)
 
@@ -92,8 +92,8 @@ func TestBothEndsKnowTheProcessesAndTheirSessions(t *testing.T) {
 	require.ErrorIs(t, second(new(ipc.Conn).ServerProcessID()), syscall.EINVAL)
 }
 
-// threadIdentity is the user and the impersonation level that the thread acts with, or an error if with none but the
-// process's.
+// threadIdentity returns the user and the impersonation level that the thread acts with. It is an error if the thread
+// acts as its process does.
 func threadIdentity() (sid string, level uint32, err error) {
 	var token windows.Token
 	if err := windows.OpenThreadToken(windows.CurrentThread(), windows.TOKEN_QUERY, true, &token); err != nil {
@@ -152,7 +152,7 @@ func TestUserOfAClientThatAskedForNothingIsKnownOnceItWasReadFrom(t *testing.T) 
 	server := accept(t, l)
 	want := ipc.Credentials{PID: os.Getpid(), UID: -1, GID: -1}
 	credentials, err := server.PeerCredentials()
-	if !onWine { // which takes whoever holds the other end, at any time
+	if !onWine { // which asks for the process at the other end, at any time
 		require.ErrorIs(t, err, syscall.EAGAIN)
 		require.ErrorContains(t, err, "get ipc")
 		require.Equal(t, want, credentials)
@@ -170,7 +170,7 @@ func TestServerIsTheOwnerOfItsPipe(t *testing.T) {
 	name := newPath(t)
 	lc := ipc.ListenConfig{Sys: &ipc.SysListen{SecurityDescriptor: "O:BAD:P(A;;GA;;;WD)"}}
 	l, err := lc.Listen(t.Context(), name)
-	if err != nil { // only administrators can name themselves owners
+	if err != nil { // only administrators can make their group the owner
 		require.ErrorIs(t, err, windows.ERROR_INVALID_OWNER)
 		return
 	}

@@ -67,7 +67,7 @@ func TestSenderWaitsForAReceiverThatOthersHaveFilled(t *testing.T) {
 		},
 	} {
 		fillConn(t, dialDatagram(t, name))
-		c, state := openDatagram(t), "sleep" // what the poller does not tell it tries again, but not without a pause
+		c, state := openDatagram(t), "sleep" // the poller does not report this, so the call tries again after a pause
 		if method == "send" {
 			require.NoError(t, c.Connect(name))
 			state = "IO wait"

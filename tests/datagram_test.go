@@ -21,8 +21,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// receiverChild receives datagrams on NAME, and answers "listening"; and "drain COUNT" with "drained", once so many have
-// come, in order.
+// receiverChild receives datagrams on NAME, and answers "listening"; and "drain COUNT" with "drained", once so many
+// have come, in order.
 func receiverChild(args []string, orders *bufio.Scanner) error {
 	name, err := ipc.ParseName(args[0])
 	if err != nil {
@@ -54,7 +54,7 @@ func receiverChild(args []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// listenDatagram binds a socket, until the test ends.
+// listenDatagram returns a bound socket, which is closed when the test ends.
 func listenDatagram(t *testing.T, name ipc.Name) *ipc.DatagramConn {
 	t.Helper()
 	c, err := ipc.ListenDatagram(name)
@@ -63,7 +63,7 @@ func listenDatagram(t *testing.T, name ipc.Name) *ipc.DatagramConn {
 	return c
 }
 
-// openDatagram makes a socket without a name, until the test ends.
+// openDatagram returns a socket without a name, which is closed when the test ends.
 func openDatagram(t *testing.T) *ipc.DatagramConn {
 	t.Helper()
 	c, err := ipc.OpenDatagram()
@@ -72,7 +72,7 @@ func openDatagram(t *testing.T) *ipc.DatagramConn {
 	return c
 }
 
-// dialDatagram connects a socket, until the test ends.
+// dialDatagram returns a connected socket, which is closed when the test ends.
 func dialDatagram(t *testing.T, name ipc.Name) *ipc.DatagramConn {
 	t.Helper()
 	c, err := ipc.DialDatagram(name)
@@ -81,7 +81,7 @@ func dialDatagram(t *testing.T, name ipc.Name) *ipc.DatagramConn {
 	return c
 }
 
-// requireDatagram wants a datagram from a peer to come next.
+// requireDatagram requires the next datagram to have that text and that sender.
 func requireDatagram(t *testing.T, c *ipc.DatagramConn, text string, from ipc.Name) {
 	t.Helper()
 	b := make([]byte, len(text)+1)
@@ -105,7 +105,7 @@ func TestDatagramsAreAnsweredByTheirSendersName(t *testing.T) {
 			require.Equal(t, fmt.Sprint("question ", i), string(b[:n]))
 			if abstract() || names[1].Type() == ipc.PathNames {
 				require.Equal(t, names[1], peer)
-			} // elsewhere it is the file that the name stands for
+			} // elsewhere the name is that of a file
 			require.NoError(t, server.SendTo([]byte("answer"), peer))
 			n, err = client.Receive(b)
 			require.NoError(t, err)

@@ -57,7 +57,8 @@ func waits(t *testing.T) map[string]wait {
 			hotWriter.SetWriteDeadline, hotWriter.Close},
 		"write ipc": {func() error { _, err := writer.Write(make([]byte, 1<<20)); return err },
 			writer.SetWriteDeadline, writer.Close},
-		"write ipc, vectored": {func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },
+		"write ipc, vectored": {
+			func() error { _, err := vectorWriter.WriteBuffers([][]byte{make([]byte, 1<<20)}); return err },
 			vectorWriter.SetDeadline, vectorWriter.Close},
 		"accept ipc " + name.String(): {func() error { _, err := l.Accept(); return err }, l.SetDeadline, l.Close},
 	}
@@ -65,7 +66,7 @@ func waits(t *testing.T) map[string]wait {
 	return all
 }
 
-// operation is the part of a wait's name that its errors begin with.
+// operation returns what the errors of a wait with that name begin with.
 func operation(name string) string {
 	before, _, _ := bytes.Cut([]byte(name), []byte(","))
 	return string(before)
@@ -156,7 +157,7 @@ func TestCancelledContextEndsEveryWait(t *testing.T) {
 		ended := make(chan error)
 		go func() { ended <- w.wait(ctx) }()
 		cancel()
-		for err := range map[error]bool{<-ended: true, w.wait(ctx): true} { // cancelled meanwhile, and before
+		for err := range map[error]bool{<-ended: true, w.wait(ctx): true} { // cancelled while it waits, and before
 			require.ErrorIs(t, err, context.Canceled)
 			require.ErrorContains(t, err, w.operation)
 		}
@@ -189,7 +190,7 @@ func TestContextOfOneAcceptDoesNotDisturbOthers(t *testing.T) {
 		}
 		accepted <- err
 	}()
-	for range 50 { // some hold the turn, some wait for it
+	for range 50 { // one of them holds the turn to accept, others wait for it
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error)
 		go func() { _, err := l.AcceptConn(ctx); ended <- err }()
@@ -198,7 +199,7 @@ func TestContextOfOneAcceptDoesNotDisturbOthers(t *testing.T) {
 	}
 	dial(t, name)
 	require.NoError(t, <-accepted)
-	require.NoError(t, l.SetDeadline(time.Now().Add(10*time.Millisecond))) // the user's own deadline still counts
+	require.NoError(t, l.SetDeadline(time.Now().Add(10*time.Millisecond))) // the caller's own deadline still counts
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	_, err := l.AcceptConn(ctx)
@@ -231,7 +232,7 @@ func TestConnectionsAreNotLostToCancelledAccepts(t *testing.T) {
 	require.Equal(t, count, <-served)
 }
 
-// spin lets a little time go by, without giving up the processor: about what an operation takes.
+// spin takes about as long as an operation, and keeps its processor.
 func spin(source *rand.Rand) {
 	for end := time.Now().Add(time.Duration(source.IntN(100)) * time.Microsecond); time.Now().Before(end); {
 		runtime.Gosched()
@@ -323,7 +324,7 @@ func TestReadThatMeetsCloseLosesNoBytes(t *testing.T) {
 		require.NoError(t, err)
 		f, err := b.File()
 		require.NoError(t, err)
-		again, err := ipc.FileConn(f) // to which goes what b has not read
+		again, err := ipc.FileConn(f) // it gets what b has not read
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
 		got := 0

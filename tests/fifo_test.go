@@ -24,7 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newFIFO makes a FIFO in a directory of the test's own.
+// newFIFO makes a FIFO in a directory of the test's own, and returns its path.
 func newFIFO(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(leakcheck.Dir(t), "fifo")
@@ -32,7 +32,7 @@ func newFIFO(t *testing.T) string {
 	return path
 }
 
-// fifoWriterChild answers "open PATH" with "open" or what is wrong, "write TEXT" with "written", and "close" with
+// fifoWriterChild answers "open PATH" with "open" or "not permitted", "write TEXT" with "written", and "close" with
 // "closed".
 func fifoWriterChild(_ []string, orders *bufio.Scanner) error {
 	var w *ipc.PipeWriter
@@ -116,7 +116,7 @@ func TestFIFOThatCannotBeMadeSaysWhy(t *testing.T) {
 	require.NoFileExists(t, in("a"))
 }
 
-// openFIFO opens an end, whichever it is.
+// openFIFO opens either end.
 var openFIFO = map[string]func(ctx context.Context, path string) (io.Closer, error){
 	"openFIFOReader": func(ctx context.Context, path string) (io.Closer, error) {
 		r, err := ipc.OpenFIFOReader(ctx, path)
@@ -257,7 +257,7 @@ func TestWriterThatHasComeAndGoneCountsIfItLeftSomething(t *testing.T) {
 	first, err := ipc.OpenFIFOReader(t.Context(), path)
 	require.NoError(t, err)
 	defer first.Close()
-	require.NoError(t, keeper.Close()) // now nobody writes
+	require.NoError(t, keeper.Close()) // now there is no writer
 	second, err := ipc.OpenFIFOReader(t.Context(), path)
 	require.NoError(t, err)
 	defer second.Close()
@@ -294,7 +294,7 @@ func TestFIFOCarriesBetweenAnyPrograms(t *testing.T) {
 	require.NoError(t, cat.Wait())
 	require.True(t, bytes.Equal(sent, got))
 
-	cat = exec.Command("cat", path) // who reads nothing any more
+	cat = exec.Command("cat", path) // the reader will be gone
 	require.NoError(t, cat.Start())
 	w, err = ipc.OpenFIFOWriter(t.Context(), path)
 	require.NoError(t, err)

@@ -48,7 +48,7 @@ func newNamespaced(t *testing.T) ipc.Name {
 	return ipc.Namespaced(fmt.Sprintf("lipc-%d-%d", os.Getpid(), time.Now().UnixNano()))
 }
 
-// listen listens, until the test ends.
+// listen returns a listener, which is closed when the test ends.
 func listen(t *testing.T, name ipc.Name) *ipc.Listener {
 	t.Helper()
 	l, err := ipc.Listen(name)
@@ -57,7 +57,7 @@ func listen(t *testing.T, name ipc.Name) *ipc.Listener {
 	return l
 }
 
-// dial dials; the connection is closed when the test ends.
+// dial returns a connection, which is closed when the test ends.
 func dial(t *testing.T, name ipc.Name) *ipc.Conn {
 	t.Helper()
 	c, err := ipc.Dial(t.Context(), name)
@@ -77,7 +77,7 @@ func accept[C io.Closer](t *testing.T, l interface {
 	return c
 }
 
-// pair makes two connections, closed when the test ends.
+// pair returns two connected ends, which are closed when the test ends.
 func pair(t *testing.T) (a, b *ipc.Conn) {
 	t.Helper()
 	a, b, err := ipc.Pair()
@@ -89,7 +89,7 @@ func pair(t *testing.T) (a, b *ipc.Conn) {
 	return a, b
 }
 
-// requireNoAllocations wants operations that work, and allocate nothing.
+// requireNoAllocations requires operations to succeed, and to allocate nothing.
 func requireNoAllocations(t *testing.T, operations map[string]func() error) {
 	t.Helper()
 	for name, operation := range operations {
@@ -108,13 +108,13 @@ const (
 	tick     = time.Millisecond
 )
 
-// tellsSizes reports whether the system tells how long the next message is.
+// tellsSizes reports whether the system reports the size of the next message.
 const tellsSizes = onLinux || runtime.GOOS == "windows"
 
-// onLinux reports whether what Linux alone has can be tested.
+// onLinux reports whether the tests of what only Linux has can run.
 const onLinux = runtime.GOOS == "linux"
 
-// waitsIn waits until some goroutine waits in a method of the package's endpoints, in one of those states.
+// waitsIn waits until a goroutine is in a method of the package's endpoints, in one of those states.
 func waitsIn(t *testing.T, method string, states ...string) {
 	t.Helper()
 	if states == nil {
@@ -136,7 +136,7 @@ func waitsIn(t *testing.T, method string, states ...string) {
 	}, patience, tick)
 }
 
-// requireByteArrives requires that a byte which is written to one end is read from the other.
+// requireByteArrives writes a byte to one end, and requires that the other reads it.
 func requireByteArrives(t *testing.T, from io.Writer, to io.Reader) {
 	t.Helper()
 	_, err := from.Write([]byte("x"))
@@ -161,7 +161,7 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// numbered opens so many files, of which each holds its number, until the test ends.
+// numbered returns open files, each of which holds its number. They are closed when the test ends.
 func numbered(t *testing.T, count int) []*os.File {
 	t.Helper()
 	dir := leakcheck.Dir(t)

@@ -21,7 +21,7 @@ func newPath(t *testing.T) ipc.Name {
 	return ipc.Path(filepath.Join(leakcheck.Dir(t), "s"))
 }
 
-// onWine: this is no Windows.
+// onWine is for Windows.
 const onWine = false
 
 // startsAtTimes reports whether a process that did not start is worth another attempt.
@@ -40,7 +40,7 @@ var systemChildren = map[string]child{
 	"activated":   activatedChild,
 }
 
-// requireNameGone wants nothing to be left of a name.
+// requireNameGone requires that nothing is left of a name.
 func requireNameGone(t *testing.T, name ipc.Name) {
 	t.Helper()
 	if name.Type() == ipc.PathNames {
@@ -49,7 +49,7 @@ func requireNameGone(t *testing.T, name ipc.Name) {
 	}
 }
 
-// systemWaits has ways to wait that this system alone has, for waits.
+// systemWaits returns the ways to wait that only this system has, for waits.
 func systemWaits(t *testing.T) map[string]wait {
 	t.Helper()
 	f, err := listen(t, newPath(t)).File()
@@ -94,7 +94,7 @@ func requireCloseOnExec(t *testing.T, conn syscall.Conn) {
 	}))
 }
 
-// descriptorOf is a file's number.
+// descriptorOf returns a file's descriptor.
 func descriptorOf(t *testing.T, f *os.File) (number int) {
 	t.Helper()
 	raw, err := f.SyscallConn()
@@ -103,7 +103,7 @@ func descriptorOf(t *testing.T, f *os.File) (number int) {
 	return number
 }
 
-// fillPipe writes until there is no more room.
+// fillPipe writes until the pipe takes no more.
 func fillPipe(t *testing.T, w *ipc.PipeWriter) {
 	t.Helper()
 	raw, err := w.SyscallConn()
@@ -116,7 +116,7 @@ func fillPipe(t *testing.T, w *ipc.PipeWriter) {
 	require.ErrorIs(t, err, syscall.EAGAIN)
 }
 
-// statusFlags are a descriptor's number, and its flags as fcntl(2) tells them: O_NONBLOCK above all.
+// statusFlags returns a descriptor, and its flags as fcntl(2) has them, such as O_NONBLOCK.
 func statusFlags(t *testing.T, c syscall.Conn) (fd, flags int) {
 	t.Helper()
 	raw, err := c.SyscallConn()
@@ -129,7 +129,7 @@ func statusFlags(t *testing.T, c syscall.Conn) (fd, flags int) {
 	return fd, flags
 }
 
-// listening is a listener as what has a descriptor.
+// listening returns what of a listener has a descriptor.
 func listening(l *ipc.Listener) []syscall.Conn { return []syscall.Conn{l} }
 
 // startAs runs a child as another user (nil: as this one).
@@ -138,14 +138,14 @@ func startAs(t *testing.T, user *syscall.Credential, name string, args ...string
 	return startWith(t, as(t, user), name, args...)
 }
 
-// as completes a command so that it runs as another user (nil: as this one).
+// as returns a function that has a command run as another user (nil: as this one).
 func as(t *testing.T, user *syscall.Credential) func(*exec.Cmd) {
 	t.Helper()
 	return func(cmd *exec.Cmd) {
 		if user == nil {
 			return
 		}
-		path := filepath.Join(leakcheck.Dir(t), "program") // they may not be able to read the program where it is
+		path := filepath.Join(leakcheck.Dir(t), "program") // the user may not be able to read the program where it is
 		copyFile(t, cmd.Path, path)
 		require.NoError(t, os.Chmod(filepath.Dir(path), 0o755))
 		cmd.Path = path
@@ -160,7 +160,7 @@ func copyFile(t *testing.T, from, to string) {
 	require.NoError(t, os.WriteFile(to, content, 0o755))
 }
 
-// anotherUser returns credentials to run a process with, which takes root. In CI that must be there.
+// anotherUser returns credentials to run a process with. The test needs root for that, which it must have in CI.
 func anotherUser(t *testing.T) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {
@@ -170,7 +170,7 @@ func anotherUser(t *testing.T) *syscall.Credential {
 	return &syscall.Credential{Uid: 65534, Gid: 65534}
 }
 
-// unprivileged returns another user if this one is root, and otherwise nil, for this one.
+// unprivileged returns another user if this one is root, and nil otherwise, which stands for this one.
 func unprivileged(t *testing.T) *syscall.Credential {
 	t.Helper()
 	if os.Geteuid() != 0 {

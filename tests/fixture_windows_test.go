@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// pathNumber makes paths differ.
+// pathNumber makes each path another.
 var pathNumber atomic.Int64
 
 // newPath returns a pipe's path that nobody else uses.
@@ -25,11 +25,11 @@ func newPath(t *testing.T) ipc.Name {
 	return ipc.Path(fmt.Sprintf(`\\.\pipe\lipc-%d-path-%d`, os.Getpid(), pathNumber.Add(1)))
 }
 
-// onWine reports whether Wine stands in for Windows.
+// onWine reports whether this is Wine.
 var onWine = windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").Find() == nil
 
-// startsAtTimes reports whether a process that did not start is worth another attempt: on Wine 8 one of a thousand fails
-// with ERROR_INTERNAL_ERROR.
+// startsAtTimes reports whether a process that did not start is worth another attempt: on Wine 8 one of a thousand
+// fails with ERROR_INTERNAL_ERROR.
 func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERROR_INTERNAL_ERROR) }
 
 // idleConnections is how many connections are kept at a time.
@@ -38,14 +38,14 @@ const idleConnections = 10_000
 // systemChildren are the children that only this system can run.
 var systemChildren = map[string]child{"keeper": keeperChild, "sharer": sharerChild}
 
-// requireNameGone wants nothing to be left of a name.
+// requireNameGone requires that nothing is left of a name.
 func requireNameGone(t *testing.T, name ipc.Name) {
 	t.Helper()
 	_, err := ipc.Dial(context.Background(), name)
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
-// systemWaits has ways to wait that this system alone has, for waits.
+// systemWaits returns the ways to wait that only this system has, for waits.
 func systemWaits(t *testing.T) map[string]wait {
 	t.Helper()
 	return nil
@@ -59,13 +59,13 @@ func plainWrite(handle uint64, b []byte) (int, error) {
 	return syscall.Write(syscall.Handle(handle), b)
 }
 
-// fill writes until the connection takes no more: then a write waits, and is cancelled, of which nothing is left.
+// fill writes until the connection takes no more. The write that has to wait is cancelled, and leaves nothing there.
 func fill(t *testing.T, c *ipc.Conn) {
 	t.Helper()
 	fillUp(t, c.Write, c.SetWriteDeadline)
 }
 
-// fillPipe is fill of a pipe.
+// fillPipe writes until the pipe takes no more.
 func fillPipe(t *testing.T, w *ipc.PipeWriter) {
 	t.Helper()
 	fillUp(t, w.Write, w.SetDeadline)
@@ -85,7 +85,7 @@ func fillUp(t *testing.T, write func([]byte) (int, error), setDeadline func(time
 	require.NoError(t, setDeadline(time.Time{}))
 }
 
-// handleOf is a connection's handle.
+// handleOf returns a connection's handle.
 func handleOf(t *testing.T, conn syscall.Conn) (handle windows.Handle) {
 	t.Helper()
 	raw, err := conn.SyscallConn()
@@ -94,7 +94,7 @@ func handleOf(t *testing.T, conn syscall.Conn) (handle windows.Handle) {
 	return handle
 }
 
-// requireCloseOnExec wants a handle that child processes do not inherit.
+// requireCloseOnExec requires that child processes do not inherit a handle.
 func requireCloseOnExec(t *testing.T, conn syscall.Conn) {
 	t.Helper()
 	requireInherit(t, conn, false)
@@ -102,7 +102,7 @@ func requireCloseOnExec(t *testing.T, conn syscall.Conn) {
 
 var getHandleInformation = windows.NewLazySystemDLL("kernel32.dll").NewProc("GetHandleInformation")
 
-// requireInherit wants a handle that child processes inherit, or do not.
+// requireInherit requires that child processes inherit a handle, or that they do not.
 func requireInherit(t *testing.T, conn syscall.Conn, want bool) {
 	t.Helper()
 	var flags uint32
@@ -111,16 +111,16 @@ func requireInherit(t *testing.T, conn syscall.Conn, want bool) {
 	require.Equal(t, want, flags&windows.HANDLE_FLAG_INHERIT != 0, "%T", conn)
 }
 
-// largest is the size of a message that is large: only memory limits it.
+// largest returns the size of a large message. Only memory limits it.
 func largest(t *testing.T, _ interface{ Send([]byte) error }) int {
 	t.Helper()
 	return 1 << 20
 }
 
-// listening is nothing that has a handle of its own: a listener has one for each instance of its pipe that waits.
+// listening returns what of a listener has a handle. There is nothing: each instance of its pipe that waits has one.
 func listening(*ipc.Listener) []syscall.Conn { return nil }
 
-// listenAs listens on a path of its own with Windows' options, until the test ends.
+// listenAs returns a listener with options of Windows on a name of its own. It is closed when the test ends.
 func listenAs(t *testing.T, sys ipc.SysListen) (*ipc.Listener, ipc.Name) {
 	t.Helper()
 	name := newPath(t)
@@ -130,7 +130,7 @@ func listenAs(t *testing.T, sys ipc.SysListen) (*ipc.Listener, ipc.Name) {
 	return l, name
 }
 
-// connectAs connects with Windows' options; both ends are closed when the test ends.
+// connectAs returns a connection with options of Windows. Both ends are closed when the test ends.
 func connectAs(t *testing.T, listenSys ipc.SysListen, dialSys ipc.SysDial) (client, server *ipc.Conn) {
 	t.Helper()
 	l, name := listenAs(t, listenSys)

@@ -51,7 +51,7 @@ func TestFlushOfAPipeWaitsForItsReader(t *testing.T) {
 	err = w.Flush()
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.ErrorContains(t, err, "flush ipc")
-	if !onWine { // where the flush of the end that connected waits for nothing
+	if !onWine { // on Wine the flush of the end that connected waits for nothing
 		require.NoError(t, w.SetDeadline(time.Now().Add(20*time.Millisecond)))
 		require.ErrorIs(t, w.Flush(), os.ErrDeadlineExceeded)
 	}
@@ -73,7 +73,7 @@ func TestFlushEndsWhenThePeerIsGone(t *testing.T) {
 		_, err := server.Write([]byte("never read"))
 		require.NoError(t, err)
 		errs := race(server.Flush, client.Close)
-		if errs[0] != nil { // of a peer that was gone before, the system says that nothing is left to be read
+		if errs[0] != nil { // if the peer was gone before, nothing is left to be read
 			require.ErrorIs(t, errs[0], syscall.EPIPE)
 		}
 		require.NoError(t, errs[1])

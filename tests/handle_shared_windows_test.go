@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// overlappedPipe returns the two ends of a pipe that the library has no part in, opened for overlapped operation.
+// overlappedPipe returns the two ends of a pipe, opened for overlapped operation without the library.
 func overlappedPipe() (server, client windows.Handle, err error) {
 	name := fmt.Sprintf(`\\.\pipe\lipc-%d-overlapped-%d`, os.Getpid(), pathNumber.Add(1))
 	path, err := windows.UTF16PtrFromString(name)
@@ -37,9 +37,9 @@ func overlappedPipe() (server, client windows.Handle, err error) {
 	return server, client, err
 }
 
-// sharerChild dials NAME, and shares the ends of a pipe with whoever accepts, in ways that a decent program would not.
-// It answers "make" with the handles of both ends of a pipe of its own, and "use A B ADDRESS" with "used", after it has
-// read from A what it wrote to B, thousands of times, in operations of which each is at another ADDRESS, see [useEnd].
+// sharerChild dials NAME, and misuses the ends of a pipe that it shares with the process that accepts. It answers
+// "make" with the handles of both ends of a pipe of its own. It answers "use A B ADDRESS" with "used" after it has
+// written to B and read that from A thousands of times, each time in an operation at another address, see [useEnd].
 func sharerChild(args []string, orders *bufio.Scanner) error {
 	c, err := dialText(args[0])
 	if err != nil {
@@ -67,8 +67,8 @@ func sharerChild(args []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// useEnd reads and writes 2000 times. What completes is reported to the completion port of a, whoever gave it one, with
-// the address of the operation: one of 8 MiB from address on, where this process must have nothing.
+// useEnd reads and writes 2000 times. If a has a completion port, of whatever process, the port gets the address of
+// each operation that completes. The addresses are in the 8 MiB from address on, where the test has nothing.
 func useEnd(a, b windows.Handle, address uintptr) error {
 	const times, size = 2000, 8 << 20
 	memory, err := windows.VirtualAlloc(address, size, windows.MEM_COMMIT|windows.MEM_RESERVE, windows.PAGE_READWRITE)
@@ -77,7 +77,7 @@ func useEnd(a, b windows.Handle, address uintptr) error {
 	}
 	defer windows.VirtualFree(memory, 0, windows.MEM_RELEASE)
 	for i := range times {
-		// What the system writes to is out of Go's sight, so that the address is a number here.
+		// The system writes there outside of Go's memory, so the address is a number here.
 		at := memory + uintptr(i)*(size/times)&^15
 		if err := readOnce(a, b, at); err != nil {
 			return fmt.Errorf("operation %d: %w", i, err)
@@ -86,8 +86,8 @@ func useEnd(a, b windows.Handle, address uintptr) error {
 	return nil
 }
 
-// readOnce starts to read from one end in an operation at address, and writes to the other until it is over: others
-// read there, too.
+// readOnce starts to read from one end in an operation at address, and writes to the other end until the operation is
+// over. More than one write may be needed, as others read from that end too.
 func readOnce(a, b windows.Handle, address uintptr) error {
 	o := (*windows.Overlapped)(*(*unsafe.Pointer)(unsafe.Pointer(&address)))
 	*o = windows.Overlapped{}
@@ -134,11 +134,12 @@ func sharing(t *testing.T) (*ipc.Conn, *process) {
 	return c, peer
 }
 
-// addresses are some where this process has nothing, and some where it had objects before, of which the garbage
-// collector would say that they must not be there.
+// addresses returns one address where this process has nothing, and one where it had an object. The garbage collector
+// would notice a pointer to either.
 func addresses() map[string]uintptr {
 	heap := make([]byte, 64<<20)
-	had := (uintptr(unsafe.Pointer(unsafe.SliceData(heap))) + 1<<16 - 1) &^ (1<<16 - 1) // where memory can be had
+	const granularity = 1 << 16 // of VirtualAlloc
+	had := (uintptr(unsafe.Pointer(unsafe.SliceData(heap))) + granularity - 1) &^ (granularity - 1)
 	runtime.KeepAlive(heap)
 	heap = nil
 	runtime.GC()
@@ -146,7 +147,7 @@ func addresses() map[string]uintptr {
 	return map[string]uintptr{"far": far, "had": had}
 }
 
-// readWhile reads from r, and collects garbage, while f runs; then w writes what ends it.
+// readWhile reads from r and collects garbage while f runs. What it writes to w then ends that.
 func readWhile(t *testing.T, r io.Reader, w io.Writer, f func()) {
 	t.Helper()
 	read := make(chan error)
@@ -219,8 +220,8 @@ func TestPeerThatGoesOnUsingAConnectionThatWasTakenHarmsNobody(t *testing.T) {
 	}
 }
 
-// setPort makes port the one that a handle reports to, 0 none: FileReplaceCompletionInformation, of Windows 8.1. Wine 8
-// does not know it.
+// setPort makes port the completion port of a handle, or takes it away if port is 0, by
+// FileReplaceCompletionInformation. Windows has it since 8.1; Wine 8 does not have it.
 func setPort(handle, port windows.Handle) error {
 	const fileReplaceCompletionInformation = 61
 	information := struct{ port, key uintptr }{uintptr(port), 0}
@@ -262,7 +263,7 @@ func TestConnectionThatWasTakenReliesOnNoPort(t *testing.T) {
 	}
 }
 
-// Whoever shares the end can take its port away, which then reports nothing. Wine 8 cannot do that.
+// A process that shares the end can take its port away, and then nothing is reported. Wine 8 cannot do that.
 func TestConnectionWhosePortWasTakenAwayEndsItsWaits(t *testing.T) {
 	leakcheck.Start(t)
 	a, _ := pair(t)

@@ -27,7 +27,7 @@ func requireProgram(t *testing.T, f *os.File) {
 	require.Equal(t, "MZ", string(start))
 }
 
-// holder is a handle of the system's, and what closes it.
+// holder returns a handle as a number. It is closed when the test ends.
 func holder(t *testing.T, handle windows.Handle, err error) uintptr {
 	t.Helper()
 	require.NoError(t, err)
@@ -35,7 +35,7 @@ func holder(t *testing.T, handle windows.Handle, err error) uintptr {
 	return uintptr(handle)
 }
 
-// openHandle opens what is at a path.
+// openHandle opens a file, a directory or a device.
 func openHandle(t *testing.T, path string, flags uint32) uintptr {
 	t.Helper()
 	name, err := windows.UTF16PtrFromString(path)
@@ -62,7 +62,8 @@ func TestOnlyFilesAreTakenAsFiles(t *testing.T) {
 	holder(t, windows.Handle(token), err)
 	for what, handle := range map[string]windows.Handle{
 		"event": event, "port": port, "section": section, "process": process, "token": windows.Handle(token),
-		"this process": windows.CurrentProcess(), "this thread": windows.CurrentThread(), "none": 0, "odd": 3, "unused": 1 << 20,
+		"this process": windows.CurrentProcess(), "this thread": windows.CurrentThread(),
+		"none": 0, "odd": 3, "unused": 1 << 20,
 	} {
 		_, err := c.TakeFile(uintptr(handle))
 		require.ErrorIs(t, err, syscall.EBADF, what)
@@ -154,12 +155,12 @@ func TestFilesAreGivenToAnyProcess(t *testing.T) {
 	require.ErrorContains(t, err, "give ipc: ")
 }
 
-// A name as other machines have it goes through the system's file server, also on the same machine.
+// A name with a host goes through the system's file server, even if the host is this machine.
 func TestPeersOnOtherMachinesHaveNoProcess(t *testing.T) {
 	leakcheck.Start(t)
 	l, name := listenAs(t, ipc.SysListen{AcceptRemote: true})
 	const here = `\\.\`
-	if onWine { // which has no other machines
+	if onWine { // Wine has no other machines
 		return
 	}
 	client, err := ipc.Dial(t.Context(), ipc.Path(`\\localhost\`+strings.TrimPrefix(name.String(), here)))
@@ -242,8 +243,8 @@ func TestFilesArePassedBetweenProcesses(t *testing.T) {
 	require.Error(t, err, "the peer's process is gone")
 }
 
-// keeperChild dials NAME, opens PATH, and answers "opened NUMBER" with its handle; then "read NUMBER" with what it reads from
-// that handle.
+// keeperChild dials NAME, opens PATH, and answers "opened NUMBER" with the handle. It answers "read NUMBER" with what
+// it reads from that handle.
 func keeperChild(args []string, orders *bufio.Scanner) error {
 	c, err := dialText(args[0])
 	if err != nil {

@@ -21,8 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The opener, which passes open files to others, is there in several languages, each on the library as its users link
-// it. Every server has to do with every reader. Python and Rust are for Unix alone so far.
+// The opener is an example that passes open files to other processes. It exists in several languages, and each links
+// the library as programs in that language do. Every server must work with every reader. Python and Rust are for Unix
+// so far.
 
 // A language has an opener.
 type language struct {
@@ -32,7 +33,7 @@ type language struct {
 	program func(prefix string) ([]string, error)
 }
 
-// languagesPrefix is where the library is installed for the other languages. It stays, so that a second run is quick.
+// languagesPrefix is where the library is installed for the other languages. It stays there, so a second run is quick.
 const languagesPrefix = "build/tests/languages"
 
 var languages = []language{
@@ -63,7 +64,7 @@ var languages = []language{
 	}},
 }
 
-// compilerOfCpp is the C++ compiler.
+// compilerOfCpp returns the C++ compiler.
 func compilerOfCpp() string {
 	if program := os.Getenv("CXX"); program != "" {
 		return program
@@ -71,7 +72,7 @@ func compilerOfCpp() string {
 	return "c++"
 }
 
-// rust returns cargo's arguments.
+// rust returns the arguments of cargo.
 func rust(prefix, command string, more ...string) []string {
 	return append([]string{command, "--quiet", "--locked", "--manifest-path", "examples/rust/Cargo.toml",
 		"--target-dir", "build/rust"}, more...)
@@ -96,7 +97,7 @@ type buildError struct {
 
 func (e *buildError) Error() string { return e.command + ": " + e.err.Error() + "\n" + e.output }
 
-// languagesEnvironment is what programs need in order to find the library, when they are built and when they run.
+// languagesEnvironment returns the variables by which programs find the library when they are built and when they run.
 func languagesEnvironment() []string {
 	prefix, err := filepath.Abs("../" + languagesPrefix)
 	if err != nil {
@@ -119,7 +120,7 @@ var installForLanguages = sync.OnceValues(func() (prefix string, err error) {
 	return prefix, build(project.Make(), "install", "PREFIX="+prefix)
 })
 
-// openers has what program() returned.
+// openers keeps what the functions program returned.
 var openers sync.Map // name of the language to func() ([]string, error)
 
 // opener returns how to run the language's opener. It is built once.
@@ -147,11 +148,12 @@ func eachLanguage(t *testing.T, test func(t *testing.T, opener []string)) {
 // ask runs a reader.
 func ask(t *testing.T, opener []string, name ipc.Name, file string) (string, error) {
 	t.Helper()
-	return project.Run(t, ".", languagesEnvironment(), opener[0], append(opener[1:len(opener):len(opener)], "read", name.String(), file)...)
+	args := append(slices.Clone(opener[1:]), "read", name.String(), file)
+	return project.Run(t, ".", languagesEnvironment(), opener[0], args...)
 }
 
-// serveFiles runs a server of the files in dir. The function that it returns ends it with a signal, after which nothing
-// may be left.
+// serveFiles runs a server of the files in dir. The function that it returns ends the server with a signal, and
+// requires that nothing is left.
 func serveFiles(t *testing.T, opener []string, name ipc.Name, dir string) (stop func(os.Signal)) {
 	t.Helper()
 	cmd := exec.Command(opener[0], append(opener[1:len(opener):len(opener)], "serve", name.String(), dir)...)
@@ -185,7 +187,7 @@ func serveFiles(t *testing.T, opener []string, name ipc.Name, dir string) (stop 
 	}
 }
 
-// vault makes a directory with a file, which only its owner may read, and returns the file's content.
+// vault makes a directory with a file that only its owner may read, and returns the file's content.
 func vault(t *testing.T) (dir, content string) {
 	t.Helper()
 	dir = leakcheck.Dir(t)
@@ -203,7 +205,7 @@ func TestOpenersOfAllLanguagesPassFilesToEachOther(t *testing.T) {
 			eachLanguage(t, func(t *testing.T, reader []string) {
 				output, err := ask(t, reader, name, "secret")
 				require.NoError(t, err, "%s", output)
-				_, output, _ = strings.Cut(output, "the opener says: ") // the one in Go says first as whom it reads
+				_, output, _ = strings.Cut(output, "the opener says: ") // the opener in Go first prints the user that it reads as
 				require.True(t, output == "here it is\n"+content, "%.200q", output)
 
 				for _, file := range []string{"missing", "../" + filepath.Base(dir) + "/secret", ""} {
@@ -218,7 +220,7 @@ func TestOpenersOfAllLanguagesPassFilesToEachOther(t *testing.T) {
 	})
 }
 
-// requireExitCode wants that of a program that ended by itself.
+// requireExitCode requires that a program ended by itself, with that code.
 func requireExitCode(t *testing.T, code int, err error) {
 	t.Helper()
 	var exit *exec.ExitError
@@ -268,13 +270,13 @@ func TestOpenersAnswerSeveralRequestsOfAConnection(t *testing.T) {
 				requireHandedOver(t, c, content)
 				requireHandedOver(t, c, content)
 			}
-			if !strings.Contains(t.Name(), "/Go") { // which opens what else is in the directory, too
+			if !strings.Contains(t.Name(), "/Go") { // which also opens what else is in the directory
 				for _, file := range []string{"fifo", "link", "folder", ".", "..", "folder/../secret", "\x00"} {
 					_, err := io.WriteString(c, file+"\n")
 					require.NoError(t, err)
 					requireRefused(t, c)
 				}
-				_, err := io.WriteString(c, strings.Repeat("x", 5000)) // and then it is given up
+				_, err := io.WriteString(c, strings.Repeat("x", 5000)) // and then the connection is given up
 				require.NoError(t, err)
 				requireRefused(t, c)
 			}
@@ -290,7 +292,7 @@ func TestOpenersAnswerSeveralRequestsOfAConnection(t *testing.T) {
 	})
 }
 
-// requireHandedOver wants a file with that content.
+// requireHandedOver requires that a file with that content was handed over.
 func requireHandedOver(t *testing.T, c *ipc.Conn, content string) {
 	t.Helper()
 	answer, files := make([]byte, len("here it is\n")), make([]*os.File, 1)
@@ -304,7 +306,7 @@ func requireHandedOver(t *testing.T, c *ipc.Conn, content string) {
 	require.True(t, content == string(got))
 }
 
-// requireRefused wants to be told why there is no file.
+// requireRefused requires an error that says why there is no file.
 func requireRefused(t *testing.T, c *ipc.Conn) {
 	t.Helper()
 	answer, files := make([]byte, 1000), make([]*os.File, 1)
@@ -349,7 +351,8 @@ func TestWrapperInPythonFindsTheInstalledLibrary(t *testing.T) {
 	env := append(languagesEnvironment(), "PYTHONPATH="+filepath.Join(project.Root(t), "examples/python"))
 	program := []string{"-c", "import lipc; a, b = lipc.pair(); a.write(b'works'); print(b.read(5).decode())"}
 	if onLinux {
-		output := project.MustRun(t, ".", append(env, "LIPC_LIBRARY=", "LD_LIBRARY_PATH="+prefix+"/lib"), "python3", program...)
+		env := append(env, "LIPC_LIBRARY=", "LD_LIBRARY_PATH="+prefix+"/lib")
+		output := project.MustRun(t, ".", env, "python3", program...)
 		require.Equal(t, "works\n", output)
 	}
 	output, err := project.Run(t, ".", append(env, "LIPC_LIBRARY=/no/such/library"), "python3", program...)

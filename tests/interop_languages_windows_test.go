@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The languages whose openers are there on Windows. Those in Python and Rust are for Unix.
+// The languages that have an opener for Windows. The openers in Python and Rust are for Unix.
 var languages = []string{"Go", "C", "C++"}
 
-// builtOpeners is a folder with the openers: OPENER_PROGRAMS, since there are no compilers under Wine. Where that is not
-// set they are built.
+// builtOpeners returns a folder with the openers: OPENER_PROGRAMS if that is set, since there are no compilers under
+// Wine. Otherwise it builds them.
 var builtOpeners = sync.OnceValues(func() (string, error) {
 	if dir := os.Getenv("OPENER_PROGRAMS"); dir != "" {
 		return dir, nil
@@ -32,7 +32,8 @@ var builtOpeners = sync.OnceValues(func() (string, error) {
 	for _, command := range [][]string{
 		{"go", "build", "-o", filepath.Join(dir, "Go.exe"), "./examples/opener"},
 		{"gcc", "-std=c11", "-O2", "-Iinclude", "-c", "csrc/all.c", "-o", object},
-		append([]string{"gcc", "-std=c11", "-O2", "-Iinclude", "examples/c/opener.c", object, "-o", filepath.Join(dir, "C.exe")},
+		append([]string{"gcc", "-std=c11", "-O2", "-Iinclude", "examples/c/opener.c", object, "-o",
+			filepath.Join(dir, "C.exe")},
 			system...),
 		append([]string{"g++", "-std=c++17", "-static", "-O2", "-Iinclude", "examples/cpp/opener.cpp", object,
 			"-o", filepath.Join(dir, "C++.exe")}, system...),

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireEcho wants a megabyte back.
+// requireEcho sends a megabyte, and requires the same one back.
 func requireEcho(t *testing.T, c net.Conn) {
 	t.Helper()
 	sent, got := random(1<<20), make([]byte, 1<<20)

@@ -86,7 +86,7 @@ func TestUnixgramOfNetTalksToDatagramConn(t *testing.T) {
 	ourName, path := ours.LocalAddr().(ipc.Name), newPath(t)
 	theirs, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path.String(), Net: "unixgram"})
 	require.NoError(t, err)
-	defer os.Remove(path.String()) // which net leaves there
+	defer os.Remove(path.String()) // net leaves it there
 	defer theirs.Close()
 	b := make([]byte, 100)
 	for range 2 {

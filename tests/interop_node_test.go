@@ -19,17 +19,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Node.js needs no binding: its own net talks to local sockets and named pipes.
+// Node.js needs no binding: its own module net uses local sockets and named pipes.
 
-// A node is one that runs.
+// A node is a process of Node.js.
 type node struct {
 	t     *testing.T
 	cmd   *exec.Cmd
 	lines *bufio.Scanner
 }
 
-// startNode runs a task of peers/net.js. It must end by itself, and well. NODE_PROGRAM is the program, if it is not on
-// the PATH, as under Wine.
+// startNode runs a task of peers/net.js, which must end by itself and succeed. NODE_PROGRAM is the program if it is not
+// on the PATH, as under Wine.
 func startNode(t *testing.T, task string, name ipc.Name) *node {
 	t.Helper()
 	program := cmp.Or(os.Getenv("NODE_PROGRAM"), "node")

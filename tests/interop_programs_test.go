@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startPeer runs a program of somebody else's, and returns its output. It must end by itself, and well.
+// startPeer runs another program, and returns its output. The program must end by itself and succeed.
 func startPeer(t *testing.T, program string, args ...string) *bufio.Scanner {
 	t.Helper()
 	project.Need(t, program)
@@ -84,7 +84,7 @@ func TestPythonEchoesMessages(t *testing.T) {
 	expectLine(t, peer, "ended")
 }
 
-// requireMessagesBack wants each message back as it was sent, and closes the connection.
+// requireMessagesBack sends messages, requires the same ones back, and closes the connection.
 func requireMessagesBack(t *testing.T, c *ipc.MessageConn) {
 	t.Helper()
 	defer c.Close()
@@ -188,7 +188,7 @@ func TestSocatSendsAndReceivesDatagrams(t *testing.T) {
 	}
 	require.Eventually(t, gone, patience, tick)
 
-	startPeer(t, "socat", "UNIX-RECVFROM:"+theirs.String(), "EXEC:cat") // which answers its sender
+	startPeer(t, "socat", "UNIX-RECVFROM:"+theirs.String(), "EXEC:cat") // it answers the sender
 	require.Eventually(t, func() bool { return c.SendTo([]byte("there and back"), theirs) == nil }, patience, tick)
 	requireDatagram(t, c, "there and back", theirs)
 	require.Eventually(t, gone, patience, tick)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireInUse wants listening refused because the name is taken.
+// requireInUse requires that Listen fails since the name is in use.
 func requireInUse(t *testing.T, name ipc.Name) {
 	t.Helper()
 	l, err := ipc.Listen(name)

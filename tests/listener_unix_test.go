@@ -62,7 +62,7 @@ func TestAbstractListenersAdmitOtherUsersAsTheirModeSays(t *testing.T) {
 	leakcheck.Start(t)
 	user := anotherUser(t)
 	if !abstract() {
-		return // a file's mode does it
+		return // the mode of a file does it
 	}
 	stranger := startAs(t, user, "dial and read")
 	requireAdmission := func(l *ipc.Listener, want string) {
@@ -100,7 +100,7 @@ func TestRefusedClientsDelayNobody(t *testing.T) {
 	leakcheck.Start(t)
 	user := anotherUser(t)
 	if !abstract() {
-		return // a file's mode turns them away
+		return // the mode of a file refuses them
 	}
 	name := newNamespaced(t)
 	l := listen(t, name)

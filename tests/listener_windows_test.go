@@ -50,8 +50,8 @@ func TestDialOfABusyPipeWaitsForTheContextOrAnInstance(t *testing.T) {
 	}
 }
 
-// 192.0.2.1 is nobody's, RFC 5737. Windows asks for it for many seconds where the network drops what goes there; Wine
-// refuses such names at once.
+// No host has the address 192.0.2.1, RFC 5737. Windows waits for many seconds for an answer where the network drops
+// what goes there; Wine refuses such names at once.
 func TestDialOfAnotherMachineEndsWithTheContext(t *testing.T) {
 	leakcheck.Start(t)
 	name := ipc.Path(`\\192.0.2.1\pipe\ipc-test`)

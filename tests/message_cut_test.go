@@ -20,30 +20,30 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// cutBuffer is about what a connection of cutConns holds, in bytes. A third of the messages is larger, so that it waits
-// for its receiver.
+// cutBuffer is about how many bytes a connection of cutConns holds. A third of the messages is larger than that, and
+// waits for its receiver.
 const cutBuffer = 4096
 
-// cutHeader is the size of what a message of these tests begins with: its number, and its length.
+// cutHeader is the size of the header of a message in these tests, which is its number and its length.
 const cutHeader = 12
 
-// What follows are so many of these bytes, from a place on that only this message has of those near it.
+// After the header come these bytes, from an offset that differs from that of the messages before and after.
 var cutBytes = random(128 << 10)
 
-// cutMessage fills b with the message of that number.
+// cutMessage fills b with the message that has that number.
 func cutMessage(b []byte, number uint64) {
 	binary.LittleEndian.PutUint64(b, number)
 	binary.LittleEndian.PutUint32(b[8:], uint32(len(b)))
 	copy(b[cutHeader:], cutBytes[number%100_000:])
 }
 
-// A cutReceiver notes what came of a connection.
+// A cutReceiver counts what a connection received.
 type cutReceiver struct {
 	last  uint64          // message that came
 	whole map[uint64]bool // messages that came whole, or as far as there was room
 }
 
-// take notes what was received into so much room, and fails if it is not one message that was sent.
+// take counts what was received into a buffer of that size, and is an error if that is not one message that was sent.
 func (r *cutReceiver) take(message []byte, room int, err error) error {
 	if err != nil && !errors.Is(err, ipc.ErrTruncated) {
 		return err
@@ -52,7 +52,7 @@ func (r *cutReceiver) take(message []byte, room int, err error) error {
 		if err == nil {
 			return fmt.Errorf("%d bytes that are no message", len(message))
 		}
-		return nil // so little of it that it cannot be told which it was
+		return nil // too little of it to know which message it was
 	}
 	number, length := binary.LittleEndian.Uint64(message), int(binary.LittleEndian.Uint32(message[8:]))
 	if number <= r.last || length < len(message) || length > 4*cutBuffer {
@@ -74,7 +74,7 @@ func (r *cutReceiver) take(message []byte, room int, err error) error {
 // many is how many messages are received in each form.
 const many = 20_000
 
-// A cutForm is a way to receive. It takes what it received.
+// A cutForm is a way to receive, which passes what it received to take.
 type cutForm func(c *ipc.MessageConn, r *cutReceiver, room []byte) error
 
 func receiveInto(size int) cutForm {
@@ -87,7 +87,7 @@ func receiveInto(size int) cutForm {
 var cutForms = []struct {
 	name    string
 	receive cutForm
-	count   uint64 // of messages; few where receiving looks for them from time to time
+	count   uint64 // of messages; few where the receiver only looks for them at intervals
 }{
 	{"Receive", receiveInto(4 * cutBuffer), many},
 	{"Receive into little", receiveInto(100), many},
@@ -131,7 +131,7 @@ func receiveScattered(c *ipc.MessageConn, r *cutReceiver, room []byte) error {
 func peekAndReceive(c *ipc.MessageConn, r *cutReceiver, room []byte) error {
 	n, err := c.Peek(room)
 	if err == nil {
-		// It may be taken back by its sender before it is received, but is one that was sent.
+		// The sender may take it back before it is received, but it is a message that was sent.
 		err = (&cutReceiver{last: r.last, whole: map[uint64]bool{}}).take(room[:n], len(room), nil)
 	}
 	if err != nil && !errors.Is(err, ipc.ErrTruncated) {
@@ -148,7 +148,7 @@ func sizeAndReceive(c *ipc.MessageConn, r *cutReceiver, room []byte) error {
 	if err != nil {
 		return err
 	}
-	return receiveInto(n)(c, r, room) // which need not be that message any more
+	return receiveInto(n)(c, r, room) // that may be another message by now
 }
 
 // A cutSender sends messages, of which deadlines and Close cut some.
@@ -159,7 +159,7 @@ type cutSender struct {
 	torn   int // connections that sent nothing more
 }
 
-// use sends messages up to a number over a connection, for as long as that sends.
+// use sends messages up to a number over a connection, or until the connection sends no more.
 func (s *cutSender) use(t *testing.T, c *ipc.MessageConn, last uint64) {
 	var cuts sync.WaitGroup
 	defer cuts.Wait()

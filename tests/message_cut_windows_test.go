@@ -24,7 +24,7 @@ func cutListener(t *testing.T) (*ipc.MessageListener, ipc.Name) {
 	return l, name
 }
 
-// cutConns returns how to make connections of messages that hold cutBuffer bytes.
+// cutConns returns a function that makes connections of messages which hold cutBuffer bytes.
 func cutConns(t *testing.T) func() (from, to *ipc.MessageConn) {
 	t.Helper()
 	l, name := cutListener(t)
@@ -37,8 +37,8 @@ func cutConns(t *testing.T) func() (from, to *ipc.MessageConn) {
 	}
 }
 
-// readAPart returns the ends of a connection of which from sends a message that is larger than the pipe's buffer, and
-// to, which reads bytes, has read a part. The error of sending is still to come.
+// readAPart returns the ends of a connection. from sends a message that is larger than the pipe's buffer, and to, which
+// reads bytes, has read a part of it. sent gets the error of sending.
 func readAPart(t *testing.T) (from *ipc.MessageConn, to *ipc.Conn, sent chan error) {
 	t.Helper()
 	l, name := cutListener(t)
@@ -57,7 +57,7 @@ func TestSendThatADeadlineCutHalfwayIsTheLast(t *testing.T) {
 	for range 20 {
 		from, to, sent := readAPart(t)
 		require.NoError(t, from.SetWriteDeadline(time.Now().Add(-time.Second)))
-		require.NoError(t, from.SetWriteDeadline(time.Time{})) // before the sender is awake, maybe
+		require.NoError(t, from.SetWriteDeadline(time.Time{})) // perhaps before the sender is awake
 		require.ErrorIs(t, <-sent, os.ErrDeadlineExceeded)
 		for range 2 {
 			require.ErrorIs(t, from.Send([]byte("x")), syscall.EPIPE)
@@ -110,7 +110,7 @@ func TestSendThatFitsThePipesBufferIsCutWithoutATrace(t *testing.T) {
 	defer to.Close()
 	require.NoError(t, from.Send([]byte("first")))
 	for range 20 {
-		sent := sendAside(from, make([]byte, cutBuffer)) // for which there is no room
+		sent := sendAside(from, make([]byte, cutBuffer)) // there is no room for it
 		waitsIn(t, "perform")
 		require.NoError(t, from.SetWriteDeadline(time.Now().Add(-time.Second)))
 		require.ErrorIs(t, <-sent, os.ErrDeadlineExceeded)

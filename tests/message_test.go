@@ -20,8 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// messagePair makes two connections, closed when the test ends. Where the system has none the test checks that it says
-// so, and is over.
+// messagePair returns two connected ends, which are closed when the test ends. Where the system has no messages it
+// requires an error that says so, and skips the rest.
 func messagePair(t *testing.T) (a, b *ipc.MessageConn) {
 	t.Helper()
 	a, b, err := ipc.MessagePair()
@@ -38,7 +38,7 @@ func messagePair(t *testing.T) (a, b *ipc.MessageConn) {
 	return a, b
 }
 
-// messageConns dials a listener of its own.
+// messageConns returns the ends of a connection over a name.
 func messageConns(t *testing.T, name ipc.Name) (client, server *ipc.MessageConn) {
 	t.Helper()
 	l, err := ipc.ListenMessage(name)
@@ -71,7 +71,8 @@ func TestMessagesArriveAsTheyWereSent(t *testing.T) {
 	require.True(t, err == io.EOF, "the end comes bare: %v", err)
 }
 
-// sendAside sends a message that may have to wait for its receiver: on Windows one beyond the pipe's buffer has.
+// sendAside sends a message in the background: on Windows one that is larger than the pipe's buffer waits for its
+// receiver.
 func sendAside(c *ipc.MessageConn, message []byte) (ended chan error) {
 	ended = make(chan error, 1)
 	go func() { ended <- c.Send(message) }()
@@ -412,7 +413,7 @@ func TestMessageOperationsEndWithDeadlinesAndClose(t *testing.T) {
 		}
 	}
 	require.NoError(t, full.SetWriteDeadline(time.Time{}))
-	require.NoError(t, b.Send(nil)) // data that is there does not save a deadline in the past
+	require.NoError(t, b.Send(nil)) // a deadline in the past counts although there is data
 	require.NoError(t, a.SetReadDeadline(time.Now().Add(-time.Second)))
 	_, err := a.Receive(message)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)

@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// largest is the size of the largest message that a connection sends, from the error that a larger one gets.
+// largest returns the size of the largest message that a connection sends, which the error of a larger one says.
 func largest(t *testing.T, c interface{ Send([]byte) error }) int {
 	t.Helper()
 	err := c.Send(make([]byte, 64<<20))
@@ -137,7 +137,7 @@ func TestEmptyMessageBeforeAHalfCloseIsNotEOF(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Such is the client that made a service manager start this process: it connected before anybody here knew the socket.
+// This happens when a service manager starts a process for a client, which has connected by then.
 func TestEmptyMessageIsNotEOFForAClientThatConnectedBeforeAdoption(t *testing.T) {
 	leakcheck.Start(t)
 	messagePair(t) // leaves out systems without messages
@@ -167,7 +167,7 @@ func TestEmptyMessageIsNotEOFForAClientThatConnectedBeforeAdoption(t *testing.T)
 	require.ErrorIs(t, second(c.Receive(make([]byte, 10))), io.EOF)
 }
 
-// cutConns returns how to make connections of messages that hold a few of cutBuffer bytes.
+// cutConns returns a function that makes connections which hold a few messages of cutBuffer bytes.
 func cutConns(t *testing.T) func() (from, to *ipc.MessageConn) {
 	t.Helper()
 	messagePair(t) // where there are any

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A badName cannot be had, for a reason.
+// A badName is refused with an error that has that number and that text.
 type badName struct {
 	name   ipc.Name
 	number syscall.Errno

@@ -55,14 +55,15 @@ func systemLongestNames(t *testing.T) []ipc.Name {
 	t.Helper()
 	t.Chdir(leakcheck.Dir(t))
 	names := []ipc.Name{ipc.Path(strings.Repeat("p", pathLimit))}
-	if abstract() { // any bytes may be in those
-		names = append(names, ipc.Namespaced(strings.Repeat("n", pathLimit-1)), ipc.Namespaced("lipc\x00"+newNamespaced(t).String()))
+	if abstract() { // which may have any bytes
+		names = append(names, ipc.Namespaced(strings.Repeat("n", pathLimit-1)))
+		names = append(names, ipc.Namespaced("lipc\x00"+newNamespaced(t).String()))
 	}
 	return names
 }
 
-// abstract reports whether namespaced names are those of Linux's abstract namespace; otherwise they are files. The
-// library can be built without it on Linux, too, to test how it is elsewhere.
+// abstract reports whether namespaced names are those of Linux's abstract namespace. Otherwise they are files: also on
+// Linux, if the library was built as for other systems.
 func abstract() bool {
 	_, err := ipc.ParseName("@a\x00b")
 	return err == nil

@@ -46,7 +46,7 @@ func TestPipeHasTheOptionsThatWereAskedFor(t *testing.T) {
 	}, ipc.SysDial{WriteThrough: true})
 	var flags, outbound, inbound, instances uint32
 	require.NoError(t, windows.GetNamedPipeInfo(handleOf(t, server), &flags, &outbound, &inbound, &instances))
-	// There is one more, which keeps the name.
+	// One more instance keeps the name.
 	require.Equal(t, []uint32{windows.PIPE_SERVER_END, 8192, 12_288, 6}, []uint32{flags, outbound, inbound, instances})
 	_, server = connectAs(t, ipc.SysListen{}, ipc.SysDial{})
 	require.NoError(t, windows.GetNamedPipeInfo(handleOf(t, server), &flags, &outbound, &inbound, &instances))

@@ -21,9 +21,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// pipesChild answers "reader NAME" and "writer NAME" with what became of taking an end of a pipe; "copy" with "copied",
-// when it has copied from the reader to the writer until the end; "plain read FD" with what is there, and "plain write
-// FD TEXT" with "written", which it does as any program does; and "environment" with how many variables speak of pipes.
+// pipesChild answers "reader NAME" and "writer NAME" with the result of taking the end of a pipe; "copy" with "copied",
+// after it has copied from the reader to the writer until the end; "plain read FD" with what it reads, and "plain write
+// FD TEXT" with "written", both without the library; and "environment" with how many variables are about pipes.
 func pipesChild(_ []string, orders *bufio.Scanner) error {
 	var r *ipc.PipeReader
 	var w *ipc.PipeWriter

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// startHeir runs the child "pipes" with one more handle to inherit. (Package syscall lets a child inherit what it names
-// alone, whatever else can be inherited.)
+// startHeir runs the child "pipes", which inherits one more handle. (With package syscall a child inherits only the
+// handles that are listed.)
 func startHeir(t *testing.T, handle windows.Handle) *process {
 	t.Helper()
 	return startWith(t, func(cmd *exec.Cmd) {

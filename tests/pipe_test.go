@@ -19,7 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// newPipe makes a pipe, closed when the test ends.
+// newPipe returns a pipe, which is closed when the test ends.
 func newPipe(t *testing.T, pc *ipc.PipeConfig) (*ipc.PipeReader, *ipc.PipeWriter) {
 	t.Helper()
 	r, w, err := pc.Pipe()
@@ -102,7 +102,7 @@ func TestWriteToAPipeThatNobodyReadsIsEPIPE(t *testing.T) {
 	require.ErrorContains(t, err, "write ipc")
 	require.Zero(t, n)
 
-	r, w = newPipe(t, new(ipc.PipeConfig)) // under a write that waits
+	r, w = newPipe(t, new(ipc.PipeConfig)) // during a write that waits
 	ended := make(chan error)
 	go func() { ended <- second(w.Write(make([]byte, 1<<20))) }()
 	waitsIn(t, "write")
@@ -157,7 +157,7 @@ func TestPipeOperationsEndWithDeadlinesAndClose(t *testing.T) {
 		require.ErrorIs(t, c.wait(r, w), net.ErrClosed, what)
 	}
 
-	r, w := newPipe(t, new(ipc.PipeConfig)) // data that is there does not save a deadline in the past
+	r, w := newPipe(t, new(ipc.PipeConfig)) // a deadline in the past counts although there is data
 	_, err := w.Write(b)
 	require.NoError(t, err)
 	require.NoError(t, r.SetDeadline(time.Unix(1, 0)))

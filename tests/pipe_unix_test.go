@@ -46,7 +46,7 @@ func signalsChild(_ []string, orders *bufio.Scanner) error {
 	if err := write(); err != nil {
 		return err
 	}
-	syscall.Kill(os.Getpid(), syscall.SIGWINCH) // of a greater number, so told of after any SIGPIPE before it
+	syscall.Kill(os.Getpid(), syscall.SIGWINCH) // its number is greater, so it comes after any SIGPIPE
 	fmt.Println(<-signals == syscall.SIGWINCH)
 	return nil
 }
@@ -56,7 +56,7 @@ func TestPipeBufferHasTheSizeThatWasAskedFor(t *testing.T) {
 	_, _, err := (&ipc.PipeConfig{BufferSize: -1}).Pipe()
 	require.ErrorIs(t, err, syscall.EINVAL)
 	require.ErrorContains(t, err, "pipe ipc: negative BufferSize")
-	if !abstract() { // the only system whose pipes' buffers can be set is also the only one with such names
+	if !abstract() { // only Linux has abstract names, and only there can the buffer of a pipe be set
 		_, _, err := (&ipc.PipeConfig{BufferSize: 4096}).Pipe()
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		r, _ := newPipe(t, new(ipc.PipeConfig))
@@ -136,7 +136,7 @@ func TestFilesOfPipesAreTakenAsTheEndThatTheyAre(t *testing.T) {
 		_, err = ipc.FilePipeWriter(f)
 		require.ErrorContains(t, err, "file ipc", what)
 	}
-	require.Equal(t, before+1, descriptors()) // the file that was opened here
+	require.Equal(t, before+1, descriptors()) // one for the file that was opened here
 }
 
 func TestWriteToAPipeThatNobodyReadsRaisesNoSignal(t *testing.T) {

@@ -23,17 +23,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These tests have the system's pollers refuse descriptors, as they do when there are as many as
-// fs.epoll.max_user_watches allows, epoll_ctl(2).
+// These tests have the system's pollers refuse descriptors, as they do once there are as many as
+// fs.epoll.max_user_watches allows, see epoll_ctl(2).
 
-// alone reports whether the test has a process of its own. If not it runs the test again in one, for what cannot be
-// undone.
+// alone reports whether the test has a process of its own. If not it runs the test again in one: what such a test does
+// to its process cannot be undone.
 func alone(t *testing.T) bool {
 	t.Helper()
 	return aloneWith(t, func(*exec.Cmd) {})
 }
 
-// aloneWith is alone in a process whose command is first completed.
+// aloneWith is alone, with a function that changes the command before it runs.
 func aloneWith(t *testing.T, complete func(*exec.Cmd)) bool {
 	t.Helper()
 	const variable = "LIPC_TEST_ALONE"
@@ -51,11 +51,11 @@ func aloneWith(t *testing.T, complete func(*exec.Cmd)) bool {
 	return false
 }
 
-// refuse has the pollers refuse descriptors with these numbers from now on, seccomp(2).
+// refuse has the pollers refuse descriptors with these numbers from now on, by seccomp(2).
 func refuse(t *testing.T, errno syscall.Errno, fds ...int) {
 	t.Helper()
 	const number, arguments = 0, 16 // in struct seccomp_data
-	low := uint32(0)                // half of an argument
+	low := uint32(0)                // the offset of the lower half of an argument
 	if one := uint16(1); *(*byte)(unsafe.Pointer(&one)) == 0 {
 		low = 4
 	}
@@ -78,7 +78,7 @@ func refuse(t *testing.T, errno syscall.Errno, fds ...int) {
 	}
 	filter = append(filter, answer(unix.SECCOMP_RET_ALLOW))
 	program := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
-	runtime.LockOSThread() // which must not gain privileges: the others follow
+	runtime.LockOSThread() // only this one gives up privileges; the others follow by TSYNC
 	defer runtime.UnlockOSThread()
 	require.NoError(t, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 	stray, _, failure := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_TSYNC,
@@ -110,7 +110,7 @@ func refuseNext(t *testing.T, errno syscall.Errno) (fd int) {
 	return fd
 }
 
-// occupy keeps a number that is free from being used, until the test ends.
+// occupy takes a free number until the test ends.
 func occupy(t *testing.T, fd int) {
 	t.Helper()
 	require.NoError(t, syscall.Dup3(0, fd, syscall.O_CLOEXEC))
@@ -139,10 +139,10 @@ func TestConnectionThatThePollerRefusesIsAcceptedLater(t *testing.T) {
 		for _, errno := range []syscall.Errno{syscall.ENOSPC, syscall.ENOMEM} {
 			waiting := dial(t, name)
 			first := nextDescriptor(t)
-			refuse(t, errno, first, first+1, first+2) // which leaves a connection that polls no descriptor of epoll's
+			refuse(t, errno, first, first+1, first+2) // a connection that polls needs up to three
 			_, err := l.AcceptConn(t.Context())
 			requireRefusedByPoller(t, err, errno)
-			again := refuseNext(t, errno) // that of a duplicate
+			again := refuseNext(t, errno) // the number of a duplicate
 			_, err = l.AcceptConn(t.Context())
 			requireRefusedByPoller(t, err, errno)
 			for fd := first; fd <= first+2; fd++ {
@@ -281,7 +281,7 @@ func TestWhatThePollerRefusesToOpenIsATemporaryErrorAndLeavesNothing(t *testing.
 		if strings.HasPrefix(what, "pair") || what == "pipe" {
 			ends = 2
 		}
-		for end := range ends { // the first, or the other alone
+		for end := range ends { // either the first is refused, or only the other
 			first := nextDescriptor(t)
 			refused := []int{first + end}
 			if strings.HasPrefix(what, "listen") {

@@ -83,7 +83,7 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
-	if emulator := os.Getenv("LIPC_TEST_EMULATOR"); emulator != "" { // what this process runs on, too: see tests/systems
+	if emulator := os.Getenv("LIPC_TEST_EMULATOR"); emulator != "" { // which runs this process too: see tests/systems
 		program, args = emulator, append([]string{program}, args...)
 	}
 	cmd := exec.Command(program, args...)
@@ -103,7 +103,7 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string
 func environment(variable string) []string {
 	all := append(os.Environ(), variable)
 	if os.Getenv("GORACE") == "" {
-		all = append(all, "GORACE=atexit_sleep_ms=0") // with the race detector it takes a second to end otherwise
+		all = append(all, "GORACE=atexit_sleep_ms=0") // otherwise it takes a second to end with the race detector
 	}
 	return all
 }
@@ -148,7 +148,7 @@ func (p *process) end() {
 	require.NoError(p.t, p.cmd.Wait(), "%s", rest)
 }
 
-// outputOf returns what the process still prints.
+// outputOf returns the lines that the process still prints.
 func outputOf(p *process) io.Reader {
 	var b bytes.Buffer
 	for p.answers.Scan() {
@@ -202,7 +202,7 @@ func dialText(text string) (*ipc.Conn, error) {
 	return ipc.Dial(context.Background(), name)
 }
 
-// serveEcho serves until the listener is closed, and the clients that there were by then are gone.
+// serveEcho serves until the listener is closed and its clients are gone.
 func serveEcho(l net.Listener) {
 	var group sync.WaitGroup
 	defer group.Wait()
@@ -246,7 +246,7 @@ func listenerChild(_ []string, orders *bufio.Scanner) error {
 			if err := l.Close(); err != nil {
 				return err
 			}
-			<-served // on Windows a name is in use as long as a connection of it is
+			<-served // on Windows connections keep a name in use
 			fmt.Println("closed")
 		}
 	}
@@ -312,7 +312,7 @@ func idleChild(args []string, orders *bufio.Scanner) error {
 		return err
 	}
 	defer l.Close()
-	runtime.GOMAXPROCS(4) // the runtime has threads for each processor, which are not what is counted
+	runtime.GOMAXPROCS(4) // the runtime has threads for each processor, which do not count
 	fmt.Println("listening")
 	ended := make(chan error, count)
 	for range count {
@@ -378,7 +378,7 @@ func floodChild(args []string, orders *bufio.Scanner) error {
 	}
 }
 
-// dialAndRead tells what a peer sees that connects and reads: "EOF", "data", or the error's number.
+// dialAndRead connects and reads, and returns "EOF", "data", or the number of the error.
 func dialAndRead(name ipc.Name) string {
 	c, err := ipc.Dial(context.Background(), name)
 	var number syscall.Errno
@@ -413,8 +413,8 @@ func clientChild(_ []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// slowReaderChild dials NAME, and answers "connected". When it is ordered to, it reads to the end, in small pieces, and
-// answers with how many bytes came, and their checksum.
+// slowReaderChild dials NAME, and answers "connected". It answers the next order with how many bytes it has read up to
+// the end, in small pieces, and with their checksum.
 func slowReaderChild(args []string, orders *bufio.Scanner) error {
 	c, err := dialText(args[0])
 	if err != nil {

@@ -18,7 +18,8 @@ func TestTenThousandIdleConnectionsTakeNoThreadEach(t *testing.T) {
 	server.expect("listening")
 	const count = idleConnections
 	conns := make([]*ipc.Conn, count)
-	ended := [2]chan error{make(chan error, count), make(chan error, count)} // of those that close first, and the others
+	// The errors of the ends that close first, and of the others.
+	ended := [2]chan error{make(chan error, count), make(chan error, count)}
 	for i := range conns {
 		c, err := ipc.Dial(t.Context(), name)
 		require.NoError(t, err)
@@ -31,7 +32,7 @@ func TestTenThousandIdleConnectionsTakeNoThreadEach(t *testing.T) {
 	var threads int
 	_, err := fmt.Sscanf(server.answer(), "threads %d", &threads)
 	require.NoError(t, err)
-	require.LessOrEqual(t, threads, 64, "threads of the server") // what the runtime keeps, not one for each
+	require.LessOrEqual(t, threads, 64, "threads of the server") // the runtime keeps some, not one for each connection
 	for i := 0; i < count; i += 2 {                              // half of them end on this side
 		require.NoError(t, conns[i].Close())
 		require.ErrorIs(t, <-ended[0], net.ErrClosed)
@@ -58,7 +59,7 @@ func TestTwoHundredClientsAreServedThroughABacklogOfOne(t *testing.T) {
 	clients := make([]*process, 4)
 	for i := range clients {
 		clients[i] = start(t, "dialer")
-		clients[i].order("dial %s 50", name) // they find it full, and again and again from then on
+		clients[i].order("dial %s 50", name) // the clients find it full, again and again
 	}
 	go serveEcho(l)
 	for _, client := range clients {

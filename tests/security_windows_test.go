@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// dacl is who may do what with a pipe: SIDs, and their rights.
+// dacl returns the rights that each SID has on a pipe.
 func dacl(t *testing.T, conn syscall.Conn) map[string]windows.ACCESS_MASK {
 	t.Helper()
 	descriptor, err := windows.GetSecurityInfo(handleOf(t, conn), windows.SE_KERNEL_OBJECT,
@@ -33,8 +33,8 @@ func dacl(t *testing.T, conn syscall.Conn) map[string]windows.ACCESS_MASK {
 	return entries
 }
 
-// Rights to write to a pipe, and to make instances of it, which is FILE_CREATE_PIPE_INSTANCE. (Wine 8 keeps generic
-// rights as they were given; Windows has them stand for others.)
+// The rights to write to a pipe, and to make instances of it: FILE_CREATE_PIPE_INSTANCE. (Wine 8 keeps generic rights
+// as they were given; Windows replaces them by those that they stand for.)
 const (
 	writing         = windows.FILE_WRITE_DATA | windows.GENERIC_WRITE | windows.GENERIC_ALL
 	makingInstances = windows.FILE_APPEND_DATA | windows.GENERIC_WRITE | windows.GENERIC_ALL
@@ -89,7 +89,7 @@ func TestPipeHasTheSecurityDescriptorThatWasAskedFor(t *testing.T) {
 	_, server := connectAs(t, ipc.SysListen{SecurityDescriptor: sddl}, ipc.SysDial{})
 	require.ElementsMatch(t, want, slices.Collect(maps.Keys(dacl(t, server))))
 
-	name := newPath(t) // and it comes before Mode
+	name := newPath(t) // it has precedence over Mode
 	lc := ipc.ListenConfig{Mode: 0o666, Sys: &ipc.SysListen{SecurityDescriptor: sddl}}
 	l, err := lc.ListenMessage(t.Context(), name)
 	require.NoError(t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// leaveStale leaves a socket file that nobody listens on.
+// leaveStale makes a socket file that nobody listens on.
 func leaveStale(t *testing.T, name ipc.Name) {
 	t.Helper()
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: name.String(), Net: "unix"})

@@ -36,7 +36,7 @@ func TestSpinOutOfRangeIsRefused(t *testing.T) {
 	require.ErrorIs(t, new(ipc.Conn).SetSpin(0), syscall.EINVAL)
 }
 
-// Both sides poll. Whether the answer comes while the client does, or later, it is the same.
+// Both sides poll. The answer comes while the client polls, or later.
 func TestSpinDeliversWhatComesWhileItPollsAndAfter(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
@@ -69,13 +69,13 @@ func TestSpinDeliversWhatComesWhileItPollsAndAfter(t *testing.T) {
 		c.Write(got)
 		io.ReadFull(c, got)
 	}
-	runtime.ReadMemStats(&after) // testing.AllocsPerRun has one processor, with which nothing polls
+	runtime.ReadMemStats(&after) // testing.AllocsPerRun uses one processor, and then nothing polls
 	require.Less(t, after.Mallocs-before.Mallocs, uint64(100))
 	require.NoError(t, c.Close())
 	require.NoError(t, <-served)
 }
 
-// A reader that keeps pace leaves a long write always something to poll for, which must not keep it from its deadline.
+// A long write to a reader that keeps pace polls all the time, and must meet its deadline all the same.
 func TestSpinDoesNotHoldUpTheDeadlineOfALongWrite(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := pair(t)
@@ -93,7 +93,7 @@ func TestSpinDoesNotHoldUpTheDeadlineOfALongWrite(t *testing.T) {
 		}
 	}()
 	require.NoError(t, a.SetWriteDeadline(time.Now().Add(5*time.Millisecond)))
-	n, err := a.Write(make([]byte, 128<<20)) // which takes the reader 100 milliseconds
+	n, err := a.Write(make([]byte, 128<<20)) // the reader takes 100 milliseconds for that
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.Less(t, n, 128<<20)
 	require.NoError(t, a.Close())
@@ -113,7 +113,7 @@ func (s *slowly) Write(b []byte) (int, error) {
 	return s.w.Write(b)
 }
 
-// spinningPair makes two connections that poll from the start, closed when the test ends.
+// spinningPair returns two connected ends that poll, which are closed when the test ends.
 func spinningPair(t *testing.T) (a, b *ipc.Conn) {
 	t.Helper()
 	name := newPath(t)

@@ -76,7 +76,7 @@ func TestSyscallConnOfSpinningConnectionWaits(t *testing.T) {
 	require.ErrorIs(t, err, net.ErrClosed)
 }
 
-// Without descriptors to spare a connection that polls waits as any other does.
+// A connection that finds no descriptor free for polling waits as any other does.
 func TestSpinningConnectionDoesWithOneDescriptor(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)
@@ -120,7 +120,7 @@ func (n nowAndThen) Write(b []byte) (int, error) {
 	return n.ReadWriter.Write(b)
 }
 
-// Both ways at once, either side waits thousands of times, for data and for room, between times in which it does not.
+// Data goes both ways at once, and each side waits thousands of times for data and for room.
 func TestSpinningConnectionKeepsDataIntact(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := spinningPair(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// collect runs the garbage collector until a state is there.
+// collect runs the garbage collector until a state is reached.
 func collect(t *testing.T, reached func() bool) {
 	t.Helper()
 	require.Eventually(t, func() bool {
@@ -30,7 +30,7 @@ func collect(t *testing.T, reached func() bool) {
 	}, patience, tick)
 }
 
-// random returns so many bytes, the same ones each time.
+// random returns size bytes, the same ones each time.
 func random(size int) []byte {
 	b := make([]byte, size)
 	rand.NewChaCha8([32]byte{1}).Read(b)
@@ -123,7 +123,7 @@ func TestPeerThatIsGoneIsEOFOnReadAndEPIPEOnWrite(t *testing.T) {
 		a, b := pair(t)
 		_, err := b.Write([]byte("before it went"))
 		require.NoError(t, err)
-		if unread { // data that the peer never reads would be ECONNRESET on Linux
+		if unread { // on Linux data that the peer never reads would be ECONNRESET
 			_, err := a.Write([]byte("never read"))
 			require.NoError(t, err)
 		}

@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// useUpDescriptors leaves the process no descriptor to open, until release or the test's end.
+// useUpDescriptors lets the process open no more descriptors until release, or until the test ends.
 func useUpDescriptors(t *testing.T) *used {
 	t.Helper()
 	u := new(used)
@@ -67,7 +67,7 @@ func TestHalfCloses(t *testing.T) {
 	require.NoError(t, a.CloseRead())
 	got, err = io.ReadAll(a)
 	require.NoError(t, err)
-	if onLinux { // elsewhere what arrived, and what comes, may be discarded
+	if onLinux { // elsewhere data may be discarded that arrived before or arrives now
 		require.Equal(t, "answer", string(got))
 		_, err = b.Write([]byte("x"))
 		require.ErrorIs(t, err, syscall.EPIPE)
@@ -145,7 +145,7 @@ func TestWhatWasSentBeforeCloseReadIsReceivedFirst(t *testing.T) {
 	if !onLinux {
 		t.Skip("elsewhere it may be discarded")
 	}
-	// Stopping the world again and again has readers held up where they return from a call.
+	// Stopping the world again and again delays readers where they return from a call.
 	ended := make(chan bool)
 	var group sync.WaitGroup
 	defer group.Wait()

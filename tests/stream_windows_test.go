@@ -18,13 +18,13 @@ func TestWriteThatADeadlineCutIsNotMadeAgain(t *testing.T) {
 		client, server := connectAs(t, ipc.SysListen{InboundBuffer: 1, OutboundBuffer: 1}, ipc.SysDial{})
 		written := make(chan error)
 		go func() {
-			_, err := server.Write(make([]byte, 4000)) // which waits until all of it is read
+			_, err := server.Write(make([]byte, 4000)) // waits until all of it is read
 			written <- err
 		}()
 		_, err := io.ReadFull(client, make([]byte, 100))
 		require.NoError(t, err)
 		require.NoError(t, server.SetWriteDeadline(time.Now().Add(-time.Second)))
-		require.NoError(t, server.SetWriteDeadline(time.Time{})) // before the writer is awake, maybe
+		require.NoError(t, server.SetWriteDeadline(time.Time{})) // perhaps before the writer is awake
 		require.ErrorIs(t, <-written, os.ErrDeadlineExceeded)
 		_, err = server.Write([]byte("x"))
 		require.ErrorIs(t, err, syscall.EPIPE, "it would follow a part of which nobody knows how long it is")

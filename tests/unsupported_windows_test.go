@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requireUnsupported wants errors that say that Windows has no such operation. Each is under the operation that it
-// names, which goes up to a colon.
+// requireUnsupported requires errors that say that Windows has no such operation. The key of each is the operation that
+// the error names, up to a colon.
 func requireUnsupported(t *testing.T, all map[string]error) {
 	t.Helper()
 	for what, err := range all {
@@ -95,7 +95,7 @@ func TestSocketOptionsAndHalfClosesAreUnsupported(t *testing.T) {
 	l := listen(t, newPath(t))
 	_, w := newPipe(t, new(ipc.PipeConfig))
 	_, _, bufferErr := (&ipc.PipeConfig{BufferSize: 4096}).Pipe()
-	if bufferErr != nil { // a size may be asked for when the pipe is made
+	if bufferErr != nil { // a size can be asked for when the pipe is made
 		requireUnsupported(t, map[string]error{"pipe": bufferErr})
 	}
 	requireUnsupported(t, map[string]error{

@@ -25,9 +25,9 @@ type T interface {
 // patience is how long things may take to go away after a test: goroutines end a little after what they waited for.
 var patience = 10 * time.Second
 
-// threadSlack is by how many threads the process may grow in a test. The Go runtime starts threads as it sees fit, about
-// one for each processor and some more, and keeps them; a thread for each connection, or each blocked call, is what this
-// is about.
+// threadSlack is by how many threads the process may grow in a test. The Go runtime starts threads as it sees fit,
+// about one for each processor and some more, and keeps them; a thread for each connection, or each blocked call, is
+// what this is about.
 var threadSlack = 24 + 2*runtime.GOMAXPROCS(0)
 
 // Start records what the process holds now. When the test ends, and all that it registered for its end has run, the

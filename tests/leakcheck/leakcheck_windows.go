@@ -54,7 +54,8 @@ var warmUp = sync.OnceFunc(func() {
 
 // countedOnly says which handles cannot be told from those of others. The runtime has two events, two timers and a wait
 // packet for each of its threads, made when the thread first needs them; DLLs open registry keys, ports and events on
-// first use. What package ipc makes is judged one by one: pipes and files, processes, tokens, completion ports, sections.
+// first use. What package ipc makes is judged one by one: pipes and files, processes, tokens, completion ports,
+// sections.
 func countedOnly(kind string) bool {
 	switch kind {
 	case "File", "Process", "Token", "IoCompletion", "Section":
@@ -82,8 +83,8 @@ type objectType struct {
 	rest [1024]byte
 }
 
-// Descriptors returns the process's open handles, and of what type each is. (GetProcessHandleCount, which would tell their
-// number alone, is always 0 on Wine 8.)
+// Descriptors returns the process's open handles, and of what type each is. (GetProcessHandleCount, which would tell
+// their number alone, is always 0 on Wine 8.)
 func Descriptors() map[string]string {
 	open := map[string]string{}
 	memory := make([]uintptr, 1<<17)

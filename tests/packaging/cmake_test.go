@@ -27,7 +27,8 @@ func buildConsumer(t *testing.T, options ...string) (dir string) {
 // cmake runs CMake with the compiler that "make test" was told to use.
 func cmake(t *testing.T, args ...string) string {
 	t.Helper()
-	return project.MustRun(t, project.Root(t), []string{"CC=" + project.Compiler(), "CMAKE_BUILD_PARALLEL_LEVEL=2"}, "cmake", args...)
+	env := []string{"CC=" + project.Compiler(), "CMAKE_BUILD_PARALLEL_LEVEL=2"}
+	return project.MustRun(t, project.Root(t), env, "cmake", args...)
 }
 
 // requireWorkingConsumer runs what buildConsumer built, and checks which of the programs have the library within.
@@ -49,7 +50,7 @@ func TestFindPackageFindsWhatMakeInstalledAndMoved(t *testing.T) {
 	leakcheck.Start(t)
 	project.Need(t, "cmake")
 	root := leakcheck.Dir(t)
-	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+filepath.Join(root, "first"),
+	project.InRoot(t, project.Make(), "install", "PREFIX="+filepath.Join(root, "first"),
 		"BUILD="+filepath.Join(root, "build"))
 	place := filepath.Join(root, "second")
 	require.NoError(t, os.Rename(filepath.Join(root, "first"), place))
@@ -74,12 +75,13 @@ func TestCMakeInstallsWhatMakeInstalls(t *testing.T) {
 	project.Need(t, "pkg-config")
 	root := leakcheck.Dir(t)
 	byMake, first, place := filepath.Join(root, "make"), filepath.Join(root, "first"), filepath.Join(root, "second")
-	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+byMake, "BUILD="+filepath.Join(root, "build"))
+	project.InRoot(t, project.Make(), "install", "PREFIX="+byMake, "BUILD="+filepath.Join(root, "build"))
 	cmake(t, "-S", ".", "-B", filepath.Join(root, "cmake"), "-DCMAKE_INSTALL_LIBDIR=lib", "-DCMAKE_BUILD_TYPE=Release")
 	cmake(t, "--build", filepath.Join(root, "cmake"))
 	cmake(t, "--install", filepath.Join(root, "cmake"), "--prefix", first)
 	require.NoError(t, os.Rename(first, place))
-	require.ElementsMatch(t, append(project.FilesIn(t, byMake), "lib/cmake/lipc/lipcTargets-release.cmake"), project.FilesIn(t, place))
+	want := append(project.FilesIn(t, byMake), "lib/cmake/lipc/lipcTargets-release.cmake")
+	require.ElementsMatch(t, want, project.FilesIn(t, place))
 	requireWorkingConsumer(t, buildConsumer(t, "-DCMAKE_PREFIX_PATH="+place), false)
 
 	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(place, "lib/pkgconfig")}
@@ -91,7 +93,7 @@ func TestCMakeInstallsWhatMakeInstalls(t *testing.T) {
 		}
 		flags := strings.Fields(project.MustRun(t, root, env, "pkg-config", args...))
 		program := filepath.Join(root, form)
-		project.MustRun(t, project.Root(t), nil, project.Compiler(), append(append([]string{"tests/cmake/consumer/main.c"}, flags...), flag,
+		project.InRoot(t, project.Compiler(), append(append([]string{"tests/cmake/consumer/main.c"}, flags...), flag,
 			"-lpthread", "-o", program)...)
 		require.Equal(t, "works\n", project.MustRun(t, root, nil, program))
 	}
@@ -100,17 +102,18 @@ func TestCMakeInstallsWhatMakeInstalls(t *testing.T) {
 func TestFetchContentBuildsOnlyWhatTheProjectLinks(t *testing.T) {
 	leakcheck.Start(t)
 	project.Need(t, "cmake")
-	dir := buildConsumer(t, "-DLIPC_SOURCE="+project.Root(t), "-DCMAKE_INSTALL_PREFIX="+filepath.Join(leakcheck.Dir(t), "p"))
+	prefix := filepath.Join(leakcheck.Dir(t), "p")
+	dir := buildConsumer(t, "-DLIPC_SOURCE="+project.Root(t), "-DCMAKE_INSTALL_PREFIX="+prefix)
 	requireWorkingConsumer(t, dir, false)
 	cmake(t, "--install", dir)
 	installed, err := os.ReadFile(filepath.Join(dir, "install_manifest.txt"))
 	require.NoError(t, err)
 	require.Empty(t, installed) // the project has no rules for it, and gets none
 
-	// Of a parent that links nothing nothing is built.
+	// A parent that links nothing builds nothing.
 	parent := leakcheck.Dir(t)
-	require.NoError(t, os.WriteFile(filepath.Join(parent, "CMakeLists.txt"),
-		[]byte("cmake_minimum_required(VERSION 3.16)\nproject(parent C)\nadd_subdirectory("+project.Root(t)+" lipc)\n"), 0o600))
+	lists := "cmake_minimum_required(VERSION 3.16)\nproject(parent C)\nadd_subdirectory(" + project.Root(t) + " lipc)\n"
+	require.NoError(t, os.WriteFile(filepath.Join(parent, "CMakeLists.txt"), []byte(lists), 0o600))
 	cmake(t, "-S", parent, "-B", filepath.Join(parent, "build"))
 	cmake(t, "--build", filepath.Join(parent, "build"))
 	for _, file := range project.FilesIn(t, filepath.Join(parent, "build")) {
@@ -123,7 +126,7 @@ func TestFindPackageFindsOnlyALibraryForAsManyBits(t *testing.T) {
 	project.Need(t, "cmake")
 	root := leakcheck.Dir(t)
 	byMake, byCMake := filepath.Join(root, "make"), filepath.Join(root, "cmake")
-	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+byMake,
+	project.InRoot(t, project.Make(), "install", "PREFIX="+byMake,
 		"BUILD="+filepath.Join(root, "a"))
 	cmake(t, "-S", ".", "-B", filepath.Join(root, "b"))
 	cmake(t, "--build", filepath.Join(root, "b"))

@@ -66,7 +66,8 @@ int main(void) {
 	program.WriteString("    printf(\"%u constants\\n\", count);\n    return 0;\n}\n")
 	require.Equal(t, fmt.Sprintf("%d constants\n", len(constants)), runInC(t, program.String()))
 
-	windows, err := os.ReadFile(filepath.Join(project.Root(t), "csrc/windows/constant.c")) // which the tests in C run there
+	// C tests run those of Windows.
+	windows, err := os.ReadFile(filepath.Join(project.Root(t), "csrc/windows/constant.c"))
 	require.NoError(t, err)
 	constants = constantsOf(t, "lipc_windows.h")
 	for _, c := range constants {

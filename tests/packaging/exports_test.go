@@ -100,7 +100,7 @@ func definedInObject(t *testing.T, path string) (names []string) {
 func TestLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
 	leakcheck.Start(t)
 	dir := leakcheck.Dir(t)
-	project.MustRun(t, project.Root(t), nil, project.Make(), "BUILD="+dir)
+	project.InRoot(t, project.Make(), "BUILD="+dir)
 	pattern := "liblipc.so.*"
 	if runtime.GOOS == "darwin" {
 		pattern = "liblipc.*.dylib"
@@ -125,8 +125,8 @@ func TestWindowsLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T)
 	project.Need(t, prefix+"gcc")
 	dir := leakcheck.Dir(t)
 	object, library := filepath.Join(dir, "lipc.o"), filepath.Join(dir, "lipc.dll")
-	project.MustRun(t, project.Root(t), nil, prefix+"gcc", "-std=c11", "-Iinclude", "-c", "csrc/all.c", "-o", object)
-	project.MustRun(t, project.Root(t), nil, prefix+"gcc", "-std=c11", "-Iinclude", "-DLIPC_BUILD_SHARED", "-shared", "csrc/all.c",
+	project.InRoot(t, prefix+"gcc", "-std=c11", "-Iinclude", "-c", "csrc/all.c", "-o", object)
+	project.InRoot(t, prefix+"gcc", "-std=c11", "-Iinclude", "-DLIPC_BUILD_SHARED", "-shared", "csrc/all.c",
 		"-lntdll", "-ladvapi32", "-o", library)
 
 	const external = 2 // IMAGE_SYM_CLASS_EXTERNAL

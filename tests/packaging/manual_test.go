@@ -78,21 +78,17 @@ func TestManualPagesHaveThePrototypesAndErrorsOfTheHeader(t *testing.T) {
 
 func TestProgramInTheManualPageCompilesAndRuns(t *testing.T) {
 	leakcheck.Start(t)
-	_, program, found := strings.Cut(manuals(t)["lipc"], ".Sh EXAMPLES\nA server and its client in one program:\n.Bd -literal\n")
+	const before = ".Sh EXAMPLES\nA server and its client in one program:\n.Bd -literal\n"
+	_, program, found := strings.Cut(manuals(t)["lipc"], before)
 	require.True(t, found)
 	program, _, _ = strings.Cut(program, ".Ed\n")
-	dir := leakcheck.Dir(t)
-	file := filepath.Join(dir, "program.c")
-	require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(program, `\e`, `\`)), 0o600))
-	project.MustRun(t, project.Root(t), nil, project.Compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
-		"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
-	require.Equal(t, "hello\n", project.MustRun(t, dir, nil, "./program"))
+	require.Equal(t, "hello\n", runInC(t, strings.ReplaceAll(program, `\e`, `\`)))
 }
 
 func TestManualPagesAreInstalledUnderTheNamesOfTheirFunctions(t *testing.T) {
 	leakcheck.Start(t)
 	root := leakcheck.Dir(t)
-	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+root, "BUILD="+filepath.Join(root, "build"))
+	project.InRoot(t, project.Make(), "install", "PREFIX="+root, "BUILD="+filepath.Join(root, "build"))
 	installed := func(name string) string {
 		text, err := os.ReadFile(filepath.Join(root, "share/man/man3", name+".3"))
 		require.NoError(t, err)

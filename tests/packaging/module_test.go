@@ -1,7 +1,7 @@
 //go:build unix
 
-// Package packaging tests what is built, installed and documented: none of it depends on how the Go package is compiled,
-// so it is apart from the tests that are run in several builds.
+// Package packaging tests what is built, installed and documented: none of it depends on how the Go package is
+// compiled, so it is apart from the tests that are run in several builds.
 package packaging
 
 import (
@@ -23,7 +23,6 @@ import (
 const consumer = `package main
 
 import (
-	"fmt"
 
 	"github.com/lipc/ipc"
 )
@@ -44,7 +43,8 @@ func main() {
 func newModule(t *testing.T, root, source string) (dir string) {
 	t.Helper()
 	dir = leakcheck.Dir(t)
-	module := "module consumer\n\ngo 1.25\n\nrequire github.com/lipc/ipc v0.0.0\n\nreplace github.com/lipc/ipc => " + root + "\n"
+	module := "module consumer\n\ngo 1.25\n\n" +
+		"require github.com/lipc/ipc v0.0.0\n\nreplace github.com/lipc/ipc => " + root + "\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(module), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "main.go"), []byte(source), 0o600))
 	return dir
@@ -71,7 +71,7 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 	// the cache through a macro that nothing uses.
 	prefix := filepath.Join(project.Root(t), "build/tests/installed")
 	require.NoError(t, os.RemoveAll(prefix))
-	project.MustRun(t, project.Root(t), nil, project.Make(), "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
+	project.InRoot(t, project.Make(), "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
 	dir := newModule(t, project.Root(t), consumer)
 	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"),
 		"LD_LIBRARY_PATH=" + filepath.Join(prefix, "lib"), "CGO_CFLAGS=-O2 -g -DINSTALLED_AT=" + prefix}
@@ -94,7 +94,7 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 	require.Equal(t, "hello\n", project.MustRun(t, dir, env, "./program-in-c"))
 
 	// And what was installed can be removed again.
-	project.MustRun(t, project.Root(t), nil, project.Make(), "uninstall", "PREFIX="+prefix)
+	project.InRoot(t, project.Make(), "uninstall", "PREFIX="+prefix)
 	require.NoError(t, os.RemoveAll(filepath.Join(prefix, "build")))
 	require.Empty(t, project.FilesIn(t, prefix))
 }
@@ -104,7 +104,7 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 	root := leakcheck.Dir(t)
 	arguments := []string{"PREFIX=/opt/ipc", "DESTDIR=" + filepath.Join(root, "stage"),
 		"BUILD=" + filepath.Join(root, "build")}
-	project.MustRun(t, project.Root(t), nil, project.Make(), append(arguments, "install")...)
+	project.InRoot(t, project.Make(), append(arguments, "install")...)
 	files := project.FilesIn(t, filepath.Join(root, "stage"))
 	manuals := 0
 	for _, file := range files {
@@ -126,7 +126,7 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, string(targets), `"${lipc_libraries}/../include"`)
 	require.NotContains(t, string(targets), "opt/ipc")
-	project.MustRun(t, project.Root(t), nil, project.Make(), append(arguments, "uninstall")...)
+	project.InRoot(t, project.Make(), append(arguments, "uninstall")...)
 	require.Empty(t, project.FilesIn(t, filepath.Join(root, "stage")))
 	require.NoDirExists(t, filepath.Join(root, "stage/opt/ipc/lib/cmake/lipc"))
 }
@@ -241,7 +241,7 @@ func runInC(t *testing.T, source string) string {
 	dir := leakcheck.Dir(t)
 	file := filepath.Join(dir, "program.c")
 	require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
-	project.MustRun(t, project.Root(t), nil, project.Compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
+	project.InRoot(t, project.Compiler(), "-std=c99", "-Wall", "-Wextra", "-pedantic", "-Werror", "-Iinclude",
 		"-D_GNU_SOURCE", file, "csrc/all.c", "-o", filepath.Join(dir, "program"))
 	return project.MustRun(t, dir, nil, "./program")
 }

@@ -38,7 +38,7 @@ func Run(t *testing.T, dir string, env []string, program string, args ...string)
 	return string(output), err
 }
 
-// MustRun is Run for what has to succeed.
+// MustRun is Run of a program that has to succeed.
 func MustRun(t *testing.T, dir string, env []string, program string, args ...string) string {
 	t.Helper()
 	output, err := Run(t, dir, env, program, args...)
@@ -46,7 +46,13 @@ func MustRun(t *testing.T, dir string, env []string, program string, args ...str
 	return output
 }
 
-// Need skips a test for which a program is missing; in CI on Linux that is a failure.
+// InRoot is MustRun in the root of the repository.
+func InRoot(t *testing.T, program string, args ...string) string {
+	t.Helper()
+	return MustRun(t, Root(t), nil, program, args...)
+}
+
+// Need skips a test if a program that it needs is missing. In CI on Linux that is a failure.
 func Need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
@@ -61,7 +67,7 @@ func Need(t *testing.T, program string) {
 func Make() string     { return cmp.Or(os.Getenv("MAKE"), "make") }
 func Compiler() string { return cmp.Or(os.Getenv("CC"), "cc") }
 
-// FilesIn lists what is below a directory, folders left out.
+// FilesIn lists the files below a directory, without folders.
 func FilesIn(t *testing.T, dir string) (files []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
