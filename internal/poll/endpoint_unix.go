@@ -29,11 +29,12 @@ type Endpoint struct {
 // systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
 type systemDirection struct {
 	attempt   func(fd uintptr) bool
-	pipe      bool // this is an end of one
-	addressed bool // the operation sends to a name, and so the poller always takes the descriptor for writable
-	unpolled  bool // the poller never reports
-	pausing   bool // the operation has to wait, for what the poller does not report
-	shutdown  shutdown
+	shutdown  atomic.Pointer[shutdown] // nil: none has begun
+	spinLimit atomic.Uint32            // how long to spin before waiting, in microseconds
+	pipe      bool                     // this is an end of one
+	addressed bool                     // the operation sends to a name, and so the poller always takes the descriptor for writable
+	unpolled  bool                     // the poller never reports
+	pausing   bool                     // the operation has to wait, for what the poller does not report
 }
 
 // systemExtras are what only some operations need on Unix.
@@ -100,7 +101,7 @@ func (e *Endpoint) known(err error) error {
 func (d *direction) call(fd uintptr) bool {
 	const mostSpins = 8 // then it is time to look at the deadline, and for a Close
 	for spins := 0; ; {
-		ended := d.shutdown.begun.Load() && d.shutdown.complete()
+		ended := d.shutdown.Load().complete()
 		d.result = d.operation.step(d, fd)
 		if d.result.Busy() && d.spinLimit.Load() > 0 && spins < mostSpins && !d.received() {
 			spins++
@@ -108,7 +109,7 @@ func (d *direction) call(fd uintptr) bool {
 		}
 		if ended && (d.result.Busy() || d.result == 0 && runtime.GOOS != "linux") {
 			d.result = core.End // which no system reports to a receiver of datagrams
-		} else if d.result.Busy() && d.shutdown.begun.Load() {
+		} else if d.result.Busy() && d.shutdown.Load().hasBegun() {
 			continue // something may have arrived before that
 		}
 		if d.result.Truncated() {
@@ -138,7 +139,8 @@ type shutdown struct {
 // shutDown makes the call that shuts the direction down. begun is set before it, so that a reader that it wakes sees
 // that.
 func (d *direction) shutDown(call func() error) error {
-	s := &d.shutdown
+	d.shutdown.CompareAndSwap(nil, new(shutdown))
+	s := d.shutdown.Load()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	before := s.begun.Swap(true)
@@ -149,8 +151,14 @@ func (d *direction) shutDown(call func() error) error {
 	return err
 }
 
+// hasBegun reports whether there is one, under way or complete.
+func (s *shutdown) hasBegun() bool { return s != nil && s.begun.Load() }
+
 // complete waits for a call that is under way, and reports whether one succeeded: from then on nothing more arrives.
 func (s *shutdown) complete() bool {
+	if !s.hasBegun() {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.begun.Load()

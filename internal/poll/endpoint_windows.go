@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 	"unsafe"
@@ -44,6 +45,8 @@ func (h *held) release() {
 
 // systemDirection is what a direction needs on Windows.
 type systemDirection struct {
+	spinLimit atomic.Uint32 // how long to spin before waiting, in microseconds
+
 	end    *Endpoint
 	core   *core.Operation
 	waiter chan struct{} // is sent to when core may be over

@@ -2,7 +2,6 @@ package poll
 
 import (
 	"sync"
-	"sync/atomic"
 
 	"github.com/lipc/ipc/internal/core"
 )
@@ -25,10 +24,9 @@ type operation struct {
 type direction struct {
 	mu        sync.Mutex // held for a whole operation
 	operation *operation
-	spinLimit atomic.Uint32 // how long to spin before waiting, in microseconds
-	data      []byte        // what is left to transfer
-	done      int           // what was transferred: bytes, or messages of a batch
-	result    core.Result   // of the last call
+	data      []byte      // what is left to transfer
+	done      int         // what was transferred: bytes, or messages of a batch
+	result    core.Result // of the last call
 
 	*extras
 	systemDirection
