@@ -70,3 +70,10 @@ func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
 	l.configure(lc)
 	return l.adopted(l.acceptor.AdoptHandle(handle, lc.Mode))
 }
+
+// adoptHandle makes c of a handle, which it takes over.
+func (c *conn) adoptHandle(handle uintptr, kind core.Kind) error {
+	local, peer, err := c.end.AdoptHandle(handle, kind)
+	c.setNames(local, peer)
+	return err
+}

@@ -224,13 +224,6 @@ func (c *conn) adopt(f *os.File, kind core.Kind) error {
 	return err
 }
 
-// adoptHandle makes c of a handle, which it takes over.
-func (c *conn) adoptHandle(handle uintptr, kind core.Kind) error {
-	local, peer, err := c.end.AdoptHandle(handle, kind)
-	c.setNames(local, peer)
-	return err
-}
-
 func (c *conn) setNames(local, peer core.Name) {
 	if local != (core.Name{}) {
 		name := publicName(local)

@@ -4,6 +4,7 @@ package poll
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"runtime"
 	"syscall"
@@ -56,7 +57,7 @@ func (e *Endpoint) Give() (*os.File, error) {
 }
 
 // CreateFIFO makes a FIFO.
-var CreateFIFO = core.CreateFIFO
+func CreateFIFO(path string, mode fs.FileMode) error { return core.CreateFIFO(path, mode) }
 
 // OpenFIFOReader opens a FIFO for reading, and waits for a writer.
 func (e *Endpoint) OpenFIFOReader(ctx context.Context, path string) error {
