@@ -188,9 +188,13 @@ static int lipc__file_remove(int directory, const char *leaf, const struct stat 
  * kernel may report what a socket is bound to. If it does not, and for a FIFO, another file of the same type and user
  * counts as well. */
 static bool lipc__is_made(const struct stat *file, int fd) {
-    bool right_type = fd < 0 ? S_ISFIFO(file->st_mode) : S_ISSOCK(file->st_mode);
-    int bound = right_type && fd >= 0 ? lipc__bound_to(fd, file) : -1;
-    return right_type && (bound > 0 || (bound < 0 && file->st_uid == geteuid()));
+    bool own = file->st_uid == geteuid();
+    if (fd < 0)
+        return own && S_ISFIFO(file->st_mode);
+    if (!S_ISSOCK(file->st_mode))
+        return false;
+    int bound = lipc__bound_to(fd, file);
+    return bound < 0 ? own : bound > 0;
 }
 
 /* Gives a file that was just made its mode. LIPC_ENOENT: another file has its name by now. */

@@ -52,9 +52,12 @@ static int lipc__file_alive(const lipc__file *f, const lipc__address *address, s
     }
 #endif
     lipc__path_of(address, length, path);
-    bool leads = lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW);
-    int alive = leads ? lipc__alive(address, length) : 1;
-    return alive == 0 && !lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW) ? 1 : alive;
+    if (!lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW))
+        return 1;
+    int alive = lipc__alive(address, length);
+    if (alive == 0 && !lipc__leads_to(path, &f->stat, AT_SYMLINK_NOFOLLOW))
+        return 1; /* another socket may have answered */
+    return alive;
 }
 
 /* Removes a socket file of this user's if no process has its socket open. LIPC_EACCES: this user may not ask. */

@@ -73,8 +73,11 @@ static int lipc__receive_failed(int fd, lipc__deadline *deadline) {
     /* Linux: the peer closed before it had read all that this side sent. For a stream that is the end, as with any
      * other close. For messages it is reported once, before those that can still be received. A datagram's peer
      * connected to another. */
-    int type = lipc__option(fd, SO_TYPE);
-    return type == SOCK_STREAM ? 1 : type == SOCK_SEQPACKET ? 0 : lipc__error_from(ECONNRESET);
+    switch (lipc__option(fd, SO_TYPE)) {
+    case SOCK_STREAM: return 1;
+    case SOCK_SEQPACKET: return 0;
+    default: return lipc__error_from(ECONNRESET);
+    }
 }
 
 /* The only call of recvmsg(2). The handles that it brings are close-on-exec. */

@@ -56,18 +56,21 @@ int lipc_pipe_ids_get(lipc_handle handle, lipc_pipe_ids *ret_ids) {
 
 int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials) {
     DWORD flags;
-    ULONG pid;
     HANDLE h = (HANDLE)handle;
+    int64_t pid = -1;
     int r = lipc__check_pipe(h, &flags);
     if (r < 0)
         return r;
-    bool remote = lipc__peer_is_remote(h, flags);
-    if (!remote && !(flags & PIPE_SERVER_END ? SYS_TRUE(GetNamedPipeClientProcessId(h, &pid))
-                                             : SYS_TRUE(GetNamedPipeServerProcessId(h, &pid))))
-        return lipc__error_from(GetLastError());
+    if (!lipc__peer_is_remote(h, flags)) {
+        ULONG id;
+        BOOL known = flags & PIPE_SERVER_END ? SYS_TRUE(GetNamedPipeClientProcessId(h, &id))
+                                             : SYS_TRUE(GetNamedPipeServerProcessId(h, &id));
+        if (!known)
+            return lipc__error_from(GetLastError());
+        pid = id;
+    }
     memset(ret_credentials, 0xff, sizeof *ret_credentials);
-    if (!remote)
-        ret_credentials->pid = pid;
+    ret_credentials->pid = pid;
     return 0;
 }
 

@@ -55,27 +55,36 @@ int64_t lipc_write(lipc_handle handle, const void *data, size_t size, int timeou
     return done > 0 ? (int64_t)done : r;
 }
 
-/* The system cannot gather either: small buffers are joined here, large ones are written as they are. */
-int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+/* Writes all buffers, and adds how much it wrote to *done, also if it fails. The system cannot gather either: small
+ * buffers are joined here, large ones are written as they are. */
+static int lipc__writev(HANDLE handle, const lipc_buffer *buffers, size_t count, lipc__deadline *deadline,
+                        size_t *done) {
     char gathered[4096];
-    size_t used = 0, done = 0;
-    int r = 0;
-    for (size_t i = 0; r >= 0 && i < count; i++) {
-        bool fits = buffers[i].size <= sizeof gathered - used;
-        if (!fits) {
-            r = lipc__write((HANDLE)handle, gathered, used, &deadline, &done);
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = buffers[i].size;
+        if (size > sizeof gathered - used) {
+            int r = lipc__write(handle, gathered, used, deadline, done);
+            if (r < 0)
+                return r;
             used = 0;
         }
-        if (r >= 0 && !fits && buffers[i].size > sizeof gathered) {
-            r = lipc__write((HANDLE)handle, buffers[i].data, buffers[i].size, &deadline, &done);
-        } else if (r >= 0 && buffers[i].size > 0) {
-            memcpy(gathered + used, buffers[i].data, buffers[i].size);
-            used += buffers[i].size;
+        if (size > sizeof gathered) {
+            int r = lipc__write(handle, buffers[i].data, size, deadline, done);
+            if (r < 0)
+                return r;
+        } else if (size > 0) {
+            memcpy(gathered + used, buffers[i].data, size);
+            used += size;
         }
     }
-    if (r >= 0)
-        r = lipc__write((HANDLE)handle, gathered, used, &deadline, &done);
+    return lipc__write(handle, gathered, used, deadline, done);
+}
+
+int64_t lipc_writev(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    size_t done = 0;
+    int r = lipc__writev((HANDLE)handle, buffers, count, &deadline, &done);
     return done > 0 ? (int64_t)done : r;
 }
 
