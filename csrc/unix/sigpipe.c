@@ -1,7 +1,7 @@
 /* Keeping SIGPIPE from the program around calls that have no flag against it. */
 
-/* The signal is blocked in this thread around such a call. If the call raised it, it is taken back before it is
- * unblocked: but not if one was pending before, which is the program's. */
+/* The signal is blocked in this thread around such a call. A signal that the call raised is taken back before it is
+ * unblocked. One that was pending before the call is the program's, and stays. */
 typedef struct lipc__quiet {
     sigset_t mask; /* as it was */
     bool was_pending;
