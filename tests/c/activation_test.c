@@ -5,7 +5,7 @@
 
 enum { FIRST = 3, SPARE = 100, MOST = 8 };
 
-/* What is passed, in order: it is made in the child, blocking and inheritable. */
+/* What is passed, in order. The child makes it, blocking and inheritable. */
 enum sort { END, STREAMS, MESSAGES, DATAGRAMS, PIPE_READ, PIPE_WRITE, CONNECTED, TCP, REGULAR, MISSING };
 
 static const struct {
@@ -23,7 +23,7 @@ static const struct {
     [MISSING] = {"nothing", 0},
 };
 
-/* A descriptor of that sort, and what else it needs, above all that is passed. */
+/* Returns a descriptor of that sort. What else it needs gets numbers above all that is passed. */
 static int descriptor_of(enum sort sort) {
     int ends[2];
     switch (sort) {
@@ -45,7 +45,7 @@ static void remove_files(void) {
         unlink(in_directory(leaves[i]));
 }
 
-/* Makes descriptors from FIRST on what a service manager would. Returns how many. */
+/* Passes descriptors from FIRST on, as a service manager does. Returns how many. */
 static int pass(const enum sort *passed) {
     int made[MOST], count = 0;
     for (; passed[count] != END; count++) {
@@ -73,7 +73,7 @@ static void set_variables(const char *process, const char *count, const char *na
         CHECK((values[i][1] != NULL ? setenv(values[i][0], values[i][1], 1) : unsetenv(values[i][0])) == 0);
 }
 
-/* The descriptors that were passed are as they were passed. */
+/* Checks that the passed descriptors are unchanged. */
 static void check_as_passed(const enum sort *passed) {
     for (int i = 0; passed[i] != END; i++) {
         int flags = fcntl(FIRST + i, F_GETFD);
@@ -129,7 +129,7 @@ static void take_everything(const void *names) {
     ready();
 }
 
-#ifndef __APPLE__ /* which has no message sockets */
+#ifndef __APPLE__ /* it has no message sockets */
 TEST(what_was_passed_comes_with_its_kind_and_name) {
     char names[400] = "web.socket:b::d:e:f:g:";
     memset(names + strlen(names), 'x', 255);
@@ -162,7 +162,7 @@ static void serve_activated(const void *unused) {
     CHECK_INT(2, lipc_receive(activated[1].handle, got, sizeof got, WAIT));
     CHECK_STRING("dg", got);
     CHECK_OK(lipc_close(connection));
-    lipc_listener_close(listener); /* which leaves the file to who made it */
+    lipc_listener_close(listener); /* the file stays for the process that made it */
     CHECK(exists("stream"));
 }
 

@@ -4,7 +4,7 @@
 static char sent[4096], got[16];
 static lipc_handle out[1], in[9];
 
-/* What is asked for besides the payload must not make the end look like a message. */
+/* The end must not look like a message, whatever is asked for besides the payload. */
 TEST(the_end_differs_from_an_empty_message) {
     for (int row = 0; row < 32; row++)
         for (size_t i = 0; i < sizeof fixture_kinds / sizeof *fixture_kinds; i++) {
@@ -35,10 +35,10 @@ TEST(the_end_differs_from_an_empty_message) {
                 CHECK(is_untouched(in, sizeof in) && is_untouched(&credentials, sizeof credentials));
                 CHECK_OK(lipc_close(b));
             } else {
-#ifdef __linux__ /* what is no end elsewhere */
+#ifdef __linux__ /* elsewhere that is no end */
                 CHECK_INT(0, lipc_send(a, NULL, 0, WAIT));
                 CHECK_OK(lipc_shutdown(b, LIPC_READ));
-                message.handles = NULL; /* that of the empty message */
+                message.handles = NULL; /* the empty message has one */
                 message.handle_capacity = 0;
                 message.pidfd = NULL;
                 CHECK_INT(0, lipc_receive_message(b, &message, WAIT));

@@ -1,7 +1,7 @@
 /* Fault injection, see fault.h: messages with handles, credentials and pidfds. */
 #include "fault.h"
 
-/* There is a message with a handle to receive. */
+/* A message with a handle waits to be received. */
 static void with_handle_in_flight(void) {
     with_pair();
     lipc_handle file = numbered_file(7);
@@ -24,7 +24,7 @@ static void give_a_handle(const char *call) {
         CHECK_INT(1, send_handles(s.handles[1], "x", 1, &file, 1, 0));
 }
 
-/* The handle that is sent is only lent: what is left behind is seen by what is open. */
+/* The handle that is sent is only lent. Leaks show in the descriptors that are open. */
 static int64_t do_send_message(void) {
     lipc_handle file = STDERR_FILENO;
     return send_handles(s.handles[0], out.data, sizeof out.data, &file, 1, WAIT);
@@ -41,7 +41,7 @@ static int64_t do_receive_message(void) {
     return r;
 }
 
-/* All of it, a pidfd too. */
+/* Asks for all that a message can bring, also a pidfd. */
 static int64_t do_receive_everything(void) {
     char room[LIPC_CONTROL_SIZE];
     lipc_control control = {room, sizeof room, 0, 0};

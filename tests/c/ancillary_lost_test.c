@@ -45,7 +45,7 @@ TEST(more_handles_than_there_is_room_for_are_closed_and_the_payload_is_received)
 
 #ifdef __linux__ /* others fail to receive the message at all */
 
-/* Forbids further descriptors but so many, with the lowest numbers that are free. */
+/* Allows only so many further descriptors, with the lowest free numbers. */
 static struct rlimit leave_free(int count) {
     lipc_handle held[16];
     for (int i = 0; i < count; i++)
@@ -100,7 +100,7 @@ static int64_t take_without_room(lipc_handle handle) {
     return receive_handles(handle, got, 16, NULL, &count, WAIT);
 }
 
-/* Asking for something else makes the system hand the handles over. */
+/* If something else is asked for, the system delivers the handles too. */
 static int64_t take_with_credentials(lipc_handle handle) {
     lipc_credentials credentials;
     lipc_message message = {.size = sizeof message,
@@ -121,7 +121,7 @@ static int64_t take_with_a_pidfd(lipc_handle handle) {
     return r;
 }
 
-/* Room for control data, but handles are declined. */
+/* There is room for control data, but handles are declined. */
 static int64_t take_with_control(lipc_handle handle) {
     char room[LIPC_CONTROL_SIZE];
     lipc_control control = {room, sizeof room, 0, 0};
@@ -272,7 +272,7 @@ TEST(handles_that_nobody_ever_received_are_closed_with_the_connection) {
 
 enum { IN_FLIGHT = 64, STRANGER = 4011 };
 
-/* Another user than root is limited in what it has on its way. */
+/* Users other than root may have only so many handles on their way. */
 static void send_too_many(const void *unused) {
     (void)unused;
     if (geteuid() == 0)
@@ -292,7 +292,7 @@ static void send_too_many(const void *unused) {
     for (int i = 0; i < sends; i++)
         CHECK_INT(1, lipc_read(b, got, 1, 0)); /* which closes them */
     CHECK_ERROR(LIPC_EAGAIN, lipc_read(b, got, 1, 0));
-    /* Now it works again. (The count is the user's: others of its processes may have their part in it.) */
+    /* Now it works again. (The count is that of the user, so other processes of the user may delay it.) */
     for (int tries = 0; (r = send_handles(a, "x", 1, out, 20, 0)) < 0 && tries < WAIT; tries++) {
         CHECK_ERROR(LIPC_EMFILE, r);
         poll(NULL, 0, 1);

@@ -45,7 +45,7 @@ TEST(one_handle_too_many_is_refused_and_nothing_is_sent) {
         CHECK_ERROR(LIPC_ETOOMANY, send_handles(a, "x", 1, out, LIPC_MESSAGE_HANDLES + 1, WAIT));
         CHECK_ERROR(LIPC_ETOOMANY, send_handles(a, "x", 1, out, 100000, WAIT));
         CHECK_ERROR(LIPC_EAGAIN, receive_handles(b, got, 16, in, &count, 0));
-        /* Those in the control data count too. */
+        /* Handles in the control data count too. */
         char room[LIPC_CONTROL_SIZE];
         lipc_control control = {room, sizeof room, 0, 0};
         CHECK_OK(lipc_control_add_handles(&control, out, LIPC_MESSAGE_HANDLES));
@@ -115,7 +115,7 @@ TEST(the_handles_of_a_stream_come_with_their_bytes_and_once) {
     }
 }
 
-/* Takes what is there. Returns how many handles came with it; they are closed. */
+/* Receives what is there. Returns how many handles came with it, and closes them. */
 static size_t drain(lipc_handle handle, size_t *done) {
     size_t handles = 0;
     while (*done < BIG) {
@@ -142,7 +142,7 @@ TEST(a_message_of_which_a_part_was_sent_has_sent_its_handles_once) {
         out[0] = numbered_file(5);
         int64_t n = CHECK_OK(send_handles(a, sent, BIG, out, 1, timeout));
         CHECK(n > 0 && n < BIG);
-        /* Nothing goes now, and no handle with it. */
+        /* Now nothing is sent, and no handle either. */
         int64_t r = send_handles(a, sent + n, BIG - (size_t)n, out, 1, timeout);
         CHECK_ERROR(timeout ? LIPC_ETIMEDOUT : LIPC_EAGAIN, r);
         size_t received = 0, handles = drain(b, &received);
@@ -205,7 +205,7 @@ TEST(a_stream_carries_no_handles_without_a_payload) {
     nothing.handle_count = 0;
     CHECK_INT(0, lipc_send_message(a, &nothing, WAIT));
     CHECK_ERROR(LIPC_EAGAIN, lipc_read(b, got, 1, 0));
-    /* Nor does it give them without their payload. */
+    /* They cannot be received without their payload either. */
     size_t count = 1;
     CHECK_INT(1, send_handles(a, "x", 1, out, 1, WAIT));
     CHECK_ERROR(LIPC_EINVAL, receive_handles(b, got, 0, in, &count, WAIT));
@@ -237,7 +237,8 @@ TEST(an_empty_message_carries_handles) {
             check_number(in[0], 1);
             check_number(in[1], 2);
             close_all(in, 2);
-            CHECK_INT(0, send_handles(a, NULL, 0, NULL, 0, WAIT)); /* nor is one that carries nothing the end */
+            /* An empty message without handles is not the end either. */
+            CHECK_INT(0, send_handles(a, NULL, 0, NULL, 0, WAIT));
             count = (size_t)round;
             CHECK_INT(0, receive_handles(b, got, 16, in, &count, WAIT));
             CHECK_INT(0, count);

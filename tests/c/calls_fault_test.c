@@ -13,7 +13,7 @@ int lipc_fault_injected(const char *call) {
 static char data[64];
 static lipc_buffer halves[] = {{data, 32}, {data + 32, 32}};
 
-/* Checks that one system call did it. */
+/* Checks that the operation took one system call. */
 static void check_one(const char *what, int64_t wanted, int64_t got) {
     test_row = what;
     CHECK_INT(wanted, got);

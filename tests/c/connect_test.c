@@ -1,7 +1,7 @@
 /* Connecting, and pairs. That a busy listener is waited for is in timeout_test.c. */
 #include "fixture.h"
 
-/* ret_connection stays untouched, and nothing is left open. */
+/* Checks that ret_connection stays untouched, and nothing is left open. */
 static void check_refused(int wanted, const lipc_name *name, const lipc_connect_options *options) {
     for (int timeout = -1; timeout <= 1; timeout++) { /* none of these is waited for */
         lipc_handle connection;
@@ -67,7 +67,7 @@ TEST(what_is_no_socket_is_not_connected_to) {
     lipc_name file = name_for(LIPC_NAME_PATH, "file"), directory, below = name_for(LIPC_NAME_PATH, "file/s");
     CHECK(close(open(in_directory("file"), O_CREAT | O_RDWR, 0600)) == 0);
     CHECK_OK(lipc_name_path(test_directory, LIPC_STRLEN, &directory));
-    CHECK(lipc_connect(&file, NULL, 0, &connection) < 0); /* with what error, systems do not agree */
+    CHECK(lipc_connect(&file, NULL, 0, &connection) < 0); /* the error differs between systems */
     CHECK(lipc_connect(&directory, NULL, 0, &connection) < 0);
     check_refused(LIPC_ENOENT, &below, NULL);
     remove_file("file");
@@ -149,7 +149,7 @@ TEST(a_full_backlog_is_waited_for_and_a_place_in_it_is_taken) {
         int n = fill_backlog(&name, clients, 16);
         CHECK_ERROR(LIPC_EAGAIN, lipc_connect(&name, NULL, 0, &connection));
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_connect(&name, NULL, 10, &connection));
-        for (int i = 0; i < n; i++) { /* those who gave up hold no place */
+        for (int i = 0; i < n; i++) { /* clients that gave up hold no place */
             lipc_handle server = accept_from(listener);
             check_connected(clients[i], server);
             CHECK_OK(lipc_close(server));

@@ -5,7 +5,7 @@
 
 enum { SOME_LEVEL = 77777, SOME_TYPE = -5 };
 
-/* A buffer in memory of its own, so that the address sanitizer sees each byte too far; off: not aligned. */
+/* A buffer in memory of its own, so that the address sanitizer finds each access beyond it. off: not aligned. */
 typedef struct room {
     char *memory;
     lipc_control control;
@@ -36,7 +36,7 @@ TEST(what_is_added_is_read_back_in_order) {
         const lipc_handle handles[] = {5, 6, 70000};
         const int as_ints[] = {5, 6, 70000};
         lipc_control_item item;
-        CHECK_INT(0, lipc_control_next(c, &item)); /* of nothing there is nothing */
+        CHECK_INT(0, lipc_control_next(c, &item)); /* nothing has no pieces */
         for (size_t size = 0; size < 20; size++)
             CHECK_OK(lipc_control_add(c, SOME_LEVEL + (int)size, SOME_TYPE, "abcdefghijklmnopqrst", size));
         CHECK_OK(lipc_control_add_handles(c, handles, 3));
@@ -118,7 +118,7 @@ TEST(the_advertised_size_takes_all_that_a_message_brings) {
 
 /* ------------------------------------------- Reading -------------------------------------------- */
 
-/* Control data with that length in the header, in memory of exactly so many bytes. */
+/* Control data whose header has that length, in memory of exactly so many bytes. */
 static room malformed(size_t length, size_t bytes) {
     char data[256] = "";
     lipc_control whole = {data, sizeof data, 0, 0};
@@ -164,13 +164,13 @@ TEST(what_is_no_control_data_is_an_error_and_nothing_beyond_it_is_read) {
 
 /* ------------------------------------------- Handles -------------------------------------------- */
 
-/* Control data as it is received: its handles are ours. */
+/* Control data as if it was received: its handles belong to the test. */
 static room with_files(int count) {
     lipc_handle handles[8];
     room r = make_room(256, 1);
     for (int i = 0; i < count; i++)
         handles[i] = numbered_file(i);
-    CHECK_OK(lipc_control_add(&r.control, SOME_LEVEL, SCM_RIGHTS, "1234", 4)); /* not ours to close */
+    CHECK_OK(lipc_control_add(&r.control, SOME_LEVEL, SCM_RIGHTS, "1234", 4)); /* it does not belong to the test */
     CHECK_OK(lipc_control_add_handles(&r.control, handles, (size_t)(count + 1) / 2));
     CHECK_OK(lipc_control_add_handles(&r.control, handles + (count + 1) / 2, (size_t)count / 2));
     return r;
@@ -324,7 +324,7 @@ TEST(control_data_receives_what_the_message_has_no_place_for) {
             }
             lipc_control_close(&r.control);
         }
-        /* Those that came with a message before are no longer in it. */
+        /* Handles of the message before are no longer in it. */
         CHECK_INT(1, send_handles(a, "x", 1, NULL, 0, WAIT));
         CHECK_INT(1, receive(b, &r.control, NULL, NULL));
         CHECK_INT(0, items_of(&r.control, LIPC_CONTROL_HANDLES, &item));
@@ -371,7 +371,7 @@ TEST(credentials_come_in_the_control_data_too) {
     }
 }
 
-/* Linux tells what it refuses. */
+/* Linux says what it refuses. */
 TEST(what_the_system_refuses_is_not_sent) {
     EACH_PAIR(kind, a, b) {
         room r = make_room(256, 0);
@@ -416,7 +416,7 @@ TEST(control_data_that_was_cut_is_an_error_and_leaves_nothing_open) {
     }
 }
 
-/* A piece that was there before is none afterwards. */
+/* A piece of before is gone afterwards. */
 TEST(an_error_leaves_no_piece_to_take) {
     EACH_PAIR(kind, a, b) {
         char data[256];

@@ -29,7 +29,7 @@ static void fill(void) {
         much[i] = (char)((state = state * 1103515245 + 12345) >> 16);
 }
 
-/* A file that holds much, at its beginning. It has no name any more. */
+/* A large file, at its beginning. Its name is already removed. */
 static lipc_handle file_of_much(void) {
     fill();
     int fd = open(in_directory("much"), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -120,7 +120,7 @@ static void make_blocking(lipc_handle handle) {
     CHECK(fcntl((int)handle, F_SETFL, fcntl((int)handle, F_GETFL) & ~O_NONBLOCK) == 0);
 }
 
-/* So that nothing more can be written to it. */
+/* Fills it, so that nothing more can be written. */
 static void leave_no_room(lipc_handle handle) {
     while (lipc_write(handle, much, 1 << 16, 0) > 0) {
     }
@@ -207,7 +207,7 @@ TEST(bytes_go_through_a_pipe_from_one_connection_to_another) {
 }
 
 TEST(the_end_goes_through_behind_what_was_written) {
-    for (int unread = 0; unread < 2; unread++) { /* which Linux would call ECONNRESET */
+    for (int unread = 0; unread < 2; unread++) { /* Linux itself reports ECONNRESET */
         relay p = open_relay();
         CHECK_INT(3, lipc_write(p.source, "abc", 3, 0));
         if (unread)
@@ -333,7 +333,7 @@ TEST(handles_that_come_with_the_bytes_are_closed) {
     CHECK_INT(4, lipc_write(p.source, "more", 4, 0));
     CHECK_OK(lipc_close(sent[0]));
     for (int64_t done = 0; done < 12;)
-        done += CHECK_OK(lipc_splice(p.from, p.writer, (size_t)(done == 4 ? 1 : 12 - done), -1)); /* also in the middle */
+        done += CHECK_OK(lipc_splice(p.from, p.writer, (size_t)(done == 4 ? 1 : 12 - done), -1)); /* in the middle */
     check_gone(trace);
     test_same_descriptors(&before);
     CHECK_INT(12, lipc_read(p.reader, got, 99, 0));
@@ -389,7 +389,7 @@ TEST(a_peer_that_is_gone_is_an_error_and_raises_nothing) {
         CHECK(sigpending(&after) == 0);
         CHECK_INT(dispositions[i].pending, sigismember(&after, SIGPIPE));
         CHECK_INT(0, caught);
-        signal(SIGPIPE, SIG_IGN); /* which drops it where it is pending */
+        signal(SIGPIPE, SIG_IGN); /* drops a pending one */
         CHECK(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0);
         signal(SIGPIPE, SIG_DFL);
         close_all((lipc_handle[]){p.source, p.from, p.to, p.writer}, 4);
@@ -432,7 +432,7 @@ static void *close_it(void *handle) {
     return NULL;
 }
 
-/* The system has then sent a part, and both returns that and raises the signal. */
+/* The system has sent a part by then. It returns how much, and also raises the signal. */
 TEST(a_peer_that_goes_while_the_system_sends_raises_nothing) {
     lipc_handle file = file_of_much(), ends[2];
     for (int again = 0; again < 300; again++) {

@@ -1,4 +1,4 @@
-/* Who sent a message: credentials and pidfds that come with it, and what nobody can make them say. */
+/* Who sent a message: credentials and pidfds that come with it, and that no sender can forge them. */
 #include "fixture.h"
 
 #include <poll.h>
@@ -67,7 +67,7 @@ static int64_t send_claiming(lipc_handle to, int64_t pid, int64_t uid, int64_t g
 TEST(a_message_names_its_sender_if_that_was_asked_for_before) {
     EACH_PAIR(kind, a, b) {
         CHECK_INT(1, send_handles(a, "x", 1, NULL, 0, WAIT));
-        if (kind != LIPC_MESSAGE) /* for these it is always on */
+        if (kind != LIPC_MESSAGE) /* for messages it is always on */
             check_credentials(receive_credentials(b), -1, -1, -1);
         CHECK_INT(1, send_handles(a, "x", 1, NULL, 0, WAIT));
         CHECK_OK(lipc_set_pass_credentials(b, true));
@@ -87,7 +87,7 @@ TEST(a_message_names_its_sender_if_that_was_asked_for_before) {
             check_credentials(receive_credentials(b), getpid(), geteuid(), getegid());
         else
             check_credentials(receive_credentials(b), -1, -1, -1);
-        /* An empty message still is none but that. */
+        /* An empty message is still an empty message. */
         if (kind != LIPC_STREAM) {
             CHECK_INT(0, lipc_send(a, NULL, 0, WAIT));
             CHECK_INT(0, lipc_receive(b, got, sizeof got, WAIT));
@@ -169,7 +169,7 @@ TEST(the_sender_is_the_process_that_sends_not_the_one_that_connected) {
         }
 }
 
-/* Before it was accepted, even: accepting comes last here. */
+/* That holds even for what was sent before the connection was accepted, as here. */
 TEST(accepted_connections_report_senders_as_their_listener_was_asked_to) {
     CHECK(chmod(test_directory, 0755) == 0);
     for (int another = 0; another < (geteuid() == 0 ? 2 : 1); another++)
@@ -194,7 +194,8 @@ TEST(accepted_connections_report_senders_as_their_listener_was_asked_to) {
         }
 }
 
-/* A connection takes over what its listener has when it connects, so one in the backlog misses what is set later. */
+/* The system copies the setting from the listener when a client connects, so connections in the backlog miss what is
+ * set later. */
 TEST(connections_that_waited_in_the_backlog_report_senders_too) {
     for (int kind = LIPC_STREAM; kind <= LIPC_MESSAGE; kind++) {
         lipc_name name = name_for(LIPC_NAME_PATH, "s");
@@ -229,7 +230,7 @@ TEST(true_credentials_may_be_claimed) {
         check_credentials(receive_credentials(b), getpid(), geteuid(), getegid());
         CHECK_INT(1, send_claiming(a, getpid(), geteuid(), getegid()));
         check_credentials(receive_credentials(b), getpid(), geteuid(), getegid());
-        CHECK_ERROR(LIPC_EINVAL, send_claiming(a, 0, -1, -1)); /* which the system would call ESRCH */
+        CHECK_ERROR(LIPC_EINVAL, send_claiming(a, 0, -1, -1)); /* the system itself reports ESRCH */
         CHECK_ERROR(LIPC_EINVAL, send_claiming(a, ((int64_t)1 << 32) + getpid(), -1, -1));
         CHECK_ERROR(LIPC_EINVAL, send_claiming(a, -1, ((int64_t)1 << 32) + geteuid(), -1));
         CHECK_ERROR(LIPC_EINVAL, send_claiming(a, -1, -1, ((int64_t)1 << 32) + getegid()));
@@ -258,9 +259,9 @@ TEST(false_credentials_are_refused) {
         check_credentials(receive_credentials(b), process, UID, GID);
         char byte;
         int64_t r = kind == LIPC_STREAM ? lipc_read(b, &byte, 1, 0) : lipc_receive(b, &byte, 1, 0);
-        CHECK_ERROR(LIPC_EAGAIN, r); /* of the others nothing came */
+        CHECK_ERROR(LIPC_EAGAIN, r); /* nothing came of the others */
         join(process);
-        /* Who may change its ids may claim them. */
+        /* A process that may change its ids may claim others. */
         CHECK_INT(1, send_claiming(a, -1, UID, GID));
         check_credentials(receive_credentials(b), getpid(), UID, GID);
         CHECK_INT(1, send_claiming(a, getppid(), -1, -1));
@@ -268,7 +269,7 @@ TEST(false_credentials_are_refused) {
     }
 }
 
-/* Binds a socket to a path that its process gave to root, as far as anybody can see. */
+/* Binds a socket to a path, and makes the file look like one of root. */
 static void send_from_a_path_of_others(const void *argument) {
     const sender *s = argument;
     lipc_listen_options options = {.size = sizeof options, .kind = LIPC_DATAGRAM};
@@ -348,12 +349,12 @@ static lipc_handle receive_pidfd(lipc_handle from) {
     return pidfd;
 }
 
-/* What pidfd_send_signal(2) with no signal says of the process: 0, or an errno. */
+/* The result of pidfd_send_signal(2) with signal 0: 0, or an errno. */
 static int probe(lipc_handle pidfd) {
     return syscall(SYS_pidfd_send_signal, (int)pidfd, 0, NULL, 0) == 0 ? 0 : errno;
 }
 
-/* It is of that process, which is killed now. */
+/* Checks that a pidfd is that of a process, and kills the process. */
 static void check_pidfd(lipc_handle pidfd, pid_t process) {
     CHECK(fcntl((int)pidfd, F_GETFD) & FD_CLOEXEC);
     CHECK(!is_readable(pidfd, 0));
@@ -529,7 +530,7 @@ static void only_stay(const void *unused) {
     stay();
 }
 
-/* Makes that process id the next one, where this is allowed. */
+/* Makes that process id the next one, where this process may. */
 static bool choose_next_id(pid_t id) {
     int last = open("/proc/sys/kernel/ns_last_pid", O_WRONLY | O_CLOEXEC);
     bool chosen = last >= 0 && dprintf(last, "%d", (int)id - 1) > 0;
@@ -537,7 +538,7 @@ static bool choose_next_id(pid_t id) {
     return chosen;
 }
 
-/* Starts a process with that id, which nobody has now; 0 if somebody else got it. */
+/* Starts a process with that id, which is free. Returns 0 if another process got it. */
 static pid_t start_with_id(pid_t id) {
     for (int tries = 0; tries < 1000; tries++) {
         CHECK(choose_next_id(id));

@@ -9,7 +9,7 @@ static void check_credentials(lipc_handle handle, int64_t pid, int64_t uid, int6
     lipc_credentials got;
     memset(&got, UNTOUCHED, sizeof got);
     CHECK_OK(lipc_peer_credentials(handle, &got));
-    if (got.pid != -1) /* not every system tells */
+    if (got.pid != -1) /* not every system reports it */
         CHECK_INT(pid, got.pid);
 #ifdef __linux__
     CHECK_INT(pid, got.pid);
@@ -166,7 +166,7 @@ typedef struct client {
     const char *name;
     uid_t uid;
     gid_t gid, supplementary;
-    uint32_t needs; /* the write bits of the mode of which one admits it; 0: it is always admitted */
+    uint32_t needs; /* write bits of the mode: each of them admits it; 0: it is always admitted */
     lipc_name *to;
     bool admitted;
 } client;
@@ -185,7 +185,7 @@ static void try_to_connect(const void *argument) {
     ready();
     if (r < 0)
         return;
-    char byte; /* who is not admitted is hung up on */
+    char byte; /* the connection of a client that is not admitted ends */
     CHECK_INT(c->admitted, lipc_read(connection, &byte, 1, WAIT));
 }
 
@@ -239,7 +239,7 @@ TEST(the_mode_says_who_may_connect) {
 TEST(an_adopted_listener_admits_as_its_options_say) {
     NEEDS_ROOT();
     if (!ABSTRACT_NAMES)
-        return; /* a file's mode does it */
+        return; /* the mode of a file does it */
     const mode_t modes[] = {0, 0666};
     for (size_t i = 0; i < 2; i++) {
         lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
@@ -334,7 +334,7 @@ static pid_t start_mapped(const secluded *s) {
     return process;
 }
 
-/* Those that are not mapped seem to be user and group 65534. */
+/* Ids that are not mapped appear as 65534. */
 TEST(in_a_user_namespace_nobody_is_admitted_for_an_id_that_may_be_anybodys) {
     NEEDS_ROOT();
     const char *all = "0 0 4294967295", *some = "0 0 65536";

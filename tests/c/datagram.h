@@ -1,4 +1,4 @@
-/* What tests of datagrams set up: sockets of datagrams, and what they received. */
+/* What tests of datagrams share: sockets of datagrams, and checks of what they received. */
 #ifndef LIPC_DATAGRAM_H
 #define LIPC_DATAGRAM_H
 
@@ -25,7 +25,7 @@ static inline lipc_handle unbound(void) {
     return handle;
 }
 
-/* Where namespaced names are files they are reported as paths. */
+/* Where namespaced names are files, they are reported as paths. */
 static inline void check_peer(const lipc_name *wanted, const lipc_name *told) {
     if (wanted->type == LIPC_NAME_PATH || ABSTRACT_NAMES) {
         CHECK(same_name(wanted, told));
@@ -41,7 +41,7 @@ static inline void check_no_peer(const lipc_name *told) {
     CHECK_STRING("", told->text);
 }
 
-/* That text is next, from that peer, or from one without a name. */
+/* Checks that the next datagram has that text and that sender. from NULL: a sender without a name. */
 static inline void check_next(lipc_handle handle, const char *text, const lipc_name *from) {
     lipc_name peer;
     memset(&peer, UNTOUCHED, sizeof peer);

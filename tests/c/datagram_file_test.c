@@ -47,7 +47,7 @@ TEST(the_name_of_a_living_socket_is_taken_and_that_of_a_dead_one_free) {
     }
 }
 
-/* One that knows nothing of locks. */
+/* That program knows nothing of locks. */
 TEST(the_socket_of_another_program_is_left_alone_while_it_lives) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     int plain = plain_socket(SOCK_DGRAM, "s", -1), other = plain_socket(SOCK_DGRAM, "other", -1);
@@ -55,7 +55,7 @@ TEST(the_socket_of_another_program_is_left_alone_while_it_lives) {
     strcpy(address.sun_path, in_directory("other"));
     lipc_listener *listener;
     CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, &as_datagrams, &listener));
-    /* Connected to somebody else it refuses the probe, and lives. */
+    /* A socket that is connected to another one refuses the probe, and is alive. */
     CHECK(connect(plain, (struct sockaddr *)&address, sizeof address) == 0);
     CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, &as_datagrams, &listener));
     CHECK(exists("s") && !exists("s.lock"));

@@ -3,7 +3,7 @@
 
 static char got[64];
 
-/* How one sends to a receiver: connected or not, with handles or not. */
+/* The ways to send to a receiver: connected or not, with handles or not. */
 static lipc_name to;
 static lipc_handle with_file;
 
@@ -68,7 +68,7 @@ TEST(a_send_to_a_full_receiver_waits_for_room) {
             CHECK(++count < 1000000);
         CHECK_ERROR(LIPC_EAGAIN, r);
         CHECK_ERROR(LIPC_ETIMEDOUT, ways[i].send(sender, 5));
-        /* Room for one is room for one. */
+        /* After one is received there is room for one. */
         CHECK_INT(4, lipc_receive(receiver, got, 64, 0));
         CHECK_INT(4, ways[i].send(sender, WAIT));
         CHECK_OK(lipc_pipe(NULL, &reader, &writer));

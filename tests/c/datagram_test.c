@@ -87,7 +87,7 @@ TEST(a_socket_is_connected_reconnected_and_connected_to_none) {
         CHECK_INT(4, lipc_send(h[0], "to y", 4, WAIT));
         check_next(h[1], "to y", &names[0]);
         CHECK_INT(6, send_text_to(h[1], "from y", &names[0]));
-        /* Nobody but its peer reaches it. */
+        /* Only its peer reaches it. */
         CHECK_ERROR(LIPC_EACCES, send_text_to(h[2], "from z", &names[0]));
         CHECK_ERROR(LIPC_EACCES, lipc_datagram_connect(h[2], &names[0]));
         check_next(h[0], "from y", &names[1]);
@@ -125,7 +125,7 @@ TEST(what_is_no_datagram_socket_is_not_connected_again) {
     lipc_listener_close(listener);
 }
 
-/* Each way to a name, and what it says of names that lead nowhere. */
+/* The ways to reach a name. Each returns its result. */
 static int64_t by_connecting(const lipc_name *name) {
     lipc_connect_options options = {.size = sizeof options, .kind = LIPC_DATAGRAM};
     lipc_handle handle;
@@ -215,7 +215,7 @@ TEST(a_peer_that_is_gone_is_noticed_when_sending) {
     lipc_handle client = connect_datagrams(&name), a, b;
     CHECK_INT(1, lipc_send(client, "x", 1, WAIT));
     lipc_listener_close(listener);
-    CHECK_ERROR(LIPC_EAGAIN, lipc_receive(client, got, 64, 0)); /* nobody tells */
+    CHECK_ERROR(LIPC_EAGAIN, lipc_receive(client, got, 64, 0)); /* the system does not report it */
     CHECK_ERROR(LIPC_ECONNREFUSED, lipc_send(client, "x", 1, WAIT));
     listener = bind_to(&name);
     CHECK_OK(lipc_datagram_connect(client, &name)); /* its successor is another socket */
@@ -366,7 +366,7 @@ TEST(a_batch_of_datagrams_says_how_far_it_got) {
 
 /* ------------------------------------------- The end -------------------------------------------- */
 
-#ifdef __linux__ /* others tell it as one empty datagram after the other */
+#ifdef __linux__ /* others report one empty datagram after the other */
 TEST(a_socket_that_was_shut_down_has_an_end_behind_what_had_arrived) {
     for (int timeout = -1; timeout <= 1; timeout++) {
         const int end = timeout == 0 ? LIPC_EAGAIN : LIPC_EEND;
@@ -415,7 +415,7 @@ TEST(a_socket_that_was_shut_down_for_writing_sends_no_more) {
         CHECK_OK(lipc_shutdown(a, LIPC_WRITE));
         CHECK_ERROR(LIPC_EPIPE, lipc_send(a, "x", 1, WAIT));
         check_next(b, "one", NULL);
-        CHECK_ERROR(LIPC_EAGAIN, lipc_receive(b, got, 64, 0)); /* which is no end for the other */
+        CHECK_ERROR(LIPC_EAGAIN, lipc_receive(b, got, 64, 0)); /* that is no end for the other side */
     }
 }
 

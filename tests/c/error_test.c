@@ -6,7 +6,7 @@ TEST(the_version_linked_is_that_of_the_header) {
     CHECK_INT(LIPC_VERSION_MAJOR * 10000 + LIPC_VERSION_MINOR * 100 + LIPC_VERSION_PATCH, lipc_version());
 }
 
-/* Written out once more: programs and bindings rely on these. */
+/* They are written out once more, since programs and bindings rely on them. */
 static const struct {
     int code, number;
     const char *name;

@@ -8,11 +8,11 @@
 
 /* ---------------------------------------- The seam, csrc/sys.h ---------------------------------- */
 
-static int fault_at;                          /* the how manyth call is to fail; 0: none */
-static int fault_errno;                       /* how */
-static const char *fault_calls;               /* and only if it is one of these (prefixes); NULL: any */
-static int calls;                             /* how many there were */
-static const char *failed_call;               /* the one that failed */
+static int fault_at;                          /* number of the call that is to fail; 0: none */
+static int fault_errno;                       /* the errno that it fails with */
+static const char *fault_calls;               /* only calls with these prefixes fail; NULL: any */
+static int calls;                             /* how many calls there were */
+static const char *failed_call;               /* the call that failed */
 static void (*before_call)(const char *call); /* what happens elsewhere while the operation runs */
 
 /* Whether the name of a call begins with one of the names. What lipc__sys_ puts in front of the C library's does not count. */
@@ -29,8 +29,8 @@ static inline bool begins_with(const char *call, const char *names) {
 static const struct {
     int number;
     const char *name;
-    const char *calls; /* which may fail so (prefixes); NULL: any */
-    bool hidden;       /* the library deals with it, the caller never sees it */
+    const char *calls; /* prefixes of the calls that may fail so; NULL: any */
+    bool hidden;       /* the library deals with it, and the caller never sees it */
 } errors[] = {
     {EINTR, "EINTR", "open flock connect accept poll recv send readv writev pwritev2 splice", true},
     /* Every operation here has time to wait. */
@@ -42,7 +42,7 @@ static const struct {
     {ENFILE, "ENFILE", NULL, false},
     {ENOMEM, "ENOMEM", NULL, false},
     {ENOBUFS, "ENOBUFS", NULL, false},
-    {EAGAIN, "EAGAIN", "connect", false}, /* from the probe for life it means that there is some */
+    {EAGAIN, "EAGAIN", "connect", false}, /* the probe of a socket takes it as a sign of life */
     {ECONNREFUSED, "ECONNREFUSED", "connect", false},
     {EACCES, "EACCES", NULL, false},
     {EPERM, "EPERM", NULL, false},
@@ -61,7 +61,7 @@ int lipc_fault_injected(const char *call) {
         fault_at = at;
         before_call = happen;
     }
-    if (begins_with(call, "close(")) /* which frees the descriptor, whatever it says */
+    if (begins_with(call, "close(")) /* it frees the descriptor whatever it returns */
         return 0;
     if (fault_at == 0 || ++calls != fault_at || (fault_calls != NULL && !begins_with(call, fault_calls)))
         return 0;
@@ -81,7 +81,7 @@ static struct scene {
     bool fifo; /* to be removed */
 } s;
 
-/* What the operation gives, and whether it is to be closed. */
+/* What the operation returns. */
 static struct outputs {
     lipc_handle handles[2];
     lipc_listener *listener;
@@ -153,7 +153,7 @@ static inline int64_t do_writev(void) {
 
 /* -------------------------------------------- Running ------------------------------------------- */
 
-/* An operation, in a scene that it needs. */
+/* An operation, and the scene that it needs. */
 typedef struct operation {
     const char *name;
     void (*prepare)(void);
@@ -167,12 +167,12 @@ enum {
     LISTENS = 1 << 0,           /* it makes a listener */
     REPLACES = 1 << 1,          /* there is a stale socket file, which stays when it fails */
     ADOPTS = 1 << 2,            /* a socket from elsewhere, which stays as it was when it fails */
-    TAKES_MESSAGES = 1 << 3,    /* a reset is reported ahead of messages that are still there, and passed over */
-    FOR_STREAMS = 1 << 4,       /* other kinds do the same */
-    FOR_CONNECTIONS = 1 << 5,   /* datagrams have none */
+    TAKES_MESSAGES = 1 << 3,    /* it passes over a reset, which is reported ahead of messages that are still there */
+    FOR_STREAMS = 1 << 4,       /* only streams are tested: other kinds do the same */
+    FOR_CONNECTIONS = 1 << 5,   /* not for datagrams */
 };
 
-/* Call number n fails; 0: none does. */
+/* Performs an operation of which call number n fails; 0: none fails. */
 static inline int64_t perform(const operation *o, int n) {
     memset(&out, UNTOUCHED, sizeof out);
     fault_at = n;
@@ -185,7 +185,8 @@ static inline int64_t perform(const operation *o, int n) {
     return r;
 }
 
-/* No files, but a lock file that another may hold; stale: and the socket file that was there before. */
+/* Checks that no files are left but a lock file that another process may hold, and, if stale, the socket file that was
+ * there before. */
 static inline void check_no_files(bool stale) {
     char socket_file[64], lock_file[80], last[300];
     snprintf(socket_file, sizeof socket_file, s.name.type == LIPC_NAME_PATH ? "s" : "lipc/%.40s", s.name.text);
@@ -197,8 +198,8 @@ static inline void check_no_files(bool stale) {
     CHECK(test_entries(in_directory("lipc"), last, sizeof last) <= 0);
 }
 
-/* Runs an operation of which call number n fails. hidden: the caller is not to notice. Returns false if it makes
- * fewer calls. */
+/* Runs an operation of which call number n fails. hidden: the caller must not notice. Returns false if the operation
+ * makes fewer calls. */
 static inline bool run(const operation *o, int n, bool hidden) {
     test_open before;
     test_descriptors(&before);
@@ -231,7 +232,7 @@ static inline bool run(const operation *o, int n, bool hidden) {
     return made;
 }
 
-/* Whether operations that failed so succeed all the same. */
+/* Whether the operation must succeed although a call fails so. */
 static inline bool is_hidden(const operation *o, int error) {
     bool passed_over = kind == LIPC_MESSAGE && (o->traits & TAKES_MESSAGES) && errors[error].number == ECONNRESET;
     return errors[error].hidden || passed_over;

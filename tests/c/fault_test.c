@@ -162,7 +162,7 @@ static int64_t do_receive_from(void) {
 
 /* ------------------------------------------ Activation ------------------------------------------ */
 
-/* Of the descriptor 3, which is the test's in a child process of its own. */
+/* Takes descriptor 3, which is free for this in the test's own process. */
 static int64_t do_activation(void) {
     char process[32];
     snprintf(process, sizeof process, "%ld", (long)getpid());
@@ -253,7 +253,7 @@ TEST(every_call_may_fail_once_when_a_handle_is_asked) {
     FAIL_EVERY_CALL(operations, "credentials groups buffer local peer");
 }
 
-/* Where a full backlog and a dead server are refused alike, a probe tells them apart. */
+/* Some systems refuse a full backlog and a dead server alike. There a probe distinguishes them. */
 TEST(a_refusal_means_a_full_backlog_only_where_the_system_reports_one_so) {
     with_listener();
     fault_errno = ECONNREFUSED;

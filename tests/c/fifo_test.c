@@ -43,7 +43,7 @@ TEST(a_fifo_has_the_mode_that_was_asked_for) {
         }
 }
 
-/* What may be in the way, by its name. */
+/* What may be in the way. */
 static void make_in_the_way(const char *what) {
     if (strcmp(what, "FIFO") == 0)
         CHECK(mkfifo(fifo_path(), 0640) == 0);
@@ -239,7 +239,7 @@ static void write_nothing_and_stay(const void *unused) {
 TEST(a_reader_waits_for_a_writer_even_a_silent_one) {
     make_fifo();
     lipc_handle reader = open_reader();
-    for (int again = 0; again < 2; again++) { /* the second writer is as good as the first */
+    for (int again = 0; again < 2; again++) { /* the second writer counts like the first */
         CHECK_ERROR(LIPC_EAGAIN, lipc_fifo_wait_writer(reader, 0));
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_fifo_wait_writer(reader, 1));
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_fifo_wait_writer(reader, 10));
@@ -300,7 +300,7 @@ TEST(what_is_no_reader_waits_for_no_writer) {
         CHECK_ERROR(LIPC_ENOTSOCK, lipc_fifo_wait_writer(b, timeout));
         CHECK_ERROR(LIPC_ENOTSOCK, lipc_fifo_wait_writer(file, timeout));
     }
-    CHECK_INT(5, lipc_receive(b, got, sizeof got, 0)); /* which takes nothing off it */
+    CHECK_INT(5, lipc_receive(b, got, sizeof got, 0)); /* it takes nothing from it */
     close_all((lipc_handle[]){reader, writer, a, b, file}, 5);
     remove_file("f");
 }
@@ -343,7 +343,7 @@ TEST(the_last_reader_that_leaves_breaks_the_pipe) {
     remove_file("f");
 }
 
-/* As other programs open them: blocking. */
+/* Opens a FIFO as other programs do, blocking. */
 TEST(a_program_that_knows_nothing_of_us_writes_and_reads) {
     make_fifo();
     lipc_handle reader = open_reader();

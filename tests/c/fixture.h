@@ -1,4 +1,4 @@
-/* What tests set up again and again: names, listeners, connections, other processes. */
+/* What tests share: names, listeners, connections, other processes. */
 #ifndef LIPC_FIXTURE_H
 #define LIPC_FIXTURE_H
 
@@ -17,7 +17,7 @@
 #include "lipc_unix.h"
 #endif
 
-/* Whether namespaced names are the kernel's; otherwise they are files. */
+/* Whether namespaced names are in the kernel. Otherwise they are files. */
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #define ABSTRACT_NAMES 1
 #else
@@ -26,7 +26,7 @@
 
 enum { NOBODY = 65534, WAIT = 30000 /* ms: longer than anything takes that works */ };
 
-/* An out-parameter that must stay untouched is filled with this. */
+/* Tests fill out-parameters that must stay untouched with this. */
 #define UNTOUCHED 0x5a
 
 static inline bool is_untouched(const void *memory, size_t size) {
@@ -101,7 +101,7 @@ static inline lipc_listener *listen_on(const lipc_name *name) {
     return listener;
 }
 
-/* A listener that takes few connections into its backlog. */
+/* A listener with a small backlog. */
 static inline lipc_listener *listen_narrowly(const lipc_name *name) {
     lipc_listen_options options = {.size = sizeof options, .backlog = 1};
     lipc_listener *listener = NULL;
@@ -121,7 +121,7 @@ static inline lipc_handle accept_from(lipc_listener *listener) {
     return connection;
 }
 
-/* Connects until the backlog is full. Returns how many it took. */
+/* Connects until the backlog is full. Returns how many connections it took. */
 static inline int fill_backlog(const lipc_name *name, lipc_handle *ret_clients, int capacity) {
     for (int n = 0; n < capacity; n++) {
         int r = lipc_connect(name, NULL, 0, &ret_clients[n]);
@@ -138,7 +138,7 @@ static inline void close_all(const lipc_handle *handles, int count) {
         CHECK_OK(lipc_close(handles[i]));
 }
 
-/* Data goes through from a to b. */
+/* Checks that data goes from a to b. */
 static inline void check_connected(lipc_handle a, lipc_handle b) {
     char got[8] = "";
     CHECK_INT(5, lipc_write(a, "hello", 5, WAIT));
@@ -146,7 +146,7 @@ static inline void check_connected(lipc_handle a, lipc_handle b) {
     CHECK_STRING("hello", got);
 }
 
-/* The listener accepts a client of its name, and data goes through. */
+/* Checks that the listener accepts a client of its name, and that data goes through. */
 static inline void check_serves(lipc_listener *listener, const lipc_name *name) {
     lipc_handle client = connect_to(name), server = accept_from(listener);
     check_connected(client, server);
@@ -157,7 +157,7 @@ static inline void check_serves(lipc_listener *listener, const lipc_name *name) 
 #include "fixture_windows.h"
 #else
 
-/* As every handle of the library is born. */
+/* Checks the flags of a new handle of the library. */
 static inline void check_born(lipc_handle handle) {
     CHECK(fcntl((int)handle, F_GETFD) & FD_CLOEXEC);
     CHECK(fcntl((int)handle, F_GETFL) & O_NONBLOCK);
@@ -193,7 +193,7 @@ static const struct {
     {LIPC_DATAGRAM, "datagram"},
 };
 
-/* A pair of each kind in turn, closed at the end of the round; rows of a test that goes on to name its own are free. */
+/* Runs its body with a pair of each kind in turn, and closes the pair. The body may set test_row. */
 #define EACH_PAIR(kind, a, b) \
     for (size_t i_ = 0; i_ < sizeof fixture_kinds / sizeof *fixture_kinds; i_++) \
         for (lipc_handle a = fixture_pair(i_, 0), b = fixture_pair(i_, 1), kind = fixture_kinds[i_].kind, *once_ = &a; \
@@ -227,7 +227,7 @@ static inline void allow_descriptors(void) {
     }
 }
 
-/* A file that can be told from others: its content is the number. It has no name any more. */
+/* A file whose content is the number. Its name is already removed. */
 static inline lipc_handle numbered_file(int number) {
     int fd = open(in_directory("numbered"), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
     CHECK(fd >= 0 && write(fd, &number, sizeof number) == sizeof number);
@@ -242,7 +242,8 @@ static inline void check_number(lipc_handle handle, int number) {
     CHECK_INT(number, got);
 }
 
-/* The end of a pipe to send, and the other to see that it is closed everywhere: then that reads the end. */
+/* Returns the writing end of a pipe, to be sent. The other end, the trace, reads the end of the file once the writing
+ * end is closed everywhere. */
 static inline lipc_handle traced(int *ret_trace) {
     int ends[2];
     CHECK(pipe(ends) == 0);
@@ -251,7 +252,7 @@ static inline lipc_handle traced(int *ret_trace) {
     return ends[1];
 }
 
-/* Nobody has the handle, in whatever process or on its way. Closes the trace. */
+/* Checks that the handle is closed everywhere, in all processes and on its way. Closes the trace. */
 static inline void check_gone(int trace) {
     char byte;
     ssize_t n = read(trace, &byte, 1);
@@ -260,7 +261,7 @@ static inline void check_gone(int trace) {
     close(trace);
 }
 
-/* Closes the copies of one end of a pipe, and checks that they were all. */
+/* Closes a handle, and checks that no copy of it is left. */
 static inline void close_traced(lipc_handle handle, int trace) {
     CHECK_OK(lipc_close(handle));
     check_gone(trace);
@@ -277,7 +278,7 @@ static inline int64_t send_handles(lipc_handle to, const void *data, size_t size
     return lipc_send_message(to, &message, timeout_ms);
 }
 
-/* *count: how many there is room for, and then how many arrived. */
+/* *count is how many handles there is room for, and on return how many arrived. */
 static inline int64_t receive_handles(lipc_handle from, void *data, size_t size, lipc_handle *handles, size_t *count,
                                       int timeout_ms) {
     lipc_buffer buffer = {data, size};
@@ -296,7 +297,7 @@ static inline int64_t receive_handles(lipc_handle from, void *data, size_t size,
 
 static int ready_to = -1;
 
-/* Tells start() in the parent that the state it waits for is there. */
+/* Lets start() in the parent return. */
 static inline void ready(void) {
     CHECK(write(ready_to, "", 1) == 1);
 }
@@ -345,14 +346,14 @@ static inline void serve(const void *name) {
     stay();
 }
 
-/* Becomes another user, for good; with one supplementary group, or none if that is 0. */
+/* Becomes another user for good, with one supplementary group, or with none if that is 0. */
 static inline void become(uid_t user, gid_t group, gid_t supplementary) {
     CHECK(seteuid(0) == 0);
     CHECK(setgroups(supplementary != 0, &supplementary) == 0);
     CHECK(setgid(group) == 0 && setuid(user) == 0);
 }
 
-/* Forbids further descriptors; returns the limit that was. */
+/* Forbids further descriptors. Returns the limit of before. */
 static inline struct rlimit forbid_descriptors(void) {
     struct rlimit was, limit;
     CHECK(getrlimit(RLIMIT_NOFILE, &was) == 0);

@@ -5,7 +5,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
-/* Whether this is Wine, for what it lacks. */
+/* Whether this is Wine, which lacks some of what Windows has. */
 static inline bool on_wine(void) {
     return GetProcAddress(GetModuleHandleA("ntdll.dll"), "wine_get_version") != NULL;
 }
@@ -16,7 +16,7 @@ static inline bool is_inheritable(lipc_handle handle) {
     return flags & HANDLE_FLAG_INHERIT;
 }
 
-/* As every handle of the library is born. */
+/* Checks the flags of a new handle of the library. */
 static inline void check_born(lipc_handle handle) {
     CHECK(!is_inheritable(handle));
 }
@@ -118,7 +118,7 @@ static inline void connect_row(int row, int kind, lipc_handle *ret_a, lipc_handl
     *ret_b = row == 1 ? c.server : c.client;
 }
 
-/* An end that the test has closed itself is to be set to LIPC_INVALID_HANDLE. */
+/* A test that closes an end itself sets it to LIPC_INVALID_HANDLE. */
 static inline void close_ends(lipc_handle a, lipc_handle b) {
     if (a != LIPC_INVALID_HANDLE)
         CHECK_OK(lipc_close(a));
@@ -126,13 +126,13 @@ static inline void close_ends(lipc_handle a, lipc_handle b) {
         CHECK_OK(lipc_close(b));
 }
 
-/* Whether a connection is one whose client is gone, and wrote nothing. */
+/* Whether the client of a connection is gone and wrote nothing. */
 static inline bool is_at_its_end(lipc_handle server) {
     char byte;
     return lipc_read(server, &byte, 1, 0) == 0;
 }
 
-/* Accepts what is at its end too, as its client gave up, until one comes that is not. */
+/* Accepts until a connection comes whose client is not gone. */
 static inline lipc_handle accept_living(lipc_listener *listener) {
     for (;;) {
         lipc_handle server = accept_from(listener);
@@ -159,7 +159,7 @@ static inline const char *path_of(const lipc_name *name) {
     return path;
 }
 
-/* A pipe's server end without the library. mode: PIPE_TYPE_MESSAGE and its kin. */
+/* The server end of a pipe, made without the library. mode: PIPE_TYPE_MESSAGE and the like. */
 static inline HANDLE foreign_server(const lipc_name *name, DWORD mode) {
     HANDLE handle = CreateNamedPipeA(path_of(name), PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED, mode, 2, 4096, 4096, 0,
                                      NULL);
@@ -167,7 +167,7 @@ static inline HANDLE foreign_server(const lipc_name *name, DWORD mode) {
     return handle;
 }
 
-/* A client without the library, which reads bytes. */
+/* A client that reads bytes, made without the library. */
 static inline HANDLE foreign_client(const lipc_name *name, DWORD flags) {
     HANDLE handle = CreateFileA(path_of(name), GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, flags, NULL);
     CHECK(handle != INVALID_HANDLE_VALUE);
@@ -247,7 +247,7 @@ static inline void write_line(HANDLE to, const char *text) {
     CHECK(WriteFile(to, line, (DWORD)length, &n, NULL) && n == (DWORD)length);
 }
 
-/* The next line of a child; one that ended without it has failed. */
+/* Returns the next line of a child. It is a failure if the child ends without one. */
 static inline const char *hear(const child *c) {
     static char line[4096];
     if (!read_line(c->from, line, sizeof line))
@@ -263,7 +263,7 @@ static inline void tell(const child *c, const char *text) {
     write_line(c->to, text);
 }
 
-/* In the child: to the test and from it. At the end of the input the test has gone on without this process. */
+/* For a child: to the test, and from it. The child ends when its input does. */
 static inline void say(const char *text) {
     write_line(GetStdHandle(STD_OUTPUT_HANDLE), text);
 }
@@ -280,7 +280,7 @@ static inline void forget(child *c) {
     CHECK(c->to == NULL || CloseHandle(c->to));
 }
 
-/* Lets a child end by itself. */
+/* Lets a child end by itself, and checks that it succeeds. */
 static inline void join(child *c) {
     DWORD code;
     CHECK(CloseHandle(c->to)); /* the end of its input */

@@ -5,7 +5,7 @@
 
 enum { NO_HANDLE = 1 << 20 }; /* no descriptor has this number */
 
-/* Everything that a test may want to hand to the library. */
+/* The sorts of descriptor that tests give to the library. */
 enum sort {
     NONE,
     CLOSED,
@@ -21,7 +21,7 @@ enum sort {
     LISTENER
 };
 
-/* A descriptor of that sort, blocking and inheritable; another one that it needs in ret_other, or -1. */
+/* Returns a blocking, inheritable descriptor of that sort, and in ret_other one that it needs, or -1. */
 static int descriptor_of(enum sort sort, int *ret_other) {
     int fd = -1, ends[2] = {-1, -1};
     *ret_other = -1;
@@ -67,7 +67,7 @@ static void release(int fd, int other) {
 static const struct {
     enum sort sort;
     const char *name;
-    int kind, error; /* what lipc_adopt() says: one of the two */
+    int kind, error; /* what lipc_adopt() returns: either of the two */
 } sorts[] = {
     {NONE, "no handle", 0, LIPC_EBADF},
     {CLOSED, "a closed handle", 0, LIPC_EBADF},
@@ -199,7 +199,7 @@ TEST(a_client_that_is_bound_has_a_name_on_both_sides) {
     remove_file("client");
 }
 
-/* The errors of the functions that ask a handle for something. ret_name is never touched. */
+/* Checks the errors of the functions that ask for a property of a handle. ret_name is never touched. */
 TEST(asking_what_is_no_connection_is_an_error) {
     EACH_SORT(i) {
         enum sort sort = sorts[i].sort;

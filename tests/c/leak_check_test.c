@@ -1,4 +1,4 @@
-/* That the harness catches what a test leaves behind: without this, no other test's silence means anything. */
+/* The harness itself: it must find what a test leaves behind, or the other tests would show nothing. */
 #include "fixture.h"
 
 #include <pthread.h>
@@ -117,7 +117,7 @@ TEST(a_thread_left_behind_fails_the_test) {
 
 #endif
 
-#ifndef __has_feature /* how clang tells; gcc has a macro */
+#ifndef __has_feature /* for clang; gcc has a macro */
 #define __has_feature(feature) 0
 #endif
 

@@ -101,7 +101,7 @@ TEST(an_empty_message_is_not_the_end) {
     }
 }
 
-/* The client that makes a service manager start a server is such a one. */
+/* A client for which a service manager starts a server connects before adoption. */
 TEST(an_empty_message_is_not_the_end_for_a_client_that_connected_before_adoption) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_connect_options options = {.size = sizeof options, .kind = LIPC_MESSAGE};
@@ -143,7 +143,7 @@ TEST(a_peer_that_is_gone_is_the_end_and_a_broken_pipe) {
     for (int row = 0; row < ROWS; row++) {
         lipc_handle a, b;
         connect_messages(row, &a, &b);
-        CHECK_INT(6, lipc_send(a, "unread", 6, WAIT)); /* which makes Linux report a reset, ahead of the rest */
+        CHECK_INT(6, lipc_send(a, "unread", 6, WAIT)); /* Linux then reports a reset, ahead of the rest */
         CHECK_INT(3, lipc_send(b, "one", 3, WAIT));
         CHECK_INT(0, lipc_send(b, NULL, 0, WAIT));
         CHECK_OK(lipc_close(b));

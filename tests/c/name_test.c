@@ -10,7 +10,7 @@ static char *letters(size_t length) {
 
 typedef int make_name(const char *, size_t, lipc_name *);
 
-/* Makes a name; checks the result and what it left in ret_name. */
+/* Makes a name, and checks the result and ret_name. */
 static void check_name(make_name *make, int type, const char *text, size_t length, int wanted) {
     lipc_name name;
     memset(&name, UNTOUCHED, sizeof name);
@@ -66,7 +66,7 @@ TEST(a_name_at_the_limit_is_one_and_over_it_is_refused) {
 }
 
 TEST(what_a_name_may_not_hold_is_refused) {
-    int file_rule = ABSTRACT_NAMES ? 0 : LIPC_ENAME; /* of namespaced names that become files */
+    int file_rule = ABSTRACT_NAMES ? 0 : LIPC_ENAME; /* for namespaced names that are files */
     static const size_t nul = sizeof "a\0b" - 1;
     check_name(lipc_name_path, LIPC_NAME_PATH, "a\0b", nul, LIPC_ENAME);
     check_name(lipc_name_path, LIPC_NAME_PATH, "a\0b", LIPC_STRLEN, 0);
@@ -147,7 +147,7 @@ TEST(a_name_is_written_only_where_it_fits) {
     }
 }
 
-/* Listens on a name and connects to it; every way to ask gives the same name back. */
+/* Listens on a name and connects to it, and checks that every call reports the same name. */
 static void check_whole(const lipc_name *name) {
     lipc_listener *listener = listen_on(name);
     lipc_handle client = connect_to(name), server = accept_from(listener);
@@ -237,7 +237,7 @@ TEST(an_abstract_name_has_its_exact_length_and_no_padding) {
 
 #else
 
-/* What the directory of namespaced names is when a listener comes. */
+/* What is in the place of the directory for namespaced names when a listener comes. */
 static void made_open(const char *path) {
     CHECK(mkdir(path, 0700) == 0 && chmod(path, 0710) == 0);
 }

@@ -6,7 +6,7 @@ static void with_pipe(void) {
     s.count = 2;
 }
 
-/* As the reading and writing below need it: the end that it is about comes first. */
+/* The end that is operated on comes first. */
 static void with_full_pipe(void) {
     static char data[1 << 16];
     CHECK_OK(lipc_pipe(NULL, &s.handles[1], &s.handles[0]));
@@ -98,7 +98,7 @@ static void open_the_reader(const char *call) {
         CHECK_OK(lipc_fifo_open_reader(in_directory("f"), &s.handles[s.count++]));
 }
 
-/* With a mode that the umask takes something of. */
+/* The umask removes bits of this mode. */
 static int64_t do_fifo_create(void) {
     mode_t before = umask(077);
     int r = lipc_fifo_create(in_directory("f"), 0666);

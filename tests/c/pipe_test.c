@@ -148,7 +148,7 @@ static void count_signal(int number) {
     caught++;
 }
 
-/* What the caller may have done about SIGPIPE, which must stay so. */
+/* How the caller may have set SIGPIPE, which must stay so. */
 TEST(a_reader_that_is_gone_is_an_error_and_raises_nothing) {
     static const struct {
         const char *name;
@@ -188,7 +188,7 @@ TEST(a_reader_that_is_gone_is_an_error_and_raises_nothing) {
         CHECK_INT(rows[i].pending, is_pending(SIGPIPE));
         CHECK_INT(0, caught);
         CHECK(sigaction(SIGPIPE, NULL, &action) == 0 && action.sa_handler == rows[i].handler);
-        signal(SIGPIPE, SIG_IGN); /* which drops it where it is pending */
+        signal(SIGPIPE, SIG_IGN); /* drops a pending one */
         CHECK(sigprocmask(SIG_UNBLOCK, &set, NULL) == 0);
         signal(SIGPIPE, SIG_DFL);
         CHECK_OK(lipc_close(writer));
@@ -223,7 +223,7 @@ TEST(a_reader_that_goes_ends_a_write_that_waits) {
 
 /* ---------------------------------------- Child processes --------------------------------------- */
 
-/* As programs expect what they inherit. */
+/* Checks a handle as programs expect inherited ones. */
 static bool is_inheritable(lipc_handle handle) {
     int own = fcntl((int)handle, F_GETFD), shared = fcntl((int)handle, F_GETFL);
     CHECK(own >= 0 && shared >= 0);
@@ -268,7 +268,7 @@ TEST(inheriting_is_switched_on_and_off_for_each_end) {
     }
 }
 
-/* A program that knows nothing of us: it reads one pipe and writes another. */
+/* A program without the library, which reads one pipe and writes another. */
 TEST(a_program_uses_what_it_inherited) {
     fill();
     lipc_pipe_options reading = {.size = sizeof reading, .inherit = LIPC_READ};

@@ -1,4 +1,4 @@
-/* What other processes may do at the worst moment, made to happen just then through the seam, csrc/sys.h. */
+/* What other processes may do at the worst moment. The seam, csrc/sys.h, makes it happen at that moment. */
 #include "fixture.h"
 
 #include <sys/file.h>
@@ -13,7 +13,7 @@ static void (*happen)(void);      /* once */
 static int fail_with;             /* the errno to fail that call with, or 0 */
 static int calls_of_moment;
 
-/* What gives a file that is there another mode. */
+/* The calls that give an existing file another mode. */
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 #define PINS_FILES 1
 #define SET_MODE "lipc__sys_fchmodat2("
@@ -81,7 +81,7 @@ TEST(a_file_that_changed_after_it_was_found_stale_is_not_removed) {
     make_stale("s");
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     lipc_listener *listener;
-    moment = "connect("; /* the probe; the file that it reaches is already the other one's, and told dead */
+    moment = "connect("; /* the probe, which reaches the other server's file and finds it dead */
     happen = another_replaces_the_file;
     fail_with = ECONNREFUSED;
     CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &listener));
@@ -171,7 +171,7 @@ TEST(a_server_that_takes_the_place_of_a_file_to_be_removed_is_left_alone) {
     }
 }
 
-/* A third server binds the name in the moment in which the second one's file is away. */
+/* A third server binds the name while the file of the second one is moved away. */
 static int third_server = -1;
 
 static void a_third_binds(void) {
@@ -184,7 +184,7 @@ static void another_replaces_the_file_and_a_third_that(void) {
     happen = a_third_binds;
 }
 
-/* Gives its own name back to a file whose name begins so. */
+/* Moves a file whose name begins so back to its own name. */
 static void move_back(const char *beginning, const char *leaf) {
     char path[300];
     DIR *directory = opendir(test_directory);
@@ -214,7 +214,7 @@ TEST(no_server_is_removed_however_many_take_each_others_place) {
     check_connects(&name);
     CHECK(close(third_server) == 0);
     remove_file("s");
-    move_back(".lipc-", "s"); /* the second one's, which another had made give way */
+    move_back(".lipc-", "s"); /* that of the second one, which was moved away */
     check_connects(&name);
     CHECK(close(other_server) == 0);
     remove_file("s");
@@ -273,7 +273,7 @@ TEST(what_is_no_regular_file_is_not_opened_for_a_lock) {
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 
-/* As some servers have it: nobody gets in before they are ready. */
+/* Some servers set such a mode until they are ready. */
 static void listen_beside_a_server_that_keeps_its_owner_out(const void *unused) {
     (void)unused;
     if (geteuid() == 0)
@@ -362,7 +362,7 @@ TEST(a_mode_that_the_umask_narrows_is_set_without_proc_on_old_systems_too) {
 enum { COPIES = 64 };
 static int precious_copies[COPIES];
 
-/* In a thread with descriptors of its own, in whose place the others have another file. */
+/* Runs in a thread with descriptors of its own, while other threads have another file under the same number. */
 static void *listen_with_own_descriptors(void *name) {
     lipc_listen_options options = {.size = sizeof options, .mode = 0666};
     lipc_listener *listener;
@@ -409,7 +409,7 @@ TEST(listening_works_where_the_kernel_does_not_report_what_a_socket_is_bound_to)
 
 static lipc_handle leaving;
 
-/* After nothing was found, and before that is taken for anything: the peer says its last, and goes. */
+/* The peer sends its last message and leaves after nothing was found, and before the call returns that. */
 static void the_peer_sends_and_leaves(void) {
     moment = NULL; /* only this call finds nothing */
     CHECK_INT(4, send_handles(leaving, "last", 4, NULL, 0, 0));
@@ -433,7 +433,7 @@ TEST(the_last_message_of_a_peer_that_leaves_comes_before_the_end) {
             happen = the_peer_sends_and_leaves;
             fail_with = EAGAIN;
             int64_t n = receive_handles(b, got, sizeof got, NULL, &none, timeout);
-            if (n != 4) /* without waiting it may be found too late, too */
+            if (n != 4) /* without waiting it may come too late as well */
                 CHECK_ERROR(timeout == 0 ? LIPC_EAGAIN : 0, n);
             if (n != 4)
                 CHECK_INT(4, receive_handles(b, got, sizeof got, NULL, &none, WAIT));

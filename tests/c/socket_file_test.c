@@ -12,7 +12,7 @@ static void check_refused(int wanted, const lipc_name *name) {
     CHECK(is_untouched(&listener, sizeof listener));
 }
 
-/* Somebody can listen on the name, and it works. */
+/* Checks that a server can listen on the name and is reached. */
 static void check_usable(const lipc_name *name) {
     lipc_listener *listener = listen_on(name);
     lipc_handle client = connect_to(name), server = accept_from(listener);
@@ -140,7 +140,7 @@ TEST(a_dead_server_whose_mode_kept_its_owner_out_is_replaced_and_a_living_one_is
     CHECK(chmod(test_directory, 0777) == 0);
     pid_t server = start(serve_all_but_the_owner, &name);
     join(start(be_refused, &name));
-    remove_file("s.lock"); /* without the lock the probe has to tell */
+    remove_file("s.lock"); /* without the lock the probe decides */
     join(start(be_refused, &name));
     CHECK(lstat(in_directory("s"), &st) == 0);
     CHECK_INT(0066, st.st_mode & 0777);
@@ -237,7 +237,7 @@ typedef struct in_the_way {
 
 #define IN_THE_WAY(what) {what, #what}
 
-/* Whatever is there before is there after, and nothing else. */
+/* Checks that listening fails, and that all files are as they were before. */
 static void check_untouched(const in_the_way *what, const char *leaf, int wanted) {
     lipc_name name = name_for(LIPC_NAME_PATH, "s");
     struct stat before, after, target_before, target_after;
@@ -313,7 +313,7 @@ static void lock_is_a_directory(void) {
     CHECK(mkdir(in_directory("s.lock"), 0700) == 0);
 }
 
-/* Another user may be able to give a file of ours this name. */
+/* Another user may be able to link one of our files to this name. */
 static void lock_is_another_file_by_this_name(void) {
     CHECK(close(open(in_directory("target"), O_CREAT | O_RDWR, 0600)) == 0 && chmod(in_directory("target"), 0666) == 0);
     CHECK(link(in_directory("target"), in_directory("s.lock")) == 0);
@@ -372,7 +372,7 @@ TEST(a_full_listener_of_ours_is_alive) {
     lipc_handle clients[16];
     int n = fill_backlog(&name, clients, 16);
     check_refused(LIPC_EADDRINUSE, &name);
-    remove_file("s.lock"); /* without the lock the probe has to tell */
+    remove_file("s.lock"); /* without the lock the probe decides */
     check_refused(LIPC_EADDRINUSE, &name);
     close_all(clients, n);
     lipc_listener_close(listener);
@@ -448,7 +448,7 @@ static struct race {
     int go[2], results[2], finish[2];
 } race;
 
-/* Waits for the start, listens, reports, and lives until all have reported. */
+/* Waits for the start, listens, reports the result, and ends once all have reported. */
 static void run_the_race(const void *name) {
     lipc_listener *listener = NULL;
     char byte;
@@ -485,7 +485,7 @@ TEST(exactly_one_of_two_processes_that_race_for_a_stale_file_wins) {
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
 
-/* lstat(2) of a file that may be away, but for a moment at most. */
+/* lstat(2) of a file that may be missing for a moment. */
 static void look_at(const char *path, struct stat *ret_file) {
     for (int tries = 0; lstat(path, ret_file) < 0; tries++) {
         CHECK(tries < 10000);
@@ -493,7 +493,8 @@ static void look_at(const char *path, struct stat *ret_file) {
     }
 }
 
-/* Removes what keeps the name by which it was to be removed: its own was taken again, or the process killed. */
+/* Removes files that still have the name under which they were moved away: their own name was taken again, or the
+ * process was killed. */
 static void remove_aside(void) {
     char path[300];
     DIR *directory = opendir(test_directory);

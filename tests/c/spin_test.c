@@ -1,4 +1,5 @@
-/* Polling before waiting. What a call says is made up here but for one test: the answer does not depend on which it was. */
+/* Polling before waiting. The results of calls are made up in all tests but one, as the polling is the same for all
+ * calls. */
 #include "test.h"
 
 #include <time.h>
@@ -8,7 +9,7 @@
 
 static const int64_t busy = -((int64_t)LIPC_EAGAIN << LIPC_ERROR_OS_BITS);
 
-/* A wait that is in vain: how often it polls. */
+/* Returns how often a wait polls that gets nothing. */
 static int vain(lipc_spin *spin) {
     int polls = 0;
     while (lipc_spin_again(spin, busy))
@@ -16,10 +17,10 @@ static int vain(lipc_spin *spin) {
     return polls;
 }
 
-/* With this limit polling ends only if the test says so. */
+/* With this limit polling ends only when the test ends it. */
 enum { FOREVER_US = 1000000000 };
 
-/* Begins a wait that polls: how many waits did not, before it. */
+/* Begins a wait that polls. Returns how many waits before it did not poll. */
 static int skipped(lipc_spin *spin) {
     int waits = 0;
     while (lipc_spin_again(spin, busy) == 0)
@@ -27,7 +28,7 @@ static int skipped(lipc_spin *spin) {
     return waits;
 }
 
-/* Ends the polling after so many times its limit: what start_us says cannot be told from that much time gone by. */
+/* Ends the polling after so many times its limit, by setting start_us as if that much time had passed. */
 static void end_after(lipc_spin *spin, int limits, int64_t result) {
     spin->start_us -= (int64_t)limits * FOREVER_US;
     CHECK_INT(0, lipc_spin_again(spin, result));
@@ -114,7 +115,7 @@ TEST(polling_of_twice_its_limit_was_in_vain_for_each_limit) {
     }
 }
 
-/* Between two such gaps polling is worth while for a moment, since the peer has a processor then. */
+/* Between two such gaps the peer has a processor for a moment, and polling is worth while. */
 TEST(a_lucky_result_does_not_make_up_for_a_gap) {
     lipc_spin spin = {.limit_us = FOREVER_US, .processors = 2};
     int polled = 0, waits = 0;

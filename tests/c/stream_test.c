@@ -3,7 +3,7 @@
 
 enum { MOST_BUFFERS = 3000 };
 
-/* Byte number i of every stream; it does not repeat in step with any buffer size. */
+/* Byte number i of every stream. The bytes do not repeat in step with any buffer size. */
 static unsigned char byte_at(size_t i) {
     return (unsigned char)(i * 31 + i / 251 + i / 65521);
 }
@@ -32,7 +32,7 @@ static void cut(unsigned char *data, size_t size, lipc_buffer *ret_buffers, size
     CHECK_INT((int64_t)size, (int64_t)offset);
 }
 
-/* Plain and vectored alike. buffers 0: plain. */
+/* Reads or writes, plain or vectored. buffers 0: plain. */
 static int64_t read_as(size_t buffers, lipc_handle handle, void *data, size_t size, int timeout_ms) {
     static lipc_buffer cuts[MOST_BUFFERS];
     if (buffers == 0)
@@ -53,7 +53,7 @@ static const size_t buffer_counts[] = {0, 1, 2, 3, 63, 64, 65, 96, 97, 128, 1023
 
 #define EACH_COUNT(i) for (size_t i = 0; i < sizeof buffer_counts / sizeof *buffer_counts; i++)
 
-/* Reads so many bytes of the stream, from that one on. */
+/* Reads size bytes, and checks that they are those of the stream from that position on. */
 static void read_content(lipc_handle handle, size_t size, size_t from, size_t buffers) {
     static unsigned char data[1 << 16];
     for (size_t done = 0; done < size;) {
@@ -173,7 +173,7 @@ TEST(a_write_that_runs_out_of_time_returns_the_part_written) {
 
 /* ------------------------------------------ The end --------------------------------------------- */
 
-/* b has read all there is and its peer is gone, for good. */
+/* Checks that b is at the end, and that its peer is gone for good. */
 static void check_ended(lipc_handle b) {
     char data[4];
     for (int i = 0; i < 2; i++) {
@@ -323,7 +323,7 @@ TEST(what_is_no_connection_is_neither_read_nor_written) {
 }
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
-/* What a write that does not fit makes of the send buffer of a connection, which is of that size at first, if it is not 0. */
+/* Returns the size of a connection's send buffer after a write that did not fit. size: set before, unless it is 0. */
 static int buffer_after(bool vectored, size_t size, int at_first) {
     static char data[1 << 20];
     lipc_handle ends[2];

@@ -61,7 +61,7 @@ static const char *test_row = ""; /* which row of a table is being tested, for m
 
 /* ------------------------------------------ Checks ---------------------------------------------- */
 
-/* The system's error of the last call, and its text. */
+/* The error of the last system call, and its text. */
 #ifdef _WIN32
 #define TEST_PRINTF __MINGW_PRINTF_FORMAT
 static inline int test_errno(void) {
@@ -120,7 +120,7 @@ static inline int64_t test_check_result(const char *file, int line, const char *
 #define CHECK(condition) ((condition) ? (void)0 : FAIL("%s is not so (errno %d)", #condition, test_errno()))
 #define CHECK_INT(wanted, got) test_check_int(__FILE__, __LINE__, #got, wanted, got)
 #define CHECK_STRING(wanted, got) test_check_string(__FILE__, __LINE__, #got, wanted, got)
-/* Of results. Both give the result back. */
+/* For results, which both return. */
 #define CHECK_OK(result) test_check_result(__FILE__, __LINE__, #result, 0, result)
 #define CHECK_ERROR(code, result) test_check_result(__FILE__, __LINE__, #result, code, result)
 
@@ -132,7 +132,7 @@ static pid_t test_process;
 enum { TEST_OUTPUT = STDERR_FILENO };
 static char test_directory[32]; /* short, since sun_path is */
 
-/* Ends a test that has to become other users. Where nothing may be left out (CI) that is a failure. */
+/* Ends a test that has to become other users, unless it runs as root. In CI that is a failure. */
 #define NEEDS_ROOT() \
     do { \
         if (geteuid() != 0) \
@@ -141,7 +141,7 @@ static char test_directory[32]; /* short, since sun_path is */
 
 /* ------------------------------------ What a test left behind ----------------------------------- */
 
-/* A leak takes the lowest free descriptor, so the first few tell. */
+/* A leak takes the lowest free descriptor, so only the first ones are compared. */
 enum { TEST_DESCRIPTORS = 256 };
 
 typedef struct test_open {
@@ -175,7 +175,7 @@ static inline void test_same_descriptors(const test_open *before) {
     }
 }
 
-/* How many entries a directory has but "." and ".."; the name of the last. -1: there is no such directory. */
+/* Returns how many entries a directory has besides "." and "..", or -1 if there is no directory, and the last name. */
 static inline int test_entries(const char *directory, char *ret_last, size_t size) {
     DIR *d = opendir(directory);
     if (d == NULL)
@@ -193,7 +193,7 @@ static inline int test_entries(const char *directory, char *ret_last, size_t siz
 
 static inline void test_directory_empty(void) {
     char name[300];
-    /* Where namespaced names are files, their directory stays by contract. */
+    /* Where namespaced names are files, the library leaves their directory. */
     snprintf(name, sizeof name, "%s/lipc", test_directory);
     rmdir(name);
     if (test_entries(test_directory, name, sizeof name) != 0)
@@ -219,7 +219,7 @@ __attribute__((noreturn)) static inline void test_be(const test *t) {
     if (test_threads() != threads)
         FAIL("threads: %d before, %d after", threads, test_threads());
     test_directory_empty();
-    exit(TEST_PASSED); /* not _exit(): the leak sanitizer looks now */
+    exit(TEST_PASSED); /* not _exit(): the leak sanitizer runs at exit */
 }
 
 static inline void test_out_of_time(int signal_number) {
@@ -248,7 +248,7 @@ static inline enum test_outcome test_run(const test *t, int output) {
         strcpy(test_directory, directory);
         test_be(t);
     }
-    setpgid(process, process); /* both do it, so that neither has to wait for the other */
+    setpgid(process, process); /* parent and child both call it, so that neither has to wait for the other */
     test_process = process;
     struct sigaction act;
     memset(&act, 0, sizeof act);
@@ -270,13 +270,13 @@ static inline enum test_outcome test_run(const test *t, int output) {
 
 #endif
 
-/* Undefined behaviour is a failure, as what the address sanitizer finds is. */
+/* Undefined behaviour is a failure, as are the findings of the address sanitizer. */
 extern const char *__ubsan_default_options(void);
 const char *__ubsan_default_options(void) {
     return "halt_on_error=1:print_stacktrace=1";
 }
 
-/* Whether the variable LIPC_TEST_LEAVE_OUT, names with spaces between them, has this one. */
+/* Whether the variable LIPC_TEST_LEAVE_OUT lists this name. It has spaces between names. */
 static inline bool test_is_left_out(const char *name) {
     const char *names = getenv("LIPC_TEST_LEAVE_OUT");
     size_t length = strlen(name);
@@ -286,7 +286,7 @@ static inline bool test_is_left_out(const char *name) {
     return false;
 }
 
-/* Runs the tests whose name contains the argument, or all. */
+/* Runs all tests, or those whose names contain the argument. */
 int main(int argc, char **argv) {
 #ifdef _WIN32
     test_be_what_was_asked(argc, argv);

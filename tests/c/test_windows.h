@@ -33,7 +33,7 @@ static inline void test_add_child(test *t) {
 /* A leak takes one of the lowest free values, which are multiples of four. */
 enum { TEST_HANDLES = 2048 };
 
-/* What the library opens. Others come and go with the system's own libraries. */
+/* The types that the library opens. Handles of other types come and go with the system's own libraries. */
 static const wchar_t *const test_types[] = {NULL, L"File", L"Event", L"IoCompletion", L"Process", L"Token", L"Job"};
 enum { TEST_EVENT = 2, TEST_TYPES = sizeof test_types / sizeof *test_types };
 
@@ -41,7 +41,7 @@ typedef struct test_open {
     unsigned char type[TEST_HANDLES]; /* in test_types */
 } test_open;
 
-/* GetProcessHandleCount() tells nothing on Wine 8, so the handles are tried one by one: that tells which, too. */
+/* Tries the values one by one, since GetProcessHandleCount() is always 0 on Wine 8. That also shows which are left. */
 static inline void test_handles(test_open *ret_open) {
     memset(ret_open, 0, sizeof *ret_open);
     for (size_t i = 1; i < TEST_HANDLES; i++) {
@@ -74,7 +74,7 @@ static inline size_t test_other_handle(const test_open *before, test_open *ret_n
 static inline void test_same_handles(const test_open *before) {
     test_open now;
     size_t i;
-    /* In the same way one that is new may go away by itself. */
+    /* A new one may go away by itself in the same way. */
     for (int tries = 0; (i = test_other_handle(before, &now)) != 0; tries++) {
         if (tries == (now.type[i] == TEST_EVENT ? 32 : 2))
             break;
@@ -140,7 +140,7 @@ static inline HANDLE test_start(const char *arguments, HANDLE input, HANDLE outp
     ends[0] = &startup.hStdInput;
     ends[1] = &startup.hStdOutput;
     ends[2] = &startup.hStdError;
-    for (int i = 0; i < 3; i++) /* a handle that is not there is none for the child either */
+    for (int i = 0; i < 3; i++) /* a missing handle is missing for the child too */
         if (!DuplicateHandle(self, *ends[i], self, ends[i], 0, TRUE, DUPLICATE_SAME_ACCESS))
             *ends[i] = NULL;
     limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;

@@ -3,7 +3,7 @@
 
 #include <sys/time.h>
 
-/* What the operations work on. Each one is set up so that it has to wait. */
+/* What the operations work on, set up so that each of them has to wait. */
 static struct scene {
     lipc_name name;
     lipc_listener *listener;
@@ -114,7 +114,7 @@ TEST(no_time_does_not_wait_and_some_time_runs_out) {
 
 static int process_end = -1;
 
-/* Ends the wait of operation *argument as soon as it is told to. */
+/* Ends the wait of operation *argument when the test says so. */
 static void end_wait_when_told(const void *argument) {
     ready();
     char byte;
@@ -125,7 +125,7 @@ static void end_wait_when_told(const void *argument) {
 static volatile sig_atomic_t ticks;
 static int tell_end = -1;
 
-/* Enough of them that the call has been interrupted while it waited. */
+/* So many that the call was interrupted while it waited. */
 static void tick(int signal_number) {
     (void)signal_number;
     if (++ticks == 50 && tell_end >= 0 && write(tell_end, "", 1) != 1)

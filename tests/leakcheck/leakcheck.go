@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// T is what a check needs of a testing.TB.
+// T has the methods of testing.TB that a check needs.
 type T interface {
 	Helper()
 	Cleanup(func())
@@ -22,7 +22,7 @@ type T interface {
 	Fatal(args ...any)
 }
 
-// patience is how long things may take to go away after a test: goroutines end a little after what they waited for.
+// patience is how long a test's things may take to go away: goroutines end a little after what they waited for.
 var patience = 10 * time.Second
 
 // threadSlack is by how many threads the process may grow in a test. The Go runtime starts threads as it sees fit,
@@ -73,7 +73,7 @@ func Dir(t T) string {
 	return dir
 }
 
-// removeAll is os.RemoveAll, and what that cannot do on Wine 8, which lacks the call that it removes files with.
+// removeAll is os.RemoveAll, and also works on Wine 8, which lacks the call that os.RemoveAll uses.
 func removeAll(dir string) {
 	if os.RemoveAll(dir) == nil {
 		return
@@ -101,14 +101,14 @@ func take() snapshot {
 	return snapshot{descriptors, goroutines(), Threads(), others}
 }
 
-// split takes out what only its number can be judged by.
+// split separates the kinds of handle that can only be counted.
 func split(all map[string]string) (descriptors map[string]string, others int) {
 	count := len(all)
 	maps.DeleteFunc(all, func(_, target string) bool { return countedOnly(target) })
 	return all, count - len(all)
 }
 
-// goroutines returns the goroutines that there are, but for the runtime's own.
+// goroutines returns the stacks of all goroutines but the runtime's own.
 func goroutines() map[string]string {
 	stacks := make([]byte, 1<<20)
 	n := runtime.Stack(stacks, true)
@@ -124,7 +124,7 @@ func goroutines() map[string]string {
 	return found
 }
 
-// beyond lists what s holds that before did not.
+// beyond lists what s holds and before did not.
 func (s snapshot) beyond(before snapshot) []string {
 	var found []string
 	for _, fd := range slices.Sorted(maps.Keys(s.descriptors)) {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A trial is a test within a test, whose failure is what is wanted.
+// A trial is a test within a test. It records failures, which the test expects.
 type trial struct {
 	*testing.T
 	ends     []func()

@@ -8,10 +8,10 @@ import (
 	"runtime"
 )
 
-// noun is what the system calls what Descriptors returns.
+// noun is the word for what Descriptors returns.
 const noun = "descriptor"
 
-// warmUp has the runtime's poller open the descriptors that it keeps from its first use on.
+// warmUp has the runtime's poller open its descriptors, which it keeps from its first use on.
 func warmUp() {
 	if r, w, err := os.Pipe(); err == nil {
 		r.Close()
@@ -19,12 +19,12 @@ func warmUp() {
 	}
 }
 
-// countedOnly: every descriptor counts on its own.
+// countedOnly returns false: every descriptor is compared by itself.
 func countedOnly(string) bool { return false }
 
 const othersSlack = 0
 
-// Descriptors returns the process's open descriptors; the targets are empty where the system does not tell them.
+// Descriptors returns the open descriptors of the process, and their targets where the system reports them.
 func Descriptors() map[string]string {
 	open := map[string]string{}
 	dir := "/dev/fd"
@@ -48,7 +48,7 @@ func Descriptors() map[string]string {
 	return open
 }
 
-// Threads returns the number of the process's threads, or 0 where the system does not tell it.
+// Threads returns the number of threads of the process, or 0 where the system does not report it.
 func Threads() int {
 	tasks, _ := os.ReadDir("/proc/self/task")
 	return len(tasks)

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// noun is what the system calls what Descriptors returns.
+// noun is the word for what Descriptors returns.
 const noun = "handle"
 
 // warmUp makes everything once that the runtime and the package make on first use and keep: the completion port, the
@@ -64,7 +64,7 @@ func countedOnly(kind string) bool {
 	return true
 }
 
-// othersSlack is by how many of those a test may grow: five for each thread that it may grow by.
+// othersSlack is how many more of those a test may leave: five for each thread that it may leave.
 var othersSlack = 5 * threadSlack
 
 var ntQueryObject = windows.NewLazySystemDLL("ntdll.dll").NewProc("NtQueryObject")
@@ -118,7 +118,7 @@ func Descriptors() map[string]string {
 	return open
 }
 
-// Threads returns the number of the process's threads, or 0 where the system does not tell it.
+// Threads returns the number of threads of the process, or 0 where the system does not report it.
 func Threads() (count int) {
 	snapshot, err := windows.CreateToolhelp32Snapshot(windows.TH32CS_SNAPTHREAD, 0)
 	if err != nil {

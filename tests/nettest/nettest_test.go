@@ -1,5 +1,5 @@
-// Package nettest holds Conn against golang.org/x/net/nettest. It is a module of its own, so that the package
-// itself does not depend on golang.org/x/net.
+// Package nettest tests Conn with golang.org/x/net/nettest. It is a module of its own, so that the package itself does
+// not depend on golang.org/x/net.
 package nettest
 
 import (

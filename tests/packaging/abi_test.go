@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// needABI leaves out what compares the recorded ABI, where there is nothing to compare.
+// needABI skips a test of the recorded ABI where there is none to compare with.
 func needABI(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {

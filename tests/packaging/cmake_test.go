@@ -31,7 +31,7 @@ func cmake(t *testing.T, args ...string) string {
 	return project.MustRun(t, project.Root(t), env, "cmake", args...)
 }
 
-// requireWorkingConsumer runs what buildConsumer built, and checks which of the programs have the library within.
+// requireWorkingConsumer runs what buildConsumer built, and checks which programs contain the library.
 func requireWorkingConsumer(t *testing.T, dir string, sharedByDefault bool) {
 	t.Helper()
 	abi := versionIn(t, project.Root(t)).abi()

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Comments, and what is a constant of a header, or a struct with its fields.
+// Matches of comments, of the constants of a header, and of structs with their fields.
 var (
 	comments   = regexp.MustCompile(`(?s)/\*.*?\*/`)
 	enumerator = regexp.MustCompile(`(LIPC_\w+) = `)

@@ -43,7 +43,7 @@ func requireExports(t *testing.T, symbols []string, headers ...string) {
 	require.ElementsMatch(t, declared(t, headers...), symbols)
 }
 
-// definedInShared lists what a shared library of this system lets programs see.
+// definedInShared lists the symbols that a shared library of this system exports.
 func definedInShared(t *testing.T, path string) (names []string) {
 	t.Helper()
 	if runtime.GOOS == "darwin" {

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// These tests take the repository as its users do: from a module, or a C program, of their own.
+// These tests use the repository as its users do, from a module or a C program of their own.
 
 const consumer = `package main
 

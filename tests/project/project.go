@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Root is the root of this repository.
+// Root returns the root of this repository.
 func Root(t *testing.T) string {
 	t.Helper()
 	dir, err := os.Getwd() // of the package under test

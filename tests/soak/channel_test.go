@@ -14,13 +14,13 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// hasMessages: macOS has none, and the BSDs none of this size unless they are asked for larger buffers.
+// hasMessages reports whether the system has messages of this size. macOS has none, and the BSDs need larger buffers.
 const hasMessages = runtime.GOOS == "linux"
 
 func streamName(dir string) ipc.Name  { return ipc.Path(filepath.Join(dir, "stream")) }
 func messageName(dir string) ipc.Name { return ipc.Path(filepath.Join(dir, "message")) }
 
-// names are those that a server listens on.
+// names returns the names that a server listens on.
 func names(dir string) []ipc.Name {
 	if !hasMessages {
 		return []ipc.Name{streamName(dir)}
@@ -28,7 +28,7 @@ func names(dir string) []ipc.Name {
 	return []ipc.Name{streamName(dir), messageName(dir)}
 }
 
-// A channel is a connection whose payloads are told apart: on one of bytes each has its size in front.
+// A channel is a connection that keeps payloads apart. Over a stream the size goes in front of each.
 type channel struct {
 	connection
 	bytes *ipc.Conn // nil: one of messages
@@ -51,7 +51,7 @@ func dial(ctx context.Context, dir string, bytes bool) (channel, error) {
 	return overMessages(ipc.DialMessage(ctx, messageName(dir)))
 }
 
-// frame returns what is sent of a payload.
+// frame returns what is sent for a payload.
 func (c channel) frame(payload ...[]byte) [][]byte {
 	if c.bytes == nil {
 		return payload

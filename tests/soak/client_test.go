@@ -26,7 +26,7 @@ type client struct {
 	log  *os.File
 }
 
-// How a connection ends.
+// The ways in which a connection ends.
 const (
 	complete = iota // when all is acknowledged
 	half            // half-closed, and read to the end
@@ -71,7 +71,7 @@ func clientChild(dir string, seed, id uint64) error {
 	return nil
 }
 
-// steadyFile exists once the server is not going to be killed: whoever connects from then on is served to the end.
+// steadyFile exists once the server will not be killed any more. It serves clients that connect then to the end.
 func steadyFile(dir string) string { return filepath.Join(dir, "steady") }
 
 func exists(path string) bool {
@@ -79,7 +79,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// absent reports whether an error is what dialling a dead server's name may find.
+// absent reports whether an error is one that dialling the name of a dead server may return.
 func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }

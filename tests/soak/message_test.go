@@ -27,7 +27,7 @@ type message struct {
 	sequence     uint32
 }
 
-// block is what bodies are cut from, each at a place of its own.
+// block has the bytes of all bodies. Each body is a part of it, at an offset of its own.
 var block = func() []byte {
 	b := make([]byte, maxSize+64<<10)
 	rand.NewChaCha8([32]byte{}).Read(b)
@@ -62,7 +62,7 @@ func (m message) content() (payload [][]byte, files int) {
 	return [][]byte{header[:min(size, headerSize)], body}, files
 }
 
-// text is what a file of a message holds.
+// text returns the content of a file of a message.
 func (m message) text(i int) []byte {
 	return fmt.Appendf(nil, "file %d of message %d of client %d of seed %d", i, m.sequence, m.client, m.seed)
 }
@@ -121,7 +121,7 @@ func closeAll(files []*os.File) {
 	}
 }
 
-// checkPayload says how the payload that was received differs from the message's.
+// checkPayload returns an error if a received payload differs from that of the message.
 func (m message) checkPayload(payload []byte) error {
 	want, _ := m.content()
 	split := min(len(payload), len(want[0]))
@@ -132,7 +132,7 @@ func (m message) checkPayload(payload []byte) error {
 	return nil
 }
 
-// checkFiles says how the files that were received differ from the message's.
+// checkFiles returns an error if received files differ from those of the message.
 func (m message) checkFiles(files []*os.File) error {
 	if _, count := m.content(); len(files) != count {
 		return fmt.Errorf("%d files came with message %+v, and not %d", len(files), m, count)
@@ -194,7 +194,7 @@ func readLog(path string) ([]record, error) {
 	return records, err
 }
 
-// receivedRecord is what a server that has received the message notes.
+// receivedRecord is the record of a server that received the message.
 func (m message) receivedRecord() record {
 	payload, files := m.content()
 	sum := crc32.Update(crc32.Checksum(payload[0], castagnoli), castagnoli, payload[1])

@@ -50,7 +50,7 @@ type process struct {
 	ended  chan struct{}
 }
 
-// starting is held by whoever starts or reaps a process: either takes a thread while it lasts.
+// starting is held while a process is started or reaped, since either takes a thread.
 var starting sync.Mutex
 
 // startProcess runs a child. The descriptor alive stays open for as long as the process lives.
@@ -77,7 +77,7 @@ func startProcess(alive *os.File, environment []string, child string, args ...st
 	return p, cmd.Start()
 }
 
-// patience is how long a process may take for what it is told, before it has to say where it hangs.
+// patience is how long a process may take for an order before it prints where it hangs.
 const patience = time.Minute
 
 // bound has the Go runtime end the process with the stacks of its goroutines, unless done is closed in time.
@@ -97,7 +97,7 @@ func (p *process) answer() (string, error) {
 	return p.output.ReadString('\n')
 }
 
-// end lets the process end, which may take it a while.
+// end lets the process end, which may take a while.
 func (p *process) end() {
 	p.input.Close()
 	p.bound(p.ended)
@@ -108,7 +108,7 @@ func (p *process) kill() {
 	p.cmd.Process.Kill()
 }
 
-// wait waits for the end, which has to be a good one, or by kill.
+// wait waits for the end of the process, which must succeed or be killed.
 func (p *process) wait() (killed bool, err error) {
 	io.Copy(io.Discard, p.output) // to the process's end, without a thread that waits for it
 	starting.Lock()

@@ -116,7 +116,7 @@ func startThreads(count int) {
 	ended.Wait()
 }
 
-// waitForEnds waits until all connections have ended, as those of processes do that have.
+// waitForEnds waits until all connections of processes that have ended have ended, too.
 func (s *server) waitForEnds() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,7 +134,7 @@ func (s *server) closeAll() {
 	}
 }
 
-// accept serves until the listener is closed. What must not happen ends the process.
+// accept serves until the listener is closed. An unexpected error ends the process.
 func (s *server) accept(accept func() (channel, error)) {
 	for {
 		c, err := accept()
@@ -172,8 +172,8 @@ func (s *server) remove(c channel) {
 	s.changed.Broadcast()
 }
 
-// gone reports whether an error is what a side sees whose peer has closed or died. Linux lets a connection without a
-// peer be half-closed, other systems do not.
+// gone reports whether an error is one of those that a side gets whose peer has closed or died. Linux lets a connection
+// without a peer be half-closed, other systems do not.
 func gone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) ||
 		runtime.GOOS != "linux" && errors.Is(err, syscall.ENOTCONN)
@@ -205,7 +205,7 @@ func (s *server) serve(c channel) error {
 	}
 }
 
-// note records a message, if it is what it has to be, and closes its files.
+// note checks and records a message, and closes its files.
 func (s *server) note(m message, payload []byte, files []*os.File) error {
 	defer closeAll(files)
 	if err := m.checkPayload(payload); err != nil {
@@ -227,7 +227,7 @@ func (c channel) acknowledge(sequence uint32) error {
 	return c.send(c.frame(binary.LittleEndian.AppendUint32(nil, sequence)))
 }
 
-// A holder knows what the process held, by leakcheck.
+// A holder keeps what the process held at first, by leakcheck.
 type holder struct {
 	checks []func()
 	left   []string
@@ -246,7 +246,7 @@ func (h *holder) Errorf(format string, args ...any) {
 }
 func (h *holder) Fatal(args ...any) { h.left = append(h.left, fmt.Sprint(args...)) }
 
-// release waits until the process holds what it did, for a while, and says what it holds beyond that.
+// release waits for a while until the process holds no more than at first, and returns what it holds beyond that.
 func (h *holder) release() []string {
 	for _, check := range h.checks {
 		check()
@@ -254,7 +254,7 @@ func (h *holder) release() []string {
 	return h.left
 }
 
-// A census is what a process holds.
+// A census lists what a process holds.
 type census struct {
 	Descriptors, Threads, Goroutines int
 

@@ -48,7 +48,7 @@ type soak struct {
 	servers, crashes, closed int
 }
 
-// A slot has one client after the other.
+// A slot runs one client after the other.
 type slot struct {
 	schedule *rand.Rand
 	next     uint64
@@ -186,7 +186,7 @@ func (s *soak) killServer(server *process) {
 	s.crashes++
 }
 
-// closeServer lets a server end, which leaves no file of its names.
+// closeServer lets a server end, and requires that no file of its names is left.
 func (s *soak) closeServer(server *process) {
 	go server.end()
 	_, err := server.wait()
@@ -237,7 +237,7 @@ func (s *soak) runClient(ctx context.Context, slot *slot) error {
 	return err
 }
 
-// totals are those of acknowledged messages.
+// totals counts acknowledged messages.
 type totals struct {
 	messages, empty, files, halfClosed int
 	bytes                              uint64

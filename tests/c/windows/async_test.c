@@ -11,7 +11,7 @@ static lipc_handle new_port(void) {
     return port;
 }
 
-/* The next completion, which must come. */
+/* Waits for the next completion. */
 static lipc_completion next_completion(lipc_handle port) {
     lipc_completion c;
     CHECK_INT(1, lipc_port_wait(port, WAIT, 1, &c));
@@ -23,7 +23,7 @@ static void check_quiet(lipc_handle port) {
     CHECK_ERROR(LIPC_EAGAIN, lipc_port_wait(port, 0, 1, &c));
 }
 
-/* The result of an operation that was started with result r, over a port. */
+/* Returns the result of an operation whose start returned r, and which a port reports. */
 static int64_t result_of(lipc_handle port, uintptr_t key, lipc_handle handle, lipc_async *async, int64_t r) {
     while (lipc_error_code(r) == LIPC_EAGAIN) {
         lipc_completion c = next_completion(port);
@@ -194,7 +194,8 @@ TEST(messages_are_received_whole_and_empty_ones_too) {
     close_scene(&s);
 }
 
-/* Starts to receive before the message is there, or after. An extra completion may come for what was over at once. */
+/* Starts to receive before the message is there, or after. There may be one more completion for an operation that was
+ * over at once. */
 static int64_t take(scene *s, int64_t (*start)(lipc_handle, void *, size_t, lipc_async *), size_t size,
                     const char *message) {
     lipc_async async = {0};
@@ -227,7 +228,7 @@ TEST(receiving_discards_what_does_not_fit_and_reading_keeps_it) {
 }
 
 TEST(finishing_again_gives_the_same_result_and_takes_nothing) {
-    for (int early = 0; early < 2; early++) { /* a completion too many may have a program do that */
+    for (int early = 0; early < 2; early++) { /* a program may do that after one completion too many */
         scene s = new_scene(LIPC_MESSAGE);
         lipc_async async = {0};
         lipc_completion c;
@@ -443,7 +444,7 @@ TEST(cancelling_against_completion_loses_no_bytes) {
 
 TEST(closing_ends_what_is_under_way) {
     scene s = new_scene(LIPC_STREAM);
-    static lipc_async async; /* what is under way may still be written to when the test goes on */
+    static lipc_async async; /* the system may still write to an operation that is under way */
     CHECK_ERROR(LIPC_EAGAIN, lipc_async_read(s.a, got, 10, &async));
     close_end(&s.a);
     lipc_completion c = next_completion(s.port);

@@ -46,10 +46,10 @@ TEST(a_limit_of_instances_is_kept) {
         CHECK_INT(limit, accepted);
         CHECK_ERROR(LIPC_EAGAIN, lipc_connect(&name, NULL, 0, &late));
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_connect(&name, NULL, 50, &late));
-        /* One that ends makes room for another. */
+        /* A connection that ends makes room for another. */
         close_end(&clients[0]);
         CHECK_OK(lipc_close(servers[0]));
-        /* An instance is made for it when somebody asks to accept, if not before. */
+        /* The instance for it is made by the next accept at the latest. */
         CHECK_ERROR(LIPC_EAGAIN, lipc_accept(listener, 0, NULL, &servers[0]));
         clients[0] = connect_to(&name);
         servers[0] = accept_from(listener);

@@ -24,7 +24,7 @@ TEST(the_sid_of_the_peer_is_reported) {
             CHECK(is_untouched(sid, sizeof sid));
         }
         HANDLE token;
-        CHECK(!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)); /* nobody is impersonated any more */
+        CHECK(!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)); /* no client is impersonated any more */
         close_ends(c.client, c.server);
     }
 }
@@ -200,7 +200,7 @@ TEST(a_client_that_asked_for_nothing_is_known_once_it_was_read_from) {
     HANDLE client = foreign_client(&name, FILE_FLAG_OVERLAPPED);
     lipc_handle server = accept_from(listener);
     char sid[LIPC_SID_CAPACITY];
-    if (!on_wine()) { /* Wine 8 takes whoever holds the other end, at any time */
+    if (!on_wine()) { /* Wine 8 asks for the process at the other end, at any time */
         CHECK_ERROR(LIPC_EAGAIN, lipc_peer_sid(server, sid, sizeof sid));
         CHECK_ERROR(LIPC_EAGAIN, lipc_impersonate(server));
     }

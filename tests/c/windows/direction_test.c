@@ -12,7 +12,7 @@ static const struct {
     {"server to client", LIPC_READ, LIPC_WRITE},
 };
 
-/* The ends do what they may, and nothing else. */
+/* Checks that the ends can do what they may, and nothing else. */
 static void check_access(lipc_handle handle, lipc_handle peer, int may, int kind) {
     char got[8] = "";
     bool messages = kind == LIPC_MESSAGE;

@@ -4,9 +4,9 @@
 
 /* ---------------------------------------- The seam, csrc/sys.h ---------------------------------- */
 
-static int fault_at;            /* the how manyth call is to fail; 0: none */
-static const char *fault_call;  /* of those of this name; NULL: of all */
-static DWORD fault_error;       /* how */
+static int fault_at;            /* number of the call that is to fail; 0: none */
+static const char *fault_call;  /* only calls of this name count; NULL: all */
+static DWORD fault_error;       /* the error that it fails with */
 static int calls;               /* how many there were */
 static const char *failed_call; /* the one that failed */
 
@@ -22,7 +22,7 @@ static const struct {
 
 int lipc_fault_injected(const char *call);
 int lipc_fault_injected(const char *call) {
-    if (strncmp(call, "CloseHandle", strlen("CloseHandle")) == 0) /* which then would not have been closed */
+    if (strncmp(call, "CloseHandle", strlen("CloseHandle")) == 0) /* otherwise the handle would not be closed */
         return 0;
     if (fault_call != NULL && strncmp(call, fault_call, strlen(fault_call)) != 0)
         return 0;
@@ -309,14 +309,14 @@ static bool failed_is(const char *name) {
     return strncmp(failed_call, name, strlen(name)) == 0;
 }
 
-/* A result that is an error is the one that was put in place of a call. */
+/* Checks that an error is the one that a call was made to fail with. */
 static void check_error(int64_t r, DWORD number, int code) {
     if (failed_is("calloc") || failed_is("malloc")) { /* which have no errors of their own */
         CHECK_ERROR(LIPC_ENOMEM, r);
         return;
     }
     if (failed_is("GetNamedPipeInfo") && lipc_error_code(r) == LIPC_ENOTSOCK)
-        return; /* what does not answer that is no pipe, whatever the error */
+        return; /* a handle that does not answer this is not a pipe, whatever the error */
     if (lipc_error_os(r) != (int)number)
         FAIL("wanted the system's error %lu, got %s (%d)", number, lipc_error_name(r), lipc_error_os(r));
     if (!failed_is("ConvertStringSecurityDescriptor")) /* the text may be wrong in many ways */
@@ -324,7 +324,7 @@ static void check_error(int64_t r, DWORD number, int code) {
 }
 
 static void check_operation(const struct operation *o) {
-    /* What it does when nothing fails. */
+    /* First nothing fails. */
     test_open before;
     fault_at = 0;
     set_up(o);
@@ -421,7 +421,7 @@ TEST(a_network_that_fails_is_not_a_time_that_runs_out) {
     }
 }
 
-/* Of a message that is received in parts the second read fails. */
+/* The second read of a message that is received in parts fails. */
 TEST(what_is_left_of_a_message_is_never_taken_for_one) {
     char x[4], y[4];
     const lipc_buffer buffers[] = {{x, 2}, {y, 2}};

@@ -177,7 +177,7 @@ TEST(a_duplicate_of_an_inheritable_handle_is_not_inheritable) {
     CHECK_ERROR(LIPC_EBADF, lipc_duplicate(a, &duplicate));
 }
 
-/* Is given a handle, and echoes over it what it reads. */
+/* Gets a handle, and sends back over it what it reads. */
 CHILD(use_a_handle) {
     char number[32];
     say("ready");
@@ -255,7 +255,7 @@ static int64_t now(void) {
     return (int64_t)((uint64_t)t.dwHighDateTime << 32 | t.dwLowDateTime);
 }
 
-/* Connects, and says the number of a handle; then waits until it is to end. */
+/* Connects, says the number of a handle, and waits until it is to end. */
 CHILD(connect_and_offer) {
     lipc_name name = name_argument(0);
     lipc_handle a, b, connection = connect_to(&name);
@@ -276,7 +276,7 @@ TEST(handles_go_to_and_come_from_the_peer_that_connected_and_not_one_that_got_it
     lipc_handle there = (lipc_handle)strtoll(hear(&c), NULL, 10), server = accept_from(listener), mine, theirs;
     int64_t accepted = now();
     memset(&mine, UNTOUCHED, sizeof mine);
-    /* To whoever connected before it, this process is another that has the same id. */
+    /* Makes this process look like one that got the same id later. */
     CHECK_ERROR(LIPC_ENOENT, lipc_take(server, before - second, there, &mine));
     CHECK_ERROR(LIPC_ENOENT, lipc_give(server, before - second, server, &mine));
     CHECK(is_untouched(&mine, sizeof mine));
@@ -302,7 +302,7 @@ TEST(handles_go_to_and_come_from_the_peer_that_connected_and_not_one_that_got_it
 
 /* ------------------------------------------ Inheritance ----------------------------------------- */
 
-/* Says of each handle whether this process has it. */
+/* Says for each handle whether this process has it. */
 CHILD(tell_what_was_inherited) {
     for (int i = 0; child_arguments[i] != NULL; i++) {
         DWORD flags;

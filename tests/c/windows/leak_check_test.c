@@ -1,4 +1,4 @@
-/* That the harness catches what a test leaves behind: without this, no other test's silence means anything. */
+/* The harness itself: it must find what a test leaves behind, or the other tests would show nothing. */
 #include "fixture.h"
 
 CHILD(clean) {

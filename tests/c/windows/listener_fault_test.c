@@ -119,7 +119,7 @@ TEST(clients_that_are_quick_again_and_again_are_accepted_or_turned_away) {
     }
 }
 
-/* No further instance can be made. */
+/* Has every further instance fail. */
 static bool allow_no_instance(const char *call) {
     SetLastError(ERROR_NO_SYSTEM_RESOURCES);
     return is_call(call, "lipc__create_pipe");
@@ -260,7 +260,8 @@ TEST(a_pipe_without_a_server_is_taken_over_only_if_it_is_as_this_server_would_ma
          false},
         {"one way", {.size = sizeof(lipc_listen_options)},
          {.size = sizeof(lipc_listen_windows), .direction = LIPC_DIRECTION_CLIENT_TO_SERVER}, false},
-        {"a limit", {.size = sizeof(lipc_listen_options)}, {.size = sizeof(lipc_listen_windows), .instances = 100}, false},
+        {"a limit", {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .instances = 100}, false},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         lipc_listen_options options = rows[i].options;
@@ -271,7 +272,8 @@ TEST(a_pipe_without_a_server_is_taken_over_only_if_it_is_as_this_server_would_ma
         name = name_for(LIPC_NAME_NAMESPACED, "s");
         options.windows = &rows[i].windows;
         CHECK_OK(lipc_listen(&name, &options, &first));
-        while (lipc_connect(&name, NULL, 0, &clients[count]) == 0) /* until no instance waits, as if there were no server */
+        /* Until no instance waits, as if there were no server. */
+        while (lipc_connect(&name, NULL, 0, &clients[count]) == 0)
             count++;
         memset(&second, UNTOUCHED, sizeof second);
         int r = listen_in_spite_of_clients(rows[i].alike ? 1 : 1000, &second);
@@ -313,7 +315,7 @@ TEST(a_name_that_this_user_may_not_have_is_not_reported_as_in_use) {
 static HANDLE silent; /* a pipe, for synchronous calls */
 static volatile LONG asked;
 
-/* Another machine does not answer: the system waits, until it is told not to. */
+/* Another machine that does not answer: the system waits until the call is cancelled. */
 static bool wait_for_another_machine(const char *call) {
     char byte;
     DWORD n;

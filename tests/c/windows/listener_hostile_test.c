@@ -4,11 +4,12 @@
 
 enum { VANDALS = 4, VISITS = 400 };
 
-/* What a client does before it vanishes. It may be told that all instances are busy. */
+/* What a client does before it vanishes. All instances may be busy. */
 static bool visit(const char *path, int how) {
     char bytes[16] = "x";
     DWORD n;
-    HANDLE h = CreateFileA(path, how % 2 == 0 ? GENERIC_READ | GENERIC_WRITE : FILE_READ_ATTRIBUTES, 0, NULL, OPEN_EXISTING,
+    DWORD access = how % 2 == 0 ? GENERIC_READ | GENERIC_WRITE : FILE_READ_ATTRIBUTES;
+    HANDLE h = CreateFileA(path, access, 0, NULL, OPEN_EXISTING,
                            0, NULL);
     if (h == INVALID_HANDLE_VALUE)
         return false;
@@ -36,7 +37,7 @@ CHILD(vandalize) {
     listen_to_test();
 }
 
-/* Serves whoever comes, badly behaved or not: answers each byte, until the event is set. */
+/* Serves all clients, well behaved or not: it answers each byte, until the event is set. */
 typedef struct serving {
     lipc_listener *listener;
     HANDLE stop;

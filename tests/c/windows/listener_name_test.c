@@ -118,7 +118,7 @@ typedef struct lock_holder {
     HANDLE held, free;
 } lock_holder;
 
-/* Takes what keeps servers apart that begin to listen on a name at once. */
+/* Takes the lock that servers take when they begin to listen on a name. */
 static DWORD WINAPI hold_the_lock(void *argument) {
     lock_holder *h = argument;
     wchar_t lock[300] = L"Global\\lipc.";
@@ -249,7 +249,7 @@ TEST(a_name_is_kept_while_no_connection_is_left_and_no_instance_waits) {
         CHECK_OK(lipc_close(server));
         CHECK_ERROR(LIPC_EAGAIN, lipc_connect(&name, NULL, 0, &late));
         CHECK_ERROR(LIPC_EADDRINUSE, lipc_listen(&name, NULL, &other));
-        CHECK_ERROR(LIPC_EAGAIN, lipc_accept(listener, 0, NULL, &server)); /* which has an instance wait */
+        CHECK_ERROR(LIPC_EAGAIN, lipc_accept(listener, 0, NULL, &server)); /* it makes an instance wait */
     }
     lipc_listener_close(listener);
 }

@@ -360,7 +360,7 @@ TEST(a_detached_handle_is_the_callers) {
     close_ends(client, server);
 }
 
-/* What takes the value of the closed handle must be left alone: an event that is set stays so. */
+/* A handle that gets the value of the closed one must be left alone: an event that is set stays set. */
 TEST(a_detached_handle_may_be_closed_before_the_listener) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     lipc_listener *listener = listen_on(&name);

@@ -20,7 +20,7 @@ static uint32_t random_below(uint32_t limit) {
 
 static unsigned char bytes[1 << 17]; /* at random */
 
-/* The message of that number: the number, its size, and bytes from a place on that is its own. */
+/* Makes a message: its number, its size, and bytes from an offset of its own. */
 static void fill_message(unsigned char *message, uint64_t number, uint32_t size) {
     memcpy(message, &number, 8);
     memcpy(message + 8, &size, 4);
@@ -52,7 +52,7 @@ static uint32_t check_message(const unsigned char *message, size_t size, bool tr
     return length;
 }
 
-/* Notes a message that came. One that is truncated although there was room for it is one that its sender took back. */
+/* Counts a message that came. If it is truncated although there was room for it, its sender took it back. */
 static void take(const unsigned char *message, size_t size, size_t room, bool truncated) {
     uint64_t number;
     uint32_t length = check_message(message, size, truncated, &number);
@@ -135,8 +135,8 @@ static bool receive_asynchronously(lipc_handle handle) {
 
 static const struct {
     const char *name;
-    bool (*receive)(lipc_handle); /* returns whether that was not the end */
-    uint64_t messages;            /* how many; few where receiving looks for them from time to time */
+    bool (*receive)(lipc_handle); /* returns false at the end */
+    uint64_t messages;            /* how many; few where the receiver only looks for them at intervals */
 } forms[] = {
     {"lipc_receive", receive_all, MESSAGES},
     {"lipc_receive of a little", receive_little, MESSAGES},
@@ -169,7 +169,7 @@ static uint32_t next_message(sending *s, unsigned char *message) {
     return size;
 }
 
-/* Cancels what is under way, again and again. */
+/* Cancels operations that are under way, again and again. */
 static DWORD WINAPI cancel_all(void *argument) {
     cancelling *c = argument;
     for (int i = 0; InterlockedCompareExchange(&c->over, 0, 0) == 0; i++) {
@@ -407,7 +407,7 @@ TEST(a_peer_that_leaves_in_the_middle_of_a_message_is_the_end) {
     lipc_listener_close(listener);
 }
 
-/* Nothing is sent any more, in whatever way. */
+/* Checks that nothing is sent any more, by any call. */
 static void check_broken(lipc_handle handle) {
     const lipc_buffer messages[] = {{"one", 3}, {"two", 3}};
     const lipc_message m = {.size = sizeof m, .buffers = messages, .buffer_count = COUNT(messages)};

@@ -4,7 +4,7 @@
 enum { BIG = 1 << 20 };
 static char sent[BIG], got[BIG];
 
-/* Looks at an empty message that is there. Wine 8 does not tell one from none: FSCTL_PIPE_PEEK counts no messages. */
+/* Looks at an empty message. Wine 8 does not distinguish it from none, since FSCTL_PIPE_PEEK counts no messages. */
 static void check_empty_seen(lipc_handle handle) {
     if (on_wine() && lipc_message_size(handle, 0) < 0)
         return;
@@ -127,7 +127,7 @@ typedef struct retracting {
     HANDLE event; /* when it is taken back */
 } retracting;
 
-/* Sends a message that is larger than the buffer, and takes it back. It sends nothing more then. */
+/* Sends a message that is larger than the buffer, and takes it back. After that the end sends nothing more. */
 static DWORD WINAPI send_and_retract(void *argument) {
     retracting *s = argument;
     static char large[1 << 20];
@@ -200,12 +200,12 @@ TEST(a_large_message_is_cut_in_the_same_way) {
     }
 }
 
-/* The system's functions as the core calls them, of which a test puts its own in the place. */
+/* The pointers through which the core calls the system's functions. A test replaces some of them. */
 extern BOOL(WINAPI *__imp_PeekNamedPipe)(HANDLE, LPVOID, DWORD, LPDWORD, LPDWORD, LPDWORD);
 extern NTSTATUS(NTAPI *__imp_NtFsControlFile)(HANDLE, HANDLE, PIO_APC_ROUTINE, PVOID, PIO_STATUS_BLOCK, ULONG, PVOID,
                                               ULONG, PVOID, ULONG);
 
-/* Makes the place, which holds the address of a function, one that can be written to. */
+/* Makes a pointer to a function writable. */
 static void open_place(void *place) {
     DWORD protection;
     CHECK(VirtualProtect(place, sizeof(void *), PAGE_READWRITE, &protection));
@@ -235,7 +235,7 @@ TEST(looking_at_a_message_takes_no_more_memory_than_the_message) {
     }
 }
 
-/* A look at a pipe of another machine, whose answer, that there is an empty message, comes later. */
+/* Looks at a pipe of another machine. The answer, that there is an empty message, comes later. */
 typedef struct late_answer {
     HANDLE event;
     IO_STATUS_BLOCK *block;
@@ -330,7 +330,7 @@ TEST(sending_waits_for_room_as_long_as_it_was_asked_to) {
         CHECK_ERROR(LIPC_EAGAIN, n);
         CHECK(count > 10);
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_send(a, sent, SIZE, 30));
-        /* What was sent is there, and nothing of what was not. */
+        /* Checks that what was sent is there, and nothing else. */
         for (int i = 0; i < count; i++) {
             CHECK_INT(SIZE, lipc_receive(b, got, sizeof got, 0));
             check_pattern(got, SIZE, 0);

@@ -14,7 +14,7 @@ static char *letters(const char *prefix, size_t length) {
 
 typedef int make_name(const char *, size_t, lipc_name *);
 
-/* Makes a name; checks the result and what it left in ret_name. */
+/* Makes a name, and checks the result and ret_name. */
 static void check_name(make_name *make, int type, const char *text, size_t length, int wanted) {
     lipc_name name;
     memset(&name, UNTOUCHED, sizeof name);
@@ -93,7 +93,7 @@ TEST(what_a_name_may_not_hold_is_refused) {
         {lipc_name_namespaced, "\\", LIPC_STRLEN},
         {lipc_name_namespaced, "a\0b", 3},
         {lipc_name_parse, "x", LIPC_STRLEN},
-        /* What Windows takes for another name, or for something that is no pipe. */
+        /* Text that Windows takes for another name, or for something other than a pipe. */
         {lipc_name_parse, "@a/b", LIPC_STRLEN},
         {lipc_name_parse, "@../C:/x", LIPC_STRLEN},
         {lipc_name_parse, "@..", LIPC_STRLEN},
@@ -177,7 +177,7 @@ TEST(a_namespaced_name_is_a_pipe_of_this_machine) {
     check_found(&name, path);
 }
 
-/* One that listens on a name is found by others that mean the same pipe, and tells its name as it was given. */
+/* Checks that a listener on a name is reached by other names of the same pipe, and reports its name as it was given. */
 TEST(parts_of_a_name_and_both_local_forms_mean_the_pipe_of_that_path) {
     static const char *const forms[] = {"\\\\.\\pipe\\", "\\\\?\\pipe\\", "@"};
     wchar_t path[300];

@@ -1,7 +1,7 @@
 /* Who may connect. Wine keeps security descriptors but does not enforce them, so they are read back here. */
 #include "fixture.h"
 
-/* The access that the list of a pipe allows somebody: 0 for none. */
+/* The access that the access list of a pipe allows a SID; 0: none. */
 static DWORD allowed(lipc_handle handle, const char *sid_text) {
     PSECURITY_DESCRIPTOR descriptor;
     PACL list = NULL;
@@ -10,7 +10,7 @@ static DWORD allowed(lipc_handle handle, const char *sid_text) {
     GENERIC_MAPPING mapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE, FILE_ALL_ACCESS};
     CHECK(GetSecurityInfo((HANDLE)handle, SE_KERNEL_OBJECT, DACL_SECURITY_INFORMATION, NULL, NULL, &list, NULL,
                           &descriptor) == ERROR_SUCCESS);
-    CHECK(list != NULL); /* none would mean everybody */
+    CHECK(list != NULL); /* without a list everybody has access */
     CHECK(ConvertStringSidToSidA(sid_text, &sid));
     for (DWORD i = 0; i < list->AceCount; i++) {
         ACCESS_ALLOWED_ACE *entry;

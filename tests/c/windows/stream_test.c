@@ -104,7 +104,7 @@ TEST(writing_without_waiting_writes_what_there_is_room_for) {
         CHECK_ERROR(LIPC_EAGAIN, lipc_write(a, sent + written, 1, 0));
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_write(a, sent + written, 1, 30));
         CHECK_ERROR(LIPC_ETIMEDOUT, lipc_write(a, sent + written, 100000, 30));
-        /* What was counted as written is there, and nothing else. */
+        /* Checks that what was counted as written is there, and nothing else. */
         transfer t = {b, (size_t)written, WAIT, NULL};
         read_all(&t);
         CHECK(memcmp(sent, got, (size_t)written) == 0);
@@ -125,7 +125,7 @@ TEST(a_write_whose_time_ran_out_reports_how_much_was_written) {
     }
 }
 
-/* Reads up to the end, and notes how much came. */
+/* Reads up to the end, and counts the bytes. */
 static DWORD WINAPI read_slowly(void *argument) {
     transfer *t = argument;
     int64_t n;
