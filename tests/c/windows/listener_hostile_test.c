@@ -9,8 +9,7 @@ static bool visit(const char *path, int how) {
     char bytes[16] = "x";
     DWORD n;
     DWORD access = how % 2 == 0 ? GENERIC_READ | GENERIC_WRITE : FILE_READ_ATTRIBUTES;
-    HANDLE h = CreateFileA(path, access, 0, NULL, OPEN_EXISTING,
-                           0, NULL);
+    HANDLE h = CreateFileA(path, access, 0, NULL, OPEN_EXISTING, 0, NULL);
     if (h == INVALID_HANDLE_VALUE)
         return false;
     switch (how % 5) {
