@@ -91,7 +91,8 @@ func TestShutdownThatFailsIsNotTheEnd(t *testing.T) {
 
 func TestMessagesAreAppendedWhereTheSystemDoesNotTellTheirSize(t *testing.T) {
 	a, b := newPair(t, core.KindDatagram)
-	require.NoError(t, errors.Join(a.SetBufferSize(core.Writing, 100_000), b.SetBufferSize(core.Reading, 100_000))) // macOS takes 2048 bytes otherwise
+	// macOS takes 2048 bytes otherwise.
+	require.NoError(t, errors.Join(a.SetBufferSize(core.Writing, 100_000), b.SetBufferSize(core.Reading, 100_000)))
 	d := &b.in
 	d.needExtras()
 	d.most = 5000

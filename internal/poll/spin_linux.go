@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// A spinningConn is how an Endpoint waits whose socket is not on the runtime's poller: each side has an epoll instance there in its
-// place, which watches the socket only as long as that side does have to wait.
+// A spinningConn is how an Endpoint waits whose socket is not on the runtime's poller. Each side has an epoll instance
+// there in its place, which watches the socket only as long as that side does have to wait.
 type spinningConn struct {
 	syscall.RawConn // the socket's, for Control
 	file            *os.File
