@@ -2,28 +2,36 @@ package ipc
 
 import "os"
 
-// An Activation holds what a service manager passed to this process, by the names that the service's description gives
-// them (FileDescriptorName= in systemd.socket(5)); without names all are "unknown". Several may share a name, in the
-// order in which they were passed. The caller closes them.
+// An Activation holds what a service manager passed to this process. The keys are the names in the service's
+// description (FileDescriptorName= in systemd.socket(5)); without names all are "unknown". Values with the same name
+// are in the order in which they were passed. The caller closes them.
 type Activation struct {
 	Listeners        map[string][]*Listener
 	MessageListeners map[string][]*MessageListener
 	Datagrams        map[string][]*DatagramConn
-	Files            map[string][]*os.File // what is none of these: connections, pipes, TCP listeners …
+	Files            map[string][]*os.File // anything else: connections, pipes, TCP listeners …
 }
 
-// Activated returns what a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS descriptors from 3 on,
-// named by LISTEN_FDNAMES, if LISTEN_PID is this process. Without a service manager the maps are empty. What it returns
-// are duplicates, close-on-exec, which have other numbers. The descriptors themselves are closed and the variables
-// cleared, so that child processes get neither, and a second call finds nothing. Closing a listener leaves its socket
-// file alone: it is the service manager's.
+// Activated returns what a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS descriptors, beginning
+// with 3, with the names in LISTEN_FDNAMES, if LISTEN_PID is this process. Without a service manager the maps are
+// empty.
 //
-// Of the options Spin and MaxMessage count, and Mode where no file does it: a listener on a name of Linux's abstract
-// namespace admits whom ListenConfig says, whatever the service's description has as SocketMode=.
+// Activated returns duplicates, which are close-on-exec and have other numbers. It closes the descriptors themselves
+// and clears the variables, so child processes get neither, and a second call finds nothing. Closing a listener does
+// not remove its socket file, which belongs to the service manager.
 //
-// Errors: [syscall.EINVAL] (a variable is malformed), [syscall.EBADF] (a descriptor is not open), [syscall.EMFILE]
-// (there is no room for the duplicates), and those of the system's poller. After an error everything is as it was: the
-// descriptors are open, under their numbers and inherited by child processes, and the variables are set.
+// Only the options Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode: there
+// ListenConfig decides who may connect, whatever SocketMode= the service's description has.
+//
+// Errors:
+//
+//   - [syscall.EINVAL]: a variable is malformed.
+//   - [syscall.EBADF]: a descriptor is not open.
+//   - [syscall.EMFILE]: there is no room for the duplicates.
+//   - Those of the system's poller.
+//
+// After an error everything is as it was: the descriptors are open under their numbers and inherited by child
+// processes, and the variables are set.
 func (lc *ListenConfig) Activated() (*Activation, error) {
 	a := &Activation{map[string][]*Listener{}, map[string][]*MessageListener{}, map[string][]*DatagramConn{},
 		map[string][]*os.File{}}

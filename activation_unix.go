@@ -10,7 +10,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// take sorts the descriptors that a service manager passed.
+// take sorts the descriptors that a service manager passed into the maps.
 func (a *Activation) take(lc *ListenConfig) error {
 	found, r := core.Activation()
 	if r < 0 {
@@ -37,7 +37,7 @@ func (a *Activation) take(lc *ListenConfig) error {
 	return nil
 }
 
-// adopt makes what it is of a duplicate of a descriptor.
+// adopt adds a duplicate of a descriptor to the map of its kind.
 func (a *Activation) adopt(f core.Activated, lc *ListenConfig) (io.Closer, error) {
 	handle, r := core.Duplicate(f.Handle)
 	if r < 0 {
@@ -56,7 +56,7 @@ func (a *Activation) adopt(f core.Activated, lc *ListenConfig) (io.Closer, error
 		c := newDatagramConn()
 		a.Datagrams[f.Name] = append(a.Datagrams[f.Name], c)
 		err := c.adoptHandle(handle, f.Kind)
-		c.end.SetSpin(lc.Spin) // not before, since others may have the socket, too
+		c.end.SetSpin(lc.Spin) // after opening: others may have the socket, which rules out a spinningConn
 		c.maxMessage.Store(int64(lc.MaxMessage))
 		return c, err
 	default:
@@ -71,7 +71,7 @@ func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
 	return l.adopted(l.acceptor.AdoptHandle(handle, lc.Mode))
 }
 
-// adoptHandle makes c of a handle, which it takes over.
+// adoptHandle opens c on a handle, which it takes over.
 func (c *conn) adoptHandle(handle uintptr, kind core.Kind) error {
 	local, peer, err := c.end.AdoptHandle(handle, kind)
 	c.setNames(local, peer)

@@ -1,4 +1,4 @@
 package ipc
 
-// take finds nothing: there are no such service managers.
+// take finds nothing: Windows has no such service managers.
 func (a *Activation) take(lc *ListenConfig) error { return nil }

@@ -7,48 +7,49 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A Message is a payload and what travels with it: open files above all. It goes over connections of bytes, messages
-// and datagrams alike. One Message may be used again and again, but by one call at a time.
+// A Message is a payload, and what travels with it: above all open files. It is for connections of bytes, messages and
+// datagrams alike. One Message may be used again and again, but only by one call at a time.
 type Message struct {
-	// Buffers are gathered when sent, and filled in order when received, but not cut. There may be 1024 of them. More
-	// than five cost an allocation, in [runtime.Pinner].
+	// Buffers hold the payload, at most 1024 of them. Sending gathers the payload from them. Receiving fills them in
+	// order, and does not cut them. More than five buffers cost an allocation, in [runtime.Pinner].
 	Buffers [][]byte
 
-	// Files are lent when sent, at most 253 of them: they stay the caller's, and one that is closed meanwhile is closed
-	// once the message is sent. When received they are the caller's, close-on-exec; the slice's memory is used again if
-	// there is room.
+	// Files are open files, at most 253. Sending: they stay the caller's. If one is closed meanwhile, that takes effect
+	// once the message is sent. Receiving: they belong to the caller, and are close-on-exec. The slice's memory is used
+	// again if there is room.
 	Files []*os.File
 
-	// MaxFiles is how many files a receive accepts; more are taken for 253. Files that come when it is 0 are closed. If
-	// more come than that the error is [ErrFilesLost].
+	// MaxFiles is how many files a receive accepts, at most 253. If more files arrive, the error is [ErrFilesLost]. If
+	// MaxFiles is 0, files that arrive are closed, without an error.
 	MaxFiles int
 
-	// Credentials, if not nil, are filled in by a receive with those of the sender as the kernel vouches for them, if
-	// SetPassCredentials asked for them before the message was sent; otherwise with -1. Groups are not told. A send
-	// gives them to the kernel to vouch for, with -1 for what is so (a PID of 0 is [syscall.EINVAL]); it refuses
-	// ([fs.ErrPermission]) what is not this process's own unless it may change its IDs. Only Linux lets one send them;
-	// elsewhere that is [errors.ErrUnsupported].
+	// Credentials are not received or sent if nil. Receiving: the sender's credentials, supplied by the kernel, if
+	// SetPassCredentials asked for them before the message was sent; otherwise the IDs are -1. Groups are not reported.
+	//
+	// Sending: the credentials to claim, where -1 stands for the actual value. The kernel refuses ([fs.ErrPermission])
+	// IDs that are not this process's own, unless the process may change its IDs. A PID of 0 is [syscall.EINVAL]. Only
+	// Linux can send credentials; other systems: [errors.ErrUnsupported].
 	Credentials *Credentials
 
-	// Peer is where a datagram is sent to, the zero Name being the peer that the socket is connected to; or where it
-	// came from, the zero Name if the sender is bound to none.
+	// Peer is for datagrams. Sending: the receiver; the zero Name means the peer that the socket is connected to.
+	// Receiving: the sender; the zero Name means that it is not bound.
 	Peer Name
 
-	// PIDFD, received only, is a pidfd of the sending process if SetPassPIDFD asked for it before the message was sent,
-	// see [Conn.PeerPIDFD]. It is the caller's.
+	// PIDFD is a pidfd of the sending process, see [Conn.PeerPIDFD], if SetPassPIDFD asked for it before the message
+	// was sent; otherwise nil. It is only received, and belongs to the caller.
 	PIDFD *os.File
 
-	// Control is control data of other types: sent as it is, and received as it came.
+	// Control is control data of other types. It is sent as it is, and received as it came.
 	Control []ControlData
 }
 
-// ControlData is control data as the system has it, cmsg(3), of a type that [Message] has no field for.
+// ControlData is control data in the system's form, cmsg(3), of a type that [Message] has no field for.
 type ControlData struct {
 	Level, Type int
 	Data        []byte
 }
 
-// check finds what no system can send or receive.
+// check refuses what no system can send or receive.
 func (m *Message) check() error {
 	const maxBuffers = 1024 // IOV_MAX of every system
 	switch {
@@ -60,7 +61,7 @@ func (m *Message) check() error {
 	return nil
 }
 
-// fill adds what m sends beside its payload and files.
+// fill adds what m sends besides its payload and files.
 func (m *Message) fill(a *core.Ancillary) error {
 	if m.Credentials != nil {
 		if err := a.SetCredentials(core.Credentials(*m.Credentials)); err != nil {
@@ -80,7 +81,7 @@ func (m *Message) fill(a *core.Ancillary) error {
 	return nil
 }
 
-// forget makes m one that nothing has come with.
+// forget removes from m what an earlier receive stored.
 func (m *Message) forget() {
 	m.Files, m.PIDFD, m.Control, m.Peer = m.Files[:0], nil, m.Control[:0], Name{}
 	if m.Credentials != nil {
@@ -88,7 +89,7 @@ func (m *Message) forget() {
 	}
 }
 
-// take takes what came beside the payload.
+// take stores in m what came with the payload.
 func (m *Message) take(a *core.Ancillary) {
 	if m.Credentials != nil {
 		*m.Credentials = Credentials(a.Credentials())
@@ -104,13 +105,17 @@ func (m *Message) take(a *core.Ancillary) {
 	})
 }
 
-// SendMessage sends a message, and returns the size of the payload that was sent. On a connection of bytes an error can
-// come after a part of it was: if n is over 0, files and credentials have gone, and must not be sent again with the
-// rest. There they need a payload of at least one byte ([syscall.EINVAL]). When so many files are on their way that the
-// system takes no more before some are received, the error is Temporary and matches [syscall.ETOOMANYREFS].
+// SendMessage sends a message, and returns the size of the payload that was sent.
 //
-// On Windows nothing but a payload can be sent ([errors.ErrUnsupported]), and nothing else is received; for files there are
-// GiveFile and TakeFile.
+// On a connection of bytes, files and credentials need a payload of at least one byte ([syscall.EINVAL]). An error can
+// come after a part of the payload was sent. If n is over 0, files and credentials have gone with the first byte, and
+// must not be sent again with the rest.
+//
+// When too many files are on their way, the error matches [syscall.ETOOMANYREFS] and is Temporary: the system takes
+// more when some have been received.
+//
+// On Windows only a payload can be sent ([errors.ErrUnsupported]), and nothing else is received. For files use GiveFile
+// and TakeFile.
 func (c *conn) SendMessage(m *Message) (int, error) {
 	err, n := m.check(), 0
 	if err == nil {
@@ -123,10 +128,13 @@ func (c *conn) SendMessage(m *Message) (int, error) {
 	return n, opError("write", c.localName(), addr, err)
 }
 
-// ReceiveMessage receives a message, and returns the size of its payload. On a connection of bytes that is what is there,
-// and never goes beyond the bytes that files came with; there has to be room for at least one ([syscall.EINVAL]). After
-// an error there is nothing in m but, with [ErrTruncated] and [ErrFilesLost], the payload and who sent it: files that came
-// are closed. The end is [io.EOF].
+// ReceiveMessage receives a message, and returns the size of its payload. It returns [io.EOF] at end of stream.
+//
+// On a connection of bytes the payload is the bytes that are there, and it ends with the bytes that files came with.
+// There must be room for at least one byte ([syscall.EINVAL]).
+//
+// After an error all files that came are closed, and m has nothing of the message. With [ErrTruncated] and
+// [ErrFilesLost], though, it has the payload and the sender's credentials and name.
 func (c *conn) ReceiveMessage(m *Message) (int, error) {
 	m.forget()
 	err, n := m.check(), 0
@@ -141,41 +149,42 @@ func (c *conn) ReceiveMessage(m *Message) (int, error) {
 	return c.readResult(n, err)
 }
 
-// SendFiles is [Conn.SendMessage] of b and files.
+// SendFiles sends b with files, as [Conn.SendMessage] does.
 func (c *conn) SendFiles(b []byte, files ...*os.File) (int, error) {
 	m := Message{Buffers: [][]byte{b}, Files: files}
 	return c.SendMessage(&m)
 }
 
-// ReceiveFiles is [Conn.ReceiveMessage] into b and files: it accepts as many files as that has room for, and returns how
-// many came.
+// ReceiveFiles receives into b and files, as [Conn.ReceiveMessage] does. It accepts at most len(files) files, and
+// returns how many came.
 func (c *conn) ReceiveFiles(b []byte, files []*os.File) (n, nfiles int, err error) {
 	m := Message{Buffers: [][]byte{b}, Files: files[:0], MaxFiles: len(files)}
 	n, err = c.ReceiveMessage(&m)
-	if m.PIDFD != nil { // nobody could get at it
+	if m.PIDFD != nil { // the caller has no way to get it
 		m.PIDFD.Close()
 	}
 	return n, copy(files, m.Files), err
 }
 
-// SetPassCredentials says whether messages are to come with their sender's credentials, from those sent after this
-// call on. Linux: SO_PASSCRED, which a [MessageConn] always has set. FreeBSD: LOCAL_CREDS_PERSISTENT, NetBSD: LOCAL_CREDS.
-// Elsewhere the error is [errors.ErrUnsupported].
+// SetPassCredentials sets whether messages are received with their sender's credentials, beginning with those sent
+// after this call. Linux: SO_PASSCRED, which is always on for a [MessageConn]. FreeBSD: LOCAL_CREDS_PERSISTENT. NetBSD:
+// LOCAL_CREDS. Other systems: [errors.ErrUnsupported].
 func (c *conn) SetPassCredentials(on bool) error {
 	return c.opError("set", c.end.SetPassCredentials(on))
 }
 
-// SetPassPIDFD says whether messages are to come with a pidfd of their sender, from those sent after this call on. Linux
-// 6.5 and later, SO_PASSPIDFD; elsewhere the error is [errors.ErrUnsupported].
+// SetPassPIDFD sets whether messages are received with a pidfd of their sender, beginning with those sent after this
+// call. Linux 6.5 and later: SO_PASSPIDFD. Other systems: [errors.ErrUnsupported].
 func (c *conn) SetPassPIDFD(on bool) error { return c.opError("set", c.end.SetPassPIDFD(on)) }
 
-// SetPassCredentials is [Conn.SetPassCredentials] for the connections that are accepted from now on, whenever they
-// connected.
+// SetPassCredentials is [Conn.SetPassCredentials] for the connections accepted after this call, even those that
+// connected before it.
 func (l *listener) SetPassCredentials(on bool) error {
 	return l.opError("set", l.acceptor.SetPassCredentials(on))
 }
 
-// SetPassPIDFD is [Conn.SetPassPIDFD] for the connections that are accepted from now on, whenever they connected.
+// SetPassPIDFD is [Conn.SetPassPIDFD] for the connections accepted after this call, even those that connected before
+// it.
 func (l *listener) SetPassPIDFD(on bool) error {
 	return l.opError("set", l.acceptor.SetPassPIDFD(on))
 }

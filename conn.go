@@ -12,13 +12,17 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// A Conn is a connection of bytes, made by [Dial], [Listener.AcceptConn], [Pair] or [FileConn]; the methods of a zero
-// Conn fail with [syscall.EINVAL]. It implements [net.Conn]. All methods may be called from any goroutine, at any time;
-// simultaneous reads are served one after the other, and so are writes. Reading and writing allocate nothing and take
-// no thread while they wait.
+// A Conn is a connection of bytes. [Dial], [Listener.AcceptConn], [Pair] and [FileConn] return one. It implements
+// [net.Conn]. The methods of a zero Conn fail with [syscall.EINVAL].
 //
-// Errors are of type [*net.OpError]. They match [net.ErrClosed] after Close, [os.ErrDeadlineExceeded] after a
-// deadline, and [syscall.EPIPE] when a write finds the peer gone. The end of the stream is a bare [io.EOF].
+// Any goroutine may call any method at any time. Simultaneous reads are performed one after the other, and so are
+// simultaneous writes. Reading and writing allocate no memory, and take no thread while they wait.
+//
+// End of stream is a bare [io.EOF]. Other errors are of type [*net.OpError] and match:
+//
+//   - [net.ErrClosed] after Close.
+//   - [os.ErrDeadlineExceeded] after a deadline.
+//   - [syscall.EPIPE] if a write finds that the peer is gone.
 type Conn struct {
 	conn
 }
@@ -29,13 +33,13 @@ var _ net.Conn = (*Conn)(nil)
 type conn struct {
 	end    poll.Endpoint
 	local  *Name                // nil: none
-	remote atomic.Pointer[Name] // nil: none; a datagram socket's may change
+	remote atomic.Pointer[Name] // nil: none; that of a datagram socket may change
 
-	senders *senders // of a datagram socket, whose messages each have one; nil: none
+	senders *senders // remembered by a datagram socket; nil for other connections
 }
 
 func (c *conn) opError(op string, err error) error {
-	if err == nil { // which costs no call
+	if err == nil { // checked here so that a success is inlined
 		return nil
 	}
 	return c.newOpError(op, err)
@@ -45,10 +49,10 @@ func (c *conn) newOpError(op string, err error) error {
 	return opError(op, c.localName(), c.peer(), err)
 }
 
-// localName returns the name of this end, the zero Name if it has none.
+// localName returns the name of this end, or the zero Name if it has none.
 func (c *conn) localName() Name { return nameAt(c.local) }
 
-// peer returns the name of the peer, the zero Name if it has none.
+// peer returns the name of the peer, or the zero Name if it has none.
 func (c *conn) peer() Name { return nameAt(c.remote.Load()) }
 
 func nameAt(name *Name) Name {
@@ -67,7 +71,8 @@ func (c *conn) setPeer(name Name) {
 	c.remote.Store(&name)
 }
 
-// readResult gives the result of a read its form: a bare io.EOF, any other error with the operation and the names.
+// readResult returns the result of a read in its public form: io.EOF stays bare, and any other error gets the operation
+// and the names.
 func (c *conn) readResult(n int, err error) (int, error) {
 	if err != nil && err != io.EOF {
 		err = c.opError("read", err)
@@ -75,136 +80,142 @@ func (c *conn) readResult(n int, err error) (int, error) {
 	return n, err
 }
 
-// Read reads what is there, at most len(b) bytes, and waits until there is something. The end is [io.EOF]: the peer
-// closed or shut down its writing half, or died; also when it left data of ours unread, which Linux would call
-// ECONNRESET. A deadline in the past fails even if data is there. Reading into an empty b returns 0 at once.
+// Read reads the bytes that are there, at most len(b), and waits if there are none. It returns [io.EOF] at end of
+// stream: the peer closed, shut down its writing half, or died. That holds also if the peer left data unread, which
+// Linux reports as ECONNRESET. After a deadline Read fails even if there is data. Reading into an empty b returns 0 at
+// once. Open files that arrive with the bytes, see [Message], are closed.
 func (c *Conn) Read(b []byte) (int, error) { return c.readResult(c.end.Read(b)) }
 
-// Write writes all of b, waiting for room as often as needed. On an error it returns how many bytes were written
-// before. A write after the peer closed is [syscall.EPIPE]; SIGPIPE is never raised. On Windows a deadline that ends a
-// write to a pipe whose buffer is smaller than 4096 bytes may leave a part with the peer that is not counted, since the
-// system does not tell: later writes fail with [syscall.EPIPE] then.
+// Write writes all of b, and waits for room as often as needed. With an error it returns the number of bytes written
+// before the error. If the peer is gone, the error is [syscall.EPIPE]; SIGPIPE is never raised.
+//
+// On Windows a deadline may end a write to a pipe whose buffer is smaller than 4096 bytes. The peer may then have read
+// a part that is not counted, because the system does not report it. Later writes fail with [syscall.EPIPE].
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.end.Write(b)
 	return n, c.opError("write", err)
 }
 
-// ReadBuffers is Read into several buffers, filled in order, by one system call where at most 64 of them are not
-// empty; of more, the first 64 are filled. More than five cost an allocation, in [runtime.Pinner]. Windows makes a system
-// call for each buffer.
+// ReadBuffers reads as Read does, into several buffers, which it fills in order. It performs one system call for the
+// first 64 buffers that are not empty, and fills no more than these. Windows performs a system call for each buffer.
+// More than five buffers cost an allocation, in [runtime.Pinner].
 func (c *Conn) ReadBuffers(buffers [][]byte) (int, error) {
 	return c.readResult(c.end.ReadBuffers(buffers))
 }
 
-// WriteBuffers is Write of several buffers, gathered in order, by one system call for each 64 of them if there is
-// room. The slices are not changed. More than five cost an allocation, in [runtime.Pinner]. On Windows small ones are put
-// together first, up to 64 KiB.
+// WriteBuffers writes several buffers as Write does, in order. If there is room, it performs one system call for each
+// 64 buffers. It does not change the slices. More than five buffers cost an allocation, in [runtime.Pinner]. On Windows
+// it first joins small buffers, up to 64 KiB.
 func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 	n, err := c.end.WriteBuffers(buffers)
 	return n, c.opError("write", err)
 }
 
-// CloseRead shuts down the reading half, for every process that shares the connection: reads give io.EOF. On Linux they
-// give what had arrived first, and the peer cannot write any more ([syscall.EPIPE]); elsewhere both may be discarded. The
-// pipes of Windows have no halves: [errors.ErrUnsupported].
+// CloseRead shuts down the reading half, for every process that shares the connection. Reads then return io.EOF. On
+// Linux they first return what had arrived, and the peer's writes fail with [syscall.EPIPE]. On other systems what had
+// arrived, and what the peer writes, may be discarded. On Windows pipes have no halves: [errors.ErrUnsupported].
 func (c *conn) CloseRead() error { return c.opError("close", c.end.Shutdown(core.Reading)) }
 
-// CloseWrite shuts down the writing half, for every process that shares the connection: the peer reads io.EOF after
-// what was written. The pipes of Windows have no halves: [errors.ErrUnsupported].
+// CloseWrite shuts down the writing half, for every process that shares the connection. The peer reads what was written
+// before, and then io.EOF. On Windows pipes have no halves: [errors.ErrUnsupported].
 func (c *conn) CloseWrite() error { return c.opError("close", c.end.Shutdown(core.Writing)) }
 
-// Close closes the connection. Operations that wait, and all later ones, fail with [net.ErrClosed], a second Close
-// too. What was written before still reaches the peer, however late it reads; Close does not wait for that.
+// Close closes the connection. Operations under way, and all later ones, fail with [net.ErrClosed]; so does a second
+// Close. The peer still receives what was written before, however late it reads. Close does not wait for that.
 func (c *conn) Close() error { return c.opError("close", c.end.Close()) }
 
-// LocalAddr returns the [Name] that this end is bound to: the listener's for an accepted connection, usually none
-// (the zero Name) for a dialled one.
+// LocalAddr returns the [Name] that this end is bound to. An accepted connection has the listener's name. A dialled
+// connection usually has none: the zero Name.
 func (c *conn) LocalAddr() net.Addr { return c.localName() }
 
-// RemoteAddr returns the [Name] that the peer is bound to: the dialled one, and on an accepted connection usually
-// none (the zero Name).
+// RemoteAddr returns the [Name] that the peer is bound to. A dialled connection has the name that was dialled. The peer
+// of an accepted connection usually has none: the zero Name.
 func (c *conn) RemoteAddr() net.Addr { return c.peer() }
 
-// SetDeadline sets both deadlines, see [net.Conn]. The zero time is none.
+// SetDeadline sets both deadlines, see [net.Conn]. The zero time means no deadline.
 func (c *conn) SetDeadline(t time.Time) error { return c.opError("set", c.end.SetDeadline(t)) }
 
-// SetReadDeadline sets the time after which reads fail with [os.ErrDeadlineExceeded], waiting ones included.
+// SetReadDeadline sets the time after which reads fail with [os.ErrDeadlineExceeded], including reads under way.
 func (c *conn) SetReadDeadline(t time.Time) error { return c.opError("set", c.end.SetReadDeadline(t)) }
 
-// SetWriteDeadline sets the time after which writes fail with [os.ErrDeadlineExceeded], waiting ones included. A
-// write that fails so may have written a part.
+// SetWriteDeadline sets the time after which writes fail with [os.ErrDeadlineExceeded], including writes under way.
+// Such a write may have written a part.
 func (c *conn) SetWriteDeadline(t time.Time) error {
 	return c.opError("set", c.end.SetWriteDeadline(t))
 }
 
-// SetReadBuffer asks for a receive buffer of so many bytes. The system rounds and limits it. On Linux a local stream
-// has a send buffer only, so that this one changes nothing there, unix(7). On Windows the listener's SysListen says how large
-// the buffers are: [errors.ErrUnsupported].
+// SetReadBuffer requests a receive buffer of this size, which the system rounds and limits. On Linux it has no effect
+// on a local stream, which has only a send buffer, unix(7). On Windows the server sets the sizes when it listens, see
+// [SysListen]: [errors.ErrUnsupported].
 func (c *conn) SetReadBuffer(bytes int) error {
 	return c.opError("set", c.end.SetBufferSize(core.Reading, bytes))
 }
 
-// SetWriteBuffer asks for a send buffer of so many bytes. The system rounds and limits it (Linux doubles it, and limits
-// it to net.core.wmem_max, socket(7)). There a buffer of the system's own size, 212992 bytes, is doubled when a Write
-// has no room in it for 32 KiB, since that goes through faster then. On Windows: [errors.ErrUnsupported], see
-// SetReadBuffer.
+// SetWriteBuffer requests a send buffer of this size, which the system rounds and limits. Linux doubles the size, and
+// limits it to net.core.wmem_max, socket(7). On Linux Write doubles a buffer that still has the system's own size,
+// 212992 bytes, if it has no room for 32 KiB of what is written, because that is faster then. On Windows:
+// [errors.ErrUnsupported], see SetReadBuffer.
 func (c *conn) SetWriteBuffer(bytes int) error {
 	return c.opError("set", c.end.SetBufferSize(core.Writing, bytes))
 }
 
-// SetSpin makes reads and writes poll for so long before they wait, at most a millisecond; zero, the default, is not at all.
-// [Dialer].Spin and [ListenConfig].Spin set it from the start.
+// SetSpin sets how long reads and writes spin before they wait, at most a millisecond. Zero, the default, means no
+// spin. [Dialer].Spin and [ListenConfig].Spin set it from the start.
 //
-// Waking a process takes the system several times as long as moving a small message, so a caller whose answer comes
-// within microseconds gets it several times sooner by asking again and again: 20 to 100 microseconds are of use, and
-// best on both sides. It costs a processor that is busy in that time, at every wait that is not over sooner. Therefore
-// it learns. Polling in vain is left out at the next wait, then at the next 3, 7, and so on up to 255; polling that
-// brings the result halves that number. If the system takes the processor away meanwhile, so that polling takes at
-// least twice d, it counts as in vain even if it brings the result, once for each d that it took. So beside programs
-// that keep all processors busy, and where both sides share one, it gains little, and costs little. At most
-// GOMAXPROCS-1 goroutines poll at a time. Close, and a deadline that passes, take effect when the polling ends.
+// To spin is to repeat a call for a short time, before waiting. Waking a process takes the system several times as long
+// as moving a small message. A caller whose answer comes within microseconds gets it several times sooner by spinning:
+// 20 to 100 microseconds are of use, best on both sides. The price is a processor that is busy meanwhile, in every wait
+// that does not end sooner.
 //
-// On Windows it is for reading and writing, not for Peek and MessageSize, which look from time to time.
+// A connection learns when spinning is of use. After a spin in vain, the next wait does not spin; after further ones
+// the next 3, 7 and so on, up to 255. A spin that brings the result halves that number. A spin that takes at least
+// twice d counts as in vain even if it brings the result, once for each d that it took: the system took the processor
+// away meanwhile. Spinning therefore gains little and costs little beside programs that keep all processors busy, and
+// where both sides share one processor. At most GOMAXPROCS-1 goroutines spin at a time. Close, and a deadline that
+// passes, take effect when the spin ends.
 //
-// On Linux a connection whose Dialer or ListenConfig has a Spin is quicker still than one that SetSpin is called for, since it
-// is kept from the runtime's poller while polling does. It takes three descriptors instead of one, as long as there are enough.
+// On Windows only reading and writing spin. Peek and MessageSize look from time to time.
+//
+// On Linux a connection that has a Spin from its Dialer or ListenConfig is faster than one that gets it from SetSpin,
+// because it is not on the runtime's poller while it spins. It takes three descriptors instead of one, as long as there
+// are enough descriptors.
 func (c *conn) SetSpin(d time.Duration) error { return c.opError("set", setSpin(&c.end, d)) }
 
-// PeerCredentials returns who the peer is. On Windows that is the process ID, -1 on another machine, and the user's
-// SID:
+// PeerCredentials returns the identity of the peer, supplied by the kernel. On Windows that is the process ID, -1 for a
+// peer on another machine, and the user's SID:
 //
-//   - A client's is that of the user as whom it acts. A client that asked for nothing when it connected, as programs
-//     without this package often do, acts as the user who wrote what was read last. Before anything was read the error
-//     matches [syscall.EAGAIN]; the process ID is returned with it. The SID is empty if the client does not let it be
-//     known (ImpersonationAnonymous).
-//   - A server's is that of the owner of the pipe, in the pipe's security descriptor. [Listen] makes that the user of
-//     its process. A pipe that another program made as an administrator may be owned by all administrators,
-//     "S-1-5-32-544". The SID is empty for a connection from elsewhere ([FileConn]) whose handle does not have
-//     READ_CONTROL.
+//   - For a client the SID is that of the user that the client acts as. A client that used [Dial] acts as the user that
+//     connected. A client that did not ask for that, which is common in programs without this package, acts as the user
+//     that wrote what was read last. Before anything was read the error matches [syscall.EAGAIN]; the process ID is
+//     returned with it. The SID is empty if the client hides its user (ImpersonationAnonymous).
+//   - For a server the SID is that of the pipe's owner, in the pipe's security descriptor. [Listen] makes the user of
+//     its process the owner. A pipe that another program created as an administrator may be owned by all
+//     administrators, "S-1-5-32-544". The SID is empty if the connection came from elsewhere ([FileConn]) and its
+//     handle does not have READ_CONTROL.
 func (c *conn) PeerCredentials() (Credentials, error) {
 	credentials, err := c.end.PeerCredentials()
 	return Credentials(credentials), c.opError("get", err)
 }
 
-// PeerPIDFD returns a pidfd of the process whose credentials PeerCredentials tells, pidfd_open(2): it becomes readable
-// when the process ends, for which the file's SyscallConn waits without a thread, and never means another process that
-// gets the same ID later. Linux 6.5 and later; elsewhere the error is [errors.ErrUnsupported].
+// PeerPIDFD returns a pidfd of the process that PeerCredentials reports, pidfd_open(2). The pidfd becomes readable when
+// the process ends; the file's SyscallConn waits for that without a thread. It never refers to another process that
+// gets the same ID later. Linux 6.5 and later; other systems: [errors.ErrUnsupported].
 func (c *conn) PeerPIDFD() (*os.File, error) {
 	f, err := c.end.PeerPIDFD()
 	return f, c.opError("get", err)
 }
 
-// SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking and stays the
-// connection's. On Windows there is Control alone: Read and Write are [errors.ErrUnsupported].
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking, and stays the
+// connection's. On Windows only Control works; Read and Write fail with [errors.ErrUnsupported].
 func (c *conn) SyscallConn() (syscall.RawConn, error) {
 	raw, err := c.end.RawConn()
 	return raw, c.opError("raw", err)
 }
 
-// File returns a duplicate of the connection's handle. Closing either does not affect the other, but both share the
-// non-blocking mode and what CloseRead and CloseWrite do. On Windows they share the completion port of whoever first
-// read or wrote; [FileConn] and package os can do without it. For a connection that was taken from another process the
-// error is [errors.ErrUnsupported].
+// File returns a duplicate of the connection's handle. Closing one does not affect the other. Both share the
+// non-blocking mode, and what CloseRead and CloseWrite do. On Windows both also share the completion port of the one
+// that read or wrote first; [FileConn] and package os can do without that port. A connection that was taken from
+// another process cannot be duplicated: [errors.ErrUnsupported].
 func (c *conn) File() (*os.File, error) {
 	name := c.peer()
 	if name.Type() == 0 {
@@ -214,10 +225,10 @@ func (c *conn) File() (*os.File, error) {
 	return f, c.opError("file", err)
 }
 
-// fileName is the name of a file that is a duplicate of a handle.
+// fileName returns the name of a file that is a duplicate of a handle.
 func fileName(name Name) string { return "ipc:" + name.String() }
 
-// adopt makes c of a duplicate of a file's handle.
+// adopt opens c on a duplicate of a file's handle.
 func (c *conn) adopt(f *os.File, kind core.Kind) error {
 	local, peer, err := c.end.AdoptFile(f, kind)
 	c.setNames(local, peer)
@@ -232,9 +243,10 @@ func (c *conn) setNames(local, peer core.Name) {
 	c.setPeer(publicName(peer))
 }
 
-// FileConn returns a connection on a duplicate of f, which must be a connected local stream socket: inherited, or from
-// another package. f stays the caller's, but is non-blocking from then on, and must stay so. On Windows it must be a named
-// pipe in byte mode that goes both ways, and was opened for overlapped operation ([errors.ErrUnsupported]).
+// FileConn returns a connection on a duplicate of f, which must be a connected local stream socket, inherited or from
+// another package. f stays the caller's, but becomes non-blocking, and must stay so. On Windows f must be a named pipe
+// in byte mode that carries data both ways. If it was not opened for overlapped operation, the error is
+// [errors.ErrUnsupported].
 func FileConn(f *os.File) (*Conn, error) {
 	c := new(Conn)
 	if err := c.adopt(f, core.KindStream); err != nil {
@@ -243,7 +255,7 @@ func FileConn(f *os.File) (*Conn, error) {
 	return c, nil
 }
 
-// Pair returns two connections, each the other's peer.
+// Pair returns two connections. Each is the other's peer.
 func Pair() (*Conn, *Conn, error) {
 	a, b := new(Conn), new(Conn)
 	if err := poll.Pair(&a.end, &b.end, core.KindStream); err != nil {

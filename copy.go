@@ -1,7 +1,7 @@
 package ipc
 
-// Copying by way of io.Copy, which asks the reader for a WriterTo, and then the writer for a ReaderFrom. Between the
-// two of a Conn nothing goes back and forth: what either hands on has the other's method hidden.
+// Copying by io.Copy. It calls the reader's WriteTo, or else the writer's ReadFrom. A Conn has both, so each of them
+// passes a Conn on as a stream, which has neither: otherwise they would call each other for ever.
 
 import (
 	"io"
@@ -16,20 +16,21 @@ var (
 	_ io.WriterTo   = (*Conn)(nil)
 )
 
-// ReadFrom writes what r gives until its end, which is no error; it returns how many bytes were written. [io.Copy] to a
-// connection comes down to it.
+// ReadFrom writes what r returns until its end, which is not an error. It returns the number of bytes written.
+// [io.Copy] to a connection calls it.
 //
-// On Linux the system moves the bytes by itself, splice(2), if r is a regular file, an [*os.File], or another Conn, or
-// an [io.LimitedReader] of these, and gives 32 KiB or more at a time. It does so through pipes of 1 MiB, of which all
-// copies of the process have at most 8. What is changed in the file before the peer has read it may reach the peer
-// changed. Where the pipes are in use, or the user may have no more of them (fs.pipe-user-pages-soft, pipe(7)), and on
-// other systems, the bytes go through a buffer. A copy that waits for r holds no pipe.
+// On Linux the kernel moves the bytes, splice(2), if r is a regular file (an [*os.File]), another Conn, or an
+// [io.LimitedReader] of one of these, and returns 32 KiB or more at a time. They go through pipes of 1 MiB, at most 8
+// for all copies of the process. If the file is changed before the peer has read the bytes, the peer may read the
+// changed ones. If the pipes are in use, or the user may have no more of them (fs.pipe-user-pages-soft, pipe(7)), the
+// bytes go through a buffer, as on other systems. A copy that waits for r holds no pipe.
 //
-// A regular file's position is behind what was written, on Unix also after an error. What was read last from another r,
-// a Conn too, is lost if it cannot be written.
+// The position of a regular file ends up behind what was written, on Unix also after an error. From any other r,
+// including a Conn, what was read last is lost if it cannot be written.
 //
-// Reading r holds up nothing else: other writes may come between the parts of a long copy, of at most 1 MiB. Close and
-// a write deadline end a copy that waits for room, and one that waits for r as soon as there is something to write.
+// Reading r holds up nothing else: other writes may come between the parts of a long copy, which are at most 1 MiB.
+// Close and a write deadline end a copy that waits for room. A copy that waits for r ends as soon as there is something
+// to write.
 //
 // Errors are those of Write and of r.
 func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
@@ -54,12 +55,12 @@ func (c *Conn) ReadFrom(r io.Reader) (int64, error) {
 	return io.Copy(stream{c}, r)
 }
 
-// WriteTo writes to w what can be read until the end, which is no error; it returns how many bytes were written.
-// [io.Copy] from a connection comes down to it. To another Conn it is that one's ReadFrom. To an [*os.File] it goes
-// through a buffer of 4 to 512 KiB, the larger the more there is to read; on Unix a copy that waits has one of 32 KiB
-// at most.
+// WriteTo writes to w what it reads until end of stream, which is not an error. It returns the number of bytes written.
+// [io.Copy] from a connection calls it. If w is another Conn, it uses the ReadFrom of w. To an [*os.File] the bytes go
+// through a buffer of 4 to 512 KiB, which is larger the more there is to read. On Unix a copy that waits has a buffer
+// of at most 32 KiB.
 //
-// Errors are those of Read and of w. Files that come with the bytes are closed, as Read does.
+// Errors are those of Read and of w. Open files that arrive with the bytes are closed, as in Read.
 func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	if file, ok := w.(*os.File); ok {
 		return poll.CopyToFile(stream{c}, file)
@@ -67,7 +68,7 @@ func (c *Conn) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, stream{c})
 }
 
-// A stream is what a connection is without its ReadFrom and WriteTo, for copies.
+// A stream is a connection without its ReadFrom and WriteTo, for copies.
 type stream struct{ conn *Conn }
 
 func (s stream) Read(b []byte) (int, error)  { return s.conn.Read(b) }

@@ -5,21 +5,22 @@ import (
 	"strings"
 )
 
-// Credentials say who a peer is, as the kernel vouches for it; the peer's own word plays no part. Those of a connection are
-// those at the time when the peer connected (for a client: when the server began to listen, on OpenBSD when it was bound;
-// for a pair: when it was made) and do not follow later changes; those of a [Message] those at the time when it was sent,
-// and on Linux the real IDs, not the effective ones. A process ID can be reused once its process has ended.
+// Credentials are the identity of a peer, supplied by the kernel, not by the peer. The credentials of a connection are
+// those of the moment when the peer connected, and do not follow later changes. For a client that moment is when the
+// server began to listen (on OpenBSD when it was bound), and for a pair when it was created. The credentials of a
+// [Message] are those of the moment when it was sent; on Linux they have the real IDs, not the effective ones. A
+// process ID can be reused once its process has ended.
 //
-// What the system does not tell says so: an ID is -1, Groups is nil, SID is empty.
+// If the system does not report a value, the ID is -1, Groups is nil, or SID is empty.
 type Credentials struct {
-	PID    int    // process ID; not told by DragonFly BSD and FreeBSD before 13
+	PID    int    // process ID; not reported by DragonFly BSD and FreeBSD before 13
 	UID    int    // effective user ID
 	GID    int    // effective group ID
 	Groups []int  // supplementary group IDs (Linux 4.13 and later, macOS, FreeBSD, DragonFly BSD)
 	SID    string // Windows: the user's security identifier, see [Conn.PeerCredentials]
 }
 
-// String tells what is known, as in "process 4711 of user 1000, group 1000".
+// String returns what is known, as in "process 4711 of user 1000, group 1000".
 func (c Credentials) String() string {
 	var b strings.Builder
 	b.WriteString("a process")

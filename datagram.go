@@ -9,14 +9,14 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// A DatagramConn is a socket of datagrams, SOCK_DGRAM: messages that go from socket to socket, are kept whole and in
-// order, and never dropped, unix(7). It implements [net.PacketConn] and, for one that is connected to a peer, [net.Conn].
-// All methods may be called from any goroutine, at any time, and the errors are those of [Conn]. Sending and receiving
-// allocate nothing, names included as long as there are few of them.
+// A DatagramConn is a datagram socket, SOCK_DGRAM. Datagrams are messages between sockets. They stay whole and in
+// order, and are never dropped, unix(7). A DatagramConn implements [net.PacketConn], and [net.Conn] for a socket that
+// is connected to a peer. Any goroutine may call any method at any time. Errors are those of [Conn]. Sending and
+// receiving allocate no memory, not even for names, as long as there are few senders.
 //
-// A datagram socket does not learn that its peer is gone until it sends: [syscall.ECONNREFUSED]. Linux then has it
-// connected to none ([syscall.ENOTCONN]), until Connect is called again. There are no datagrams on Windows: what makes such
-// a socket fails with [errors.ErrUnsupported].
+// A datagram socket learns that its peer is gone only when it sends: [syscall.ECONNREFUSED]. On Linux it is then no
+// longer connected ([syscall.ENOTCONN]) until Connect is called again. Windows has no datagrams: everything that
+// returns a DatagramConn fails there with [errors.ErrUnsupported].
 type DatagramConn struct {
 	packets
 }
@@ -35,8 +35,8 @@ func newDatagramConn() *DatagramConn {
 // Read is [DatagramConn.Receive], for [net.Conn].
 func (c *DatagramConn) Read(b []byte) (int, error) { return c.Receive(b) }
 
-// Write is [DatagramConn.Send] to the peer that the socket is connected to, for [net.Conn]. Without one the error is
-// [syscall.ENOTCONN].
+// Write sends b to the peer that the socket is connected to, as [DatagramConn.Send] does, for [net.Conn]. Without a
+// peer the error is [syscall.ENOTCONN].
 func (c *DatagramConn) Write(b []byte) (int, error) {
 	if err := c.Send(b); err != nil {
 		return 0, err
@@ -44,11 +44,13 @@ func (c *DatagramConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// SendTo sends b as one datagram to a peer. It waits while the receiver's queue is full (Linux: net.unix.max_dgram_qlen
-// datagrams), and looks every 1 to 4 milliseconds, since no system tells. Where nothing has the name the error is
-// [fs.ErrNotExist], a file that no socket is bound to any more (and an absent name of Linux's abstract namespace) is
-// [syscall.ECONNREFUSED], a receiver that this user may not
-// write to, or that is connected to another peer, [fs.ErrPermission].
+// SendTo sends b as one datagram to a peer. If the receiver's queue is full (Linux: net.unix.max_dgram_qlen datagrams),
+// it tries again every 1 to 4 milliseconds, because no system reports when there is room. Errors:
+//
+//   - [fs.ErrNotExist]: there is no such name.
+//   - [syscall.ECONNREFUSED]: no socket is bound to the file any more. On Linux also: there is no such name in the
+//     abstract namespace.
+//   - [fs.ErrPermission]: this user may not write to the receiver, or the receiver is connected to another peer.
 func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 	if err := c.end.SendTo(b, peer.name); err != nil {
 		return opError("write", c.localName(), peer, err)
@@ -56,8 +58,8 @@ func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 	return nil
 }
 
-// ReceiveFrom is Receive, and returns who sent the datagram: the zero Name if the sender is bound to none
-// and cannot be answered. It is there with [ErrTruncated], too.
+// ReceiveFrom receives a datagram as Receive does, and returns the name of its sender. The name is the zero Name if the
+// sender is not bound, and so cannot be answered. It is also returned with [ErrTruncated].
 func (c *DatagramConn) ReceiveFrom(b []byte) (int, Name, error) {
 	n, from, err := c.receiveFrom(b)
 	return n, from.name, err
@@ -94,14 +96,14 @@ func (c *DatagramConn) receiveFrom(b []byte) (n int, from sender, err error) {
 	return n, from, err
 }
 
-// A sender is a name, and the same as an address, so that making one of the other does not allocate each time.
+// A sender is a name, and the same name as an address, because converting it would allocate each time.
 type sender struct {
 	name Name
 	addr net.Addr
 }
 
-// senders remembers some, so that hearing of them again allocates nothing. It is for a goroutine that receives, of which
-// there is one at a time.
+// senders remembers senders, so that another datagram of theirs allocates nothing. Only the goroutine that receives
+// uses it, of which there is one at a time.
 type senders struct{ known map[string]sender }
 
 func (s *senders) named(name *core.SocketName) sender {
@@ -118,7 +120,8 @@ func (s *senders) named(name *core.SocketName) sender {
 	return found
 }
 
-// Connect makes peer the one that Send and Write go to, and the only one that is received from; the zero Name undoes it.
+// Connect connects the socket to a peer, in place of the one that it is connected to, if any. Send and Write then send
+// to the peer, and the socket receives only from the peer. The zero Name only dissolves the connection.
 func (c *DatagramConn) Connect(peer Name) error {
 	if err := c.end.ConnectDatagram(peer.name); err != nil {
 		return opError("connect", c.localName(), peer, err)
@@ -127,15 +130,17 @@ func (c *DatagramConn) Connect(peer Name) error {
 	return nil
 }
 
-// SetUnlinkOnClose says whether Close removes the socket file and its lock file. It does by default if
-// [ListenConfig.ListenDatagram] made them.
+// SetUnlinkOnClose sets whether Close removes the socket file and its lock file. That is the default if
+// [ListenConfig.ListenDatagram] created them.
 func (c *DatagramConn) SetUnlinkOnClose(unlink bool) { c.end.SetUnlinkOnClose(unlink) }
 
-// ListenDatagram returns a socket that is bound to a name, and receives from everybody who may write to its socket
-// file; what [ListenConfig.Listen] says of that file holds here, too. Backlog means nothing. Names of Linux's abstract
-// namespace have no file, and nobody is kept from sending to them: [DatagramConn.SetPassCredentials] tells who did. On
-// macOS and the BSDs the file has the mode that the umask leaves until it gets its own, and whoever connects or sends
-// in that moment gets in: there it belongs in a directory that others cannot enter.
+// ListenDatagram returns a socket that is bound to a name. It receives from everybody that may write to its socket
+// file. [ListenConfig.Listen] describes that file. Backlog has no effect.
+//
+// Names in Linux's abstract namespace have no file, so anybody can send to them: a receiver that must know its senders
+// calls [DatagramConn.SetPassCredentials]. On macOS and the BSDs the file first has the mode that the umask leaves, and
+// then gets its own. A process that connects or sends in that moment is let in. There, put the file in a directory that
+// others cannot enter.
 func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
 	c.local = &name
@@ -159,8 +164,8 @@ func ListenDatagram(name Name) (*DatagramConn, error) {
 	return new(ListenConfig).ListenDatagram(context.Background(), name)
 }
 
-// DialDatagram returns a socket that is connected to a name, and bound to none, so that nobody can answer it: for that,
-// [ListenDatagram] and [DatagramConn.Connect]. It never waits. The errors are those of [DatagramConn.SendTo].
+// DialDatagram returns a socket that is connected to a name, and not bound, so nobody can answer it. To get answers,
+// use [ListenDatagram] and [DatagramConn.Connect]. DialDatagram never waits. Errors are those of [DatagramConn.SendTo].
 func DialDatagram(name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
 	if err := c.end.Connect(context.Background(), name.name, core.KindDatagram, nil); err != nil {
@@ -170,7 +175,7 @@ func DialDatagram(name Name) (*DatagramConn, error) {
 	return c, nil
 }
 
-// OpenDatagram returns a socket that is neither bound nor connected: it sends with [DatagramConn.SendTo].
+// OpenDatagram returns a socket that is neither bound nor connected. It can send with [DatagramConn.SendTo].
 func OpenDatagram() (*DatagramConn, error) {
 	c := newDatagramConn()
 	if err := c.end.OpenDatagram(); err != nil {
@@ -179,7 +184,7 @@ func OpenDatagram() (*DatagramConn, error) {
 	return c, nil
 }
 
-// DatagramPair returns two sockets, each connected to the other.
+// DatagramPair returns two sockets. Each is connected to the other.
 func DatagramPair() (*DatagramConn, *DatagramConn, error) {
 	a, b := newDatagramConn(), newDatagramConn()
 	if err := poll.Pair(&a.end, &b.end, core.KindDatagram); err != nil {

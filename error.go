@@ -6,16 +6,18 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// ErrTruncated is the error of a receive whose buffer was too small for the message. The buffer holds the message's
-// beginning; its rest is lost.
+// ErrTruncated is the error of a receive whose buffer was too small for the message. The buffer has the beginning of
+// the message; the rest is lost.
 var ErrTruncated = core.ErrTruncated
 
-// ErrFilesLost is the error of a receive with whose message more files came than there was room for, or than the process
-// may open: the error then matches [syscall.EMFILE] or ENFILE, too. All of them have been closed; the payload has been
-// received. Other control data for which a [ControlReader] has no room is this error, too.
+// ErrFilesLost is the error of a receive that could not take all files that came with the message. There was no room
+// for them, or the process may open no more; in that case the error also matches [syscall.EMFILE] or [syscall.ENFILE].
+// All files that came have been closed. The payload has been received. If a [ControlReader] has no room for other
+// control data, the error is also this one.
 var ErrFilesLost = core.ErrFilesLost
 
-// opError names the operation and the names it was about; a nil error stays nil. Names that are no names are left out.
+// opError adds to an error the operation and the names it was about, without zero names. It returns nil for a nil
+// error.
 func opError(op string, source, addr Name, err error) error {
 	if err == nil {
 		return nil

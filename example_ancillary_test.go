@@ -63,7 +63,7 @@ func ExampleConn_ReceiveFiles() {
 	// Output: two of them, 0 files, true
 }
 
-// Who sent it, and a file.
+// A message arrives with its sender's credentials and a file.
 func ExampleConn_ReceiveMessage() {
 	_, client, server, end := connected()
 	defer end()
@@ -92,7 +92,7 @@ func ExampleConn_SendMessage() {
 	m := ipc.Message{Buffers: [][]byte{[]byte("head "), []byte("body")}, Files: []*os.File{os.Stdin}}
 	fmt.Println(client.SendMessage(&m))
 	b := make([]byte, 100)
-	n, err := server.Read(b) // whoever asks for no files gets none
+	n, err := server.Read(b) // Read closes files that arrive
 	fmt.Println(string(b[:n]), err)
 	// Output:
 	// 9 <nil>
@@ -103,7 +103,7 @@ func ExampleConn_SetPassCredentials() {
 	_, client, server, end := connected()
 	defer end()
 	if err := server.SetPassCredentials(true); errors.Is(err, errors.ErrUnsupported) {
-		fmt.Println("vouched for") // not here
+		fmt.Println("vouched for") // this system does not supply them
 		return
 	}
 	client.Write([]byte("it is me"))
@@ -120,18 +120,18 @@ func ExampleConn_SetPassCredentials() {
 func ExampleListener_SetPassCredentials() {
 	l, _, _, end := connected()
 	defer end()
-	err := l.SetPassCredentials(true) // nothing can be sent before it is on
+	err := l.SetPassCredentials(true) // before a client can send anything
 	fmt.Println(err == nil || errors.Is(err, errors.ErrUnsupported))
 	// Output: true
 }
 
-// Process IDs are used again, pidfds are not.
+// A process ID can be reused, a pidfd cannot.
 func ExampleConn_PeerPIDFD() {
 	_, client, _, end := connected()
 	defer end()
 	pidfd, err := client.PeerPIDFD()
 	if errors.Is(err, errors.ErrUnsupported) {
-		fmt.Println("a pidfd") // Linux 6.5 and later alone have them
+		fmt.Println("a pidfd") // only Linux 6.5 and later have them
 		return
 	}
 	if err != nil {
@@ -159,7 +159,7 @@ func ExampleConn_SetPassPIDFD() {
 	// Output: true
 }
 
-// One Message is used again and again.
+// One Message serves for all receives.
 func ExampleMessage() {
 	a, b, err := ipc.Pair()
 	if err != nil {
@@ -222,7 +222,7 @@ func ExampleControlReader() {
 	defer end()
 	client.SendFiles([]byte("three"), os.Stdin, os.Stdin, os.Stdin)
 	r := ipc.NewControlReader(make([]byte, ipc.ControlSize))
-	defer r.Close() // and what nobody took
+	defer r.Close() // which closes what was not taken
 	if _, err := server.ReceiveControl(make([]byte, 100), r); err != nil {
 		log.Fatal(err)
 	}

@@ -89,7 +89,7 @@ func ExampleListener_Close() {
 	l, client, server, end := connected()
 	defer end()
 	l.Close()
-	_, err := os.Stat(l.Addr().String()) // the socket file is gone; accepted connections live on
+	_, err := os.Stat(l.Addr().String()) // the socket file is gone; accepted connections stay open
 	fmt.Println(errors.Is(err, fs.ErrNotExist))
 	fmt.Fprintln(client, "still here")
 	line, _ := bufio.NewReader(server).ReadString('\n')
@@ -99,7 +99,7 @@ func ExampleListener_Close() {
 	// still here
 }
 
-// The listening socket goes to a child process, as its descriptor 3.
+// A child process gets the listening socket as its descriptor 3.
 func ExampleListener_File() {
 	l, _, _, end := connected()
 	defer end()
@@ -199,7 +199,7 @@ func ExampleConn_SetWriteDeadline() {
 	_, client, server, end := connected()
 	defer end()
 	client.SetWriteDeadline(time.Now().Add(10 * time.Millisecond))
-	n, err := client.Write(make([]byte, 64<<20)) // more than the system holds while nobody reads
+	n, err := client.Write(make([]byte, 64<<20)) // more than the system buffers while nobody reads
 	fmt.Println(errors.Is(err, os.ErrDeadlineExceeded))
 	client.Close()
 	arrived, _ := io.Copy(io.Discard, server)
@@ -220,7 +220,7 @@ func ExampleConn_RemoteAddr() {
 	_, client, server, end := connected()
 	defer end()
 	fmt.Println(client.RemoteAddr() == server.LocalAddr())
-	fmt.Println(client.LocalAddr() == ipc.Name{}) // who dials has no name
+	fmt.Println(client.LocalAddr() == ipc.Name{}) // an end that dialled has no name
 	// Output:
 	// true
 	// true
@@ -247,7 +247,7 @@ func ExampleConn_File() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	client.Close() // the connection lives on in f
+	client.Close() // the connection stays open in f
 	fmt.Fprintln(f, "from the file")
 	f.Close()
 	text, err := io.ReadAll(server)

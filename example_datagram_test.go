@@ -15,7 +15,7 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// datagrams returns a bound socket.
+// datagrams returns a socket that is bound to a name.
 func datagrams(file string) (c *ipc.DatagramConn, name ipc.Name, end func()) {
 	name, remove := exampleName(file)
 	c, err := ipc.ListenDatagram(name)
@@ -28,7 +28,7 @@ func datagrams(file string) (c *ipc.DatagramConn, name ipc.Name, end func()) {
 	}
 }
 
-// Two sockets with names ask and answer.
+// Two bound sockets exchange a question and an answer.
 func ExampleDatagramConn() {
 	server, serverName, end := datagrams("server")
 	defer end()
@@ -51,7 +51,7 @@ func ExampleDatagramConn() {
 	// late <nil>
 }
 
-// A log that everybody may write to.
+// Everybody may write to this log.
 func ExampleListenDatagram() {
 	name, remove := exampleName("log")
 	defer remove()
@@ -127,7 +127,7 @@ func ExampleDatagramConn_Connect() {
 	text, err := b.ReceiveAppend(nil)
 	fmt.Println(string(text), err)
 
-	a.Connect(ipc.Name{}) // to nobody any more
+	a.Connect(ipc.Name{}) // dissolves the connection
 	fmt.Println(a.RemoteAddr() == ipc.Name{})
 	// Output:
 	// to b <nil>
@@ -157,7 +157,7 @@ func ExampleDatagramConn_ReceiveFrom() {
 	// Output: to true true
 }
 
-// Whatever takes a net.PacketConn takes one of these.
+// A function that takes a net.PacketConn works with a DatagramConn.
 func ExampleDatagramConn_WriteTo() {
 	c, name, end := datagrams("c")
 	defer end()

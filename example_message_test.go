@@ -140,7 +140,7 @@ func ExampleMessageConn_MessageSize() {
 	defer b.Close()
 	a.Send(make([]byte, 1234))
 	size, err := b.MessageSize()
-	fmt.Println(size == 1234 || errors.Is(err, errors.ErrUnsupported)) // Linux tells, the BSDs do not
+	fmt.Println(size == 1234 || errors.Is(err, errors.ErrUnsupported)) // Linux reports it, the BSDs do not
 	// Output: true
 }
 

@@ -59,7 +59,7 @@ func ExamplePipeWriter_Write() {
 	// Output: true
 }
 
-// Every child gets the reading end, under the same number.
+// Every child process gets the reading end, with the same number.
 func ExamplePipeConfig() {
 	pc := ipc.PipeConfig{InheritReader: true}
 	r, w, err := pc.Pipe()
@@ -82,7 +82,7 @@ func ExamplePipeConfig() {
 	// <nil>
 }
 
-// A child that is no Go program finds the descriptor's number in its environment.
+// A child that is not a Go program finds the descriptor's number in its environment.
 func ExamplePipeReader_PassTo() {
 	r, w, err := ipc.Pipe()
 	if err != nil {
@@ -110,7 +110,7 @@ func ExamplePipeReader_PassTo() {
 }
 
 func ExampleInheritedPipeReader() {
-	_, err := ipc.InheritedPipeReader("jobs") // which the parent passed with PassTo
+	_, err := ipc.InheritedPipeReader("jobs") // if the parent passed one with PassTo
 	fmt.Println(errors.Is(err, fs.ErrNotExist), "nobody passed one to this process")
 	// Output: true nobody passed one to this process
 }
@@ -123,11 +123,11 @@ func ExamplePipeWriter_SetBuffer() {
 	defer r.Close()
 	defer w.Close()
 	err = w.SetBuffer(1 << 20)
-	fmt.Println(err == nil || errors.Is(err, errors.ErrUnsupported)) // Linux alone can
+	fmt.Println(err == nil || errors.Is(err, errors.ErrUnsupported)) // only Linux can
 	// Output: true
 }
 
-// exampleFIFO makes a FIFO.
+// exampleFIFO creates a FIFO.
 func exampleFIFO() (path string, remove func()) {
 	dir, err := os.MkdirTemp("", "lipc")
 	if err != nil {
@@ -151,7 +151,7 @@ func ExampleCreateFIFO() {
 	// true
 }
 
-// The other side is any program.
+// The writer can be any program.
 func ExampleOpenFIFOReader() {
 	path, remove := exampleFIFO()
 	defer remove()
@@ -182,7 +182,7 @@ func ExampleOpenFIFOWriter() {
 	// Output: true
 }
 
-// A service takes its socket from the service manager, or makes it itself.
+// A service gets its socket from the service manager, or creates one itself.
 func ExampleActivated() {
 	a, err := ipc.Activated()
 	if err != nil {
@@ -204,7 +204,7 @@ func ExampleActivated() {
 	// Output: true <nil>
 }
 
-// Standard input and the like, with deadlines.
+// Reading standard input with a deadline.
 func ExampleFilePipeReader() {
 	stdin, w, err := os.Pipe() // as if it were os.Stdin
 	if err != nil {

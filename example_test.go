@@ -20,7 +20,7 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// Each example has a directory of its own, as a program would have in /run or in the user's runtime directory.
+// Each example has its own directory, as a program would have in /run or in the user's runtime directory.
 func exampleName(file string) (name ipc.Name, remove func()) {
 	dir, err := os.MkdirTemp("", "lipc")
 	if err != nil {
@@ -107,7 +107,7 @@ func ExampleDialer() {
 		log.Fatal(err)
 	}
 	defer l.Close()
-	d := ipc.Dialer{Timeout: 5 * time.Second} // how long a full backlog is waited for
+	d := ipc.Dialer{Timeout: 5 * time.Second} // how long to wait while the backlog is full
 	c, err := d.Dial(context.Background(), name)
 	if err != nil {
 		log.Fatal(err)
@@ -133,7 +133,7 @@ func ExampleListen() {
 func ExampleListenConfig() {
 	name, remove := exampleName("shared")
 	defer remove()
-	lc := ipc.ListenConfig{Mode: 0o660} // the owner, and members of the file's group
+	lc := ipc.ListenConfig{Mode: 0o660} // the owner and the members of the file's group may connect
 	l, err := lc.Listen(context.Background(), name)
 	if err != nil {
 		log.Fatal(err)
@@ -283,7 +283,7 @@ func ExampleConn_SetDeadline() {
 	// Output: true
 }
 
-// A listener goes to another process as a file, for instance in exec.Cmd's ExtraFiles.
+// A listener is passed to another process as a file, for instance in exec.Cmd's ExtraFiles.
 func ExampleFileListener() {
 	name, remove := exampleName("handed-over")
 	defer remove()
@@ -295,7 +295,7 @@ func ExampleFileListener() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	first.SetUnlinkOnClose(false) // the other one goes on
+	first.SetUnlinkOnClose(false) // the other listener goes on
 	first.Close()
 
 	second, err := ipc.FileListener(f)
@@ -349,7 +349,7 @@ func ExampleNamespaced() {
 
 func ExamplePath() {
 	fmt.Println(ipc.Path("/run/app.sock"))
-	fmt.Println(ipc.Path("@app")) // a file of that name
+	fmt.Println(ipc.Path("@app")) // a file named "@app"
 	// Output:
 	// /run/app.sock
 	// ./@app

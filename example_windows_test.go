@@ -13,7 +13,7 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// A pipe that only the server writes to, and that everybody on this machine may read.
+// Only the server writes to this pipe, and everybody on this machine may read it.
 func ExampleSysListen() {
 	name := ipc.Path(fmt.Sprintf(`\\.\pipe\lipc-example-%d`, os.Getpid()))
 	config := ipc.ListenConfig{Sys: &ipc.SysListen{
@@ -35,7 +35,7 @@ func ExampleSysListen() {
 		}
 	}()
 
-	c, err := ipc.Dial(context.Background(), name) // which finds out about the direction
+	c, err := ipc.Dial(context.Background(), name) // the direction is the server's
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func ExampleSysListen() {
 	// true
 }
 
-// A server acts as its client, which allows it.
+// A server acts as its client, which permits it.
 func ExampleConn_Impersonate() {
 	name := ipc.Namespaced(fmt.Sprintf("lipc-example-%d", os.Getpid()))
 	l, err := ipc.Listen(name)
@@ -68,7 +68,7 @@ func ExampleConn_Impersonate() {
 		log.Fatal(err)
 	}
 	defer server.Close()
-	client.Write([]byte("open it")) // Windows wants something to have been read before
+	client.Write([]byte("open it")) // the server must have read something first
 	server.Read(make([]byte, 7))
 
 	err = server.Impersonate(func() {
@@ -81,7 +81,7 @@ func ExampleConn_Impersonate() {
 	// <nil>
 }
 
-// A file is given to the process at the other end, which here is the same one.
+// A file is given to the peer's process, which here is this process.
 func ExampleConn_GiveFile() {
 	a, b, err := ipc.Pair()
 	if err != nil {
@@ -97,10 +97,10 @@ func ExampleConn_GiveFile() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	f.Close() // what was given is the other's own
+	f.Close() // the peer has a handle of its own
 	fmt.Fprintln(a, number)
 
-	fmt.Fscan(b, &number) // which trusts who it comes from
+	fmt.Fscan(b, &number) // safe only if the peer is trusted
 	given := os.NewFile(number, "given")
 	defer given.Close()
 	start := make([]byte, 2)
@@ -109,7 +109,7 @@ func ExampleConn_GiveFile() {
 	// Output: MZ
 }
 
-// What the peer has read can be waited for, and a connection ended at once.
+// A server waits until its client has read everything, and then ends the connection.
 func ExampleConn_Flush() {
 	name := ipc.Namespaced(fmt.Sprintf("lipc-example-%d", os.Getpid()))
 	l, err := ipc.Listen(name)

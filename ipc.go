@@ -11,33 +11,40 @@ import (
 
 // Dialer holds the options of dialling. The zero value is the default.
 type Dialer struct {
-	// Timeout is the most that a dial may take, after which it fails with [context.DeadlineExceeded]. Zero is no limit but
-	// the context's, and a negative one is [syscall.EINVAL].
+	// Timeout is the longest time that a dial may take. After it the dial fails with [context.DeadlineExceeded]. Zero
+	// means that only the context limits it. A negative Timeout is [syscall.EINVAL].
 	Timeout time.Duration
 
-	// Spin is how long the connection polls before it waits, see [Conn.SetSpin]. Zero is not at all.
+	// Spin is how long the connection spins before it waits, see [Conn.SetSpin]. Zero means no spin.
 	Spin time.Duration
 
-	// MaxMessage is the size of the largest message that ReceiveAppend takes, see [MessageConn.SetMaxMessage]. Zero is
-	// 64 MiB, and a negative one is [syscall.EINVAL]. It means nothing to connections of bytes.
+	// MaxMessage is the size in bytes of the largest message that ReceiveAppend takes, see [MessageConn.SetMaxMessage].
+	// Zero means 64 MiB. A negative size is [syscall.EINVAL]. It has no effect on connections of bytes.
 	MaxMessage int
 
-	// Sys holds what one system alone has. Nil is the default.
+	// Sys holds the options that only one system has. Nil means the defaults.
 	Sys *SysDial
 }
 
-// Dial connects to a listener. Where nothing has the name the error is at once [fs.ErrNotExist], or
-// [syscall.ECONNREFUSED] if a socket file exists and nobody listens (for an absent name of Linux's abstract
-// namespace too). A listener whose backlog is full is tried again, every 1 to 4 milliseconds, until the context
-// ends. (macOS and the BSDs tell it from a file that nobody listens on only by whether any process has the socket open;
-// there a socket that is bound and never listens is waited for, too.) One that this user may not connect to is
-// [fs.ErrPermission].
+// Dial connects to a listener. If the listener's backlog is full, Dial tries again every 1 to 4 milliseconds until the
+// context ends. If nothing listens on the name, Dial fails at once.
 //
-// On Windows a listener is busy while all instances of its pipe are taken, and there is no ECONNREFUSED. The server may
-// learn who the client is, and not act as it, unless Sys says otherwise. A pipe of messages can be dialled, too, and is
-// read as bytes; each write that is not cut by a deadline is a message there. Dialling another machine,
-// \\host\pipe\name, takes a thread meanwhile. When the context ends before the system has an answer, Dial returns; what
-// the system still opens is closed, at most a minute later.
+// macOS and the BSDs report a full backlog like a socket file that nobody listens on. There the backlog counts as full
+// if any process has the socket open, so Dial also waits for a socket that is bound and never listens.
+//
+// On Windows a full backlog is a pipe whose instances are all taken. The server may learn who the client is, but cannot
+// act as it, unless Sys says otherwise. Dial also connects to a pipe of messages, and reads bytes from it. Each write
+// to such a pipe is one message there, unless a deadline cuts it. Dialling another machine, \\host\pipe\name, takes a
+// thread meanwhile. If the context ends before the system answers, Dial returns at once; what the system still opens is
+// closed, at most a minute later.
+//
+// Errors:
+//
+//   - [fs.ErrNotExist]: there is no such name.
+//   - [syscall.ECONNREFUSED]: nobody listens on the socket file. On Linux also: there is no such name in the abstract
+//     namespace. Windows does not have this error.
+//   - [fs.ErrPermission]: this user may not connect to the listener.
+//   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
 	if err := d.dial(ctx, name, &c.conn, core.KindStream); err != nil {
@@ -68,7 +75,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 	return c.end.Connect(ctx, name.name, kind, d.Sys.options())
 }
 
-// maxSpin bounds how long Close and deadlines can be held up by a goroutine that spins: so long, a few times.
+// maxSpin limits how long a goroutine that spins can delay Close and deadlines: a few times as long.
 const maxSpin = time.Millisecond
 
 func checkSpin(spin time.Duration) error {
@@ -78,7 +85,7 @@ func checkSpin(spin time.Duration) error {
 	return nil
 }
 
-// setSpin makes both directions of an endpoint spin for so long before they wait.
+// setSpin sets how long both directions of an endpoint spin before they wait.
 func setSpin(e *poll.Endpoint, spin time.Duration) error {
 	err := e.Usable()
 	if err == nil {

@@ -4,13 +4,13 @@ package ipc
 
 import "github.com/lipc/ipc/internal/core"
 
-// SysListen holds the options of listening that one system alone has. There are none on Unix.
+// SysListen holds the options of listening that only one system has. Unix has none.
 type SysListen struct{}
 
-// SysDial holds the options of dialling that one system alone has. There are none on Unix.
+// SysDial holds the options of dialling that only one system has. Unix has none.
 type SysDial struct{}
 
-// SysPipe holds the options of unnamed pipes that one system alone has. There are none on Unix.
+// SysPipe holds the options of unnamed pipes that only one system has. Unix has none.
 type SysPipe struct{}
 
 func (*SysListen) check() error                { return nil }

@@ -1,6 +1,6 @@
 package ipc
 
-// What Windows alone has: the options and operations of named pipes.
+// The options and operations of named pipes, which only Windows has.
 
 import (
 	"fmt"
@@ -12,85 +12,85 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A PipeDirection says which way data goes through a named pipe.
+// A PipeDirection is a direction in which a named pipe carries data.
 type PipeDirection int
 
 // The directions. The numbers are those of the C library's enum lipc_pipe_direction.
 const (
-	DefaultDirection PipeDirection = iota // listening: Duplex; dialling: as the server has it
-	Duplex                                // both ways
+	DefaultDirection PipeDirection = iota // listening: Duplex; dialling: the server's direction
+	Duplex                                // both
 	ClientToServer                        // the client only writes, the server only reads
 	ServerToClient                        // the client only reads, the server only writes
 )
 
-// SysListen holds the options of listening that Windows alone has; CreateNamedPipe tells more of each. The zero value is the
-// safe default. What is out of range is [syscall.EINVAL].
+// SysListen holds the options of listening that only Windows has. The system's documentation of CreateNamedPipe
+// describes them in more detail. The zero value is the safe default. A value that is out of range is [syscall.EINVAL].
 type SysListen struct {
-	// Direction is which way data goes. Using the other fails with [syscall.EINVAL].
+	// Direction is the direction in which the pipe carries data. Using the other one fails with [syscall.EINVAL].
 	Direction PipeDirection
 
-	// InstanceLimit is how many connections there may be at a time, 1 to 254, those that wait to be accepted included.
-	// Whoever dials beyond it waits. Zero is no limit. The system counts one instance more, to which nobody can
-	// connect: it keeps the name while there is no connection.
+	// InstanceLimit is how many connections may exist at a time, including those that wait to be accepted: 1 to 254.
+	// Zero means no limit. Further clients wait. The system counts one instance more, to which nobody can connect: it
+	// keeps the name while there is no connection.
 	InstanceLimit int
 
-	// InboundBuffer and OutboundBuffer are the sizes of the pipe's buffers in bytes, at most 1 GiB, as a request: data from
-	// the client, and to it. Zero is 64 KiB.
+	// InboundBuffer and OutboundBuffer are the sizes of the pipe's buffers in bytes, for data from the client and to
+	// the client. They are requests to the system, at most 1 GiB. Zero means 64 KiB.
 	InboundBuffer, OutboundBuffer int
 
-	// DefaultWait is how long programs wait for a free instance that call WaitNamedPipe without a time, in whole milliseconds.
-	// Zero is the system's default, 50 ms. Dial does not go by it.
+	// DefaultWait is how long clients that call WaitNamedPipe without a time wait for a free instance, in whole
+	// milliseconds. Zero means the system's 50 ms. It has no effect on Dial.
 	DefaultWait time.Duration
 
-	// AcceptRemote lets clients on other machines in, who dial \\host\pipe\name.
+	// AcceptRemote lets clients on other machines connect. They dial \\host\pipe\name.
 	AcceptRemote bool
 
-	// WriteThrough makes a write to a client on another machine end only when the data is there (FILE_FLAG_WRITE_THROUGH).
+	// WriteThrough makes a write to a client on another machine wait until the data is there (FILE_FLAG_WRITE_THROUGH).
 	WriteThrough bool
 
-	// Inherit makes child processes inherit the handles of accepted connections, if they are started so that they inherit
-	// any; package os/exec names those it passes, see [syscall.SysProcAttr].
+	// Inherit makes child processes inherit the handles of accepted connections, if they are started to inherit any.
+	// Package os/exec names the handles that it passes, see [syscall.SysProcAttr].
 	Inherit bool
 
-	// SecurityDescriptor says who may do what with the pipe, in the security descriptor definition language, in place of
-	// [ListenConfig].Mode: "D:P(A;;GA;;;SY)(A;;GA;;;OW)(A;;0x12019b;;;AU)" lets in everybody who has logged in.
-	// 0x12019b is all that reading and writing take; GW would be too much, since it holds the right to make instances of the
-	// pipe (FILE_CREATE_PIPE_INSTANCE), and so to pose as the server.
+	// SecurityDescriptor is the pipe's security descriptor, in the security descriptor definition language. It replaces
+	// [ListenConfig].Mode. "D:P(A;;GA;;;SY)(A;;GA;;;OW)(A;;0x12019b;;;AU)" lets everybody who has logged in connect.
+	// 0x12019b is all the rights that reading and writing take. GW would be too much: it includes the right to create
+	// instances of the pipe (FILE_CREATE_PIPE_INSTANCE), and so to pose as the server.
 	SecurityDescriptor string
 }
 
-// An ImpersonationLevel is what a server may do in the name of its client.
+// An ImpersonationLevel is what a server may do as its client.
 type ImpersonationLevel int
 
 // The impersonation levels. The numbers are those of the C library's enum lipc_impersonation.
 const (
 	DefaultImpersonation     ImpersonationLevel = iota // ImpersonationIdentify
-	ImpersonationAnonymous                             // not even learn who it is
-	ImpersonationIdentify                              // learn who it is, not act as it
-	ImpersonationImpersonate                           // act as it, on this machine
-	ImpersonationDelegate                              // and on others
+	ImpersonationAnonymous                             // not even learn who the client is
+	ImpersonationIdentify                              // learn who the client is, but not act as the client
+	ImpersonationImpersonate                           // act as the client on this machine
+	ImpersonationDelegate                              // act as the client on other machines, too
 )
 
-// SysDial holds the options of dialling that Windows alone has. The zero value is the safe default. What is out of range is
-// [syscall.EINVAL].
+// SysDial holds the options of dialling that only Windows has. The zero value is the safe default. A value that is out
+// of range is [syscall.EINVAL].
 type SysDial struct {
-	// Direction is which way data goes. By default Dial finds out; a direction that the pipe does not have is
-	// [fs.ErrPermission].
+	// Direction is the direction in which the pipe carries data. The default is the server's direction. A direction
+	// that the pipe does not have is [fs.ErrPermission].
 	Direction PipeDirection
 
-	// Impersonation is what the server may do in this process's name.
+	// Impersonation is what the server may do as this process.
 	Impersonation ImpersonationLevel
 
-	// WriteThrough makes a write to a server on another machine end only when the data is there (FILE_FLAG_WRITE_THROUGH).
+	// WriteThrough makes a write to a server on another machine wait until the data is there (FILE_FLAG_WRITE_THROUGH).
 	WriteThrough bool
 
 	// Inherit makes child processes inherit the handle, see [SysListen].
 	Inherit bool
 }
 
-// SysPipe holds the options of unnamed pipes that Windows alone has.
+// SysPipe holds the options of unnamed pipes that only Windows has.
 type SysPipe struct {
-	// SecurityDescriptor says who may do what with the pipe, see [SysListen]. By default it is the user's alone.
+	// SecurityDescriptor is the pipe's security descriptor, see [SysListen]. By default only the user has access.
 	SecurityDescriptor string
 }
 
@@ -150,7 +150,8 @@ func (s *SysPipe) options() *core.PipeSystem {
 	return &core.PipeSystem{SecurityDescriptor: s.SecurityDescriptor}
 }
 
-// IsServer reports whether this is the end that was accepted, not the one that dialled. Of a pair, one is.
+// IsServer reports whether this is the server's end: the one that was accepted, not the one that dialled. One end of a
+// pair is a server's.
 func (c *conn) IsServer() (is bool, err error) {
 	err = c.end.Control(func(handle uintptr) core.Result {
 		r := core.IsServer(handle)
@@ -160,27 +161,28 @@ func (c *conn) IsServer() (is bool, err error) {
 	return is, c.opError("get", err)
 }
 
-// ClientProcessID returns the ID of the process that dialled, -1 if this is the server's end and the client is on
+// ClientProcessID returns the ID of the process that dialled. It is -1 if this is the server's end and the client is on
 // another machine.
 func (c *conn) ClientProcessID() (int, error) {
 	ids, err := c.ids()
 	return ids.ClientProcess, err
 }
 
-// ClientSessionID returns the terminal services session of the process that dialled, -1 as for ClientProcessID.
+// ClientSessionID returns the terminal services session of the process that dialled. It is -1 where ClientProcessID is.
 func (c *conn) ClientSessionID() (int, error) {
 	ids, err := c.ids()
 	return ids.ClientSession, err
 }
 
-// ServerProcessID returns the ID of the process that listened, -1 if this is the client's end and the server is on
-// another machine.
+// ServerProcessID returns the ID of the process that listened. It is -1 if this is the client's end and the server is
+// on another machine.
 func (c *conn) ServerProcessID() (int, error) {
 	ids, err := c.ids()
 	return ids.ServerProcess, err
 }
 
-// ServerSessionID returns the terminal services session of the process that listened, -1 as for ServerProcessID.
+// ServerSessionID returns the terminal services session of the process that listened. It is -1 where ServerProcessID
+// is.
 func (c *conn) ServerSessionID() (int, error) {
 	ids, err := c.ids()
 	return ids.ServerSession, err
@@ -194,11 +196,12 @@ func (c *conn) ids() (ids core.PipeIDs, err error) {
 	return ids, c.opError("get", err)
 }
 
-// Impersonate calls f, during which its thread acts as the client of this connection, as far as the client allows it:
-// see [SysDial], whose default lets a server learn who the client is, and no more. Only the end that was accepted can
-// do this. If the client asked for nothing when it connected, see [Conn.PeerCredentials], the error is [syscall.EAGAIN]
-// until something was read from it. Goroutines that f starts act as this process. Within f there is no second
-// Impersonate ([syscall.EINVAL]).
+// Impersonate calls f on a thread that acts as the client of this connection. The client decides how far, see
+// [SysDial]; by default the server may only learn who the client is. Only the end that was accepted can do this.
+// Goroutines that f starts act as this process. Errors:
+//
+//   - [syscall.EAGAIN]: the client is not known before something was read from it, see [Conn.PeerCredentials].
+//   - [syscall.EINVAL]: f called Impersonate again.
 func (c *conn) Impersonate(f func()) error {
 	runtime.LockOSThread()
 	if err := c.end.Control(core.Impersonate); err != nil {
@@ -206,7 +209,7 @@ func (c *conn) Impersonate(f func()) error {
 		return c.opError("impersonate", err)
 	}
 	defer func() {
-		if r := core.Revert(); r < 0 { // nothing may go on as somebody else
+		if r := core.Revert(); r < 0 { // the thread must not go on as the client
 			fmt.Fprintln(os.Stderr, "ipc: cannot stop impersonating:", r.Err())
 			os.Exit(2)
 		}
@@ -216,36 +219,43 @@ func (c *conn) Impersonate(f func()) error {
 	return nil
 }
 
-// Flush waits until the peer has read all that was written. Before [Conn.Close] there is no need for it: what was written
-// stays there to be read. The write deadline and Close end it.
+// Flush waits until the peer has read all that was written. A program need not flush before [Conn.Close], because
+// closing does not lose what the peer has not read yet. It must flush before Disconnect, which does. The write deadline
+// and Close end the wait.
 func (c *conn) Flush() error { return c.opError("flush", c.end.Flush()) }
 
-// Disconnect ends the connection at once: what has not been read is lost. Both sides read [io.EOF] from then on, and
-// their writes fail with [syscall.EPIPE]. Only the end that was accepted can do this. The connection has still to be
-// closed.
+// Disconnect ends the connection at once. Data that has not been read is lost. On both sides reads return [io.EOF] from
+// then on, and writes fail with [syscall.EPIPE]. Only the end that was accepted can do this. The connection must still
+// be closed.
 func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.Control(core.Disconnect)) }
 
-// GiveFile gives the peer's process a duplicate of f's handle, and returns its number there; f stays the caller's. What
-// passes the number on, and says what it is for, is the payload, whose form is up to the two programs; the peer makes a
-// file of it with [os.NewFile]. That is safe only if it trusts this process: a number that was never given would be one
-// of its own handles. See TakeFile for what this process could do with the file that both then have.
+// GiveFile gives the peer's process a duplicate of f's handle, and returns its number there. f stays the caller's. The
+// caller sends the peer the number and what it is for, in a form that the two programs agree on. The peer passes the
+// number to [os.NewFile]. That is safe only if the peer trusts this process, because a number that was never given
+// could be one of the peer's own handles. TakeFile describes what this process could do with the file that both then
+// have.
 //
-// This process must be allowed to duplicate handles into the peer's (PROCESS_DUP_HANDLE), as it is for processes of the
-// same user; otherwise the error is [fs.ErrPermission]. The peer's process is the one that has its ID, unless it was
-// created after this end was accepted or dialled: then the peer's has ended, [fs.ErrNotExist]. (That a client ended,
-// and its ID was reused, while it waited to be accepted is not noticed.) Nothing can be given to a peer on another
-// machine: [errors.ErrUnsupported].
+// The peer's process is the one that has its ID. If that process was created after this end was accepted or dialled, it
+// is not the peer, which has ended. The system does not report whether a client that waited to be accepted had ended by
+// then and its ID had been reused.
 //
-// A file that the runtime polls, such as one that [os.NewFile] made of a handle for overlapped operation, is
-// [errors.ErrUnsupported]: what the peer does with it would be reported to the runtime, and end this process. (A
-// deadline of such a file is reset.) The File of a connection or pipe of this package can be given.
+// Errors:
+//
+//   - [fs.ErrPermission]: this process may not duplicate handles into the peer's (PROCESS_DUP_HANDLE). Users may do so
+//     for their own processes.
+//   - [fs.ErrNotExist]: the peer's process has ended.
+//   - [errors.ErrUnsupported]: the peer is on another machine.
+//   - [errors.ErrUnsupported]: the runtime polls the file, for instance because [os.NewFile] made it of a handle for
+//     overlapped operation. What the peer does with it would be reported to the runtime, and would end this process.
+//     The call resets a deadline of such a file. The File of a connection or pipe of this package can be given.
 func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
 	number, err = give(f, c.end.GiveHandle)
 	return number, c.opError("give", err)
 }
 
-// GiveFileTo is [Conn.GiveFile] to any process, which the caller has kept from ending: an ID can be reused once its
-// process has ended. A process that does not exist is [fs.ErrNotExist].
+// GiveFileTo gives a file to any process, as [Conn.GiveFile] gives one to the peer's. The caller must keep the process
+// from ending before the call, because an ID can be reused once its process has ended. If there is no such process, the
+// error is [fs.ErrNotExist].
 func GiveFileTo(process int, f *os.File) (number uintptr, err error) {
 	if process < 0 || process > math.MaxInt32 {
 		err = core.Invalidf("%d is no process ID", process)
@@ -263,7 +273,7 @@ func give(f *os.File, duplicate func(handle uintptr) (uintptr, error)) (number u
 	if err != nil {
 		return 0, err
 	}
-	if f.SetDeadline(time.Time{}) == nil { // the one way to learn it
+	if f.SetDeadline(time.Time{}) == nil { // only a file that the runtime polls has deadlines
 		return 0, fmt.Errorf("the runtime polls the file, which the peer could end this process with: %w", core.Unsupported())
 	}
 	var given error
@@ -275,18 +285,20 @@ func give(f *os.File, duplicate func(handle uintptr) (uintptr, error)) (number u
 }
 
 // TakeFile returns a duplicate of a handle of the peer's process, by its number there. It is the counterpart of
-// GiveFile for a process that may duplicate the peer's handles, and finds the peer's process as that does. The peer
-// may lie about what the number is, as far as the handles of its process reach. Errors, besides those of GiveFile:
+// GiveFile, for a process that may duplicate the peer's handles. It finds the peer's process as GiveFile does.
 //
-//   - [syscall.EBADF]: it has no such handle, or one that means something else to every process, as those of the
-//     process itself do, or one that is no file: an event, a process, a section.
+// The number is only the peer's claim: it can be that of any handle of the peer's process. The caller must check what
+// the file is: it may be a file of a file system, a directory, a console, or an end of a pipe. The two processes share
+// its position. While an operation of the peer on the file is under way, everything that is done with the file waits,
+// including TakeFile. A peer that reads from a pipe that nobody writes to can make it wait for ever.
+//
+// Errors, besides those of GiveFile:
+//
+//   - [syscall.EBADF]: the peer has no such handle. Or the number means something else in each process, such as the
+//     handle of the process itself. Or the handle is not a file, but an event, a process or a section.
 //   - [errors.ErrUnsupported]: the file was opened for overlapped operation (FILE_FLAG_OVERLAPPED). The runtime would
-//     poll it, and the system would report the peer's operations to the runtime, too: one of them would end this
-//     process. A connection is for [Conn.TakeConn] and [Conn.TakeMessageConn].
-//
-// The caller has to look what the file is: it may be a file of a file system, a directory, a console, an end of a pipe.
-// The two processes share its position. While an operation of the peer's goes on, all that is done with the file waits,
-// and TakeFile does, too: a peer that reads from a pipe to which nobody writes can make it wait for ever.
+//     poll it, and the system would report the peer's operations to the runtime, too; one of them would end this
+//     process. For connections use [Conn.TakeConn] and [Conn.TakeMessageConn].
 func (c *conn) TakeFile(number uintptr) (*os.File, error) {
 	handle, err := c.end.TakeHandle(number)
 	if err == nil {
@@ -304,10 +316,10 @@ func (c *conn) TakeFile(number uintptr) (*os.File, error) {
 	return nil, c.opError("take", err)
 }
 
-// TakeConn is TakeFile of a connection: the end of a named pipe in byte mode that goes both ways, and was opened for
-// overlapped operation, as a [Conn] of the peer's is. What the peer does with its own handle for that end harms nobody
-// but the two: it can read what was meant for the other, write in between, or end the connection. A call of File on
-// such a connection is [errors.ErrUnsupported], see TakeFile.
+// TakeConn takes a connection as TakeFile takes a file. The handle must be an end of a named pipe in byte mode that
+// carries data both ways and was opened for overlapped operation, as a [Conn] of the peer is. The peer keeps a handle
+// for the same end. With it the peer can read what was meant for this process, write in between, or end the connection,
+// but it can harm only the two processes. File fails on such a connection with [errors.ErrUnsupported], see TakeFile.
 func (c *conn) TakeConn(number uintptr) (*Conn, error) {
 	taken := new(Conn)
 	if err := c.takeConn(&taken.conn, number, core.KindStream); err != nil {
@@ -316,7 +328,7 @@ func (c *conn) TakeConn(number uintptr) (*Conn, error) {
 	return taken, nil
 }
 
-// TakeMessageConn is TakeConn of a connection of messages, as a [MessageConn] of the peer's is.
+// TakeMessageConn takes a connection of messages as TakeConn takes one of bytes.
 func (c *conn) TakeMessageConn(number uintptr) (*MessageConn, error) {
 	taken := new(MessageConn)
 	if err := c.takeConn(&taken.conn, number, core.KindMessage); err != nil {

@@ -14,55 +14,69 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// ListenConfig holds the options of listening. The zero value is the safe default. More than permission bits in Mode, and
-// a negative Backlog, are [syscall.EINVAL].
+// ListenConfig holds the options of listening. The zero value is the safe default. Listening fails with
+// [syscall.EINVAL] if Mode has more than permission bits, or if Backlog is negative.
 type ListenConfig struct {
-	// Mode says who may connect, as the permission bits of the socket file (connecting takes write permission). Zero is
-	// 0600: the owner alone, and root. The umask plays no part. Names of Linux's abstract namespace have no file: there
-	// a connection is closed, before Accept would return it, unless its peer has this process's user, or is root, or
-	// Mode has the write bit for group and the peer is in this process's group, or the write bit for other. A peer that
-	// is not admitted connects, and then reads the end. In a user namespace that does not map all IDs, the ID that
-	// stands for the others (65534, user_namespaces(7)) admits nobody, not even this process's own user if that has it.
-	// On Windows the pipe's security descriptor lets in the owner, SYSTEM and the administrators; with the write bit
-	// for other everybody who has logged in, who cannot pose as the server, though. SysListen.SecurityDescriptor takes
-	// the place of Mode, and clients on other machines are turned away unless AcceptRemote lets them in.
+	// Mode is the users that may connect, as the permission bits of the socket file. Connecting takes write permission.
+	// Zero means 0600: only the owner, and root. The umask has no effect.
+	//
+	// Names in Linux's abstract namespace have no file. There Accept admits a peer that has this process's user or is
+	// root. With the write bit for group it also admits a peer that has this process's group, as its own or as a
+	// supplementary one, and with the write bit for other it admits everybody. It closes the connection of a peer that
+	// is not admitted, and does not return it: that peer's dial succeeds, and then the peer reads end of stream. In a
+	// user namespace that does not map all IDs, one ID stands for all others (65534, user_namespaces(7)). That ID
+	// admits nobody, not even this process's own user if it has that ID. The same holds where /proc is missing.
+	//
+	// On Windows the owner, SYSTEM and the administrators may connect. With the write bit for other, everybody who has
+	// logged in may connect, too, but cannot pose as the server. SysListen.SecurityDescriptor replaces Mode. Clients on
+	// other machines are refused unless SysListen.AcceptRemote is set.
 	Mode fs.FileMode
 
-	// Backlog is how many connections may wait to be accepted. Zero, and anything beyond it, is the most that the
-	// system allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. On Windows it is
-	// how many instances of the pipe wait for clients: 2 to 64, and 8 if it is zero.
+	// Backlog is how many connections may wait to be accepted. The default, and the upper limit, is what the system
+	// allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. On Windows it is
+	// how many instances of the pipe wait for clients, 2 to 64, default 8.
 	Backlog int
 
-	// Spin is how long each connection that is accepted polls before it waits, see [Conn.SetSpin]; of
-	// [ListenConfig.ListenDatagram], the socket itself. Zero is not at all.
+	// Spin is how long each accepted connection spins before it waits, see [Conn.SetSpin]. For
+	// [ListenConfig.ListenDatagram] it is how long the socket itself spins. Zero means no spin.
 	Spin time.Duration
 
-	// MaxMessage is the size of the largest message that ReceiveAppend takes on the connections of a MessageListener,
-	// and on the socket of [ListenConfig.ListenDatagram], see [MessageConn.SetMaxMessage]. Zero is 64 MiB, and a
-	// negative one is [syscall.EINVAL].
+	// MaxMessage is the size in bytes of the largest message that ReceiveAppend takes, on the connections of a
+	// MessageListener and on the socket of [ListenConfig.ListenDatagram], see [MessageConn.SetMaxMessage]. Zero means
+	// 64 MiB. A negative size is [syscall.EINVAL].
 	MaxMessage int
 
-	// Sys holds what one system alone has. Nil is the default.
+	// Sys holds the options that only one system has. Nil means the defaults.
 	Sys *SysListen
 }
 
 // Listen listens on a name.
 //
-// A socket file is guarded by a lock file beside it, its path with ".lock" added, empty, and locked for as long as the
-// listener lives. So a file left by a server that crashed is replaced, and the file of a living server, whoever wrote
-// it, never is: that is [syscall.EADDRINUSE], and so is a file that is no socket, or another user's. Of several
-// processes that listen at once, exactly one succeeds. A server counts as alive if this kernel has its socket open: one
-// on another machine, or in another virtual machine, that shares the directory looks dead. On macOS and the BSDs, and
-// in sandboxes of Linux that refuse AF_NETLINK, a file that another program of the same user binds in the very moment
-// in which Listen does cannot be distinguished from ours: it may get the mode of ours, and Close may remove it. A
-// missing directory is [fs.ErrNotExist], one that may not be written is [fs.ErrPermission]. A context that has ended is
-// its error; once Listen has returned, the context means nothing to the listener.
+// A lock file guards a socket file. It lies beside the socket file, is named after it with ".lock" added, is empty, and
+// is locked as long as the listener lives. If several processes listen at the same time, exactly one succeeds. The file
+// of a server that crashed is replaced. The file of a living server is never replaced, whatever program created it.
 //
-// On Windows there is no file. A name that somebody else has is [syscall.EADDRINUSE]. When a server crashes the system
-// keeps its pipe while clients have their ends open. Listen takes such a pipe over if it is as Listen would make it: of
-// the same user, with the same Mode or SecurityDescriptor, kind, Direction and InstanceLimit, which the old clients'
-// ends count towards. Otherwise it waits for the clients to go, for 250 milliseconds, and then the name is in use. Only
-// a name below ProtectedPrefix\Administrators is safe from programs of other users that take it first.
+// Limits on Unix:
+//
+//   - A server counts as living if this kernel has its socket open. A server on another machine or in another virtual
+//     machine that shares the directory looks dead.
+//   - Another program of the same user may bind its own file at the same moment. On macOS and the BSDs, and in Linux
+//     sandboxes that refuse AF_NETLINK, that file cannot be distinguished from this listener's: it may get the mode
+//     asked for here, and Close may remove it.
+//
+// On Windows there is no file. After a crash of a server, the system keeps its pipe while clients have their ends open.
+// Listen takes over such a pipe if the pipe is what Listen would create: it has the same user, Mode or
+// SecurityDescriptor, kind, Direction and InstanceLimit. The clients' ends count towards InstanceLimit. If the pipe
+// differs, Listen waits 250 milliseconds for the clients to go, and then fails with [syscall.EADDRINUSE]. Programs of
+// other users can take a name first, unless it is below ProtectedPrefix\Administrators.
+//
+// Once Listen has returned, the context has no effect on the listener. Errors:
+//
+//   - [syscall.EADDRINUSE]: a living server has the name, or on Windows clients have the pipe open. Or the file is not
+//     a socket, or is another user's.
+//   - [fs.ErrNotExist]: there is no such directory.
+//   - [fs.ErrPermission]: this user may not write to the directory.
+//   - [context.Canceled], [context.DeadlineExceeded]: the context had ended.
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
 	if err := l.listen(ctx, name, lc, core.KindStream); err != nil {
@@ -76,9 +90,9 @@ func Listen(name Name) (*Listener, error) {
 	return new(ListenConfig).Listen(context.Background(), name)
 }
 
-// A Listener accepts connections of bytes. It implements [net.Listener]. All methods may be called from any
-// goroutine, at any time. One that becomes unreachable is closed, and its file removed, so keep it. The methods of a
-// zero Listener fail with [syscall.EINVAL].
+// A Listener accepts connections of bytes. It implements [net.Listener]. Any goroutine may call any method at any time.
+// The methods of a zero Listener fail with [syscall.EINVAL]. A Listener that becomes unreachable is closed, and its
+// file is removed, so keep a reference to it.
 type Listener struct {
 	listener
 }
@@ -91,10 +105,10 @@ type listener struct {
 	name     *Name // nil: none; connections share it
 
 	spin       time.Duration // of the connections
-	maxMessage int           // of theirs
+	maxMessage int           // of the connections
 }
 
-// configure takes what the options say of the connections.
+// configure notes the options of the connections.
 func (l *listener) configure(lc *ListenConfig) { l.spin, l.maxMessage = lc.Spin, lc.MaxMessage }
 
 func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind core.Kind) error {
@@ -119,7 +133,7 @@ func (l *listener) adopt(f *os.File, lc *ListenConfig, kind core.Kind) error {
 	return opError("file", Name{}, Name{}, err)
 }
 
-// adopted takes the name of a listener that was made of a handle.
+// adopted notes the name of a listener that was opened on a handle.
 func (l *listener) adopted(name core.Name, err error) error {
 	public := publicName(name)
 	l.name = &public
@@ -164,11 +178,16 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// AcceptConn waits for a connection, until the context ends ([context.Canceled], [context.DeadlineExceeded]) or the
-// listener's deadline passes ([os.ErrDeadlineExceeded]). Connections that their
-// clients gave up are passed over. When the process is out of descriptors, the system out of memory, or its poller has
-// as many descriptors as it takes ([syscall.EMFILE], ENFILE, ENOBUFS, ENOMEM, ENOSPC; the last is Linux's
-// fs.epoll.max_user_watches) the error is Temporary: the connection still waits, and the listener goes on working.
+// AcceptConn waits for a connection. A connection that its client gave up is skipped. Errors:
+//
+//   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
+//   - [os.ErrDeadlineExceeded]: the listener's deadline passed.
+//   - [syscall.EMFILE], [syscall.ENFILE]: the process or the system is out of descriptors.
+//   - [syscall.ENOBUFS], [syscall.ENOMEM]: the system is out of memory.
+//   - [syscall.ENOSPC], [syscall.ENOMEM]: the system's poller takes no more descriptors. ENOSPC is Linux's
+//     fs.epoll.max_user_watches.
+//
+// The errors from EMFILE to ENOSPC are Temporary: the connection still waits, and the listener goes on working.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	c := new(Conn)
 	if err := l.accept(ctx, &c.conn); err != nil {
@@ -177,9 +196,9 @@ func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
 	return c, nil
 }
 
-// Incoming returns the connections as they come, until the listener is closed or the context ends; then the sequence
-// ends without an error. Any other error is yielded with a nil Conn. After a temporary one, see AcceptConn, the
-// sequence goes on after 5 to 100 milliseconds; any other ends it. The caller closes each Conn.
+// Incoming returns the connections as they arrive. The sequence ends without an error when the listener is closed or
+// the context ends. Any other error is yielded with a nil Conn. After a temporary error, see AcceptConn, the sequence
+// goes on after 5 to 100 milliseconds; any other error ends it. The caller closes each Conn.
 func (l *Listener) Incoming(ctx context.Context) iter.Seq2[*Conn, error] {
 	return incoming(ctx, l.AcceptConn)
 }
@@ -210,36 +229,38 @@ func incoming[C any](ctx context.Context, accept func(context.Context) (C, error
 	}
 }
 
-// Addr returns the [Name] that is listened on.
+// Addr returns the [Name] that the listener listens on.
 func (l *listener) Addr() net.Addr { return nameAt(l.name) }
 
-// SetDeadline sets the time after which accepting fails with [os.ErrDeadlineExceeded]. The zero time is none.
+// SetDeadline sets the time after which accepting fails with [os.ErrDeadlineExceeded], including calls under way. The
+// zero time means no deadline.
 func (l *listener) SetDeadline(t time.Time) error { return l.opError("set", l.acceptor.SetDeadline(t)) }
 
-// SetUnlinkOnClose says whether Close removes the socket file and its lock file. It does by default if this listener
-// made them. A listener that came from [FileListener] never removes any. On Windows there are no files.
+// SetUnlinkOnClose sets whether Close removes the socket file and its lock file. That is the default for a listener
+// that created them. A listener from [FileListener] never removes files. On Windows there are no files.
 func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.SetUnlinkOnClose(unlink) }
 
-// Close removes the socket file, if it is still the one that this listener made, and its lock file, and stops
-// listening. Calls that wait, and all later ones, fail with [net.ErrClosed], a second Close too. Connections that
-// nobody accepted are reset; accepted ones live on. On Windows these keep the name in use, until this end of the last
-// of them is closed. For what their clients still have open then see [ListenConfig.Listen].
+// Close stops listening. It removes the socket file, if it is still the one that this listener created, and its lock
+// file. Calls under way, and all later ones, fail with [net.ErrClosed]; so does a second Close. Connections that nobody
+// accepted are reset. Accepted connections stay open. On Windows they keep the name in use until this process has
+// closed its end of the last one. For ends that clients still have open after that, see [ListenConfig.Listen].
 func (l *listener) Close() error { return l.opError("close", l.acceptor.Close()) }
 
-// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows: [errors.ErrUnsupported]. There a
-// listener is not one handle but instances of a pipe, each of which waits for one client.
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows it fails with
+// [errors.ErrUnsupported]: there a listener is not one handle, but instances of a pipe, each of which waits for one
+// client.
 func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	raw, err := l.acceptor.RawConn()
 	return raw, l.opError("raw", err)
 }
 
-// File returns a duplicate of the listening handle, for instance to pass on to another process. Closing either does not
-// affect the other, but both share the non-blocking mode, which must stay. When the listener is closed first,
-// [Listener.SetUnlinkOnClose] decides what becomes of the socket file.
+// File returns a duplicate of the listening handle, for instance to pass it to another process. Closing one does not
+// affect the other. Both share the non-blocking mode, which must stay. If the listener is closed first,
+// [Listener.SetUnlinkOnClose] decides whether the socket file is removed.
 //
 // On Windows: [errors.ErrUnsupported]. Two processes could not share the clients that wait there: each would have
-// instances of its own, and closing one listener would turn its clients away. What can be passed on is an accepted
-// connection, [Conn.GiveFile] of its [Conn.File].
+// instances of its own, and closing one listener would turn its clients away. An accepted connection can be passed on,
+// [Conn.GiveFile] of its [Conn.File].
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.Duplicate(fileName(nameAt(l.name)))
 	return f, l.opError("file", err)
@@ -248,9 +269,9 @@ func (l *listener) File() (*os.File, error) {
 // FileListener returns a listener on a duplicate of f with the default options, see [ListenConfig.FileListener].
 func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).FileListener(f) }
 
-// FileListener returns a listener on a duplicate of f, which must be a listening local stream socket: inherited, or
-// from another package. f stays the caller's, but is non-blocking from then on, and must stay so. Of the options Spin
-// and MaxMessage count, and Mode where no file does it: for names of Linux's abstract namespace. On Windows:
+// FileListener returns a listener on a duplicate of f, which must be a listening local stream socket, inherited or from
+// another package. f stays the caller's, but becomes non-blocking, and must stay so. Only the options Spin and
+// MaxMessage have an effect, and for names in Linux's abstract namespace also Mode. On Windows:
 // [errors.ErrUnsupported], see [Listener.File].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)

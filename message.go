@@ -12,24 +12,24 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// A MessageConn is a connection of messages: each is received as it was sent, whole and in order. It is a
-// SOCK_SEQPACKET socket, which Linux and the BSDs have for local sockets, and on Windows a named pipe in message mode;
-// on macOS, which has neither, everything that makes one fails with [errors.ErrUnsupported]. All methods may be called
-// from any goroutine, at any time, and the errors are those of [Conn]. Sending and receiving allocate nothing.
+// A MessageConn is a connection of messages. Each message is received as it was sent, whole and in order. On Linux and
+// the BSDs it is a SOCK_SEQPACKET socket, and on Windows a named pipe in message mode. macOS has neither: everything
+// that returns a MessageConn fails there with [errors.ErrUnsupported]. Any goroutine may call any method at any time.
+// Errors are those of [Conn]. Sending and receiving allocate no memory.
 //
-// On Linux the socket has SO_PASSCRED set, since that tells an empty message from the end, and therefore gets a name
-// of the kernel's choice with the first message that it sends, unix(7).
+// On Linux the socket has SO_PASSCRED set, to tell an empty message from end of stream. For that the kernel gives the
+// socket a name that it chooses, with the first message that the socket sends, unix(7).
 type MessageConn struct {
 	packets
 }
 
-// packets is what connections that keep the boundaries of what is sent have in common.
+// packets is what connections that keep messages apart have in common.
 type packets struct {
 	conn
 	maxMessage atomic.Int64 // for ReceiveAppend; 0 is the default
 }
 
-// defaultMaxMessage is what a MaxMessage of 0 means.
+// defaultMaxMessage is what a MaxMessage of 0 stands for.
 const defaultMaxMessage = 64 << 20
 
 func checkMaxMessage(bytes int) error {
@@ -39,9 +39,9 @@ func checkMaxMessage(bytes int) error {
 	return nil
 }
 
-// SetMaxMessage sets the size of the largest message that ReceiveAppend takes, in bytes, from the next call on. Zero is
-// the default, 64 MiB, and a negative size is [syscall.EINVAL]. [Dialer].MaxMessage and [ListenConfig].MaxMessage set
-// it from the start.
+// SetMaxMessage sets the size in bytes of the largest message that ReceiveAppend takes, beginning with the next call.
+// Zero means the default, 64 MiB. A negative size is [syscall.EINVAL]. [Dialer].MaxMessage and
+// [ListenConfig].MaxMessage set it from the start.
 func (c *packets) SetMaxMessage(bytes int) error {
 	err := c.end.Usable()
 	if err == nil {
@@ -53,31 +53,33 @@ func (c *packets) SetMaxMessage(bytes int) error {
 	return c.opError("set", err)
 }
 
-// Send sends b as one message: all of it, or none and an error. It waits for room. A message over the system's limit is
-// [syscall.EMSGSIZE], with the limit in the error's text: on Linux that is 32 bytes less than the send buffer
-// ([MessageConn.SetWriteBuffer]), on Windows 1 GiB, or what memory there is, elsewhere about the send buffer. An empty
-// b is a message, too.
+// Send sends b as one message: all of it, or nothing. It waits for room. An empty b is a message, too.
 //
-// On Windows the receiver may have read a part of a message that is larger than the pipe's buffer when a deadline ends
-// the Send. The receiver gets [ErrTruncated] then, and nothing more is sent from this end: later calls fail with
-// [syscall.EPIPE], and others that have this end, as after [Conn.File], must not send either. Of a message that is no
-// larger than the buffer nothing is left.
+// A message over the system's limit is [syscall.EMSGSIZE], and the error's text has the limit. On Linux the limit is 32
+// bytes less than the send buffer ([MessageConn.SetWriteBuffer]), and on other Unix systems about the send buffer. On
+// Windows it is 1 GiB, but the system may lack the memory for a smaller message, too.
+//
+// On Windows, if a message is larger than the pipe's buffer, the receiver may have read a part of it when a deadline
+// ends the Send. The receiver then gets [ErrTruncated]. Nothing more is sent from this end, because the receiver could
+// take it for the rest: later calls fail with [syscall.EPIPE]. Others that have the same end, for instance by
+// [Conn.File], must not send any more either. A message that is no larger than the buffer leaves nothing behind.
 func (c *packets) Send(b []byte) error { return c.opError("write", c.end.Send(b)) }
 
-// Receive receives one message into b, and returns its length. The end is [io.EOF]; an empty message is not. If the
-// message does not fit, b holds its beginning, the rest is lost, and the error is [ErrTruncated].
+// Receive receives one message into b, and returns its length. It returns [io.EOF] at end of stream; an empty message
+// is not the end. If the message does not fit, b has the beginning of it, the rest is lost, and the error is
+// [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
 
-// ReceiveAppend appends one message to b, which grows to take it whole, and returns the result.
+// ReceiveAppend appends one message to b, which grows to take the whole message, and returns the result.
 //
-// A message that is larger than SetMaxMessage, [Dialer].MaxMessage or [ListenConfig].MaxMessage allow, by default 64
-// MiB, is dropped: b is returned as it was, no memory is allocated for the message, and the error matches
-// [ErrTruncated]. Its text has both sizes, where the system reports the message's, see MessageSize. The next message is
-// not affected. How large a message can be is up to the sender: on Windows at most 1 GiB, elsewhere as much as its send
-// buffer takes.
+// A message that is larger than the limit is dropped. The limit is 64 MiB unless SetMaxMessage, [Dialer].MaxMessage or
+// [ListenConfig].MaxMessage set another. ReceiveAppend then returns b unchanged, allocates no memory for the message,
+// and the error matches [ErrTruncated]. The error's text has both sizes if the system reports that of the message, see
+// MessageSize. The next message is not affected. The sender decides how large a message is: at most 1 GiB on Windows,
+// and on other systems what its send buffer takes.
 //
-// On Windows a message that is larger than the pipe's buffer, and that its sender took back when a deadline or Close
-// came before all of it was read, is [ErrTruncated], too; then what was read of it is appended.
+// On Windows [ErrTruncated] has a second cause: the message was larger than the pipe's buffer, and its sender took it
+// back, because of a deadline or Close, before all of it was read. The part that was read is then appended.
 func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	most := int(c.maxMessage.Load())
 	if most == 0 {
@@ -95,28 +97,30 @@ func (c *packets) ReceiveAppend(b []byte) ([]byte, error) {
 	return b, c.opError("read", err)
 }
 
-// Peek is Receive, but leaves the message there to be received. On Windows, which does not tell when one comes, it looks
-// every 1 to 4 milliseconds.
+// Peek receives a message as Receive does, without removing it: the next call returns it again. Windows does not report
+// when a message arrives, so there Peek looks every 1 to 4 milliseconds.
 func (c *packets) Peek(b []byte) (int, error) { return c.readResult(c.end.Peek(b)) }
 
-// MessageSize returns the length of the next message without taking it. It waits until there is one, as Peek does. Only
-// Linux and Windows tell; elsewhere the error is [errors.ErrUnsupported].
+// MessageSize returns the length of the next message, without removing it. It waits as Peek does. Only Linux and
+// Windows report the length; other systems: [errors.ErrUnsupported].
 func (c *packets) MessageSize() (int, error) { return c.readResult(c.end.MessageSize()) }
 
-// SendBatch sends messages one after the other, and returns how many were sent. It is fewer than all only with an error.
+// SendBatch sends messages one after the other, and returns how many were sent. That is less than all only with an
+// error.
 func (c *packets) SendBatch(messages [][]byte) (int, error) {
 	n, err := c.end.SendBatch(messages)
 	return n, c.opError("write", err)
 }
 
-// ReceiveBatch waits for a message, receives as many as are there and messages has room for, and returns how many. Each
-// slice is cut to the length of its message. One that does not fit ends the batch, filled and counted, with
-// [ErrTruncated].
+// ReceiveBatch waits for a message, receives all messages that are there, at most len(messages), and returns how many.
+// It cuts each slice to the length of its message. A message that does not fit ends the batch: its slice has the
+// beginning of it, it is counted, and the error is [ErrTruncated].
 func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
 	return c.readResult(c.end.ReceiveBatch(messages))
 }
 
-// DialMessage is [Dialer.Dial] for messages. A name that listens for bytes is [syscall.EPROTOTYPE].
+// DialMessage connects to a listener for messages, as [Dialer.Dial] does to one for bytes. If the listener is one for
+// bytes, the error is [syscall.EPROTOTYPE].
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	c := new(MessageConn)
 	if err := d.dial(ctx, name, &c.conn, core.KindMessage); err != nil {
@@ -131,13 +135,13 @@ func DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	return new(Dialer).DialMessage(ctx, name)
 }
 
-// A MessageListener accepts connections of messages. It is to [MessageConn] what [Listener] is to [Conn], except that it
-// is no [net.Listener], whose connections are streams: it has AcceptConn and Incoming, and no Accept.
+// A MessageListener accepts connections of messages. It works like a [Listener], but is not a [net.Listener], whose
+// connections are streams: it has AcceptConn and Incoming, and no Accept.
 type MessageListener struct {
 	listener
 }
 
-// ListenMessage is [ListenConfig.Listen] for messages.
+// ListenMessage listens for connections of messages, as [ListenConfig.Listen] does for connections of bytes.
 func (lc *ListenConfig) ListenMessage(ctx context.Context, name Name) (*MessageListener, error) {
 	l := new(MessageListener)
 	if err := l.listen(ctx, name, lc, core.KindMessage); err != nil {
@@ -161,12 +165,12 @@ func (l *MessageListener) AcceptConn(ctx context.Context) (*MessageConn, error) 
 	return c, nil
 }
 
-// Incoming returns the connections as they come, as [Listener.Incoming] does.
+// Incoming returns the connections as they arrive, as [Listener.Incoming] does.
 func (l *MessageListener) Incoming(ctx context.Context) iter.Seq2[*MessageConn, error] {
 	return incoming(ctx, l.AcceptConn)
 }
 
-// MessagePair returns two connections, each the other's peer.
+// MessagePair returns two connections. Each is the other's peer.
 func MessagePair() (*MessageConn, *MessageConn, error) {
 	a, b := new(MessageConn), new(MessageConn)
 	if err := poll.Pair(&a.end, &b.end, core.KindMessage); err != nil {

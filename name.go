@@ -7,11 +7,11 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A Name says where a listener is found. Names are comparable, usable as map keys, and implement [net.Addr]. The
-// zero Name is invalid as an argument; as a result it is the name of a socket that is bound to none.
+// A Name identifies a listener, or a bound datagram socket. Names are comparable, can be map keys, and implement
+// [net.Addr]. The zero Name is invalid as an argument; as a result it is the name of a socket that is not bound.
 //
-// Making a Name checks nothing, so that names can be variables of a package; [ParseName], and
-// whatever takes a Name, refuses one that the system cannot have. Names are never truncated.
+// [Path] and [Namespaced] check nothing, so names can be variables of a package. [ParseName], and everything that takes
+// a Name, refuses one that the system cannot have. Names are never truncated.
 type Name struct{ name core.Name }
 
 var _ net.Addr = Name{}
@@ -21,18 +21,19 @@ type NameTypes uint8
 
 // The types of names. The numbers are those of the C library's enum lipc_name_type.
 const (
-	PathNames       NameTypes = 1 << iota // made by [Path]
-	NamespacedNames                       // made by [Namespaced]
+	PathNames       NameTypes = 1 << iota // returned by [Path]
+	NamespacedNames                       // returned by [Namespaced]
 )
 
-// SupportedNames returns the types of names that this system has. Every system that this package supports has
-// both.
+// SupportedNames returns the types of names that this system has. Every system that this package supports has both.
 func SupportedNames() NameTypes { return PathNames | NamespacedNames }
 
-// Path returns the name of a socket file, at most 108 bytes long on Linux, 103 on OpenBSD and 104 elsewhere (the whole
-// of sun_path, unix(7)). On Windows it is a pipe path, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x, at most 256 UTF-16 code
-// units long; x is as [Namespaced] has it, in all three forms. A path that begins with "@" gets "./" in front, so that
-// it keeps its meaning in text.
+// Path returns the name of a socket file. It is at most 108 bytes long on Linux, 103 on OpenBSD and 104 on other
+// systems: the whole of sun_path, unix(7). A path that begins with "@" gets "./" in front, so that it stays a path in
+// text.
+//
+// On Windows it is the path of a pipe, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x, at most 256 UTF-16 code units long. In
+// all three forms x must be as [Namespaced] describes it.
 func Path(path string) Name {
 	if strings.HasPrefix(path, "@") {
 		path = "./" + path
@@ -40,23 +41,24 @@ func Path(path string) Name {
 	return Name{core.Name{Type: core.PathName, Text: path}}
 }
 
-// Namespaced returns a name that is no path of its own.
+// Namespaced returns a name in the system's or the user's namespace.
 //
-//   - Linux: a name of the abstract namespace, unix(7), at most 107 bytes long; any byte may occur in it. It
-//     vanishes with its last socket, and is seen by all users in the same network namespace.
-//   - Windows: the pipe \\.\pipe\name; at most 247 UTF-16 code units. It may have several parts with "\" between, as
-//     LOCAL\name has, which is what programs in an AppContainer can make, and ProtectedPrefix\Administrators\name,
-//     which only administrators can. No part is empty, has a slash, or ends with a dot or space, since Windows would
-//     take that for another name. Windows ignores case: names that differ in nothing else mean the same pipe, but are
-//     not equal as values of Name.
-//   - Elsewhere: a file in the user's own directory $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID where that variable is
-//     unset, which the first listener makes with mode 0700; the limit is what the directory leaves of 104 bytes,
-//     and "/" may not occur. Processes of different users do not meet there.
+//   - Linux: a name in the abstract namespace, unix(7), at most 107 bytes long. It may contain any byte. It vanishes
+//     with its last socket. All users in the same network namespace see it.
+//   - Windows: the pipe \\.\pipe\name, at most 247 UTF-16 code units long. The name may have several parts, separated
+//     by "\". Programs in an AppContainer can create pipes named LOCAL\name. Only administrators can create pipes named
+//     ProtectedPrefix\Administrators\name. A part must not be empty, contain a slash, or end with a dot or a space,
+//     because Windows would take it for another name. Windows ignores case: two names that differ only in case identify
+//     the same pipe, but are not equal as values of Name.
+//   - Other systems: a file in a private directory of the user, $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID if that
+//     variable is unset. The first listener creates the directory with mode 0700. The name must not contain "/", and
+//     has at most what the directory's path leaves of 104 bytes. Processes of different users cannot reach one another
+//     by such names.
 func Namespaced(name string) Name {
 	return Name{core.Name{Type: core.NamespacedName, Text: name}}
 }
 
-// publicName is a name that the core found.
+// publicName converts a name that the core returned.
 func publicName(name core.Name) Name {
 	if name.Type == core.PathName {
 		return Path(name.Text)
@@ -64,9 +66,11 @@ func publicName(name core.Name) Name {
 	return Name{name}
 }
 
-// ParseName reads a name as a person writes it: "@x" is [Namespaced], anything else a [Path]. It is the inverse of
-// [Name.String]. It fails for a name that this system cannot have: one that is too long ([syscall.ENAMETOOLONG]), or one
-// that is empty or has a byte that may not occur in it ([syscall.EINVAL]).
+// ParseName reads a name in the form in which people write it: "@x" is [Namespaced], and any other text is a [Path]. It
+// is the inverse of [Name.String]. Errors:
+//
+//   - [syscall.ENAMETOOLONG]: the name is too long for this system.
+//   - [syscall.EINVAL]: the name is empty, or contains a byte that it must not contain.
 func ParseName(s string) (Name, error) {
 	name := nameOf(s)
 	if err := name.name.Check(); err != nil {

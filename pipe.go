@@ -16,14 +16,14 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// A PipeReader is the reading end of an unnamed pipe or of a FIFO. All methods may be called from any goroutine, at any
-// time. Reading allocates nothing and takes no thread while it waits. The errors are those of [Conn].
+// A PipeReader is the reading end of an unnamed pipe or a FIFO. Any goroutine may call any method at any time. Reading
+// allocates no memory, and takes no thread while it waits. Errors are those of [Conn].
 type PipeReader struct {
 	pipeEnd
 }
 
-// A PipeWriter is the writing end of an unnamed pipe or of a FIFO. All methods may be called from any goroutine, at any
-// time. Writing allocates nothing and takes no thread while it waits. The errors are those of [Conn].
+// A PipeWriter is the writing end of an unnamed pipe or a FIFO. Any goroutine may call any method at any time. Writing
+// allocates no memory, and takes no thread while it waits. Errors are those of [Conn].
 type PipeWriter struct {
 	pipeEnd
 }
@@ -41,11 +41,11 @@ type pipeEnd struct {
 
 func (p *pipeEnd) opError(op string, err error) error { return opError(op, Name{}, p.name, err) }
 
-// Read reads what is there, at most len(b) bytes, and waits until there is something. The end, [io.EOF], is there when
-// nobody has the other end open any more; on a FIFO it passes when somebody opens that again.
+// Read reads the bytes that are there, at most len(b), and waits if there are none. It returns [io.EOF] if no process
+// has the other end open any more. On a FIFO there is more to read once a process opens the other end again.
 func (r *PipeReader) Read(b []byte) (int, error) { return r.readResult(r.end.Read(b)) }
 
-// ReadBuffers is Read into several buffers, see [Conn.ReadBuffers].
+// ReadBuffers reads into several buffers, see [Conn.ReadBuffers].
 func (r *PipeReader) ReadBuffers(buffers [][]byte) (int, error) {
 	return r.readResult(r.end.ReadBuffers(buffers))
 }
@@ -57,42 +57,44 @@ func (r *PipeReader) readResult(n int, err error) (int, error) {
 	return n, err
 }
 
-// Write writes all of b, waiting for room as often as needed. On an error it returns how many bytes were written
-// before. A write when nobody reads is [syscall.EPIPE]; SIGPIPE is never raised. At most 4096 bytes (PIPE_BUF; 512 on
-// macOS and the BSDs; on Windows all of b) are written in one piece even if others write, too, pipe(7).
+// Write writes all of b, and waits for room as often as needed. With an error it returns the number of bytes written
+// before the error. If no process has the reading end open, the error is [syscall.EPIPE]; SIGPIPE is never raised. If
+// others write, too, at most 4096 bytes stay in one piece (PIPE_BUF; 512 on macOS and the BSDs; on Windows all of b),
+// pipe(7).
 func (w *PipeWriter) Write(b []byte) (int, error) {
 	n, err := w.end.Write(b)
 	return n, w.opError("write", err)
 }
 
-// WriteBuffers is Write of several buffers, see [Conn.WriteBuffers].
+// WriteBuffers writes several buffers, see [Conn.WriteBuffers].
 func (w *PipeWriter) WriteBuffers(buffers [][]byte) (int, error) {
 	n, err := w.end.WriteBuffers(buffers)
 	return n, w.opError("write", err)
 }
 
-// Close closes this end. Operations that wait, and all later ones, fail with [net.ErrClosed], a second Close too. What was
-// written before can still be read.
+// Close closes this end. Operations under way, and all later ones, fail with [net.ErrClosed]; so does a second Close.
+// What was written before can still be read.
 func (p *pipeEnd) Close() error { return p.opError("close", p.end.Close()) }
 
-// SetDeadline sets the time after which reads or writes fail with [os.ErrDeadlineExceeded], waiting ones included. The
-// zero time is none. An end that is for child processes, see [PipeConfig] and PassTo, has none: [os.ErrNoDeadline].
+// SetDeadline sets the time after which reads or writes fail with [os.ErrDeadlineExceeded], including those under way.
+// The zero time means no deadline. An end that is for child processes, see [PipeConfig] and PassTo, has no deadline:
+// [os.ErrNoDeadline].
 func (p *pipeEnd) SetDeadline(t time.Time) error { return p.opError("set", p.end.SetDeadline(t)) }
 
 // SetReadDeadline is SetDeadline.
 func (r *PipeReader) SetReadDeadline(t time.Time) error { return r.SetDeadline(t) }
 
-// SetWriteDeadline is SetDeadline. A write that fails so may have written a part.
+// SetWriteDeadline is SetDeadline. A write that the deadline ends may have written a part.
 func (w *PipeWriter) SetWriteDeadline(t time.Time) error { return w.SetDeadline(t) }
 
-// SetBuffer asks for a buffer of so many bytes, which both ends share. Linux, F_SETPIPE_SZ in fcntl(2), rounds up to a
-// power of two of pages, and allows at most fs.pipe-max-size ([fs.ErrPermission]). Elsewhere the error is
+// SetBuffer requests a buffer of this size in bytes, which both ends share. Linux: F_SETPIPE_SZ, fcntl(2), which rounds
+// up to a power of two of pages and is limited to fs.pipe-max-size ([fs.ErrPermission]). Other systems:
 // [errors.ErrUnsupported].
 func (p *pipeEnd) SetBuffer(bytes int) error {
 	return p.opError("set", p.end.SetBufferSize(core.Writing, bytes))
 }
 
-// SetSpin makes this end poll for so long before it waits, see [Conn.SetSpin].
+// SetSpin sets how long this end spins before it waits, see [Conn.SetSpin].
 func (p *pipeEnd) SetSpin(d time.Duration) error { return p.opError("set", setSpin(&p.end, d)) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn].
@@ -101,23 +103,27 @@ func (p *pipeEnd) SyscallConn() (syscall.RawConn, error) {
 	return raw, p.opError("raw", err)
 }
 
-// File returns a duplicate of the handle. Closing either does not affect the other, but both share the non-blocking mode,
-// which most programs cannot do with: hand them an end with PassTo, or as cmd.Stdin = r and cmd.Stdout = w.
+// File returns a duplicate of the handle. Closing one does not affect the other. Both share the non-blocking mode,
+// which most programs cannot handle. Pass an end to them with PassTo, or as cmd.Stdin = r and cmd.Stdout = w.
 func (p *pipeEnd) File() (*os.File, error) {
 	f, err := p.end.Duplicate(fileName(p.name))
 	return f, p.opError("file", err)
 }
 
-// PassTo hands the end to a process that has not been started yet, which finds it under that name with
-// [InheritedPipeReader] or [InheritedPipeWriter]; or, if it is another program, as the descriptor whose number is in its
-// environment variable IPC_PIPE_name: in a shell, cat "/dev/fd/$IPC_PIPE_name". It is added to cmd.ExtraFiles, as the
-// descriptor 2+len(cmd.ExtraFiles), and to cmd.Env (of which nil is os.Environ()), which must be set before. A name that
-// is in cmd.Env already and a process that has been started are [syscall.EINVAL]. The end is then the child's: it is
-// blocking, as programs expect it; reading from it or writing to it here fails with [syscall.EINVAL]; and it must be
-// closed here once the process has started, otherwise its other end does not learn that the child is gone.
+// PassTo passes the end to a process that has not been started yet. The process finds it by the name, with
+// [InheritedPipeReader] or [InheritedPipeWriter]. Other programs find the number of its descriptor in the environment
+// variable IPC_PIPE_name: in a shell, cat "/dev/fd/$IPC_PIPE_name".
 //
-// On Windows the number is that of a handle for overlapped operation, which is added to
-// cmd.SysProcAttr.AdditionalInheritedHandles. For other programs there are the ends of [PipeConfig].
+// PassTo adds the end to cmd.ExtraFiles, where it becomes the descriptor 2+len(cmd.ExtraFiles), and the variable to
+// cmd.Env. A nil cmd.Env stands for os.Environ(). Set cmd.Env before, not after. If cmd.Env has the name already, or
+// the process has been started, the error is [syscall.EINVAL].
+//
+// The end is then the child's. It is blocking, as programs expect. Reading from it or writing to it here fails with
+// [syscall.EINVAL]. It must be closed here once the process has started; otherwise the other end does not learn that
+// the child is gone.
+//
+// On Windows the number is that of a handle for overlapped operation, which PassTo adds to
+// cmd.SysProcAttr.AdditionalInheritedHandles. For other programs use the ends of [PipeConfig].
 func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
 	err := checkPipeName(name)
 	if err == nil {
@@ -126,7 +132,7 @@ func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
 	return p.opError("pass", err)
 }
 
-// passTo hands the end over; variable is where the process finds its number.
+// passTo passes the end. variable is the environment variable in which the process finds its number.
 func (p *pipeEnd) passTo(cmd *exec.Cmd, variable string) error {
 	if cmd.Process != nil {
 		return core.Invalidf("the process has been started already")
@@ -142,7 +148,8 @@ func (p *pipeEnd) passTo(cmd *exec.Cmd, variable string) error {
 	return nil
 }
 
-// pipeVariable is where a child finds the number of the descriptor that it was given, followed by the pipe's name.
+// pipeVariable, followed by the pipe's name, is the environment variable in which a child finds the number of its
+// descriptor.
 const pipeVariable = "IPC_PIPE_"
 
 func checkPipeName(name string) error {
@@ -152,8 +159,8 @@ func checkPipeName(name string) error {
 	return nil
 }
 
-// InheritedPipeReader returns the reading end that the parent process passed under that name with [PipeReader.PassTo]. It
-// can be taken once. Where there is none the error is [fs.ErrNotExist].
+// InheritedPipeReader returns the reading end that the parent process passed by that name with [PipeReader.PassTo]. It
+// can be taken once. If there is none, the error is [fs.ErrNotExist].
 func InheritedPipeReader(name string) (*PipeReader, error) {
 	r := new(PipeReader)
 	if err := r.inherit(name, core.KindPipeReader); err != nil {
@@ -162,8 +169,8 @@ func InheritedPipeReader(name string) (*PipeReader, error) {
 	return r, nil
 }
 
-// InheritedPipeWriter returns the writing end that the parent process passed under that name with [PipeWriter.PassTo]. It
-// can be taken once. Where there is none the error is [fs.ErrNotExist].
+// InheritedPipeWriter returns the writing end that the parent process passed by that name with [PipeWriter.PassTo]. It
+// can be taken once. If there is none, the error is [fs.ErrNotExist].
 func InheritedPipeWriter(name string) (*PipeWriter, error) {
 	w := new(PipeWriter)
 	if err := w.inherit(name, core.KindPipeWriter); err != nil {
@@ -187,9 +194,9 @@ func (p *pipeEnd) inherit(name string, kind core.Kind) error {
 	return opError("inherit", Name{}, Name{}, err)
 }
 
-// FilePipeReader returns a reader of a duplicate of f, which must be the reading end of a pipe or a FIFO: standard input,
-// for instance. f stays the caller's, but is non-blocking from then on, and must stay so; that goes for every process that
-// shares this end.
+// FilePipeReader returns a reader on a duplicate of f, which must be the reading end of a pipe or a FIFO, for instance
+// standard input. f stays the caller's, but becomes non-blocking, and must stay so. Every process that shares this end
+// sees that change.
 func FilePipeReader(f *os.File) (*PipeReader, error) {
 	r := new(PipeReader)
 	if _, _, err := r.end.AdoptFile(f, core.KindPipeReader); err != nil {
@@ -209,18 +216,20 @@ func FilePipeWriter(f *os.File) (*PipeWriter, error) {
 
 // PipeConfig holds the options of an unnamed pipe. The zero value is the safe default.
 type PipeConfig struct {
-	// InheritReader and InheritWriter make an end one that every child process gets that is started while it is open, under
-	// the same descriptor number. Such an end is blocking, as programs expect it; the other is not. It is for the children:
-	// reading from it or writing to it here fails with [syscall.EINVAL]. [PipeReader.PassTo] gives an end to one process
-	// alone. (On Windows package os/exec hands on only the handles that it is told, see [syscall.SysProcAttr]; and such an
-	// end is not for overlapped operation, as programs expect it of their standard input and output.)
+	// InheritReader and InheritWriter make an end one that child processes inherit. Every child that is started while
+	// the end is open gets it, with the same descriptor number. The end is blocking, as programs expect; the other end
+	// is not. It is for the children: reading from it or writing to it here fails with [syscall.EINVAL].
+	// [PipeReader.PassTo] passes an end to one process only.
+	//
+	// On Windows package os/exec passes only the handles that it is told to, see [syscall.SysProcAttr]. There such an
+	// end is not opened for overlapped operation, as programs expect of their standard input and output.
 	InheritReader, InheritWriter bool
 
-	// BufferSize is the size of the pipe's buffer in bytes, see [PipeReader.SetBuffer]. Zero is the system's default, 64
-	// KiB on Linux, pipe(7), and Windows.
+	// BufferSize is the size of the pipe's buffer in bytes, see [PipeReader.SetBuffer]. Zero means the system's
+	// default: 64 KiB on Linux, pipe(7), and Windows.
 	BufferSize int
 
-	// Sys holds what one system alone has. Nil is the default.
+	// Sys holds the options that only one system has. Nil means the defaults.
 	Sys *SysPipe
 }
 
@@ -243,9 +252,9 @@ func (pc *PipeConfig) Pipe() (*PipeReader, *PipeWriter, error) {
 // Pipe returns the two ends of an unnamed pipe with the default options, see [PipeConfig.Pipe].
 func Pipe() (*PipeReader, *PipeWriter, error) { return new(PipeConfig).Pipe() }
 
-// CreateFIFO makes a FIFO with those permission bits, whatever the umask; 0 is 0600. A file that exists is [fs.ErrExist],
-// and the error's text says so if it is no FIFO. There are none on Windows: [errors.ErrUnsupported]. Removing it is
-// [os.Remove].
+// CreateFIFO creates a FIFO with these permission bits, whatever the umask. A mode of 0 stands for 0600. If a file of
+// that name exists, the error is [fs.ErrExist]; its text says so if the file is not a FIFO. To remove a FIFO use
+// [os.Remove]. Windows has none: [errors.ErrUnsupported].
 func CreateFIFO(path string, mode fs.FileMode) error {
 	var err error
 	if mode&^fs.ModePerm != 0 {
@@ -256,10 +265,14 @@ func CreateFIFO(path string, mode fs.FileMode) error {
 	return opError("mkfifo", Name{}, Path(path), err)
 }
 
-// OpenFIFOReader opens a FIFO for reading, and waits until somebody has opened it for writing, or the context ends. It
-// looks every 1 to 4 milliseconds, since no system tells. One that has come and gone counts if it left something to read.
-// What is no FIFO is refused ([fs.ErrExist], with a text that says so), and what does not exist is [fs.ErrNotExist].
-// On macOS, where kqueue does not tell readers that the last writer is gone, a read that waits looks as often, too.
+// OpenFIFOReader opens the reading end of a FIFO. It waits until a process has opened the FIFO for writing, or the
+// context ends. It looks every 1 to 4 milliseconds, because no system reports it. A writer that has come and gone
+// counts if it left something to read. On macOS a read that waits looks as often, because kqueue does not report to
+// readers that the last writer is gone. Errors:
+//
+//   - [fs.ErrNotExist]: there is no such file.
+//   - [fs.ErrExist]: the file is not a FIFO; the error's text says so.
+//   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 func OpenFIFOReader(ctx context.Context, path string) (*PipeReader, error) {
 	r := &PipeReader{pipeEnd{name: Path(path)}}
 	if err := r.end.OpenFIFOReader(ctx, path); err != nil {
@@ -268,8 +281,8 @@ func OpenFIFOReader(ctx context.Context, path string) (*PipeReader, error) {
 	return r, nil
 }
 
-// OpenFIFOWriter opens a FIFO for writing once somebody has opened it for reading, or the context ends. Otherwise it is
-// like [OpenFIFOReader].
+// OpenFIFOWriter opens the writing end of a FIFO. It waits until a process has opened the FIFO for reading, or the
+// context ends. Otherwise it is like [OpenFIFOReader].
 func OpenFIFOWriter(ctx context.Context, path string) (*PipeWriter, error) {
 	w := &PipeWriter{pipeEnd{name: Path(path)}}
 	if err := w.end.OpenFIFOWriter(ctx, path); err != nil {

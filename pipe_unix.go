@@ -8,7 +8,7 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// handTo has a process that is to be started get the descriptor, and returns its number there.
+// handTo passes the descriptor to a process that has not been started yet, and returns its number there.
 func handTo(cmd *exec.Cmd, end *poll.Endpoint) (number uintptr, err error) {
 	file, err := end.Give()
 	if err != nil {

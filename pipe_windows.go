@@ -7,10 +7,10 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// Flush waits until what was written has been read, as [Conn.Flush] does. The deadline and Close end it.
+// Flush waits until what was written has been read, as [Conn.Flush] does. The deadline and Close end the wait.
 func (w *PipeWriter) Flush() error { return w.opError("flush", w.end.Flush()) }
 
-// handTo has a process that is to be started get the handle, and returns its number there, which is the same.
+// handTo passes the handle to a process that has not been started yet, and returns its number there, which is the same.
 func handTo(cmd *exec.Cmd, end *poll.Endpoint) (number uintptr, err error) {
 	number, err = end.Give()
 	if err != nil {

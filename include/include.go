@@ -1,4 +1,4 @@
-// Package include carries the headers of the C library, with which internal/core is compiled. It has nothing for Go
+// Package include contains the headers of the C library, with which internal/core is compiled. It has nothing for Go
 // programs to use.
 package include
 
