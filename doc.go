@@ -31,8 +31,8 @@
 //
 // Errors are of type [*net.OpError]. They match the sentinels of the standard library: [net.ErrClosed],
 // [os.ErrDeadlineExceeded], [fs.ErrNotExist], [fs.ErrPermission], [syscall.ECONNREFUSED], [syscall.EADDRINUSE],
-// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. These can occur in most
-// calls:
+// [syscall.EPIPE], [errors.ErrUnsupported], [context.Canceled] and [context.DeadlineExceeded]. These
+// mean the same everywhere:
 //
 //   - [syscall.EINVAL]: an argument is invalid.
 //   - [syscall.ENAMETOOLONG]: a name is too long.

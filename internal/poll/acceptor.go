@@ -10,7 +10,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// ListenOptions are those of listening.
+// ListenOptions are the options of listening.
 type ListenOptions struct {
 	Mode    fs.FileMode
 	Backlog int
@@ -19,14 +19,14 @@ type ListenOptions struct {
 
 // An Acceptor accepts connections. The zero Acceptor is not open.
 type Acceptor struct {
-	turn chan struct{} // nil: not open. Holds one token while somebody accepts, who alone may use the core's listener
+	turn chan struct{} // full while a goroutine accepts, which alone may use the core's listener; nil: not open
 
-	mu     sync.Mutex // guards what follows, and the fields of systemAcceptor that say so
+	mu     sync.Mutex // guards closed, and the fields of systemAcceptor that say so
 	closed bool
 	systemAcceptor
 }
 
-// Accept waits for a connection, which e becomes, and returns the name of its peer.
+// Accept waits for a connection, opens e on it, and returns the name of its peer.
 func (a *Acceptor) Accept(ctx context.Context, e *Endpoint) (peer core.Name, err error) {
 	if a.turn == nil {
 		return peer, core.ErrInvalid
@@ -41,7 +41,7 @@ func (a *Acceptor) Accept(ctx context.Context, e *Endpoint) (peer core.Name, err
 	return a.accept(ctx, e)
 }
 
-// interrupted is why accepting may not go on, other than for its deadline.
+// interrupted returns why accepting may not go on, apart from the deadline.
 func (a *Acceptor) interrupted(ctx context.Context) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -64,7 +64,7 @@ func (a *Acceptor) SetDeadline(t time.Time) error {
 	return a.setDeadlineLocked(t)
 }
 
-// Close ends what waits, and stops listening.
+// Close ends an Accept under way, and stops listening.
 func (a *Acceptor) Close() error {
 	if a.turn == nil {
 		return core.ErrInvalid
@@ -77,7 +77,7 @@ func (a *Acceptor) Close() error {
 	a.closed = true
 	a.closeLocked()
 	a.mu.Unlock()
-	a.turn <- struct{}{} // from here on nobody accepts
+	a.turn <- struct{}{} // from here on no goroutine accepts
 	defer func() { <-a.turn }()
 	return a.release()
 }

@@ -15,26 +15,26 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// systemAcceptor is a listening endpoint, and the core's listener, which owns the socket file but no longer the
-// descriptor.
+// systemAcceptor is a listening endpoint, which owns the descriptor, and the core's listener, which owns the socket
+// file.
 type systemAcceptor struct {
 	end      Endpoint
 	listener core.Listener
 	file     socketFile
 
-	// These are for who has the turn.
+	// Only the goroutine that has the turn uses these.
 	attempt func(fd uintptr) bool
 	handle  uintptr
 	peer    core.Name
 	result  core.Result
-	refused *os.File // the connection before, which the system's poller did not take; nil: none
+	refused *os.File // the last connection, if the system's poller did not take it; otherwise nil
 
-	// These are guarded by the mutex.
-	deadline time.Time // as the user set it
-	woken    bool      // the deadline in force is one in the past, to wake who accepts
+	// The mutex guards these.
+	deadline time.Time // that the user set
+	woken    bool      // the deadline in force is in the past, to wake the goroutine that accepts
 }
 
-// A socketFile is what stands for a bound socket in the file system, as the core's listener owns it.
+// A socketFile is the core's listener of a bound socket, which owns the socket's file.
 type socketFile struct {
 	mu       sync.Mutex
 	listener core.Listener
@@ -42,7 +42,7 @@ type socketFile struct {
 	stop     runtime.Cleanup
 }
 
-// own takes the core's listener over; the descriptor is no longer its.
+// own takes over the core's listener, which must not own the descriptor any more.
 func (f *socketFile) own(l core.Listener) {
 	f.listener, f.owned = l, true
 	f.stop = runtime.AddCleanup(f, core.Listener.Close, l)
@@ -75,7 +75,7 @@ func (a *Acceptor) Listen(name core.Name, kind core.Kind, o ListenOptions) error
 	return a.open(l)
 }
 
-// AdoptFile makes a listener of a duplicate of a file's handle, and returns the name that it listens on.
+// AdoptFile listens on a duplicate of a file's handle, and returns the name that it listens on.
 func (a *Acceptor) AdoptFile(f *os.File, kind core.Kind, mode fs.FileMode) (core.Name, error) {
 	handle, err := duplicateFile(f, kind|core.KindListener)
 	if err != nil {
@@ -84,7 +84,7 @@ func (a *Acceptor) AdoptFile(f *os.File, kind core.Kind, mode fs.FileMode) (core
 	return a.AdoptHandle(handle, mode)
 }
 
-// AdoptHandle makes a listener of a descriptor, which it takes over, and returns the name that it listens on.
+// AdoptHandle listens on a descriptor, which it takes over, and returns the name that it listens on.
 func (a *Acceptor) AdoptHandle(handle uintptr, mode fs.FileMode) (core.Name, error) {
 	l, r := core.AdoptListener(handle, mode)
 	if r < 0 {
@@ -107,7 +107,8 @@ func (a *Acceptor) open(l core.Listener) error {
 	return nil
 }
 
-// acceptOnce accepts a connection. One that was refused before comes first: then peer is still its.
+// acceptOnce accepts a connection. A connection that the poller refused before comes first; peer is then still that of
+// this connection.
 func (a *Acceptor) acceptOnce(uintptr) bool {
 	if a.refused != nil {
 		a.handle, a.result = core.Duplicate(a.refused.Fd())
@@ -131,20 +132,20 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
 		switch {
 		case a.result >= 0:
 			err := e.tryOpen(a.handle)
-			a.refused.Close() // which has a duplicate now
+			a.refused.Close() // handle is a duplicate of it
 			a.refused = nil
 			if err != nil {
 				a.refused = e.file
 			}
 			return a.peer, err
-		case a.result.TurnedAway(): // look at the deadline, and go on
+		case a.result.TurnedAway(): // continue, after raw.Read has looked at the deadline
 		default:
 			return core.Name{}, a.result.TemporaryErr()
 		}
 	}
 }
 
-// interruptAfter wakes whoever accepts when the context ends, until the function that it returns is called.
+// interruptAfter wakes the goroutine that accepts when the context ends, until end is called.
 func (a *Acceptor) interruptAfter(ctx context.Context) (end func()) {
 	if ctx.Done() == nil {
 		return func() {}
@@ -186,11 +187,11 @@ func (a *Acceptor) setDeadlineLocked(t time.Time) error {
 	return a.end.SetReadDeadline(t)
 }
 
-// SetUnlinkOnClose says whether Close removes the socket file.
+// SetUnlinkOnClose sets whether Close removes the socket file.
 func (a *Acceptor) SetUnlinkOnClose(unlink bool) { a.file.setUnlinkOnClose(unlink) }
 
-// release removes the socket file before the socket goes: as long as the socket is there, no other file can get the
-// same inode, and nobody finds a file without a listener.
+// release removes the socket file before it closes the socket. As long as the socket is open, no other file can get the
+// same inode number, and nobody finds a file without a listener.
 func (a *Acceptor) release() error {
 	a.refused.Close()
 	a.file.close()
@@ -200,11 +201,11 @@ func (a *Acceptor) release() error {
 // RawConn returns access to the descriptor.
 func (a *Acceptor) RawConn() (syscall.RawConn, error) { return a.end.RawConn() }
 
-// Duplicate returns a file of that name, on a duplicate of the descriptor.
+// Duplicate returns a file with this name, on a duplicate of the descriptor.
 func (a *Acceptor) Duplicate(name string) (*os.File, error) { return a.end.Duplicate(name) }
 
-// SetPassCredentials is that of an Endpoint, for the connections that are accepted from now on.
+// SetPassCredentials is Endpoint.SetPassCredentials for the connections accepted after this call.
 func (a *Acceptor) SetPassCredentials(on bool) error { return a.end.SetPassCredentials(on) }
 
-// SetPassPIDFD is that of an Endpoint, for the connections that are accepted from now on.
+// SetPassPIDFD is Endpoint.SetPassPIDFD for the connections accepted after this call.
 func (a *Acceptor) SetPassPIDFD(on bool) error { return a.end.SetPassPIDFD(on) }

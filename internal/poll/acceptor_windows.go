@@ -17,14 +17,15 @@ type systemAcceptor struct {
 	held *listening
 	stop runtime.Cleanup
 
-	deadline deadline // guarded by the mutex
+	deadline deadline // the mutex guards it
 }
 
-// listening is what an acceptor has from the system.
+// listening is the system resources of an acceptor. It does not refer to the acceptor, so that the acceptor can be
+// cleaned up.
 type listening struct {
 	listener core.Listener
 	watch    *core.Operation
-	waiter   chan struct{} // is sent to when there may be something to accept, or a reason to stop
+	waiter   chan struct{} // receives when there may be a connection to accept, or a reason to stop
 }
 
 func (l *listening) release() {
@@ -77,7 +78,7 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (peer core.Name, err
 	}
 }
 
-// waitFor waits for so long, or until woken.
+// waitFor waits for this time, or until it is woken.
 func (a *Acceptor) waitFor(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
@@ -94,7 +95,7 @@ func (a *Acceptor) late() bool {
 	return a.deadline.passed
 }
 
-// interruptAfter wakes whoever accepts when the context ends, until the function that it returns is called.
+// interruptAfter wakes the goroutine that accepts when the context ends, until end is called.
 func (a *Acceptor) interruptAfter(ctx context.Context) (end func()) {
 	stop := context.AfterFunc(ctx, func() { wake(a.held.waiter) })
 	return func() { stop() }
@@ -126,7 +127,7 @@ func (a *Acceptor) release() error {
 	return nil
 }
 
-// SetUnlinkOnClose changes nothing: the name goes with the listener.
+// SetUnlinkOnClose has no effect: a pipe has no file.
 func (a *Acceptor) SetUnlinkOnClose(bool) {}
 
 // A listener has no handle of its own on Windows.

@@ -6,7 +6,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// CheckFiles finds more files than one message carries.
+// CheckFiles returns an error if there are more files than one message can carry.
 func CheckFiles(count int) error {
 	if count > core.MaxFiles {
 		return core.Invalidf("%d files, at most %d in one message", count, core.MaxFiles)
@@ -14,7 +14,7 @@ func CheckFiles(count int) error {
 	return nil
 }
 
-// explainEmpty says what is invalid about a payload of no bytes on a stream.
+// explainEmpty adds to an error for a payload of no bytes that a stream needs at least one.
 func explainEmpty(size int, err error) error {
 	if size > 0 || err != core.ErrInvalid {
 		return err

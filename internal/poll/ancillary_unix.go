@@ -14,7 +14,7 @@ var (
 	receiveMessage = &operation{step: (*direction).receiveMessage}
 )
 
-// What goes with the payload has gone with its first byte.
+// Files and credentials go with the first byte of the payload; further calls send the rest without them.
 func (d *direction) sendMessage(fd uintptr) core.Result {
 	if d.done == 0 {
 		return core.SendMessage(fd, d.buffers, d.ancillary)
@@ -26,7 +26,7 @@ func (d *direction) receiveMessage(fd uintptr) core.Result {
 	return core.ReceiveMessage(fd, d.buffers, d.ancillary)
 }
 
-// needAncillary makes the direction's memory for what travels with a payload, unless it is there.
+// needAncillary returns the direction's memory for what travels with a payload, which it allocates at the first call.
 func (d *direction) needAncillary() *core.Ancillary {
 	d.needExtras()
 	if d.ancillary == nil {
@@ -35,8 +35,8 @@ func (d *direction) needAncillary() *core.Ancillary {
 	return d.ancillary
 }
 
-// lend calls send with the descriptors of files added to what travels with a payload. None of them can be closed, and
-// its number used again for another file, before send has returned.
+// lend adds the descriptors of files to what travels with a payload, and then calls send. Until send has returned none
+// of them can be closed, so none of their numbers can come to mean another file.
 func lend(files []*os.File, a *core.Ancillary, send func() error) error {
 	if len(files) == 0 {
 		return send()
@@ -80,9 +80,9 @@ func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*co
 	return n, explainEmpty(size(buffers), e.explainSize(size(buffers), err))
 }
 
-// ReceiveMessage receives a payload with at most so many files. It calls received with what came with it, before the
-// next is received; the files are then the caller's. After an error nothing has come, except, with [core.ErrTruncated]
-// and [core.ErrFilesLost], the names and IDs of who sent it.
+// ReceiveMessage receives a payload with at most this many files. It calls received with what came with the payload,
+// before another message can be received. The files then belong to the caller. After an error it does not call
+// received, except that with [core.ErrTruncated] and [core.ErrFilesLost] it passes the sender's name and credentials.
 func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
 	d := &e.in
 	d.mu.Lock()
@@ -102,12 +102,12 @@ func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*co
 	return n, err
 }
 
-// SetPassCredentials says whether messages are to come with their sender's credentials.
+// SetPassCredentials sets whether messages are received with their sender's credentials.
 func (e *Endpoint) SetPassCredentials(on bool) error {
 	return e.Control(func(fd uintptr) core.Result { return core.SetPassCredentials(fd, on) })
 }
 
-// SetPassPIDFD says whether messages are to come with a pidfd of their sender.
+// SetPassPIDFD sets whether messages are received with a pidfd of their sender.
 func (e *Endpoint) SetPassPIDFD(on bool) error {
 	return e.Control(func(fd uintptr) core.Result { return core.SetPassPIDFD(fd, on) })
 }

@@ -29,7 +29,7 @@ func (d *direction) receiveMessage(handle uintptr) core.Result {
 		return r
 	}
 	d.done = d.buffers[0].Size()
-	left := max(0, int(core.MessageSize(handle))) // the rest is there, unless the sender has taken it back
+	left := max(0, int(core.MessageSize(handle))) // the rest has arrived, unless the sender has taken it back
 	whole := left > 0
 	for _, b := range d.buffers[1:] {
 		wanted := min(b.Size(), left)
@@ -45,7 +45,7 @@ func (d *direction) receiveMessage(handle uintptr) core.Result {
 	return r
 }
 
-// SendMessage sends a payload; nothing travels with it here.
+// SendMessage sends a payload. On Windows nothing travels with it.
 func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
 	err := fill(new(core.Ancillary))
 	if len(files) > 0 {
@@ -64,7 +64,7 @@ func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*co
 	return size(buffers), nil
 }
 
-// ReceiveMessage receives a payload; nothing comes with it here.
+// ReceiveMessage receives a payload. On Windows nothing travels with it.
 func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
 	if e.kind != core.KindMessage {
 		return e.stream(buffers, e.ReadBuffers)
@@ -72,7 +72,7 @@ func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*co
 	return e.transferBuffers(&e.in, receiveMessage, buffers)
 }
 
-// stream transfers bytes, of which there must be some.
+// stream transfers bytes. It fails if buffers have no room, or nothing to send.
 func (e *Endpoint) stream(buffers [][]byte, transfer func([][]byte) (int, error)) (int, error) {
 	n, err := transfer(buffers)
 	if err == nil && !anyBytes(buffers) {

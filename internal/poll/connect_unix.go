@@ -8,9 +8,9 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// tryConnect makes one attempt. busy: the listener lives, but its backlog is full.
-func (e *Endpoint) tryConnect(_ context.Context, name core.Name, kind core.Kind, system *core.ConnectSystem) (busy bool,
-	err error) {
+// tryConnect makes one attempt. busy means that the listener's backlog is full.
+func (e *Endpoint) tryConnect(_ context.Context, name core.Name, kind core.Kind, system *core.ConnectSystem) (
+	busy bool, err error) {
 	handle, r, err := core.Connect(name, kind, system, 0)
 	if err != nil {
 		return r.Busy(), err
@@ -18,7 +18,7 @@ func (e *Endpoint) tryConnect(_ context.Context, name core.Name, kind core.Kind,
 	return false, e.open(handle)
 }
 
-// Pair makes two endpoints, each the other's peer.
+// Pair opens two endpoints. Each is the other's peer.
 func Pair(a, b *Endpoint, kind core.Kind) error {
 	ha, hb, r := core.Pair(kind)
 	if r < 0 {

@@ -9,9 +9,10 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// tryConnect makes one attempt. busy: all instances of the pipe are taken, or another machine has not answered in time.
-func (e *Endpoint) tryConnect(ctx context.Context, name core.Name, kind core.Kind, system *core.ConnectSystem) (busy bool,
-	err error) {
+// tryConnect makes one attempt. busy means that all instances of the pipe are taken, or that another machine has not
+// answered in time.
+func (e *Endpoint) tryConnect(ctx context.Context, name core.Name, kind core.Kind, system *core.ConnectSystem) (
+	busy bool, err error) {
 	var o opening
 	if isRemote(name) {
 		o, err = openOrAbandon(ctx, func() opening { return connect(name, kind, system, remoteTime(ctx)) })
@@ -31,7 +32,7 @@ func (e *Endpoint) tryConnect(ctx context.Context, name core.Name, kind core.Kin
 	return false, nil
 }
 
-// An opening is what became of a call that opens a handle.
+// An opening is the result of a call that opens a handle.
 type opening struct {
 	handle uintptr
 	result core.Result
@@ -43,13 +44,13 @@ func connect(name core.Name, kind core.Kind, system *core.ConnectSystem, timeout
 	return opening{handle, r, err}
 }
 
-// isRemote reports whether a name is one of another machine, which the system may take long to reach.
+// isRemote reports whether a name is on another machine, which the system may take long to reach.
 func isRemote(name core.Name) bool {
 	return name.Type == core.PathName && !strings.HasPrefix(name.Text, `\\.\`) && !strings.HasPrefix(name.Text, `\\?\`)
 }
 
-// remoteTime is how long an attempt to reach another machine may take: as long as the context has, but not for ever, so
-// that one that was abandoned ends.
+// remoteTime returns how long an attempt to reach another machine may take: as long as the context allows, but at most
+// a minute, so that an abandoned attempt ends.
 func remoteTime(ctx context.Context) time.Duration {
 	most := time.Minute
 	if end, limited := ctx.Deadline(); limited {
@@ -58,8 +59,8 @@ func remoteTime(ctx context.Context) time.Duration {
 	return most
 }
 
-// openOrAbandon makes a call that opens a handle, and does not wait for it once the context has ended: what it still
-// opens then is closed.
+// openOrAbandon calls open, which opens a handle, and returns without waiting for it when the context ends. The handle
+// that open returns after that is closed.
 func openOrAbandon(ctx context.Context, open func() opening) (opening, error) {
 	opened := make(chan opening)
 	go func() {
@@ -80,7 +81,7 @@ func openOrAbandon(ctx context.Context, open func() opening) (opening, error) {
 	}
 }
 
-// Pair makes two endpoints, each the other's peer.
+// Pair opens two endpoints. Each is the other's peer.
 func Pair(a, b *Endpoint, kind core.Kind) error {
 	ha, hb, r := core.Pair(kind)
 	if r < 0 {

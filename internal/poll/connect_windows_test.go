@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a call still opens that was not waited for is closed, and what it opens in time is not.
+// A handle that a call opens after its caller has given up is closed; one that it opens in time is not.
 func TestDialThatIsGivenUpLeavesNothingOpen(t *testing.T) {
 	for range 50 {
 		var a, b Endpoint

@@ -9,13 +9,13 @@ var (
 	receiveControl = &operation{step: (*direction).receiveControl}
 )
 
-// control is control data that goes with data.
+// control is the control data that goes with data.
 type control struct {
 	controlData []byte
-	came        int // how much of it
+	came        int // how much of it was received, in bytes
 }
 
-// What goes with the payload has gone with its first byte.
+// The control data goes with the first byte of the payload; further calls send the rest without it.
 func (d *direction) sendControl(fd uintptr) core.Result {
 	if d.done == 0 {
 		return core.SendControl(fd, d.data, d.controlData)

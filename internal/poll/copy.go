@@ -7,12 +7,12 @@ import (
 	"sync"
 )
 
-// A Stream is a connection as copies see it: one whose reads and writes have errors of the form that its users expect,
-// and that has neither a ReadFrom nor a WriteTo of its own.
+// A Stream is a connection as copies see it. Its Read and Write return errors in the form that its users expect. It has
+// neither ReadFrom nor WriteTo.
 type Stream interface {
 	io.ReadWriter
 	Endpoint() *Endpoint
-	WriteError(error) error // the form of an error of the endpoint's
+	WriteError(error) error // gives an error of the endpoint that form
 }
 
 // CopyToFile copies what can be read from a connection to a file, until the end.
@@ -21,18 +21,18 @@ func CopyToFile(from Stream, to *os.File) (int64, error) {
 }
 
 // A copier copies from a connection or a file to another. Each part goes through a buffer, which is small as long as
-// little comes: there may be many copies, and most of them wait. Where a part fills the larger buffer there is more,
-// which bulk moves with less work for each byte.
+// little arrives, because there may be many copies, and most of them wait. If a part fills the larger buffer there is
+// more to read, which bulk moves at less cost per byte.
 type copier struct {
 	from      io.Reader
 	to        io.Writer
 	buffers   *sync.Pool                          // for the next part
-	much      bool                                // there is, and bulk is to move it
-	bulk      func(most int64) (n int, err error) // 0: a step has to do it
-	unwritten int64                               // what was read when it could not be written
+	much      bool                                // there is much to read, which bulk is to move
+	bulk      func(most int64) (n int, err error) // 0: a step must move it instead
+	unwritten int64                               // how many bytes were read and could not be written
 }
 
-// What goes to a file goes there by system calls that take long for few bytes.
+// The largest buffer is for files, where a system call takes long even for few bytes.
 const (
 	smallBuffer  = 4 << 10
 	mediumBuffer = 32 << 10
@@ -49,7 +49,7 @@ func newBuffers(size int) *sync.Pool {
 	return &sync.Pool{New: func() any { b := make([]byte, size); return &b }}
 }
 
-// newFileCopier makes a copier to a file.
+// newFileCopier returns a copier to a file.
 func newFileCopier(from Stream, to io.Writer) *copier {
 	c := &copier{from: from, to: to, buffers: smallBuffers}
 	atHand := from.Endpoint().readAtHand(from)
@@ -57,7 +57,7 @@ func newFileCopier(from Stream, to io.Writer) *copier {
 	return c
 }
 
-// run copies until the end, at most so many bytes.
+// run copies until the end, but at most limit bytes.
 func (c *copier) run(limit int64) (written int64, err error) {
 	for written < limit && err == nil {
 		n := 0
@@ -80,7 +80,7 @@ func (c *copier) run(limit int64) (written int64, err error) {
 	return written, err
 }
 
-// step writes what one read gives, through one of the buffers.
+// step writes what one read returns, through one of the buffers.
 func (c *copier) step(buffers *sync.Pool, read func(b []byte) (int, error), most int64) (written int, err error) {
 	buffer := buffers.Get().(*[]byte)
 	defer buffers.Put(buffer)

@@ -2,8 +2,8 @@
 
 package poll
 
-// Copying within the system. What it refuses, and what fails there, is left to reads and writes, which do it or report
-// whose error it is: a call that fails has moved nothing.
+// Copying by the kernel. If the kernel refuses a copy, or a call fails, reads and writes take over: they either do the
+// work, or report which side's error it is. A call that fails has moved nothing.
 
 import (
 	"io"
@@ -15,8 +15,8 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// CopyFrom copies what it can take from r with the system's help to a connection, at most so many bytes. done: there is
-// no more to do.
+// CopyFrom copies what the kernel can move from r to a connection, at most limit bytes. done means that nothing is left
+// to do.
 func CopyFrom(to Stream, r io.Reader, limit int64) (n int64, done bool, err error) {
 	s := newSplicer(to)
 	if from, ok := r.(Stream); ok {
@@ -30,7 +30,7 @@ func CopyFrom(to Stream, r io.Reader, limit int64) (n int64, done bool, err erro
 	return n, true, err
 }
 
-// attempt makes attempts until one comes to an end, which it reports, and waits in between, as an operation does.
+// attempt repeats a call until it returns true, and waits in between, as an operation does.
 func (e *Endpoint) attempt(d *direction, attempt func(fd uintptr) bool) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -43,8 +43,8 @@ func (e *Endpoint) attempt(d *direction, attempt func(fd uintptr) bool) error {
 	return rawConn{e}.Write(attempt)
 }
 
-// readAtHand reads what is there, and does not wait for it. It returns 0 if that is nothing, and leaves errors to a read
-// of the connection.
+// readAtHand returns a function that reads what is there, and does not wait. It returns 0 if nothing is there. It
+// leaves errors to the next Read of the connection.
 func (e *Endpoint) readAtHand(io.Reader) func(b []byte) (int, error) {
 	return func(b []byte) (int, error) {
 		var r core.Result
@@ -53,15 +53,15 @@ func (e *Endpoint) readAtHand(io.Reader) func(b []byte) (int, error) {
 	}
 }
 
-// A file is what package os has: an *os.File, or what it gives io.Copy in place of one.
+// A file is an *os.File, or what that passes to io.Copy in its place.
 type file interface {
 	io.ReadSeeker
 	syscall.Conn
 	Stat() (fs.FileInfo, error)
 }
 
-// regularFile returns r and its size if r is a regular file. Types from elsewhere that embed a file may read in a way
-// of their own.
+// regularFile returns r and its size if r is a regular file. It accepts only types of package os, because others that
+// embed a file may read in a way of their own.
 func regularFile(r io.Reader) (f file, size int64, ok bool) {
 	if f, ok = r.(file); !ok {
 		return nil, 0, false
@@ -80,17 +80,17 @@ func regularFile(r io.Reader) (f file, size int64, ok bool) {
 	return f, info.Size(), true
 }
 
-// A splicer copies to a connection, and moves through a pipe what there is much of. The pipe is filled in the turn of
-// those who read, and emptied in the turn of those who write: neither is held while the other takes long.
+// A splicer copies to a connection, and moves larger amounts through a pipe. It fills the pipe in the turn of the
+// readers, and drains it in the turn of the writers, so that neither turn is held while the other side takes long.
 type splicer struct {
 	copier
 	fill    func()
 	drain   func() error
 	pipe    pipe
-	refused bool  // by the system
-	most    int64 // how many bytes to take into the pipe
-	left    int64 // how many are in it
-	spliced int64 // how many went through it
+	refused bool  // the kernel does not splice here
+	most    int64 // how many bytes to move into the pipe
+	left    int64 // how many bytes are in it
+	spliced int64 // how many bytes went through it
 	result  core.Result
 }
 
@@ -108,7 +108,7 @@ func (s *splicer) readStream(from Stream) {
 	s.fill = func() { end.attempt(&end.in, s.fillFrom) }
 }
 
-// readFile is for a file that has about so many bytes; whether that is so is left to Read, which finds the end.
+// readFile sets a file of about size bytes as the source. The size is only an estimate: Read finds the end.
 func (s *splicer) readFile(from file, size int64) {
 	s.from, s.buffers, s.much = from, mediumBuffers, size > mediumBuffer
 	raw, err := from.SyscallConn()
@@ -131,8 +131,8 @@ func (s *splicer) run(limit int64) (written int64, err error) {
 	return written, err
 }
 
-// splice moves what is there, at most so many bytes. It returns 0 where there is no pipe, at the end, and where reading
-// fails: the next Read finds it again.
+// splice moves what is there, up to the given number of bytes. It returns 0 if there is no pipe, at the end, and if
+// reading fails; the next Read then finds the end or the error again.
 func (s *splicer) splice(most int64) (moved int, err error) {
 	if s.refused {
 		return 0, nil
@@ -146,7 +146,7 @@ func (s *splicer) splice(most int64) (moved int, err error) {
 	s.left = filled
 	err = s.drain()
 	s.spliced += filled - s.left
-	for err == nil && s.left > 0 { // the system refuses, and it takes a Write to do it, or to say why
+	for err == nil && s.left > 0 { // the kernel refuses: a Write moves the rest, or returns the error
 		s.refused = true
 		_, err = s.step(mediumBuffers, s.readPipe, s.left)
 	}
@@ -154,7 +154,8 @@ func (s *splicer) splice(most int64) (moved int, err error) {
 	return int(filled - s.unwritten), err
 }
 
-// fillFrom takes what is there into a pipe, which it has only if that is something: while it waits others may have it.
+// fillFrom moves what is there into a pipe. It keeps the pipe only if it moved something, so that other copies can have
+// the pipe while this one waits.
 func (s *splicer) fillFrom(fd uintptr) bool {
 	s.pipe, s.refused = pipes.take()
 	if s.pipe.size == 0 {
@@ -169,7 +170,7 @@ func (s *splicer) fillFrom(fd uintptr) bool {
 	return !s.result.Busy()
 }
 
-// drainTo gives what is in the pipe to the connection.
+// drainTo moves what is in the pipe to the connection.
 func (s *splicer) drainTo(fd uintptr) bool {
 	for s.left > 0 {
 		if s.result = core.Splice(s.pipe.read, fd, s.left); s.result <= 0 {
@@ -186,26 +187,26 @@ func (s *splicer) readPipe(b []byte) (int, error) {
 	return max(int(r), 0), r.Err()
 }
 
-// A pipe is empty while nobody has it.
+// A pipe is empty while no copy holds it.
 type pipe struct {
 	read, write uintptr
 	size        int64
 }
 
-// Through a pipe smaller than smallestPipe it takes as long as through a buffer. Linux lets the processes of a user
-// without privileges have 64 pipes of largestPipe (fs.pipe-user-pages-soft, pipe(7)); to have no more than mostPipes
-// leaves others theirs.
+// A pipe smaller than smallestPipe is no faster than a buffer. On Linux the processes of an unprivileged user may have
+// 64 pipes of largestPipe (fs.pipe-user-pages-soft, pipe(7)). With at most mostPipes this process leaves some to
+// others.
 const (
 	largestPipe  = 1 << 20
 	smallestPipe = 128 << 10
 	mostPipes    = 8
 )
 
-// A pipePool has the pipes of all copies. A copy that waits for something to read has none, and those that are free are
-// closed when no copy is under way.
+// A pipePool holds the pipes of all copies. A copy that waits for something to read holds none. Free pipes are closed
+// when no copy is under way.
 type pipePool struct {
 	mu     sync.Mutex
-	copies int // that are under way
+	copies int // how many are under way
 	taken  int
 	free   []pipe
 }
@@ -229,7 +230,7 @@ func (p *pipePool) end() {
 	}
 }
 
-// take returns a pipe, or one of no size where others have them all or the system refuses.
+// take returns a pipe. The pipe's size is 0 if other copies hold all pipes, or if the system refuses one.
 func (p *pipePool) take() (taken pipe, refused bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -245,7 +246,7 @@ func (p *pipePool) take() (taken pipe, refused bool) {
 	return taken, false
 }
 
-// give takes a pipe back, which is closed if it is not empty.
+// give returns a pipe to the pool. A pipe that is not empty is closed.
 func (p *pipePool) give(given pipe, empty bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -257,7 +258,7 @@ func (p *pipePool) give(given pipe, empty bool) {
 	}
 }
 
-// newPipe makes a pipe of what size the system allows; if none, the zero pipe.
+// newPipe creates a pipe of the largest size that the system allows. It returns the zero pipe if there is none.
 func newPipe() pipe {
 	for size := int64(largestPipe); size >= smallestPipe; size /= 2 {
 		if read, write, err := core.Pipe(false, false, int(size), nil); err == nil {

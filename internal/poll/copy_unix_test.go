@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bySystem reports whether the system copies by itself here.
+// bySystem reports whether the kernel copies here.
 func bySystem() bool {
 	a, b, r := core.Pair(core.KindStream)
 	defer core.Close(a)
@@ -33,7 +33,7 @@ func newFile(t *testing.T, size int64) *os.File {
 	return f
 }
 
-// A testStream is an endpoint whose errors stay as they are.
+// A testStream is an endpoint that returns its errors unchanged.
 type testStream struct{ end *Endpoint }
 
 func (s testStream) Read(b []byte) (int, error)  { return s.end.Read(b) }
@@ -67,9 +67,11 @@ func TestFilesAreCopiedByTheSystem(t *testing.T) {
 	}
 }
 
-// Who goes on after an error finds the file where that came.
+// After an error the file's position is where the error occurred.
 func TestFileThatIsCopiedInPartIsBehindThatPart(t *testing.T) {
-	for what, want := range map[string]error{"deadline": os.ErrDeadlineExceeded, "peer": syscall.EPIPE, "no peer": syscall.EPIPE} {
+	for what, want := range map[string]error{
+		"deadline": os.ErrDeadlineExceeded, "peer": syscall.EPIPE, "no peer": syscall.EPIPE,
+	} {
 		a, b := newStreams(t)
 		f := newFile(t, 8<<20)
 		switch what {
@@ -130,7 +132,7 @@ func TestConnectionsAreCopiedByTheSystemWhenThereIsMuch(t *testing.T) {
 	}
 }
 
-// Pipes are lent for one part of a copy each, and so idle copies have none.
+// A copy holds a pipe only for one part, so idle copies hold none.
 func TestPipesAreTakenForBulkAloneAndNoMoreThanAFew(t *testing.T) {
 	if !bySystem() {
 		t.Logf("%s copies nothing by itself", runtime.GOOS)
@@ -173,7 +175,7 @@ func TestPipesAreTakenForBulkAloneAndNoMoreThanAFew(t *testing.T) {
 	none, refused := pipes.take()
 	require.Zero(t, none.size)
 	require.False(t, refused)
-	move(8 << 20) // without
+	move(8 << 20) // without a pipe
 	for _, taken := range all {
 		pipes.give(taken, true)
 	}
@@ -185,7 +187,7 @@ func TestPipesAreTakenForBulkAloneAndNoMoreThanAFew(t *testing.T) {
 	require.Equal(t, mostPipes, free())
 }
 
-// What is in the pipe when the system refuses to go on gets there nevertheless.
+// If the kernel refuses to go on, what is in the pipe still arrives.
 func TestBytesInThePipeOfARelayAreNotLost(t *testing.T) {
 	if !bySystem() {
 		return
@@ -212,7 +214,7 @@ func TestBytesInThePipeOfARelayAreNotLost(t *testing.T) {
 	require.Equal(t, sent, got)
 }
 
-// parts notes how long the parts are that are written, and lets a test wait for them.
+// parts records the sizes of the parts that are written, and lets a test wait for them.
 type parts chan int
 
 func (p parts) Write(b []byte) (int, error) {

@@ -4,7 +4,7 @@ package poll
 
 import "github.com/lipc/ipc/internal/core"
 
-// HasDatagrams reports whether the system has them.
+// HasDatagrams reports whether the system has datagrams.
 const HasDatagrams = true
 
 var (
@@ -12,7 +12,7 @@ var (
 	receiveFrom = &operation{step: (*direction).receiveFrom}
 )
 
-// addresses are those of datagrams.
+// addresses are the names of a datagram's receiver and sender.
 type addresses struct {
 	to   core.Name
 	from *core.SocketName
@@ -38,8 +38,8 @@ func (e *Endpoint) SendTo(b []byte, peer core.Name) error {
 	return e.explainSize(len(b), err)
 }
 
-// ReceiveFrom receives a datagram. It calls received with the name that it came from, before the next is received; with
-// [core.ErrTruncated], too.
+// ReceiveFrom receives a datagram. It calls received with the name of the sender before another datagram can be
+// received, also with [core.ErrTruncated].
 func (e *Endpoint) ReceiveFrom(b []byte, received func(from *core.SocketName)) (int, error) {
 	d := &e.in
 	d.mu.Lock()
@@ -72,7 +72,7 @@ func (e *Endpoint) ListenDatagram(name core.Name, o ListenOptions) error {
 	return nil
 }
 
-// OpenDatagram makes a socket that is not bound.
+// OpenDatagram opens a socket that is not bound.
 func (e *Endpoint) OpenDatagram() error {
 	handle, r := core.OpenDatagram()
 	if r < 0 {
@@ -81,7 +81,7 @@ func (e *Endpoint) OpenDatagram() error {
 	return e.open(handle)
 }
 
-// ConnectDatagram connects a socket to a peer, or, with the zero Name, to none.
+// ConnectDatagram connects a socket to a peer. The zero Name dissolves the connection.
 func (e *Endpoint) ConnectDatagram(peer core.Name) (err error) {
 	asked := e.Control(func(fd uintptr) core.Result { err = core.ConnectDatagram(fd, peer); return 0 })
 	if asked != nil {
@@ -90,7 +90,7 @@ func (e *Endpoint) ConnectDatagram(peer core.Name) (err error) {
 	return err
 }
 
-// SetUnlinkOnClose says whether Close removes the socket file.
+// SetUnlinkOnClose sets whether Close removes the socket file.
 func (e *Endpoint) SetUnlinkOnClose(unlink bool) {
 	if e.bound != nil {
 		e.bound.setUnlinkOnClose(unlink)

@@ -2,15 +2,17 @@ package poll
 
 import "time"
 
-// A deadline is when an operation gives up. Its fields are guarded by a mutex of its owner, which every method needs.
+// A deadline is the time at which an operation gives up. Its owner has a mutex that guards it, and that every method
+// needs.
 type deadline struct {
 	at     time.Time // zero: never
 	passed bool
 	timer  *time.Timer
 }
 
-// set changes the deadline, and reports whether it is past already. Otherwise expire is called when it passes, always the
-// same function, without the mutex; and maybe when it does not, see due.
+// set changes the deadline, and reports whether it has passed already. If not, expire is called when it passes, without
+// the mutex. expire must be the same function in every call. It may also be called when a deadline has not passed, see
+// due.
 func (d *deadline) set(t time.Time, expire func()) (passed bool) {
 	d.stop()
 	left := time.Until(t)
@@ -25,7 +27,7 @@ func (d *deadline) set(t time.Time, expire func()) (passed bool) {
 	return d.passed
 }
 
-// due reports whether the deadline has passed. The timer may have been that of one before.
+// due reports whether the deadline has passed. The timer that expired may have been set for an earlier deadline.
 func (d *deadline) due() bool {
 	if d.at.IsZero() {
 		return false

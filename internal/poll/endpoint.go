@@ -1,6 +1,6 @@
-// Package poll has the endpoints of connections: operations that wait on the runtime's poller, or on Windows on a
-// completion port, with deadlines, and with spinning before they wait; copying; and acceptors. The types of package ipc
-// are made of them.
+// Package poll implements the endpoints of connections. Their operations wait on the runtime's poller, or on Windows on
+// a completion port. They have deadlines, and can spin before they wait. The package also implements copying and
+// acceptors. Package ipc builds its types on them.
 package poll
 
 import (
@@ -23,12 +23,12 @@ func (e *Endpoint) Shutdown(direction core.Direction) error {
 	return call()
 }
 
-// SetBufferSize asks for a buffer of a size in bytes.
+// SetBufferSize requests a buffer of this size in bytes.
 func (e *Endpoint) SetBufferSize(direction core.Direction, size int) error {
 	return e.Control(func(handle uintptr) core.Result { return core.SetBufferSize(handle, direction, size) })
 }
 
-// PeerCredentials returns who the peer is. Some are known with [syscall.EAGAIN], too.
+// PeerCredentials returns the identity of the peer. With [syscall.EAGAIN] it returns what is known already.
 func (e *Endpoint) PeerCredentials() (credentials core.Credentials, err error) {
 	asked := e.Control(func(handle uintptr) core.Result {
 		credentials, err = core.PeerCredentials(handle)

@@ -15,37 +15,37 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// An Endpoint is a descriptor on the runtime's poller. All reading goes through one direction, all writing through the
-// other. An open Endpoint must not be copied.
+// An Endpoint is a descriptor on the runtime's poller. All reading goes through one direction, and all writing through
+// the other. An open Endpoint must not be copied.
 type Endpoint struct {
 	file    *os.File
-	raw     syscall.RawConn // the file's, or on Linux a spinningConn
+	raw     syscall.RawConn // that of file, or on Linux a spinningConn
 	closed  atomic.Bool
-	given   atomic.Bool // to child processes: nothing is read or written here
+	given   atomic.Bool // this end is for child processes: nothing is read or written here
 	in, out direction
-	bound   *socketFile // of a datagram socket
+	bound   *socketFile // of a bound datagram socket
 }
 
 // systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
 type systemDirection struct {
 	attempt   func(fd uintptr) bool
-	shutdown  atomic.Pointer[shutdown] // nil: none has begun
+	shutdown  atomic.Pointer[shutdown] // nil: none was begun
 	spinLimit atomic.Uint32            // how long to spin before waiting, in microseconds
-	pipe      bool                     // this is an end of one
-	addressed bool                     // the operation sends to a name, and so the poller always takes the descriptor for writable
-	unpolled  bool                     // the poller never reports
-	pausing   bool                     // the operation has to wait, for what the poller does not report
+	pipe      bool                     // this is an end of a pipe
+	addressed bool                     // the operation sends to a name: to the poller the descriptor is always writable
+	unpolled  bool                     // the poller reports nothing for this direction
+	pausing   bool                     // the operation must wait for something that the poller does not report
 }
 
 // systemExtras are what only some operations need on Unix.
 type systemExtras struct {
 	pins      runtime.Pinner  // of buffers
-	ancillary *core.Ancillary // what goes with buffers
-	control                   // what goes with data
+	ancillary *core.Ancillary // what travels with buffers
+	control                   // what travels with data
 	addresses                 // of datagrams
 }
 
-// open takes a descriptor over, and closes it if it fails.
+// open takes over a descriptor. It closes the descriptor if it fails.
 func (e *Endpoint) open(handle uintptr) error {
 	err := e.tryOpen(handle)
 	if err != nil {
@@ -54,8 +54,9 @@ func (e *Endpoint) open(handle uintptr) error {
 	return err
 }
 
-// tryOpen takes a descriptor over. It fails if the system's poller does not take it, which os.NewFile keeps to itself;
-// then the descriptor is in e.file all the same. One that is to spin from the start does without that poller if it can.
+// tryOpen takes over a descriptor. It fails if the system's poller refuses the descriptor, which os.NewFile does not
+// report; e.file has the descriptor then, too. A descriptor that spins from the start stays off the runtime's poller if
+// possible.
 func (e *Endpoint) tryOpen(handle uintptr) error {
 	if e.in.spinLimit.Load() > 0 && e.openSpinning(handle) == nil {
 		return nil
@@ -67,17 +68,17 @@ func (e *Endpoint) tryOpen(handle uintptr) error {
 	return nil
 }
 
-// refusedByPoller is the error of a descriptor that the system's poller does not take, for lack of something that
-// others may give back.
+// refusedByPoller returns the error of a descriptor that the system's poller refused, for lack of something that others
+// may give back.
 func refusedByPoller(err error) error {
 	return core.Temporary(fmt.Errorf("the system's poller does not take the descriptor: %w", err))
 }
 
 func (e *Endpoint) take(handle uintptr) {
 	e.file = os.NewFile(handle, "ipc")
-	e.raw, _ = e.file.SyscallConn() // fails for a nil file alone
+	e.raw, _ = e.file.SyscallConn() // fails only for a nil file
 	e.in.attempt, e.out.attempt = e.in.call, e.out.call
-	if runtime.GOOS != "linux" { // elsewhere a datagram's receiver has no room, and the sender is writable
+	if runtime.GOOS != "linux" { // other systems report a sender as writable although the receiver has no room
 		kind, _ := core.KindOf(handle)
 		e.out.unpolled = kind == core.KindDatagram
 	}
@@ -85,7 +86,7 @@ func (e *Endpoint) take(handle uintptr) {
 
 func (e *Endpoint) opened() bool { return e.file != nil }
 
-// known turns what the runtime reports after a close, which matches nothing, into net.ErrClosed.
+// known turns the runtime's error after a close, which matches no sentinel, into net.ErrClosed.
 func (e *Endpoint) known(err error) error {
 	if !e.opened() { // os.File's methods have failed with os.ErrInvalid
 		return core.ErrInvalid
@@ -96,10 +97,11 @@ func (e *Endpoint) known(err error) error {
 	return err
 }
 
-// call goes on with the operation until it comes to an end, which it reports, or has to wait. What was done in part is
-// tried again before waiting, since something else than a lack of room may have stopped it.
+// call performs steps of the operation until the operation is over, which it reports by true, or must wait. After a
+// step that did a part it tries again before waiting, because something else than a lack of room may have stopped the
+// step.
 func (d *direction) call(fd uintptr) bool {
-	const mostSpins = 8 // then it is time to look at the deadline, and for a Close
+	const mostSpins = 8 // after so many, return to look at the deadline and at Close
 	for spins := 0; ; {
 		ended := d.shutdown.Load().complete()
 		d.result = d.operation.step(d, fd)
@@ -108,9 +110,9 @@ func (d *direction) call(fd uintptr) bool {
 			d.spin(func() { d.result = d.operation.step(d, fd) })
 		}
 		if ended && (d.result.Busy() || d.result == 0 && runtime.GOOS != "linux") {
-			d.result = core.End // which no system reports to a receiver of datagrams
+			d.result = core.End // no system reports it to a receiver of datagrams
 		} else if d.result.Busy() && d.shutdown.Load().hasBegun() {
-			continue // something may have arrived before that
+			continue // something may have arrived before the shutdown began
 		}
 		if d.result.Truncated() {
 			if d.operation.batch {
@@ -130,14 +132,14 @@ func (d *direction) call(fd uintptr) bool {
 	}
 }
 
-// A shutdown is what a reader knows of the one that this side makes.
+// A shutdown records for readers whether this process has shut the reading direction down.
 type shutdown struct {
-	mu    sync.Mutex  // held for the call
-	begun atomic.Bool // and has not failed
+	mu    sync.Mutex  // held during the call
+	begun atomic.Bool // and has not failed so far
 }
 
-// shutDown makes the call that shuts the direction down. begun is set before it, so that a reader that it wakes sees
-// that.
+// shutDown performs the call that shuts the direction down. It sets begun before, so that a reader woken by the call
+// sees begun.
 func (d *direction) shutDown(call func() error) error {
 	d.shutdown.CompareAndSwap(nil, new(shutdown))
 	s := d.shutdown.Load()
@@ -151,10 +153,11 @@ func (d *direction) shutDown(call func() error) error {
 	return err
 }
 
-// hasBegun reports whether there is one, under way or complete.
+// hasBegun reports whether a shutdown is under way or complete.
 func (s *shutdown) hasBegun() bool { return s != nil && s.begun.Load() }
 
-// complete waits for a call that is under way, and reports whether one succeeded: from then on nothing more arrives.
+// complete waits for a call that is under way, and reports whether one has succeeded. From then on nothing more
+// arrives.
 func (s *shutdown) complete() bool {
 	if !s.hasBegun() {
 		return false
@@ -164,9 +167,9 @@ func (s *shutdown) complete() bool {
 	return s.begun.Load()
 }
 
-// run makes an operation whose arguments are set.
+// run performs an operation whose arguments are set.
 func (e *Endpoint) run(d *direction, o *operation) (int, error) {
-	d.start(o) // it may fail before a call is made
+	d.start(o) // before the checks, which may end the operation without a call
 	if err := e.Usable(); err != nil {
 		return 0, err
 	}
@@ -177,7 +180,7 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 			time.Sleep(pause)
 			continue
 		}
-		// What ended a batch that has received something is left to the next receive, which finds it again.
+		// An error that ends a batch after something was received is not reported: the next receive finds it again.
 		received := d.received() && !d.result.Truncated()
 		if err = e.known(err); err == nil && !received {
 			err = d.result.TemporaryErr()
@@ -186,7 +189,7 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 	}
 }
 
-// wait makes attempts until one comes to an end, and waits on the poller in between.
+// wait performs attempts until one ends the operation, and waits on the poller in between.
 func (e *Endpoint) wait(d *direction) error {
 	if d.operation.writes {
 		return e.raw.Write(d.attempt)
@@ -194,7 +197,7 @@ func (e *Endpoint) wait(d *direction) error {
 	return e.raw.Read(d.attempt)
 }
 
-// Usable is the error of an operation that has nothing to do.
+// Usable returns nil if the endpoint can be used, otherwise the error of its operations.
 func (e *Endpoint) Usable() error {
 	if !e.opened() {
 		return core.ErrInvalid
@@ -208,7 +211,7 @@ func (e *Endpoint) Usable() error {
 	return nil
 }
 
-// Close closes the descriptor. Operations that wait, and all later ones, fail.
+// Close closes the descriptor. Operations under way, and all later ones, fail.
 func (e *Endpoint) Close() error {
 	if !e.opened() {
 		return core.ErrInvalid
@@ -222,7 +225,7 @@ func (e *Endpoint) Close() error {
 	return e.waiter().Close()
 }
 
-// A waiter is what deadlines are set on, and what closes the descriptor.
+// A waiter has the deadlines, and closes the descriptor.
 type waiter interface {
 	SetDeadline(time.Time) error
 	SetReadDeadline(time.Time) error
@@ -245,17 +248,17 @@ func (e *Endpoint) SetDeadline(t time.Time) error {
 	return e.known(e.waiter().SetDeadline(t))
 }
 
-// SetReadDeadline sets that of reading.
+// SetReadDeadline sets the deadline of reading.
 func (e *Endpoint) SetReadDeadline(t time.Time) error {
 	return e.known(e.waiter().SetReadDeadline(t))
 }
 
-// SetWriteDeadline sets that of writing.
+// SetWriteDeadline sets the deadline of writing.
 func (e *Endpoint) SetWriteDeadline(t time.Time) error {
 	return e.known(e.waiter().SetWriteDeadline(t))
 }
 
-// Control makes a call that never waits.
+// Control performs a call that never waits.
 func (e *Endpoint) Control(call func(fd uintptr) core.Result) error {
 	if !e.opened() {
 		return core.ErrInvalid
@@ -267,12 +270,12 @@ func (e *Endpoint) Control(call func(fd uintptr) core.Result) error {
 	return r.Err()
 }
 
-// Duplicate returns a file of that name, on a duplicate of the descriptor.
+// Duplicate returns a file with this name, on a duplicate of the descriptor.
 func (e *Endpoint) Duplicate(name string) (*os.File, error) {
 	return e.newFile(name, core.Duplicate)
 }
 
-// newFile returns a file on a descriptor that a call returns.
+// newFile returns a file on the descriptor that call returns.
 func (e *Endpoint) newFile(name string, call func(fd uintptr) (uintptr, core.Result)) (*os.File, error) {
 	var handle uintptr
 	err := e.Control(func(fd uintptr) (r core.Result) {
@@ -285,7 +288,7 @@ func (e *Endpoint) newFile(name string, call func(fd uintptr) (uintptr, core.Res
 	return os.NewFile(handle, name), nil
 }
 
-// A rawConn is the runtime's, but reports net.ErrClosed.
+// A rawConn is the runtime's, except that it reports net.ErrClosed.
 type rawConn struct{ e *Endpoint }
 
 func (c rawConn) Control(f func(fd uintptr)) error           { return c.e.known(c.e.raw.Control(f)) }

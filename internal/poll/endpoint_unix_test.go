@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// heldControl is access to a descriptor that waits before it is used by Control.
+// heldControl is access to a descriptor whose Control waits until the test lets it proceed.
 type heldControl struct {
 	syscall.RawConn
 	reached, proceed chan struct{}
@@ -32,7 +32,7 @@ func (c *heldControl) Control(f func(fd uintptr)) error {
 	return c.RawConn.Control(f)
 }
 
-// inMethod reports whether some goroutine is in a method of the package's.
+// inMethod reports whether some goroutine is in a method of this package.
 func inMethod(method string) bool {
 	stacks := make([]byte, 1<<20)
 	return strings.Contains(string(stacks[:runtime.Stack(stacks, true)]), "/poll."+method+"(")
@@ -91,7 +91,7 @@ func TestShutdownThatFailsIsNotTheEnd(t *testing.T) {
 
 func TestMessagesAreAppendedWhereTheSystemDoesNotTellTheirSize(t *testing.T) {
 	a, b := newPair(t, core.KindDatagram)
-	// macOS takes 2048 bytes otherwise.
+	// The default buffer of macOS takes only 2048 bytes.
 	require.NoError(t, errors.Join(a.SetBufferSize(core.Writing, 100_000), b.SetBufferSize(core.Reading, 100_000)))
 	d := &b.in
 	d.needExtras()

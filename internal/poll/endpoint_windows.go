@@ -13,23 +13,24 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// An Endpoint is one end of a pipe. An operation is started, and if it is not over at once its goroutine sleeps until
-// the completion port reports it. An open Endpoint must not be copied.
+// An Endpoint is one end of a pipe. If an operation that it starts is not over at once, the goroutine sleeps until the
+// completion port reports the operation. An open Endpoint must not be copied.
 type Endpoint struct {
 	in, out direction
 	kind    core.Kind
 	stop    runtime.Cleanup
 	lifetime
-	given bool // to child processes: nothing is read or written here; guarded by the mutex
+	given bool // this end is for child processes: nothing is read or written here; the mutex guards it
 }
 
-// held is what an endpoint has from the system.
+// held is the system resources of an endpoint. It does not refer to the endpoint, so that the endpoint can be cleaned
+// up.
 type held struct {
 	handle  uintptr
-	in, out *core.Operation // made when first needed
-	ported  bool            // the handle has a port, this one or, then
-	foreign bool            // another
-	shared  bool            // with a process that is not trusted
+	in, out *core.Operation // created when first needed
+	ported  bool            // the handle has a port
+	foreign bool            // that port is not thePort
+	shared  bool            // a process that is not trusted has the handle, too
 
 	connected int64 // when this end was accepted, connected or adopted, in nanoseconds since 1970
 }
@@ -49,22 +50,22 @@ type systemDirection struct {
 
 	end    *Endpoint
 	core   *core.Operation
-	waiter chan struct{} // is sent to when core may be over
+	waiter chan struct{} // receives when the operation may be over
 	pins   runtime.Pinner
-	err    error // why the operation was not made, or given up
+	err    error // why the operation was not started, or was given up
 
-	// These are guarded by the endpoint's mutex.
+	// The endpoint's mutex guards these.
 	state    state
 	deadline deadline
-	expire   func() // for deadline, bound once
+	expire   func() // for deadline; bound once, so that setting it allocates nothing
 }
 
 // systemExtras are what only some operations need on Windows.
 type systemExtras struct {
-	gathered []byte // small buffers, put together
+	gathered []byte // small buffers, joined
 }
 
-// open takes a handle over.
+// open takes over a handle.
 func (e *Endpoint) open(handle uintptr, kind core.Kind) {
 	e.kind = kind
 	e.held = &held{handle: handle, connected: time.Now().UnixNano()}
@@ -76,7 +77,7 @@ func (e *Endpoint) open(handle uintptr, kind core.Kind) {
 
 func (e *Endpoint) opened() bool { return e.held != nil }
 
-// Usable is the error of an operation that has nothing to do.
+// Usable returns nil if the endpoint can be used, otherwise the error of its operations.
 func (e *Endpoint) Usable() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -89,7 +90,7 @@ func (e *Endpoint) Usable() error {
 	return nil
 }
 
-// run makes an operation whose arguments are set.
+// run performs an operation whose arguments are set.
 func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 	if !e.opened() {
 		return 0, core.ErrInvalid
@@ -124,7 +125,7 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 func (d *direction) runErr() error {
 	switch {
 	case d.received() && !d.result.Truncated():
-		return nil // what ended it is left to the next receive, which finds it again
+		return nil // the next receive finds the error again
 	case !d.result.WrongWay():
 		return d.result.TemporaryErr()
 	case d.operation.writes:
@@ -134,7 +135,7 @@ func (d *direction) runErr() error {
 	}
 }
 
-// perform makes one operation of the system. It sets err if that was not made, or given up.
+// perform performs one operation of the system. It sets err if the operation was not started, or was given up.
 func (d *direction) perform(start core.Start, data unsafe.Pointer, size int) core.Result {
 	handle := d.end.held.handle
 	for {
@@ -143,16 +144,17 @@ func (d *direction) perform(start core.Start, data unsafe.Pointer, size int) cor
 			return r
 		}
 		d.result = r
-		// An operation that is watched by an event may seem over before the event is set, which would then report the next.
+		// An operation with an event may seem to be over before the event is set. The event would then report the next
+		// operation, so there is no spin.
 		if d.spinLimit.Load() > 0 && !d.core.HasEvent() {
 			d.spin(func() { d.result = core.Finish(handle, d.core) })
 		}
 		for r = d.result; r.Busy(); r = core.Finish(handle, d.core) {
-			if d.isCancelled() { // a process that shares the end may have taken the port away, which then reports nothing
+			if d.isCancelled() { // a process that shares the end may have removed the port, which then reports nothing
 				time.Sleep(time.Millisecond)
 				continue
 			}
-			<-d.waiter // which may be sent to for an earlier operation, that spinning found to be over
+			<-d.waiter // may be for an earlier operation, which a spin found to be over
 		}
 		if d.core.HasEvent() {
 			d.core.StopWatch()
@@ -160,24 +162,24 @@ func (d *direction) perform(start core.Start, data unsafe.Pointer, size int) cor
 		if !r.Aborted() {
 			return r
 		}
-		if d == &d.end.out { // the peer may have read a part: it must not be written again
+		if d == &d.end.out { // the peer may have read a part, which must not be written again
 			d.err = d.whyAborted()
 			return r
 		}
 	}
 }
 
-// whyAborted is why an operation was cancelled that is not made again, nil if somebody else did it.
+// whyAborted returns why an operation was cancelled that is not started again: nil if somebody else cancelled it.
 func (d *direction) whyAborted() error {
 	d.end.mu.Lock()
 	defer d.end.mu.Unlock()
 	if err := d.interruptedLocked(); err != nil || d.state != cancelled {
 		return err
 	}
-	return os.ErrDeadlineExceeded // which has been moved since
+	return os.ErrDeadlineExceeded // the deadline was changed since
 }
 
-// startOne starts an operation. A result that is busy says that it is under way.
+// startOne starts an operation. A busy result means that it is under way.
 func (d *direction) startOne(start core.Start, data unsafe.Pointer, size int) core.Result {
 	e := d.end
 	e.mu.Lock()
@@ -207,8 +209,8 @@ func (d *direction) startOne(start core.Start, data unsafe.Pointer, size int) co
 	return r
 }
 
-// prepareLocked makes what a direction needs for its first operation. Only then is the handle added to the port, which
-// cannot be undone and concerns whoever else has a handle for the same end.
+// prepareLocked prepares a direction for its first operation. The handle is added to the port only here, because that
+// cannot be undone, and affects everybody that has a handle for the same end.
 func (d *direction) prepareLocked() core.Result {
 	held := d.end.held
 	r := d.end.addToPortLocked()
@@ -246,7 +248,7 @@ func (e *Endpoint) addToPortLocked() core.Result {
 	return r
 }
 
-// interruptedLocked is why no operation may begin or go on.
+// interruptedLocked returns why no operation may begin or go on.
 func (d *direction) interruptedLocked() error {
 	if err := d.end.usableLocked(); err != nil {
 		return err
@@ -269,10 +271,10 @@ func (d *direction) interrupted() error {
 // SetDeadline sets the deadlines of both directions.
 func (e *Endpoint) SetDeadline(t time.Time) error { return e.setDeadlines(t, &e.in, &e.out) }
 
-// SetReadDeadline sets that of reading.
+// SetReadDeadline sets the deadline of reading.
 func (e *Endpoint) SetReadDeadline(t time.Time) error { return e.setDeadlines(t, &e.in) }
 
-// SetWriteDeadline sets that of writing.
+// SetWriteDeadline sets the deadline of writing.
 func (e *Endpoint) SetWriteDeadline(t time.Time) error { return e.setDeadlines(t, &e.out) }
 
 func (e *Endpoint) setDeadlines(t time.Time, directions ...*direction) error {
@@ -300,10 +302,10 @@ func (d *direction) expired() {
 	}
 }
 
-// shutDown makes a call that shuts the direction down, which pipes do not have.
+// shutDown performs the call that shuts the direction down, which fails: pipes have no halves.
 func (d *direction) shutDown(call func() error) error { return call() }
 
-// Control makes a call that never waits.
+// Control performs a call that never waits.
 func (e *Endpoint) Control(call func(handle uintptr) core.Result) error {
 	if err := e.use(); err != nil {
 		return err
@@ -312,18 +314,18 @@ func (e *Endpoint) Control(call func(handle uintptr) core.Result) error {
 	return call(e.held.handle).Err()
 }
 
-// distrust has operations report through events alone, never through a port: whoever shares the handle can take the
-// port from it, or put another in its place, at any time.
+// distrust makes operations report through events only, never through a port, because a process that shares the handle
+// can remove the port from it, or replace it, at any time.
 func (e *Endpoint) distrust() { e.held.ported, e.held.foreign, e.held.shared = true, true, true }
 
-// Duplicate returns a file of that name, on a duplicate of the handle.
+// Duplicate returns a file with this name, on a duplicate of the handle.
 func (e *Endpoint) Duplicate(name string) (*os.File, error) {
 	if e.opened() && e.held.shared {
 		return nil, fmt.Errorf("the process that it was taken from could end this one with the file: %w", core.Unsupported())
 	}
 	var duplicate uintptr
 	err := e.Control(func(handle uintptr) (r core.Result) {
-		if r = e.addToPort(); r >= 0 { // otherwise os.NewFile gives it to a port of its own
+		if r = e.addToPort(); r >= 0 { // otherwise os.NewFile would add the handle to the runtime's port
 			duplicate, r = core.Duplicate(handle)
 		}
 		return r
@@ -341,7 +343,7 @@ func (c rawConn) Control(f func(handle uintptr)) error {
 	return c.e.Control(func(handle uintptr) core.Result { f(handle); return 0 })
 }
 
-// Read and Write cannot be: there is nothing that would say when to try again.
+// Windows does not report when a handle can be read or written, so Read and Write would not know when to try again.
 func (c rawConn) Read(func(handle uintptr) bool) error  { return core.Unsupported() }
 func (c rawConn) Write(func(handle uintptr) bool) error { return core.Unsupported() }
 

@@ -1,6 +1,6 @@
 package poll
 
-// Handles that came from elsewhere, inside of an os.File or as a number.
+// Handles that came from elsewhere, in an os.File or as a number.
 
 import (
 	"os"
@@ -9,7 +9,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// duplicateFile returns a duplicate of a file's handle if it is of that kind.
+// duplicateFile returns a duplicate of a file's handle, which must be of this kind.
 func duplicateFile(f *os.File, kind core.Kind) (handle uintptr, err error) {
 	if kind == core.KindDatagram && !HasDatagrams {
 		return 0, core.Unsupported()
@@ -20,7 +20,7 @@ func duplicateFile(f *os.File, kind core.Kind) (handle uintptr, err error) {
 	}
 	var r core.Result
 	if raw.Control(func(fd uintptr) { handle, r = core.Duplicate(fd) }) != nil {
-		return 0, os.ErrClosed // what is wrong, but not what the error matches
+		return 0, os.ErrClosed // the file's error means the same, but does not match it
 	}
 	if r < 0 {
 		return 0, r.Err()
@@ -32,7 +32,7 @@ func duplicateFile(f *os.File, kind core.Kind) (handle uintptr, err error) {
 	return handle, nil
 }
 
-// AdoptFile makes an endpoint of a duplicate of a file's handle, and returns the names that it and its peer have.
+// AdoptFile opens e on a duplicate of a file's handle, and returns the names that e and its peer have.
 func (e *Endpoint) AdoptFile(f *os.File, kind core.Kind) (local, peer core.Name, err error) {
 	handle, err := duplicateFile(f, kind)
 	if err != nil {
@@ -41,13 +41,14 @@ func (e *Endpoint) AdoptFile(f *os.File, kind core.Kind) (local, peer core.Name,
 	return e.AdoptHandle(handle, kind)
 }
 
-// AdoptHandle is AdoptFile of a handle, which it takes over, and closes if it fails.
+// AdoptHandle is AdoptFile for a handle, which it takes over, and closes if it fails.
 func (e *Endpoint) AdoptHandle(handle uintptr, kind core.Kind) (local, peer core.Name, err error) {
 	local, peer = core.Names(handle)
 	return local, peer, e.adopt(handle, kind)
 }
 
-// AdoptPipe makes an endpoint of the end of a pipe whose number is value. It takes the handle over if it is one.
+// AdoptPipe opens e on the end of a pipe whose number is value. It takes over the handle only if the handle is such an
+// end.
 func (e *Endpoint) AdoptPipe(value string, wanted core.Kind) error {
 	handle, err := strconv.ParseUint(value, 10, handleBits)
 	if err != nil {

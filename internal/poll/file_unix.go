@@ -4,7 +4,7 @@ package poll
 
 import "github.com/lipc/ipc/internal/core"
 
-// handleBits is how many bits a descriptor's number has.
+// handleBits is the number of bits in the number of a descriptor.
 const handleBits = 31
 
 // adopt takes over a descriptor that came from elsewhere.

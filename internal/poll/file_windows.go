@@ -7,7 +7,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// handleBits is how many bits a handle's number has.
+// handleBits is the number of bits in the number of a handle.
 const handleBits = strconv.IntSize
 
 // adopt takes over a handle that came from elsewhere.

@@ -7,24 +7,24 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A state is how far the operation of a direction has come. Close and deadlines cancel one that is under way; it is
-// waited for all the same, since until it is over the system may write to its buffer.
+// A state is the progress of a direction's operation. Close and deadlines cancel an operation that is under way. They
+// still wait for it, because the system may write to its buffer until it is over.
 type state uint8
 
 const (
-	idle      state = iota // there is none
-	underWay               // there is one
-	cancelled              // there is one, which is to end unless its deadline has been moved
-	closed                 // there will be none
+	idle      state = iota // there is no operation
+	underWay               // there is an operation
+	cancelled              // there is one, which is to end, unless its deadline was changed
+	closed                 // there will be no operation any more
 )
 
-// A lifetime says for how long a handle is there, as fdMutex does in Go's internal/poll: until Close was called, both
-// directions are closed, and no call uses it.
+// A lifetime decides when the handle is closed, as fdMutex does in Go's internal/poll: once Close was called, both
+// directions are closed, and no call uses the handle.
 type lifetime struct {
-	mu      sync.Mutex // guards what follows, the states and deadlines of the directions
-	ended   *sync.Cond // an operation, after closing was set
+	mu      sync.Mutex // guards the fields below, and the states and deadlines of the directions
+	ended   *sync.Cond // signals that an operation has ended after closing was set
 	held    *held      // nil: never opened
-	uses    int        // calls that need the handle
+	uses    int        // how many calls use the handle
 	closing bool
 }
 
@@ -38,8 +38,8 @@ func (e *Endpoint) usableLocked() error {
 	return nil
 }
 
-// use keeps the handle from being closed, until done is called. Close does not wait for that, since the user may be the
-// one that calls it.
+// use keeps the handle open until done is called. Close does not wait for that, because the caller of use may itself
+// call Close.
 func (e *Endpoint) use() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -57,7 +57,8 @@ func (e *Endpoint) done() {
 	e.releaseLocked()
 }
 
-// begin is use for the operation of a direction, of which there is one at a time. Close ends it, and waits for that.
+// begin is use for the operation of a direction, which has one at a time. Close cancels the operation, and waits until
+// it is over.
 func (d *direction) begin() error {
 	e := d.end
 	e.mu.Lock()
@@ -81,7 +82,7 @@ func (d *direction) over() {
 	}
 }
 
-// cancelLocked ends what is under way. The system need not have anything of it at the moment.
+// cancelLocked cancels an operation that is under way. At this moment it may have nothing under way in the system.
 func (d *direction) cancelLocked() {
 	if d.state != underWay {
 		return
@@ -99,14 +100,15 @@ func (d *direction) isCancelled() bool {
 	return d.state == cancelled
 }
 
-// releaseLocked closes the handle if nobody needs it any more. That comes true once, with the last of those who do.
+// releaseLocked closes the handle if nothing needs it any more. That becomes true exactly once, with the last direction
+// or call to end.
 func (e *Endpoint) releaseLocked() {
 	if e.closing && e.uses == 0 && e.in.state == closed && e.out.state == closed {
 		e.held.release()
 	}
 }
 
-// Close closes the handle. Operations that wait, and all later ones, fail.
+// Close closes the handle. Operations under way, and all later ones, fail.
 func (e *Endpoint) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -24,7 +24,7 @@ func (e *Endpoint) Send(b []byte) error {
 	return e.explainSize(len(b), err)
 }
 
-// explainSize names the limit that a message is over.
+// explainSize adds the limit to the error of a message that is too large.
 func (e *Endpoint) explainSize(size int, err error) error {
 	if !errors.Is(err, syscall.EMSGSIZE) {
 		return err
@@ -32,7 +32,7 @@ func (e *Endpoint) explainSize(size int, err error) error {
 	limit := core.Result(-1)
 	asked := e.Control(func(handle uintptr) core.Result { limit = core.MessageLimit(handle); return 0 })
 	if asked != nil || limit < 0 || size <= int(limit) {
-		return err // it is not the payload that is too large
+		return err // something else than the payload is too large
 	}
 	return fmt.Errorf("%d bytes, at most %d: %w", size, limit, err)
 }
@@ -40,20 +40,20 @@ func (e *Endpoint) explainSize(size int, err error) error {
 // Receive receives one message.
 func (e *Endpoint) Receive(b []byte) (int, error) { return e.transfer(&e.in, receive, b) }
 
-// Peek is Receive that leaves the message there.
+// Peek receives a message as Receive does, without removing it.
 func (e *Endpoint) Peek(b []byte) (int, error) { return e.transfer(&e.in, peek, b) }
 
 // MessageSize waits for a message, and returns its length.
 func (e *Endpoint) MessageSize() (int, error) { return e.transfer(&e.in, messageSize, nil) }
 
-// whole is what it takes to receive a message of any size.
+// whole is what receiving a message of any size needs.
 type whole struct {
-	most   int // how large it may be
-	excess int // the size of one that was larger, -1 if nobody knows it; 0: it was not
+	most   int // the largest size to receive
+	excess int // the size of a message that was larger, -1 if the system does not report it; 0: it was not larger
 }
 
-// ReceiveAppend appends a message of at most so many bytes to b. A larger one is dropped: excess is its size then, -1 if
-// nobody knows it.
+// ReceiveAppend appends to b a message of no more than most bytes. It drops a larger one; excess is then the message's
+// size, or -1 if the system does not report it.
 func (e *Endpoint) ReceiveAppend(b []byte, most int) (appended []byte, excess int, err error) {
 	d := &e.in
 	d.mu.Lock()
@@ -68,7 +68,7 @@ func (e *Endpoint) ReceiveAppend(b []byte, most int) (appended []byte, excess in
 	return appended, d.excess, err
 }
 
-// A batch is messages that are transferred one after the other, in place of data.
+// A batch is several messages that are transferred one after the other, in place of data.
 type batch struct{ messages [][]byte }
 
 func (d *direction) advanceSent(int) bool {
@@ -103,7 +103,7 @@ func (e *Endpoint) SendBatch(messages [][]byte) (int, error) {
 	return n, err
 }
 
-// ReceiveBatch waits for a message, and receives as many as are there, which it cuts to their lengths.
+// ReceiveBatch waits for a message, receives all messages that are there, and cuts the slices to their lengths.
 func (e *Endpoint) ReceiveBatch(messages [][]byte) (int, error) {
 	return e.transferBatch(&e.in, receiveBatch, messages)
 }

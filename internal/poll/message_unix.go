@@ -19,14 +19,14 @@ func (d *direction) receiveAppend(fd uintptr) core.Result {
 	return d.receiveSized(fd, core.MessageSize(fd))
 }
 
-// receiveSized appends the next message to data, which grows as needed. size is the message's, or the error that says
-// that the system does not report it.
+// receiveSized appends the next message to data, which grows as needed. size is the message's size, or the error of a
+// system that does not report it.
 func (d *direction) receiveSized(fd uintptr, size core.Result) core.Result {
 	used := len(d.data)
 	room := min(cap(d.data)-used, d.most)
 	switch {
 	case size > core.Result(d.most):
-		room = 1 // for its beginning: the rest is dropped
+		room = 1 // for the beginning of the message, whose rest is dropped
 	case size >= 0:
 		room = max(room, int(size))
 	case !size.Unsupported():

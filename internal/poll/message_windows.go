@@ -11,7 +11,7 @@ func (d *direction) send(uintptr) core.Result    { return d.performOn(core.Start
 func (d *direction) receive(uintptr) core.Result { return d.performOn(core.StartReceive, d.data) }
 
 func (d *direction) sendBatch(uintptr) core.Result {
-	d.pins.Unpin() // the message before
+	d.pins.Unpin() // of the previous message
 	return d.performOn(core.StartWrite, d.messages[d.done])
 }
 
@@ -28,7 +28,7 @@ func (d *direction) messageSize(handle uintptr) core.Result {
 	return d.look(func() core.Result { return core.MessageSize(handle) })
 }
 
-// look makes attempts at what the system does not report, every 1 to 4 milliseconds.
+// look repeats attempt every 1 to 4 milliseconds, until it need not wait: the system does not report when to try.
 func (d *direction) look(attempt func() core.Result) core.Result {
 	for pause := nextPause(0); ; pause = nextPause(pause) {
 		if d.err = d.interrupted(); d.err != nil {
@@ -41,11 +41,11 @@ func (d *direction) look(attempt func() core.Result) core.Result {
 	}
 }
 
-// receiveAppend appends the next message to data, which grows once its size is known.
+// receiveAppend appends the next message to data, which grows once the message's size is known.
 func (d *direction) receiveAppend(handle uintptr) core.Result {
 	used := len(d.data)
 	if used == cap(d.data) {
-		d.data = slices.Grow(d.data, 512) // there is no reading into nothing
+		d.data = slices.Grow(d.data, 512) // a read needs room for at least one byte
 	}
 	room := d.data[used:min(cap(d.data), used+d.most)]
 	r := d.performOn(core.StartRead, room)
@@ -56,8 +56,8 @@ func (d *direction) receiveAppend(handle uintptr) core.Result {
 		d.data = d.data[:used+int(r)]
 		return r
 	}
-	// The rest is there, unless the sender has taken it back, and is taken whatever happens, so that it is not taken for
-	// a message.
+	// The rest has arrived, unless the sender has taken it back. It is read whatever happens; otherwise the next
+	// receive would take it for a message.
 	d.data = d.data[:used+len(room)]
 	left := max(0, int(core.MessageSize(handle)))
 	if size := len(room) + left; size > d.most {

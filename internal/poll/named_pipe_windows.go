@@ -25,7 +25,7 @@ func (e *Endpoint) TakeHandle(number uintptr) (handle uintptr, err error) {
 	return handle, explainRemote(err)
 }
 
-// explainRemote says why no handle goes to, or comes from, another machine.
+// explainRemote adds to an error that the peer is on another machine, which shares no handles.
 func explainRemote(err error) error {
 	if errors.Is(err, errors.ErrUnsupported) {
 		return fmt.Errorf("the peer is on another machine: %w", err)
@@ -33,7 +33,7 @@ func explainRemote(err error) error {
 	return err
 }
 
-// TakeEndpoint makes an endpoint of a connection of the peer's, and returns the names that it and its peer have.
+// TakeEndpoint opens taken on a connection of the peer's, and returns the names that it and its peer have.
 func (e *Endpoint) TakeEndpoint(taken *Endpoint, number uintptr, kind core.Kind) (local, peer core.Name, err error) {
 	handle, err := e.TakeHandle(number)
 	if err != nil {

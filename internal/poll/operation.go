@@ -6,34 +6,34 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// An operation is what a direction does.
+// An operation is one thing that a direction can do, such as reading or sending a batch.
 type operation struct {
-	// step makes one call into the core.
+	// step performs one call into the core.
 	step func(d *direction, handle uintptr) core.Result
 
-	// advance notes that n bytes were transferred, or a message of n bytes, and reports whether that was all. Nil: what
-	// is transferred at once is all.
+	// advance records that n bytes, or a message of n bytes, were transferred, and reports whether that was all. If
+	// advance is nil, whatever one step transfers is all.
 	advance func(d *direction, n int) bool
 
-	writes bool // it waits until the handle is writable, not readable
-	batch  bool // it receives messages, and does not wait for more once there is one
+	writes bool // wait until the handle is writable, not readable
+	batch  bool // receive messages, and wait only for the first
 }
 
-// A direction makes one operation at a time. Arguments and result are its fields, so that an operation allocates
-// nothing.
+// A direction performs one operation at a time. The operation's arguments and results are fields, so that an operation
+// allocates nothing.
 type direction struct {
-	mu        sync.Mutex // held for a whole operation
+	mu        sync.Mutex // held during a whole operation
 	operation *operation
 	data      []byte      // what is left to transfer
-	done      int         // what was transferred: bytes, or messages of a batch
+	done      int         // how much was transferred: bytes, or messages of a batch
 	result    core.Result // of the last call
 
 	*extras
 	systemDirection
 }
 
-// extras are what only some operations need. They are made for the first of these, so that a connection which is only
-// read and written takes little memory.
+// extras are what only some operations need. They are allocated for the first of these, so that a connection that is
+// only read and written takes little memory.
 type extras struct {
 	spinner core.Spin
 	vector
@@ -42,17 +42,17 @@ type extras struct {
 	systemExtras
 }
 
-// needExtras makes them, unless they are there.
+// needExtras allocates the extras at the first call.
 func (d *direction) needExtras() {
 	if d.extras == nil {
 		d.extras = new(extras)
 	}
 }
 
-// start forgets the operation before.
+// start removes what the previous operation left.
 func (d *direction) start(o *operation) { d.operation, d.done, d.result = o, 0, 0 }
 
-// advance notes that n bytes or messages were transferred, and reports whether that was all.
+// advance records that n bytes or messages were transferred, and reports whether that was all.
 func (d *direction) advance(n int) bool {
 	if d.operation.advance != nil {
 		return d.operation.advance(d, n)
@@ -61,15 +61,15 @@ func (d *direction) advance(n int) bool {
 	return true
 }
 
-// received reports whether a batch has received something, and so does not wait for more.
+// received reports whether a batch has received something, so that it need not wait for more.
 func (d *direction) received() bool { return d.operation.batch && d.done > 0 }
 
-// transfer makes an operation on data.
+// transfer performs an operation on data.
 func (e *Endpoint) transfer(d *direction, o *operation, data []byte) (int, error) {
 	d.mu.Lock()
 	d.data = data
 	n, err := e.run(d, o)
 	d.data = nil
-	d.mu.Unlock() // which a defer would do, in a larger frame
+	d.mu.Unlock() // no defer, which would make the frame larger
 	return n, err
 }

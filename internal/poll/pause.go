@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// nextPause is how long to wait before the next attempt at what no system tells the right time for.
+// nextPause returns how long to wait before the next attempt, where no system reports when to try.
 func nextPause(last time.Duration) time.Duration {
 	return min(max(2*last, time.Millisecond), 4*time.Millisecond)
 }
 
-// retry makes attempts at what no system tells the right time for, until the context ends.
+// retry repeats attempt until it is not busy, or the context ends. It is for what no system reports.
 func retry(ctx context.Context, attempt func() (busy bool, err error)) error {
 	for pause := nextPause(0); ; pause = nextPause(pause) {
 		if err := ctx.Err(); err != nil {
@@ -25,7 +25,7 @@ func retry(ctx context.Context, attempt func() (busy bool, err error)) error {
 	}
 }
 
-// Sleep waits for so long, or until the context ends.
+// Sleep waits for this time, or until the context ends.
 func Sleep(ctx context.Context, d time.Duration) error {
 	if ctx.Done() == nil {
 		time.Sleep(d)

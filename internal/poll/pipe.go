@@ -2,9 +2,9 @@ package poll
 
 import "github.com/lipc/ipc/internal/core"
 
-// PipeOptions are those of an unnamed pipe.
+// PipeOptions are the options of an unnamed pipe.
 type PipeOptions struct {
 	InheritReader, InheritWriter bool
-	BufferSize                   int // in bytes, 0 the system's default
+	BufferSize                   int // in bytes; 0: the system's default
 	System                       *core.PipeSystem
 }

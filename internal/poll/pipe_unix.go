@@ -12,10 +12,10 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// setPipe notes that the descriptor to be opened is an end of a pipe.
+// setPipe records, before open, that the descriptor is an end of a pipe.
 func (e *Endpoint) setPipe() { e.in.pipe, e.out.pipe = true, true }
 
-// Pipe makes the two ends of an unnamed pipe. One that child processes inherit is theirs.
+// Pipe opens the two ends of an unnamed pipe. An end that child processes inherit is for them only.
 func Pipe(r, w *Endpoint, o PipeOptions) error {
 	hr, hw, err := core.Pipe(o.InheritReader, o.InheritWriter, o.BufferSize, o.System)
 	if err != nil {
@@ -32,7 +32,7 @@ func Pipe(r, w *Endpoint, o PipeOptions) error {
 	return nil
 }
 
-// openPipe is open for an end of a pipe, which the poller does not take if it is blocking.
+// openPipe opens an end of a pipe. The poller does not take a blocking one.
 func (e *Endpoint) openPipe(handle uintptr, blocking bool) error {
 	e.setPipe()
 	if !blocking {
@@ -43,7 +43,7 @@ func (e *Endpoint) openPipe(handle uintptr, blocking bool) error {
 	return nil
 }
 
-// Give makes the descriptor one for a child process, blocking, and no longer used here. The file is the endpoint's.
+// Give makes the descriptor blocking, for a child process, and no longer used here. The endpoint still owns the file.
 func (e *Endpoint) Give() (*os.File, error) {
 	if !e.opened() {
 		return nil, core.ErrInvalid
@@ -56,7 +56,7 @@ func (e *Endpoint) Give() (*os.File, error) {
 	return e.file, err
 }
 
-// CreateFIFO makes a FIFO.
+// CreateFIFO creates a FIFO.
 func CreateFIFO(path string, mode fs.FileMode) error { return core.CreateFIFO(path, mode) }
 
 // OpenFIFOReader opens a FIFO for reading, and waits for a writer.
@@ -76,7 +76,8 @@ func (e *Endpoint) OpenFIFOReader(ctx context.Context, path string) error {
 		core.Close(handle)
 		return err
 	}
-	e.in.unpolled = runtime.GOOS == "darwin" // kqueue does not report that the last writer closed a FIFO, go.dev/issue/24164
+	// kqueue does not report that the last writer closed a FIFO, go.dev/issue/24164.
+	e.in.unpolled = runtime.GOOS == "darwin"
 	return e.openPipe(handle, false)
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// Pipe makes the two ends of an unnamed pipe. One that child processes inherit is theirs.
+// Pipe opens the two ends of an unnamed pipe. An end that child processes inherit is for them only.
 func Pipe(r, w *Endpoint, o PipeOptions) error {
 	hr, hw, err := core.Pipe(o.InheritReader, o.InheritWriter, o.BufferSize, o.System)
 	if err != nil {
@@ -18,7 +18,7 @@ func Pipe(r, w *Endpoint, o PipeOptions) error {
 	return nil
 }
 
-// Give makes the handle one that child processes inherit, and that is no longer used here.
+// Give lets child processes inherit the handle, which is no longer used here.
 func (e *Endpoint) Give() (number uintptr, err error) {
 	err = e.Control(func(handle uintptr) core.Result {
 		number = handle
@@ -45,7 +45,7 @@ func (e *Endpoint) Flush() error {
 		return err
 	}
 	defer d.over()
-	const look = 20 * time.Millisecond // for a deadline, or Close
+	const look = 20 * time.Millisecond // how often to look at the deadline and at Close
 	for {
 		if err := d.interrupted(); err != nil {
 			return err

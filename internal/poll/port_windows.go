@@ -1,6 +1,6 @@
 package poll
 
-// The completion port: one for the process, and one goroutine that takes what it reports.
+// The completion port: there is one for the process, and one goroutine that takes its reports.
 
 import (
 	"sync"
@@ -8,19 +8,19 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A port wakes who waits for an operation.
+// A port wakes the goroutines that wait for operations.
 type port struct {
 	once   sync.Once
 	handle uintptr
-	result core.Result // of making it
+	result core.Result // of creating the port
 
 	mu      sync.RWMutex
-	waiters map[uintptr]chan struct{} // by the key of their operation
+	waiters map[uintptr]chan struct{} // by the keys of their operations
 }
 
 var thePort port
 
-// open returns the port's handle, after making it if this is the first time.
+// open returns the port's handle. The first call creates the port.
 func (p *port) open() (uintptr, core.Result) {
 	p.once.Do(func() {
 		p.waiters = map[uintptr]chan struct{}{}
@@ -31,9 +31,9 @@ func (p *port) open() (uintptr, core.Result) {
 	return p.handle, p.result
 }
 
-// serve wakes waiters, many for each call into C. A completion that nobody knows of was one too many, see
-// lipc_port_wait, or is that of another process that shares a handle. The same may be true of one that wakes somebody:
-// whoever wakes looks whether its operation is over.
+// serve wakes waiters, many for each call into C. A completion without a waiter may be a surplus one, see
+// lipc_port_wait, or come from another process that shares a handle. A completion with a waiter may be such a one, too,
+// so a goroutine that wakes checks whether its operation is over.
 func (p *port) serve() {
 	keys := make([]uintptr, 64)
 	for {
@@ -46,7 +46,7 @@ func (p *port) serve() {
 	}
 }
 
-// wake does nothing if there is no waiter, or it has not noticed yet that it was woken before.
+// wake does nothing if there is no waiter, or if the waiter has not yet taken an earlier wake-up.
 func wake(waiter chan struct{}) {
 	select {
 	case waiter <- struct{}{}:
@@ -54,7 +54,7 @@ func wake(waiter chan struct{}) {
 	}
 }
 
-// add returns memory for operations, and how to learn that the port reported one.
+// add returns memory for operations, and a channel that receives when the port reports one of them.
 func (p *port) add() (*core.Operation, chan struct{}) {
 	o, waiter := core.NewOperation(), make(chan struct{}, 1)
 	p.mu.Lock()
@@ -63,7 +63,7 @@ func (p *port) add() (*core.Operation, chan struct{}) {
 	return o, waiter
 }
 
-// remove is the end of add. No operation may be under way.
+// remove undoes add. No operation may be under way.
 func (p *port) remove(o *core.Operation) {
 	p.mu.Lock()
 	delete(p.waiters, o.Key())

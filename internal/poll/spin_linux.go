@@ -1,8 +1,8 @@
 package poll
 
-// Endpoints that spin before they wait, on Linux. If such a socket were on the runtime's poller, each message would wake
-// a thread that waits there for others. It would do so in vain, since the goroutine that spins has the message by then.
-// That costs the sender a wake-up, and takes a processor from those that spin.
+// Endpoints that spin from the start, on Linux, are not on the runtime's poller. If such a socket were, each message
+// would wake a thread that waits in the poller. That thread would wake in vain, because the goroutine that spins has
+// the message by then. It would cost the sender a wake-up, and take a processor from the goroutines that spin.
 
 import (
 	"errors"
@@ -13,10 +13,11 @@ import (
 	"time"
 )
 
-// A spinningConn is how an Endpoint waits whose socket is not on the runtime's poller. Each side has an epoll instance
-// there in its place, which watches the socket only as long as that side does have to wait.
+// A spinningConn lets an Endpoint wait whose socket is not on the runtime's poller. Each side has an epoll instance,
+// which is on the runtime's poller in place of the socket. The instance watches the socket only while that side must
+// wait.
 type spinningConn struct {
-	syscall.RawConn // the socket's, for Control
+	syscall.RawConn // of the socket, for Control
 	file            *os.File
 	in, out         spinningSide
 }
@@ -30,21 +31,21 @@ func (c *spinningConn) SetDeadline(t time.Time) error {
 	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
 }
 
-// Close ends what waits before it closes the socket, so that nobody uses that any more.
+// Close first ends the operations that wait, and then closes the socket, which nothing uses any more.
 func (c *spinningConn) Close() error {
 	return errors.Join(c.in.file.Close(), c.out.file.Close(), c.file.Close())
 }
 
-// A spinningSide is what reads, or what writes.
+// A spinningSide is the reading side or the writing side.
 type spinningSide struct {
 	socket  syscall.RawConn
 	file    *os.File // the epoll instance
 	raw     syscall.RawConn
 	events  uint32
-	attempt func(epoll uintptr) (done bool) // attempt and control are bound once, so that an operation allocates nothing
+	attempt func(epoll uintptr) (done bool) // bound once, as control is, so that an operation allocates nothing
 	control func(fd uintptr)
 
-	mu       sync.Mutex // held for a whole operation, guards the fields below
+	mu       sync.Mutex // held during a whole operation; guards the fields below
 	call     func(fd uintptr) (done bool)
 	epoll    uintptr
 	done     bool
@@ -53,15 +54,16 @@ type spinningSide struct {
 	unwaited int // how many operations in a row did not have to wait
 }
 
-// What happens after so many operations in a row that did not have to wait: the epoll instance watches no longer; and, again
-// and again, the scheduler gets a turn. From whoever does without it for 10 ms the runtime takes the processor away in the
-// middle of a call, and then looks after it every 20 microseconds, which disturbs more.
+// After stopWatching operations in a row that did not have to wait, the epoll instance stops watching. After every
+// reschedule such operations, the scheduler gets a turn. If the scheduler gets no turn for 10 ms, the runtime takes the
+// processor away in the middle of a call, and then checks on this goroutine every 20 microseconds, which disturbs more.
 const (
 	stopWatching = 2
 	reschedule   = 256
 )
 
-// openSpinning takes over a descriptor that nobody else has. If the system does not give what that takes, the descriptor is left.
+// openSpinning takes over a descriptor that nobody else has. If it fails, because the system does not provide what it
+// needs, the descriptor remains the caller's.
 func (e *Endpoint) openSpinning(handle uintptr) error {
 	c := new(spinningConn)
 	err := errors.Join(c.in.open(syscall.EPOLLIN), c.out.open(syscall.EPOLLOUT))
@@ -72,7 +74,7 @@ func (e *Endpoint) openSpinning(handle uintptr) error {
 		c.Close()
 		return err
 	}
-	e.take(handle) // os.NewFile has the poller take what is non-blocking, and nothing else
+	e.take(handle) // os.NewFile adds only a non-blocking descriptor to the poller
 	syscall.SetNonblock(int(handle), true)
 	c.RawConn, c.file = e.raw, e.file
 	c.in.socket, c.out.socket = e.raw, e.raw
@@ -90,12 +92,12 @@ func (s *spinningSide) open(events uint32) error {
 		return os.NewSyscallError("fcntl", err)
 	}
 	s.file = os.NewFile(uintptr(epoll), "ipc")
-	s.raw, _ = s.file.SyscallConn() // fails for a nil file alone
+	s.raw, _ = s.file.SyscallConn() // fails only for a nil file
 	s.events, s.attempt, s.control = events, s.try, s.use
-	return s.file.SetDeadline(time.Time{}) // fails if the poller has not taken it
+	return s.file.SetDeadline(time.Time{}) // fails if the poller did not take the file
 }
 
-// wait makes a call until it is done, and waits in between.
+// wait repeats a call until it is done, and waits in between.
 func (s *spinningSide) wait(call func(fd uintptr) (done bool)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -120,8 +122,8 @@ func (s *spinningSide) try(epoll uintptr) (done bool) {
 	return s.done || s.err != nil
 }
 
-// use makes the call, and sees to it that the socket is watched if it has to wait. Data that has come in between is found by
-// the epoll instance when it starts to watch.
+// use performs the call. If the call must wait, use lets the epoll instance watch the socket. Data that arrived between
+// the two is not missed: epoll reports it when it starts to watch.
 func (s *spinningSide) use(fd uintptr) {
 	s.done = s.call(fd)
 	if !s.done {
@@ -148,8 +150,8 @@ func (s *spinningSide) watch(fd uintptr, watching bool) {
 	s.watching = watching
 }
 
-// pollerErrno is why the runtime's poller refused a descriptor, as another epoll instance says: ENOSPC, for
-// fs.epoll.max_user_watches, or ENOMEM, epoll_ctl(2). It is ENOMEM, too, if that instance takes the descriptor by now.
+// pollerErrno returns why the runtime's poller refused a descriptor, by asking another epoll instance: ENOSPC, for
+// fs.epoll.max_user_watches, or ENOMEM, epoll_ctl(2). It also returns ENOMEM if that instance now takes the descriptor.
 func pollerErrno(handle uintptr) syscall.Errno {
 	epoll, err := syscall.EpollCreate1(syscall.EPOLL_CLOEXEC)
 	if err != nil {

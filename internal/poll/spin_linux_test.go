@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// epollSize is how many descriptors the epoll instance watches, proc(5).
+// epollSize returns how many descriptors the epoll instance watches, proc(5).
 func epollSize(t *testing.T, s *spinningSide) (size int) {
 	require.NoError(t, s.raw.Control(func(fd uintptr) {
 		info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", fd))

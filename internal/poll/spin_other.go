@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// openSpinning is for Linux alone.
+// openSpinning is only for Linux.
 func (e *Endpoint) openSpinning(uintptr) error { return errors.ErrUnsupported }
 
-// pollerErrno is why the runtime's poller refused a descriptor: the only reason that there is, kevent(2).
+// pollerErrno returns why the runtime's poller refused a descriptor: kevent(2) has only this reason.
 func pollerErrno(uintptr) syscall.Errno { return syscall.ENOMEM }

@@ -10,10 +10,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// busy is what a call says that would have to wait.
+// busy is the result of a call that would have to wait.
 const busy = -1 << 20 // LIPC_EAGAIN
 
-// spins returns how often a call is made again that is busy each time, at most so often.
+// spins returns how often a busy call is repeated. The call stays busy until it was repeated most times.
 func spins(d *direction, most int) int {
 	made := 0
 	d.result = busy
@@ -38,7 +38,7 @@ func TestSpinMakesACallAgainUntilItNeedNotWait(t *testing.T) {
 	require.Zero(t, spinning.Load())
 }
 
-// A call that takes a thousand times the limit is one in whose midst the processor was taken away.
+// The call takes a thousand times the limit, as if the system had taken the processor away in its midst.
 func TestSpinIsLeftOutAfterTheProcessorWasTakenAway(t *testing.T) {
 	if runtime.NumCPU() == 1 {
 		t.Skip("nothing spins: there is one processor")

@@ -34,7 +34,7 @@ func (d *direction) advanceBuffers(n int) bool {
 	return false
 }
 
-// Read reads what is there. The end is [io.EOF]; to read nothing takes no operation.
+// Read reads what is there. It returns [io.EOF] at end of stream. An empty b takes no operation.
 func (e *Endpoint) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.Usable()
@@ -46,7 +46,7 @@ func (e *Endpoint) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// Write writes all of b. To write nothing takes no operation.
+// Write writes all of b. An empty b takes no operation.
 func (e *Endpoint) Write(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.Usable()
@@ -54,11 +54,11 @@ func (e *Endpoint) Write(b []byte) (int, error) {
 	return e.transfer(&e.out, write, b)
 }
 
-// A vector is what is transferred to or from several buffers, in place of data. C sees them through memory that holds
-// pointers, so they have to be pinned.
+// A vector is several buffers that are transferred in place of data. C reaches the buffers through memory that holds
+// pointers, so they must be pinned.
 type vector struct {
-	buffers []core.Buffer // what is left
-	memory  []core.Buffer // for buffers
+	buffers []core.Buffer // what is left to transfer
+	memory  []core.Buffer // backs buffers
 }
 
 func (d *direction) pin(buffers [][]byte) {
@@ -81,7 +81,7 @@ func (d *direction) unpin() {
 	d.buffers = nil
 }
 
-// transferBuffers makes an operation on buffers.
+// transferBuffers performs an operation on buffers.
 func (e *Endpoint) transferBuffers(d *direction, o *operation, buffers [][]byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -90,7 +90,7 @@ func (e *Endpoint) transferBuffers(d *direction, o *operation, buffers [][]byte)
 	return e.run(d, o)
 }
 
-// size is the size of buffers together.
+// size returns the total size of buffers in bytes.
 func size(buffers [][]byte) int {
 	size := 0
 	for _, b := range buffers {
@@ -99,12 +99,12 @@ func size(buffers [][]byte) int {
 	return size
 }
 
-// anyBytes reports whether not all buffers are empty.
+// anyBytes reports whether any of the buffers is not empty.
 func anyBytes(buffers [][]byte) bool {
 	return slices.ContainsFunc(buffers, func(b []byte) bool { return len(b) > 0 })
 }
 
-// ReadBuffers is Read into several buffers, filled in order.
+// ReadBuffers reads as Read does, into several buffers, which it fills in order.
 func (e *Endpoint) ReadBuffers(buffers [][]byte) (int, error) {
 	if !anyBytes(buffers) {
 		return 0, e.Usable()
@@ -116,7 +116,7 @@ func (e *Endpoint) ReadBuffers(buffers [][]byte) (int, error) {
 	return n, err
 }
 
-// WriteBuffers is Write of several buffers, in order.
+// WriteBuffers writes several buffers as Write does, in order.
 func (e *Endpoint) WriteBuffers(buffers [][]byte) (int, error) {
 	if !anyBytes(buffers) {
 		return 0, e.Usable()

@@ -4,8 +4,8 @@ package poll
 
 import "github.com/lipc/ipc/internal/core"
 
-// For pipes there are calls of their own. Each has a frame of its own, so that a goroutine that waits to read does with
-// the smallest stack there is.
+// Pipes have calls of their own. Each step has a frame of its own, so that a goroutine that waits to read needs only
+// the smallest stack.
 
 func (d *direction) read(fd uintptr) core.Result {
 	if d.pipe {

@@ -7,10 +7,10 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// mostBytes is how many bytes are written at a time: as many as a call takes. A message is never cut.
+// mostBytes is how many bytes one write takes at most, which is what one call takes. A message is never cut.
 const mostBytes = 1 << 30
 
-// pinned keeps memory where it is, until the operation is over.
+// pinned pins memory until the operation is over.
 func (d *direction) pinned(b []byte) unsafe.Pointer {
 	if len(b) == 0 {
 		return nil
@@ -20,7 +20,7 @@ func (d *direction) pinned(b []byte) unsafe.Pointer {
 	return data
 }
 
-// performOn is perform on memory that is not pinned.
+// performOn is perform for memory that is not pinned yet.
 func (d *direction) performOn(start core.Start, b []byte) core.Result {
 	return d.perform(start, d.pinned(b), len(b))
 }
@@ -29,7 +29,7 @@ func (d *direction) read(uintptr) core.Result {
 	return d.readSome(core.NewBuffer(d.pinned(d.data), len(d.data)))
 }
 
-// readSome reads bytes. An empty message means nothing where bytes are read.
+// readSome reads bytes. It ignores empty messages, which mean nothing to a reader of bytes.
 func (d *direction) readSome(b core.Buffer) core.Result {
 	for {
 		if r := d.perform(core.StartRead, b.Data(), b.Size()); r != 0 || d.err != nil {
@@ -38,7 +38,7 @@ func (d *direction) readSome(b core.Buffer) core.Result {
 	}
 }
 
-// readBuffers reads into the first buffer that has room, and into the others what is there besides.
+// readBuffers waits to read into the first buffer that has room, and then reads into the others what is there already.
 func (d *direction) readBuffers(handle uintptr) core.Result {
 	hasRoom := func(b core.Buffer) bool { return b.Size() > 0 }
 	first := slices.IndexFunc(d.buffers, hasRoom)
@@ -54,7 +54,7 @@ func (d *direction) write(uintptr) core.Result {
 	return d.performOn(core.StartWrite, d.data[:min(len(d.data), mostBytes)])
 }
 
-// writeBuffers writes what is next of buffers: the system takes one at a time, so small ones are put together.
+// writeBuffers writes the next of the buffers. The system takes one buffer at a time, so small ones are joined.
 func (d *direction) writeBuffers(uintptr) core.Result {
 	const most = 64 * 1024
 	count, size := 0, 0
@@ -65,7 +65,7 @@ func (d *direction) writeBuffers(uintptr) core.Result {
 	if count > 1 {
 		return d.writeGathered(d.buffers[:count])
 	}
-	if b := d.buffers[0]; b.Size() > 0 { // nothing would be an empty message
+	if b := d.buffers[0]; b.Size() > 0 { // a write of no bytes would be an empty message
 		return d.perform(core.StartWrite, b.Data(), min(b.Size(), mostBytes))
 	}
 	return 0
@@ -78,7 +78,7 @@ func (d *direction) writeGathered(buffers []core.Buffer) core.Result {
 	return d.performOn(core.StartWrite, d.gathered)
 }
 
-// gather puts buffers together.
+// gather joins buffers.
 func (d *direction) gather(buffers []core.Buffer) {
 	d.gathered = d.gathered[:0]
 	for _, b := range buffers {

@@ -1,6 +1,6 @@
 package poll
 
-// What Unix alone has.
+// What only Unix has.
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// HasDatagrams reports whether the system has them.
+// HasDatagrams reports whether the system has datagrams.
 const HasDatagrams = false
 
 func (e *Endpoint) PeerPIDFD() (*os.File, error)     { return nil, core.Unsupported() }
