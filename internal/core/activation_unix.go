@@ -8,10 +8,10 @@ package core
 #include <fcntl.h>
 #include <sys/socket.h>
 
-// What is changed of a handle that a service manager passed when it is made ours.
+// What adopting a handle that a service manager passed changes.
 typedef struct ipc_passed {
 	int own, shared;
-	int credentials; // -1 where it means nothing
+	int credentials; // -1 if the handle or the system has no such option
 } ipc_passed;
 
 static ipc_passed ipc_passed_get(lipc_handle handle) {
@@ -44,7 +44,7 @@ type Activated struct {
 	passed C.ipc_passed
 }
 
-// Restore makes the handle what it was.
+// Restore undoes what adopting the handle changed.
 func (a *Activated) Restore() { C.ipc_passed_restore(C.lipc_handle(a.Handle), a.passed) }
 
 // Activation returns the handles that a service manager passed.

@@ -7,16 +7,16 @@ package core
 #include <lipc_unix.h>
 #include <stdbool.h>
 
-// What travels with a payload, flat: without Go pointers in it, it can be passed as it is.
+// What travels with a payload. It contains no Go pointers, so cgo can pass it to C directly.
 typedef struct ipc_ancillary {
 	lipc_handle handles[LIPC_MESSAGE_HANDLES];
-	size_t handle_count; // how many are sent, or wanted; then, how many arrived
+	size_t handle_count; // how many to send, or to accept; after a receive, how many arrived
 	lipc_credentials credentials;
-	bool with_credentials; // they are sent
+	bool with_credentials; // whether to send them
 	lipc_name peer;
 	bool with_peer;
 	lipc_handle pidfd;
-	size_t length; // of the payload received
+	size_t length; // of the payload that was received
 	size_t control_length;
 	char control[LIPC_CONTROL_SIZE];
 } ipc_ancillary;
@@ -38,7 +38,7 @@ static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffer
 	                  .handle_capacity = a->handle_count, .credentials = &a->credentials, .peer = &a->peer,
 	                  .pidfd = &a->pidfd, .control = &control};
 	int64_t r = lipc_receive_message(handle, &m, 0);
-	if (r >= 0) // otherwise there is another attempt
+	if (r >= 0) // otherwise another attempt needs the old count
 		a->handle_count = m.handle_count;
 	a->length = m.length;
 	a->control_length = control.length;
@@ -60,25 +60,25 @@ import (
 // An Ancillary is what travels with a payload.
 type Ancillary struct{ c C.ipc_ancillary }
 
-// Clear makes it one of nothing.
+// Clear removes everything.
 func (a *Ancillary) Clear() {
 	a.c.handle_count, a.c.control_length, a.c.pidfd = 0, 0, C.LIPC_INVALID_HANDLE
 	a.c.with_credentials, a.c.with_peer = false, false
 }
 
-// AddHandle adds a handle to send, of which there must be no more than MaxFiles.
+// AddHandle adds a handle to send. There must be no more than MaxFiles.
 func (a *Ancillary) AddHandle(handle uintptr) {
 	a.c.handles[a.c.handle_count] = C.lipc_handle(handle)
 	a.c.handle_count++
 }
 
-// SetCredentials sets those to send.
+// SetCredentials sets the credentials to send.
 func (a *Ancillary) SetCredentials(c Credentials) error {
 	a.c.credentials, a.c.with_credentials = cCredentials(c), true
 	return nil
 }
 
-// SetPeer sets who to send to.
+// SetPeer sets the receiver of a datagram.
 func (a *Ancillary) SetPeer(name Name) error {
 	if err := name.Check(); err != nil {
 		return err
@@ -104,25 +104,25 @@ func (a *Ancillary) AddControl(level, typ int, data []byte) error {
 // Want sets how many handles a receive accepts.
 func (a *Ancillary) Want(handles int) { a.c.handle_count = C.size_t(min(handles, MaxFiles)) }
 
-// Length returns the length of the payload that came, also after some errors.
+// Length returns the length of the payload that was received, also after some errors.
 func (a *Ancillary) Length() int { return int(a.c.length) }
 
-// Handles returns those that came.
+// Handles returns the handles that were received.
 func (a *Ancillary) Handles() []uintptr {
 	return unsafe.Slice((*uintptr)(unsafe.Pointer(&a.c.handles[0])), a.c.handle_count)
 }
 
-// PIDFD returns the pidfd that came.
+// PIDFD returns the pidfd that was received.
 func (a *Ancillary) PIDFD() (pidfd uintptr, came bool) { return uintptr(a.c.pidfd), a.c.pidfd >= 0 }
 
-// Credentials returns those of the sender.
+// Credentials returns the sender's credentials.
 func (a *Ancillary) Credentials() Credentials { return goCredentials(&a.c.credentials) }
 
-// Peer returns memory for the name of the sender or receiver.
+// Peer returns the memory for the name of the sender or receiver.
 func (a *Ancillary) Peer() *SocketName { return (*SocketName)(unsafe.Pointer(&a.c.peer)) }
 
-// Control calls f with the control data that came, which is valid during the call, except for what the other methods
-// return.
+// Control calls f with each item of control data that was received and that the other methods do not return. data is
+// valid only during the call.
 func (a *Ancillary) Control(f func(level, typ int, data []byte)) {
 	control := unsafe.Slice((*byte)(unsafe.Pointer(&a.c.control[0])), a.c.control_length)
 	var item ControlItem
@@ -133,12 +133,12 @@ func (a *Ancillary) Control(f func(level, typ int, data []byte)) {
 	}
 }
 
-// SendMessage sends a payload and what goes with it.
+// SendMessage sends a payload and what travels with it.
 func SendMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
 	return Result(C.ipc_send_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))
 }
 
-// ReceiveMessage receives a payload and what comes with it.
+// ReceiveMessage receives a payload and what travels with it.
 func ReceiveMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
 	return creating(func() Result {
 		return Result(C.ipc_receive_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))

@@ -1,6 +1,6 @@
 package core
 
-// An Ancillary is what travels with a payload: nothing, on Windows.
+// An Ancillary is what travels with a payload. On Windows that is nothing.
 type Ancillary struct{}
 
 func (a *Ancillary) SetCredentials(Credentials) error             { return Unsupported() }

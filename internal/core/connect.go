@@ -20,17 +20,17 @@ import "C"
 
 import "time"
 
-// Connect connects to a listener of a kind. err is that of r, with what is wrong with the name.
+// Connect connects to a listener of this kind. err is that of r, and also says what is wrong with the name.
 func Connect(name Name, kind Kind, system *ConnectSystem, timeout time.Duration) (handle uintptr, r Result, err error) {
 	var h C.lipc_handle
 	r = creating(func() Result {
-		return Result(C.ipc_connect(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.int(kind), system.options(),
-			C.int(timeout.Milliseconds()), &h))
+		return Result(C.ipc_connect(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.int(kind),
+			system.options(), C.int(timeout.Milliseconds()), &h))
 	})
 	return uintptr(h), r, r.nameErr(name)
 }
 
-// Pair returns two ends, each the other's peer.
+// Pair returns two ends. Each is the other's peer.
 func Pair(kind Kind) (a, b uintptr, r Result) {
 	var ha, hb C.lipc_handle
 	r = creating(func() Result { return Result(C.lipc_pair(C.int(kind), &ha, &hb)) })

@@ -24,7 +24,8 @@ static int64_t ipc_receive_control(lipc_handle handle, char *data, size_t size, 
 	return r;
 }
 
-static int ipc_control_add(char *control, size_t size, size_t *length, int level, int type, const char *data, size_t n) {
+static int ipc_control_add(char *control, size_t size, size_t *length, int level, int type, const char *data,
+                           size_t n) {
 	lipc_control c = {control, size, *length, 0};
 	int r = lipc_control_add(&c, level, type, data, n);
 	*length = c.length;
@@ -38,14 +39,15 @@ static int ipc_control_add_handles(char *control, size_t size, size_t *length, c
 	return r;
 }
 
-static int ipc_control_add_credentials(char *control, size_t size, size_t *length, const lipc_credentials *credentials) {
+static int ipc_control_add_credentials(char *control, size_t size, size_t *length,
+                                       const lipc_credentials *credentials) {
 	lipc_control c = {control, size, *length, 0};
 	int r = lipc_control_add_credentials(&c, credentials);
 	*length = c.length;
 	return r;
 }
 
-// An item, flat: where its data begins.
+// An item, with the offset of its data in the buffer in place of a pointer.
 typedef struct ipc_item {
 	int kind, level, type;
 	size_t offset, size;
@@ -101,7 +103,7 @@ import "unsafe"
 
 var _ = [1]struct{}{}[ControlSize-C.LIPC_CONTROL_SIZE]
 
-// add makes one call that adds to the buffer.
+// add performs a call that adds to the buffer.
 func (b *ControlBuffer) add(call func(control *C.char, size C.size_t, length *C.size_t) C.int) Result {
 	length := C.size_t(b.Length)
 	r := call(char(b.Memory), C.size_t(len(b.Memory)), &length)
@@ -131,10 +133,10 @@ func (b *ControlBuffer) AddCredentials(c Credentials) Result {
 	})
 }
 
-// A ControlItem is one piece of control data.
+// A ControlItem is one item of control data.
 type ControlItem struct{ c C.ipc_item }
 
-// NextControl finds the next item, and moves position behind it.
+// NextControl reads the item at position, and moves position behind it.
 func NextControl(control []byte, position *int, item *ControlItem) Result {
 	at := C.size_t(*position)
 	r := C.ipc_control_next(char(control), C.size_t(len(control)), &at, &item.c)
@@ -148,7 +150,7 @@ func (i *ControlItem) Level() int { return int(i.c.level) }
 // Type returns the item's type.
 func (i *ControlItem) Type() int { return int(i.c._type) }
 
-// Data returns the item's data, which is within control.
+// Data returns the item's data, which lies within control.
 func (i *ControlItem) Data(control []byte) []byte {
 	end := i.c.offset + i.c.size
 	return control[i.c.offset:end:end]
@@ -159,22 +161,23 @@ func (i *ControlItem) Take(control []byte, handles []uintptr) int {
 	return int(C.ipc_control_take(char(control), &i.c, chandles(handles), C.size_t(len(handles))))
 }
 
-// Credentials returns the credentials that the item is.
+// Credentials returns the credentials in the item, and whether it has any.
 func (i *ControlItem) Credentials(control []byte) (Credentials, bool) {
 	var c C.lipc_credentials
 	r := C.ipc_control_credentials(char(control), &i.c, &c)
 	return goCredentials(&c), r >= 0
 }
 
-// CloseControl closes the handles in control data that nobody took.
+// CloseControl closes the handles in control data that were not taken.
 func CloseControl(control []byte) { C.ipc_control_close(char(control), C.size_t(len(control))) }
 
 // SendControl sends a payload with control data.
 func SendControl(handle uintptr, b, control []byte) Result {
-	return Result(C.ipc_send_control(C.lipc_handle(handle), char(b), C.size_t(len(b)), char(control), C.size_t(len(control))))
+	return Result(C.ipc_send_control(C.lipc_handle(handle), char(b), C.size_t(len(b)), char(control),
+		C.size_t(len(control))))
 }
 
-// ReceiveControl receives a payload and control data. It returns the length of both also after some errors.
+// ReceiveControl receives a payload and control data. It returns the lengths of both, also after some errors.
 func ReceiveControl(handle uintptr, b, control []byte) (n, length int, r Result) {
 	var size, controlSize C.size_t
 	r = creating(func() Result {

@@ -1,6 +1,6 @@
 package core
 
-// There is no control data on Windows.
+// Windows has no control data.
 
 func (b *ControlBuffer) Add(level, typ int, data []byte) Result { return Unavailable }
 func (b *ControlBuffer) AddHandles(handles []uintptr) Result    { return Unavailable }

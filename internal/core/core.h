@@ -1,4 +1,4 @@
-// What the Go files need of the C core beyond lipc.h. (The C core itself does not include this.)
+// What the Go files need of the C core, besides lipc.h. The C core itself does not include this file.
 #include <lipc.h>
 #include <stdlib.h>
 #ifdef _WIN32

@@ -12,7 +12,7 @@ import "C"
 
 import "unsafe"
 
-// Credentials say who somebody is; an ID of -1 is not known.
+// Credentials are the identity of a process. An ID that is not known is -1.
 type Credentials struct {
 	PID, UID, GID int
 	Groups        []int
@@ -28,7 +28,7 @@ func cCredentials(c Credentials) C.lipc_credentials {
 		reserved: [5]C.int64_t{-1, -1, -1, -1, -1}}
 }
 
-// peerCredentials returns what every system knows of the peer.
+// peerCredentials returns the part of the peer's credentials that every system reports.
 func peerCredentials(handle uintptr) (Credentials, Result) {
 	var c C.lipc_credentials
 	if r := Result(C.lipc_peer_credentials(C.lipc_handle(handle), &c)); r < 0 {
@@ -43,7 +43,7 @@ func peerCredentials(handle uintptr) (Credentials, Result) {
 	return credentials, 0
 }
 
-// peerGroups returns nil where the system does not report them.
+// peerGroups returns the peer's supplementary groups, or nil if the system does not report them.
 func peerGroups(handle uintptr) ([]int, Result) {
 	found := make([]C.uint32_t, 32)
 	for {

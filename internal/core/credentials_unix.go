@@ -6,7 +6,7 @@ package core
 // #include <lipc_unix.h>
 import "C"
 
-// PeerCredentials returns who the peer is.
+// PeerCredentials returns the identity of the peer.
 func PeerCredentials(handle uintptr) (Credentials, error) {
 	credentials, r := peerCredentials(handle)
 	return credentials, r.Err()
@@ -19,12 +19,12 @@ func PeerPIDFD(handle uintptr) (pidfd uintptr, r Result) {
 	return uintptr(h), r
 }
 
-// SetPassCredentials says whether messages are to come with their sender's credentials.
+// SetPassCredentials sets whether messages are received with their sender's credentials.
 func SetPassCredentials(handle uintptr, on bool) Result {
 	return Result(C.lipc_set_pass_credentials(C.lipc_handle(handle), cint(on)))
 }
 
-// SetPassPIDFD says whether messages are to come with a pidfd of their sender.
+// SetPassPIDFD sets whether messages are received with a pidfd of their sender.
 func SetPassPIDFD(handle uintptr, on bool) Result {
 	return Result(C.lipc_set_pass_pidfd(C.lipc_handle(handle), cint(on)))
 }

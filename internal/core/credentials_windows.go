@@ -10,7 +10,8 @@ import "C"
 
 import "syscall"
 
-// PeerCredentials returns who the peer is. With [syscall.EAGAIN] it returns what is known before something was read.
+// PeerCredentials returns the identity of the peer. With [syscall.EAGAIN] it returns what is known before anything was
+// read.
 func PeerCredentials(handle uintptr) (Credentials, error) {
 	credentials, r := peerCredentials(handle)
 	if r < 0 {
@@ -20,7 +21,7 @@ func PeerCredentials(handle uintptr) (Credentials, error) {
 	switch r = Result(C.lipc_peer_sid(C.lipc_handle(handle), &sid[0], C.size_t(len(sid)))); {
 	case r >= 0:
 		credentials.SID = C.GoString(&sid[0])
-	case r.is(C.LIPC_EACCES): // it is not to be known
+	case r.is(C.LIPC_EACCES): // the client hides its user, or the handle does not have READ_CONTROL
 	case r.Busy():
 		return credentials, &codeError{"nothing has been read from the client yet, before which its user is not known",
 			r.number(), syscall.EAGAIN}

@@ -6,7 +6,8 @@ package core
 #include "core.h"
 #include <lipc_unix.h>
 
-static int64_t ipc_send_to(lipc_handle handle, const char *data, size_t size, int type, const char *text, size_t length) {
+static int64_t ipc_send_to(lipc_handle handle, const char *data, size_t size, int type, const char *text,
+                           size_t length) {
 	lipc_name name;
 	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_send_to(handle, data, size, &name, 0);
@@ -33,14 +34,14 @@ static int ipc_datagram_connect(lipc_handle handle, int type, const char *text, 
 */
 import "C"
 
-// OpenDatagram returns a socket of datagrams that is not bound.
+// OpenDatagram returns a datagram socket that is neither bound nor connected.
 func OpenDatagram() (handle uintptr, r Result) {
 	var h C.lipc_handle
 	r = creating(func() Result { return Result(C.lipc_datagram(&h)) })
 	return uintptr(h), r
 }
 
-// ConnectDatagram connects a socket to a peer, or, with the zero Name, to none.
+// ConnectDatagram connects a socket to a peer. The zero Name dissolves the connection.
 func ConnectDatagram(handle uintptr, peer Name) error {
 	return Result(C.ipc_datagram_connect(C.lipc_handle(handle), C.int(peer.Type), text(peer.Text),
 		C.size_t(len(peer.Text)))).nameErr(peer)
@@ -52,7 +53,7 @@ func SendTo(handle uintptr, b []byte, peer Name) Result {
 		C.size_t(len(peer.Text))))
 }
 
-// ReceiveFrom receives a datagram, and the name that it came from.
+// ReceiveFrom receives a datagram, and stores the name of its sender.
 func ReceiveFrom(handle uintptr, b []byte, from *SocketName) Result {
 	return Result(C.ipc_receive_from(C.lipc_handle(handle), char(b), C.size_t(len(b)), &from.c))
 }

@@ -7,22 +7,22 @@ import (
 	"syscall"
 )
 
-// The errors that package ipc exports under the same names.
+// Package ipc exports these errors under the same names.
 var (
 	ErrTruncated = errors.New("message truncated: it does not fit the buffer")
 	ErrFilesLost = errors.New("files came with the message and could not all be taken, so they were closed")
 )
 
-// A filesLostError says which limit files were lost to.
+// A filesLostError reports the limit because of which files were lost.
 type filesLostError struct{ limit syscall.Errno }
 
 func (e *filesLostError) Error() string   { return ErrFilesLost.Error() + ": " + e.limit.Error() }
 func (e *filesLostError) Unwrap() []error { return []error{ErrFilesLost, e.limit} }
 
-// ErrInvalid is the error of an argument that cannot be, and of a zero value.
+// ErrInvalid is the error of an invalid argument, and of a zero value.
 var ErrInvalid error = syscall.EINVAL
 
-// Invalidf returns an error that says which argument cannot be, and matches [ErrInvalid].
+// Invalidf returns an error that describes an invalid argument, and matches [ErrInvalid].
 func Invalidf(format string, args ...any) error {
 	return &invalidError{fmt.Sprintf(format, args...)}
 }
@@ -32,10 +32,11 @@ type invalidError struct{ reason string }
 func (e *invalidError) Error() string { return e.reason }
 func (e *invalidError) Unwrap() error { return ErrInvalid }
 
-// Unsupported returns an error that names the system that lacks an operation. It matches [errors.ErrUnsupported].
+// Unsupported returns an error with the name of the system, which lacks an operation. It matches
+// [errors.ErrUnsupported].
 func Unsupported() error { return fmt.Errorf("%w on %s", errors.ErrUnsupported, runtime.GOOS) }
 
-// Temporary returns an error that tells its caller, through [net.OpError.Temporary], to try again; net/http does.
+// Temporary returns an error whose [net.OpError.Temporary] is true: a caller such as net/http tries again.
 func Temporary(err error) error { return &temporaryError{err} }
 
 type temporaryError struct{ error }

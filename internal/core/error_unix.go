@@ -10,7 +10,7 @@ import (
 	"syscall"
 )
 
-// systemErr is the system's number, which is what programs look for.
+// systemErr returns the system's number as the error, because that is what programs compare with.
 func (r Result) systemErr(number syscall.Errno) error {
 	switch r.code() {
 	case C.LIPC_EACCES:

@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// What the system says of operations.
+// The system's numbers that have a meaning of their own here.
 const (
 	osOperationAborted syscall.Errno = 995 // ERROR_OPERATION_ABORTED, winerror.h
 	osPipeBusy         syscall.Errno = 231 // ERROR_PIPE_BUSY
@@ -18,18 +18,18 @@ const (
 // Aborted reports whether an operation was cancelled.
 func (r Result) Aborted() bool { return r < 0 && r.number() == osOperationAborted }
 
-// Starved reports whether no instance of a pipe can be made before a connection ends.
+// Starved reports whether no instance of a pipe can be created before a connection ends.
 func (r Result) Starved() bool { return r.Busy() && r.number() == osPipeBusy }
 
 // TimedOut reports whether the time of a call ran out.
 func (r Result) TimedOut() bool { return r.is(C.LIPC_ETIMEDOUT) }
 
-// WrongWay reports whether an end was used that only reads, or only writes.
+// WrongWay reports whether the operation was one that this end of a one-way pipe does not have.
 func (r Result) WrongWay() bool {
 	return r.is(C.LIPC_EBADF) && r.number() == syscall.ERROR_ACCESS_DENIED
 }
 
-// sentinels are what programs look for in place of the system's numbers.
+// sentinels are the errors that programs compare with, in place of the system's numbers.
 var sentinels = map[int]error{
 	C.LIPC_EAGAIN:       syscall.EAGAIN,
 	C.LIPC_EINVAL:       syscall.EINVAL,
@@ -48,8 +48,8 @@ var sentinels = map[int]error{
 	C.LIPC_EMSGSIZE:     syscall.EMSGSIZE,
 }
 
-// A codeError says in words what went wrong, since the system's own words for pipes are about files. It matches the
-// system's number, and what programs look for in its place.
+// A codeError has a text of its own, because the system's texts for pipes are about files. It matches the system's
+// number, and the sentinel that programs compare with.
 type codeError struct {
 	text     string
 	number   syscall.Errno
@@ -59,7 +59,7 @@ type codeError struct {
 func (e *codeError) Error() string   { return fmt.Sprintf("%s (system error %d)", e.text, int(e.number)) }
 func (e *codeError) Unwrap() []error { return []error{e.number, e.sentinel} }
 
-// Explained returns an error in other words, that matches a sentinel.
+// Explained returns an error with this text, which matches the system's number and a sentinel.
 func (r Result) Explained(text string, sentinel error) error {
 	return &codeError{text, r.number(), sentinel}
 }

@@ -12,7 +12,7 @@ import (
 	"unsafe"
 )
 
-// cpath is a path in C's memory.
+// cpath copies a path into C's memory.
 func cpath(path string) (c *C.char, free func(), err error) {
 	if path == "" {
 		return nil, nil, Invalidf("empty path")
@@ -24,7 +24,7 @@ func cpath(path string) (c *C.char, free func(), err error) {
 	return c, func() { C.free(unsafe.Pointer(c)) }, nil
 }
 
-// CreateFIFO makes a FIFO.
+// CreateFIFO creates a FIFO.
 func CreateFIFO(path string, mode fs.FileMode) error {
 	c, free, err := cpath(path)
 	if err != nil {
@@ -34,7 +34,7 @@ func CreateFIFO(path string, mode fs.FileMode) error {
 	return Result(C.lipc_fifo_create(c, C.uint32_t(mode))).Err()
 }
 
-// OpenFIFOReader opens a FIFO for reading, and does not wait for a writer.
+// OpenFIFOReader opens a FIFO for reading, without waiting for a writer.
 func OpenFIFOReader(path string) (handle uintptr, err error) {
 	c, free, err := cpath(path)
 	if err != nil {
@@ -46,7 +46,7 @@ func OpenFIFOReader(path string) (handle uintptr, err error) {
 	return uintptr(h), r.Err()
 }
 
-// OpenFIFOWriter opens a FIFO for writing. busy: nobody has it open for reading.
+// OpenFIFOWriter opens a FIFO for writing. busy means that no process has it open for reading.
 func OpenFIFOWriter(path string) (handle uintptr, busy bool, err error) {
 	c, free, err := cpath(path)
 	if err != nil {
@@ -58,7 +58,7 @@ func OpenFIFOWriter(path string) (handle uintptr, busy bool, err error) {
 	return uintptr(h), r.Busy(), r.Err()
 }
 
-// WaitFIFOWriter reports whether somebody has opened a FIFO for writing: it is busy if nobody has.
+// WaitFIFOWriter returns a busy result until a process has opened the FIFO for writing.
 func WaitFIFOWriter(handle uintptr) Result {
 	return Result(C.lipc_fifo_wait_writer(C.lipc_handle(handle), 0))
 }

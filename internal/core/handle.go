@@ -9,9 +9,9 @@ import (
 	"unsafe"
 )
 
-// char is the beginning of a buffer, as C takes it. Functions of C's that are called from Go take char pointers: for a
-// void pointer cgo looks for the object behind it, which is slow, and refuses a buffer that lies within a struct with
-// pointers.
+// char returns the beginning of a buffer, as C takes it. C functions that Go calls take char pointers, not void
+// pointers. For a void pointer cgo looks for the object behind it, which is slow, and rejects a buffer that lies within
+// a struct with pointers.
 func char(b []byte) *C.char { return (*C.char)(unsafe.Pointer(unsafe.SliceData(b))) }
 
 func cint(b bool) C.int {
@@ -21,7 +21,7 @@ func cint(b bool) C.int {
 	return 0
 }
 
-// A Kind is what sort of handle it is.
+// A Kind is what a handle is: a connection, a listener or an end of a pipe.
 type Kind int
 
 const (
@@ -31,24 +31,24 @@ const (
 	KindPipeReader Kind = C.LIPC_PIPE_READER
 	KindPipeWriter Kind = C.LIPC_PIPE_WRITER
 
-	KindListener Kind = C.LIPC_LISTENER // added to the kind of what a listener accepts
+	KindListener Kind = C.LIPC_LISTENER // added to the kind of connection that a listener accepts
 )
 
-// KindOf returns what sort of handle it is.
+// KindOf returns the kind of a handle.
 func KindOf(handle uintptr) (Kind, Result) {
 	r := Result(C.lipc_kind(C.lipc_handle(handle)))
 	return Kind(max(r, 0)), r
 }
 
-// Is reports whether a kind is the one that is wanted. A pipe may be open for both ends.
+// Is reports whether a kind is the wanted one. A pipe that is open for both matches either end.
 func (k Kind) Is(wanted Kind) bool {
 	return k == wanted || k.IsPipe() && wanted.IsPipe() && k&wanted != 0
 }
 
-// IsPipe reports whether it is an end of a pipe, or both.
+// IsPipe reports whether the kind is an end of a pipe, or both ends.
 func (k Kind) IsPipe() bool { return k&C.LIPC_PIPE_DUPLEX != 0 }
 
-// Check returns an error for a handle that is not of the wanted kind.
+// Check returns an error if a handle is not of the wanted kind.
 func Check(handle uintptr, wanted Kind) error {
 	kind, r := KindOf(handle)
 	switch {
@@ -63,8 +63,8 @@ func Check(handle uintptr, wanted Kind) error {
 	}
 }
 
-// creating wraps a call that makes descriptors. Where they cannot be born close-on-exec, no process may be started in
-// between.
+// creating wraps a call that creates descriptors. On systems that cannot create them close-on-exec, no process may be
+// started during the call.
 func creating(call func() Result) Result {
 	if runtime.GOOS == "darwin" || runtime.GOOS == "ios" {
 		syscall.ForkLock.RLock()
@@ -80,13 +80,13 @@ func Duplicate(handle uintptr) (duplicate uintptr, r Result) {
 	return uintptr(h), r
 }
 
-// Adopt makes a handle from elsewhere one as the C core makes them.
+// Adopt prepares a handle from elsewhere for the C core: see lipc_adopt.
 func Adopt(handle uintptr) Result { return Result(C.lipc_adopt(C.lipc_handle(handle))) }
 
 // Close closes a handle.
 func Close(handle uintptr) { C.lipc_close(C.lipc_handle(handle)) }
 
-// A Direction is one half of a connection.
+// A Direction is one direction of a connection.
 type Direction int
 
 const (
@@ -99,7 +99,7 @@ func Shutdown(handle uintptr, direction Direction) Result {
 	return Result(C.lipc_shutdown(C.lipc_handle(handle), C.int(direction)))
 }
 
-// SetBufferSize asks for a buffer of a size in bytes.
+// SetBufferSize requests a buffer of this size in bytes.
 func SetBufferSize(handle uintptr, direction Direction, size int) Result {
 	size = min(size, 1<<30)
 	return Result(C.lipc_set_buffer_size(C.lipc_handle(handle), C.int(direction), C.int(size)))

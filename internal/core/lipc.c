@@ -1,4 +1,4 @@
 //go:build !liblipc
 
-// The C core, for cgo, which compiles the C files of this folder only.
+// The C core. cgo compiles only the C files of this folder, so this one includes the sources.
 #include "../../csrc/all.c"

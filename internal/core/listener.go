@@ -20,10 +20,10 @@ import "C"
 
 import "io/fs"
 
-// A Listener is the C core's, nil if zero.
+// A Listener is one of the C core. The zero Listener is NULL there.
 type Listener struct{ c *C.lipc_listener }
 
-// Listen listens for a kind of connection.
+// Listen listens for connections of this kind.
 func Listen(name Name, kind Kind, mode fs.FileMode, backlog int, system *ListenSystem) (l Listener, err error) {
 	options, free := system.options()
 	defer free()
@@ -34,17 +34,17 @@ func Listen(name Name, kind Kind, mode fs.FileMode, backlog int, system *ListenS
 	return l, system.explain(r, r.nameErr(name))
 }
 
-// Detach returns the listener's handle, which is no longer its own.
+// Detach returns the listener's handle, which the listener does not own any more.
 func (l Listener) Detach() uintptr { return uintptr(C.lipc_listener_detach(l.c)) }
 
-// Name returns what is listened on.
+// Name returns the name that the listener listens on.
 func (l Listener) Name() Name {
 	var name C.lipc_name
 	C.lipc_listener_name(l.c, &name)
 	return goName(&name)
 }
 
-// SetUnlink says whether Close removes the socket file.
+// SetUnlink sets whether Close removes the socket file.
 func (l Listener) SetUnlink(unlink bool) { C.lipc_listener_set_unlink(l.c, cint(unlink)) }
 
 // Accept accepts a connection that waits.

@@ -15,7 +15,7 @@ import "C"
 
 import "io/fs"
 
-// AdoptListener makes a listener of a handle that listens. It takes the handle over if it succeeds.
+// AdoptListener returns a listener on a handle that listens. If it succeeds, the listener owns the handle.
 func AdoptListener(handle uintptr, mode fs.FileMode) (l Listener, r Result) {
 	r = Result(C.ipc_listener_adopt(C.lipc_handle(handle), C.uint(mode), &l.c))
 	return l, r

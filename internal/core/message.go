@@ -27,7 +27,7 @@ func Receive(handle uintptr, b []byte) Result {
 	return Result(C.ipc_receive(C.lipc_handle(handle), char(b), C.size_t(len(b))))
 }
 
-// Peek is Receive that leaves the message there.
+// Peek receives a message as Receive does, without removing it.
 func Peek(handle uintptr, b []byte) Result {
 	return Result(C.ipc_peek(C.lipc_handle(handle), char(b), C.size_t(len(b))))
 }
@@ -37,7 +37,7 @@ func MessageSize(handle uintptr) Result {
 	return Result(C.lipc_message_size(C.lipc_handle(handle), 0))
 }
 
-// MessageLimit returns how large a message can be.
+// MessageLimit returns the size of the largest message that can be sent.
 func MessageLimit(handle uintptr) Result {
 	return Result(C.lipc_message_limit(C.lipc_handle(handle)))
 }

@@ -5,8 +5,8 @@ import "C"
 
 import "time"
 
-// ReadRest reads what is there of a message. It does not give up for lack of memory: a rest that is left would be taken
-// for a message.
+// ReadRest reads what is there of a message. If memory is short it tries again, because the next receive would take a
+// rest that was left for a message.
 func ReadRest(handle uintptr, b []byte) int {
 	for {
 		r := Read(handle, b)
@@ -17,7 +17,7 @@ func ReadRest(handle uintptr, b []byte) int {
 	}
 }
 
-// Discard takes so much as is left of a message.
+// Discard reads and discards the rest of a message, which has left bytes.
 func Discard(handle uintptr, left int) {
 	rest := make([]byte, min(left, 64<<10))
 	for left > 0 {

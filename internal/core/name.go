@@ -24,13 +24,13 @@ import (
 	"unsafe"
 )
 
-// A Name is the C core's lipc_name. The zero Name is none.
+// A Name is a name for the C core. The zero Name stands for no name.
 type Name struct {
 	Type NameType
 	Text string
 }
 
-// A NameType says what sort of name it is.
+// A NameType is a type of name: enum lipc_name_type.
 type NameType uint8
 
 const (
@@ -43,13 +43,14 @@ func (n Name) Check() error {
 	return Result(C.ipc_check_name(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)))).nameErr(n)
 }
 
-// text is the text itself, without a NUL: valid during a call that is given its length.
+// text returns the text for C, without a NUL. It is valid during a call that also gets its length.
 func text(s string) *C.char { return (*C.char)(unsafe.Pointer(unsafe.StringData(s))) }
 
-// A SocketName is memory of a name that the C core fills in.
+// A SocketName is memory for a name that the C core stores.
 type SocketName struct{ c C.lipc_name }
 
-// Bytes returns what there is of the name, its type included. It is of use as a key, and valid as long as n is.
+// Bytes returns the used part of the memory, which includes the type. Equal names have equal bytes, so it can serve as
+// a key. It is valid as long as n does not change.
 func (n *SocketName) Bytes() []byte {
 	size := unsafe.Offsetof(n.c.text) + uintptr(n.c.length)
 	return unsafe.Slice((*byte)(unsafe.Pointer(n)), size)
@@ -58,7 +59,7 @@ func (n *SocketName) Bytes() []byte {
 // Name returns the name.
 func (n *SocketName) Name() Name { return goName(&n.c) }
 
-// SetName takes a name that is valid.
+// SetName stores a name, which must be valid.
 func (n *SocketName) SetName(name Name) {
 	n.c._type, n.c.length = C.uint32_t(name.Type), C.uint32_t(len(name.Text))
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&n.c.text[0])), len(n.c.text)), name.Text)
@@ -83,22 +84,22 @@ func Names(handle uintptr) (local, peer Name) {
 	return local, peer
 }
 
-// badPipeName says what the name of a pipe may not be like.
+// badPipeName describes what the name of a pipe must not contain.
 const badPipeName = `contains "/", or has a part between "\" that is empty or ends with "." or " "`
 
-// A nameError says what is wrong with a name. It wraps the error number that the system has for the fault.
+// A nameError describes what is wrong with a name. It wraps the system's error number for the fault.
 type nameError struct {
 	reason string
 	err    error
 }
 
-// newNameError finds the words for a name that is too long (limit is then over 0) or otherwise invalid.
+// newNameError chooses the text for a name that is too long, if limit is over 0, or otherwise invalid.
 func newNameError(name Name, limit int, err error) error {
 	var reason string
 	switch windows := runtime.GOOS == "windows"; {
 	case name.Text == "":
 		reason = "empty name"
-	case limit == 1: // there is no room for any
+	case limit == 1: // there is no room for a name of any length
 		reason = "the runtime directory's path is too long for a name in it"
 	case limit > 0:
 		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.Text), limit, runtime.GOOS)
@@ -108,7 +109,7 @@ func newNameError(name Name, limit int, err error) error {
 		reason = `path is neither \\.\pipe\name nor \\host\pipe\name, or ` + badPipeName
 	case windows:
 		reason = "namespaced name " + badPipeName
-	default: // it would leave the directory that it is a file in
+	default: // such a file would not be in the directory for namespaced names
 		reason = `namespaced name is "." or "..", or contains "/"`
 	}
 	return &nameError{reason, err}

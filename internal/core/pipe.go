@@ -18,7 +18,7 @@ static int ipc_pipe(int inherit, int buffer_size, const char *sddl, lipc_handle 
 */
 import "C"
 
-// Pipe returns the ends of an unnamed pipe. bufferSize is in bytes, 0 the system's default.
+// Pipe returns the ends of an unnamed pipe. bufferSize is in bytes; 0 means the system's default.
 func Pipe(inheritReader, inheritWriter bool, bufferSize int, system *PipeSystem) (read, write uintptr, err error) {
 	var hr, hw C.lipc_handle
 	var inherit C.int
@@ -36,7 +36,7 @@ func Pipe(inheritReader, inheritWriter bool, bufferSize int, system *PipeSystem)
 	return uintptr(hr), uintptr(hw), system.explain(r, r.Err())
 }
 
-// ReadPipe and WritePipe are Read and Write for pipes alone, and take fewer system calls for them.
+// ReadPipe and WritePipe are Read and Write for pipes only, and take fewer system calls.
 func ReadPipe(handle uintptr, b []byte) Result {
 	return Result(C.ipc_pipe_read(C.lipc_handle(handle), char(b), C.size_t(len(b))))
 }

@@ -15,14 +15,14 @@ var (
 	errNotFIFO      = fmt.Errorf("%w and is no FIFO", fs.ErrExist)
 )
 
-// A Result is what a function of the C core returned: a count, or a negative error that holds a portable code and the
-// system's number.
+// A Result is what a function of the C core returned: a count, or a negative error that contains a portable code and
+// the system's number.
 type Result int64
 
-// What the Go packages find themselves, in the core's words.
+// Results of the Go packages' own, in the form of the C core's.
 const (
-	End         Result = -C.LIPC_EEND << C.LIPC_ERROR_OS_BITS    // the end of what there is to read
-	Unavailable Result = -C.LIPC_ENOTSUP << C.LIPC_ERROR_OS_BITS // what the system lacks
+	End         Result = -C.LIPC_EEND << C.LIPC_ERROR_OS_BITS    // end of stream
+	Unavailable Result = -C.LIPC_ENOTSUP << C.LIPC_ERROR_OS_BITS // the system does not have this
 )
 
 func (r Result) code() int { return int(-r >> C.LIPC_ERROR_OS_BITS) }
@@ -39,19 +39,19 @@ func (r Result) Busy() bool { return r.is(C.LIPC_EAGAIN) }
 // Truncated reports whether a message did not fit.
 func (r Result) Truncated() bool { return r.is(C.LIPC_ETRUNCATED) }
 
-// FilesLost reports whether files came that could not all be taken.
+// FilesLost reports whether files arrived that could not all be taken.
 func (r Result) FilesLost() bool { return r.is(C.LIPC_EHANDLES) }
 
-// Unsupported reports whether the system lacks what was asked.
+// Unsupported reports whether the system does not have what was asked for.
 func (r Result) Unsupported() bool { return r.is(C.LIPC_ENOTSUP) }
 
-// TurnedAway reports whether an accept closed a connection because of who its peer is.
+// TurnedAway reports whether accepting closed a connection because its peer was not admitted.
 func (r Result) TurnedAway() bool { return r.is(C.LIPC_EACCES) }
 
-// NotSocket reports whether a handle is not of the sort that is wanted.
+// NotSocket reports whether a handle is not of the kind needed.
 func (r Result) NotSocket() bool { return r.is(C.LIPC_ENOTSOCK) }
 
-// Err returns nil for a success.
+// Err returns the error of a result, or nil for a success.
 func (r Result) Err() error {
 	if r >= 0 {
 		return nil
@@ -79,8 +79,8 @@ func (r Result) Err() error {
 	}
 }
 
-// TemporaryErr is Err, with [Temporary] for what passes: the lack of descriptors or memory, and too many files that
-// nobody has received yet.
+// TemporaryErr is Err, made [Temporary] if trying again may succeed: descriptors or memory were lacking, or too many
+// files were on their way.
 func (r Result) TemporaryErr() error {
 	if r.is(C.LIPC_EMFILE) || r.is(C.LIPC_ENOMEM) {
 		return Temporary(r.Err())
@@ -88,7 +88,7 @@ func (r Result) TemporaryErr() error {
 	return r.Err()
 }
 
-// nameErr is Err for a call that took a name, which may itself be the fault.
+// nameErr is Err for a call that took a name. If the name is the fault, the error says what is wrong with it.
 func (r Result) nameErr(name Name) error {
 	switch {
 	case r.is(C.LIPC_ENAMETOOLONG):

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failed is the C core's result for a portable code and a number of the system.
+// failed returns the C core's result for a portable code and a number of the system.
 func failed(code int, number syscall.Errno) Result { return -(Result(code)<<20 | Result(number)) }
 
 func TestResultsMatchTheSentinelsOfTheirPortableCode(t *testing.T) {

@@ -1,7 +1,8 @@
 package core
 
-// The functions that read and write are not declared noescape and nocallback: their buffers are on the heap already, and
-// it would cost each call two more, into the runtime, to see that nocallback is kept.
+// The functions that read and write are not declared noescape and nocallback. Their buffers are on the heap already, so
+// noescape gains nothing. nocallback would cost each call two more calls, into the runtime, which check that C does not
+// call back.
 
 /*
 #include "core.h"
@@ -18,17 +19,17 @@ import "C"
 
 import "unsafe"
 
-// Read reads what is there.
+// Read reads the bytes that are there.
 func Read(handle uintptr, b []byte) Result {
 	return Result(C.ipc_read(C.lipc_handle(handle), char(b), C.size_t(len(b))))
 }
 
-// Write writes what there is room for.
+// Write writes as many bytes as there is room for.
 func Write(handle uintptr, b []byte) Result {
 	return Result(C.ipc_write(C.lipc_handle(handle), char(b), C.size_t(len(b))))
 }
 
-// A Buffer is memory that C reads or fills by way of other memory, which is why it has to be pinned.
+// A Buffer is pinned memory. It must be pinned because C reaches it through other memory, the array of buffers.
 type Buffer struct{ c C.lipc_buffer }
 
 // NewBuffer returns a buffer of pinned memory.
@@ -39,10 +40,10 @@ func NewBuffer(data unsafe.Pointer, size int) Buffer {
 // Data returns where the buffer begins.
 func (b Buffer) Data() unsafe.Pointer { return b.c.data }
 
-// Size returns its size in bytes.
+// Size returns the buffer's size in bytes.
 func (b Buffer) Size() int { return int(b.c.size) }
 
-// Bytes returns the memory itself.
+// Bytes returns the buffer as a slice.
 func (b Buffer) Bytes() []byte { return unsafe.Slice((*byte)(b.c.data), b.c.size) }
 
 // Rest returns the buffer without its first n bytes.
@@ -52,12 +53,12 @@ func cbuffers(buffers []Buffer) *C.lipc_buffer {
 	return (*C.lipc_buffer)(unsafe.Pointer(unsafe.SliceData(buffers)))
 }
 
-// ReadBuffers is Read into several buffers, filled in order.
+// ReadBuffers reads as Read does, into several buffers, which it fills in order.
 func ReadBuffers(handle uintptr, buffers []Buffer) Result {
 	return Result(C.lipc_readv(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), 0))
 }
 
-// WriteBuffers is Write of several buffers, in order.
+// WriteBuffers writes several buffers as Write does, in order.
 func WriteBuffers(handle uintptr, buffers []Buffer) Result {
 	return Result(C.lipc_writev(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), 0))
 }

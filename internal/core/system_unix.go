@@ -5,7 +5,7 @@ package core
 // #include "core.h"
 import "C"
 
-// The options that one system alone has. There are none on Unix.
+// The options that only one system has. Unix has none.
 type (
 	ListenSystem  struct{}
 	ConnectSystem struct{}

@@ -8,7 +8,7 @@ import (
 	"unsafe"
 )
 
-// ListenSystem has the options of listening that Windows alone has, see lipc_listen_windows.
+// ListenSystem has the options of listening that only Windows has, see lipc_listen_windows.
 type ListenSystem struct {
 	Direction                           int
 	Instances                           int
@@ -39,7 +39,7 @@ func (s *ListenSystem) explain(r Result, err error) error {
 	return err
 }
 
-// ConnectSystem has the options of dialling that Windows alone has, see lipc_connect_windows.
+// ConnectSystem has the options of dialling that only Windows has, see lipc_connect_windows.
 type ConnectSystem struct {
 	Direction             int
 	Impersonation         int
@@ -56,7 +56,7 @@ func (s *ConnectSystem) options() *C.struct_lipc_connect_windows {
 	}
 }
 
-// PipeSystem has the options of unnamed pipes that Windows alone has, see lipc_pipe_options.
+// PipeSystem has the options of unnamed pipes that only Windows has, see lipc_pipe_options.
 type PipeSystem struct{ SecurityDescriptor string }
 
 func (s *PipeSystem) options() (_ *C.char, free func()) {
@@ -73,7 +73,7 @@ func (s *PipeSystem) explain(r Result, err error) error {
 	return err
 }
 
-// sddl is a security descriptor in C's memory, nil for none.
+// sddl copies a security descriptor into C's memory. It returns nil for an empty one.
 func sddl(text string) (_ *C.char, free func()) {
 	if text == "" {
 		return nil, func() {}
@@ -82,7 +82,8 @@ func sddl(text string) (_ *C.char, free func()) {
 	return c, func() { C.free(unsafe.Pointer(c)) }
 }
 
-// explainSDDL says that the descriptor is what was refused: callers check the other arguments before.
+// explainSDDL returns an error about the descriptor if one was given and an argument is invalid: callers have checked
+// the other arguments.
 func explainSDDL(text string, r Result, err error) error {
 	if text != "" && r.is(C.LIPC_EINVAL) {
 		return Invalidf("SecurityDescriptor is not in the security descriptor definition language")
