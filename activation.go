@@ -21,7 +21,7 @@ type Activation struct {
 // not remove its socket file, which belongs to the service manager.
 //
 // Only the options Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode: there
-// ListenConfig decides who may connect, whatever SocketMode= the service's description has.
+// Mode decides who may connect, whatever SocketMode= the service's description has.
 //
 // Errors:
 //

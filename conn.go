@@ -184,12 +184,12 @@ func (c *conn) SetSpin(d time.Duration) error { return c.opError("set", setSpin(
 // PeerCredentials returns the identity of the peer, supplied by the kernel. On Windows that is the process ID, -1 for a
 // peer on another machine, and the user's SID:
 //
-//   - For a client the SID is that of the user that the client acts as. A client that used [Dial] acts as the user that
-//     connected. A client that did not ask for that, which is common in programs without this package, acts as the user
-//     that wrote what was read last. Before anything was read the error matches [syscall.EAGAIN]; the process ID is
-//     returned with it. The SID is empty if the client hides its user (ImpersonationAnonymous).
-//   - For a server the SID is that of the pipe's owner, in the pipe's security descriptor. [Listen] makes the user of
-//     its process the owner. A pipe that another program created as an administrator may be owned by all
+//   - If the peer is a client, the SID is that of the user that the client acts as. A client that used [Dial] acts as
+//     the user that connected. A client that did not ask for that, which is common in programs without this package,
+//     acts as the user that wrote what was read last. Before anything was read the error matches [syscall.EAGAIN]; the
+//     process ID is returned with it. The SID is empty if the client hides its user (ImpersonationAnonymous).
+//   - If the peer is a server, the SID is that of the pipe's owner, in the pipe's security descriptor. [Listen] makes
+//     the user of its process the owner. A pipe that another program created as an administrator may be owned by all
 //     administrators, "S-1-5-32-544". The SID is empty if the connection came from elsewhere ([FileConn]) and its
 //     handle does not have READ_CONTROL.
 func (c *conn) PeerCredentials() (Credentials, error) {

@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Credentials are the identity of a peer, supplied by the kernel, not by the peer. The credentials of a connection are
-// those of the moment when the peer connected, and do not follow later changes. For a client that moment is when the
-// server began to listen (on OpenBSD when it was bound), and for a pair when it was created. The credentials of a
-// [Message] are those of the moment when it was sent; on Linux they have the real IDs, not the effective ones. A
-// process ID can be reused once its process has ended.
+// Credentials are the identity of a peer, supplied by the kernel, not by the peer. The credentials of a connection do
+// not follow later changes. A server gets those of the moment when the client connected, a client those of the moment
+// when the server began to listen (on OpenBSD when it was bound), and an end of a pair those of the moment when the
+// pair was created. The credentials of a [Message] are those of the moment when it was sent; on Linux they have the
+// real IDs, not the effective ones. A process ID can be reused once its process has ended.
 //
 // If the system does not report a value, the ID is -1, Groups is nil, or SID is empty.
 type Credentials struct {

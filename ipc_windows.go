@@ -245,7 +245,7 @@ func (c *conn) Disconnect() error { return c.opError("disconnect", c.end.Control
 //     for their own processes.
 //   - [fs.ErrNotExist]: the peer's process has ended.
 //   - [errors.ErrUnsupported]: the peer is on another machine.
-//   - [errors.ErrUnsupported]: the runtime polls the file, for instance because [os.NewFile] made it of a handle for
+//   - [errors.ErrUnsupported]: the runtime polls the file, for instance because [os.NewFile] got a handle for
 //     overlapped operation. What the peer does with it would be reported to the runtime, and would end this process.
 //     The call resets a deadline of such a file. The File of a connection or pipe of this package can be given.
 func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
@@ -253,9 +253,9 @@ func (c *conn) GiveFile(f *os.File) (number uintptr, err error) {
 	return number, c.opError("give", err)
 }
 
-// GiveFileTo gives a file to any process, as [Conn.GiveFile] gives one to the peer's. The caller must keep the process
-// from ending before the call, because an ID can be reused once its process has ended. If there is no such process, the
-// error is [fs.ErrNotExist].
+// GiveFileTo gives a file to any process, as [Conn.GiveFile] gives one to the peer's. The caller must make sure that
+// the process has not ended, because its ID could then be another's. If there is no such process, the error is
+// [fs.ErrNotExist].
 func GiveFileTo(process int, f *os.File) (number uintptr, err error) {
 	if process < 0 || process > math.MaxInt32 {
 		err = core.Invalidf("%d is no process ID", process)

@@ -242,8 +242,8 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.SetUnlinkOnClose(u
 
 // Close stops listening. It removes the socket file, if it is still the one that this listener created, and its lock
 // file. Calls under way, and all later ones, fail with [net.ErrClosed]; so does a second Close. Connections that nobody
-// accepted are reset. Accepted connections stay open. On Windows they keep the name in use until this process has
-// closed its end of the last one. For ends that clients still have open after that, see [ListenConfig.Listen].
+// accepted are reset. Accepted connections stay open. On Windows they keep the name in use until the server's end of
+// the last one is closed. For ends that clients still have open after that, see [ListenConfig.Listen].
 func (l *listener) Close() error { return l.opError("close", l.acceptor.Close()) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows it fails with
@@ -260,7 +260,7 @@ func (l *listener) SyscallConn() (syscall.RawConn, error) {
 //
 // On Windows: [errors.ErrUnsupported]. Two processes could not share the clients that wait there: each would have
 // instances of its own, and closing one listener would turn its clients away. An accepted connection can be passed on,
-// [Conn.GiveFile] of its [Conn.File].
+// by GiveFile of its [Conn.File].
 func (l *listener) File() (*os.File, error) {
 	f, err := l.acceptor.Duplicate(fileName(nameAt(l.name)))
 	return f, l.opError("file", err)
