@@ -81,8 +81,8 @@ func (m *Message) fill(a *core.Ancillary) error {
 	return nil
 }
 
-// forget removes from m what an earlier receive stored.
-func (m *Message) forget() {
+// clearReceived removes from m what an earlier receive stored.
+func (m *Message) clearReceived() {
 	m.Files, m.PIDFD, m.Control, m.Peer = m.Files[:0], nil, m.Control[:0], Name{}
 	if m.Credentials != nil {
 		*m.Credentials = Credentials{PID: -1, UID: -1, GID: -1}
@@ -136,7 +136,7 @@ func (c *conn) SendMessage(m *Message) (int, error) {
 // After an error all files that came are closed, and m has nothing of the message. With [ErrTruncated] and
 // [ErrFilesLost], though, it has the payload and the sender's credentials and name.
 func (c *conn) ReceiveMessage(m *Message) (int, error) {
-	m.forget()
+	m.clearReceived()
 	err, n := m.check(), 0
 	if err == nil {
 		n, err = c.end.ReceiveMessage(m.Buffers, m.MaxFiles, func(a *core.Ancillary) {

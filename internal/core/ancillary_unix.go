@@ -101,8 +101,8 @@ func (a *Ancillary) AddControl(level, typ int, data []byte) error {
 	return nil
 }
 
-// Want sets how many handles a receive accepts.
-func (a *Ancillary) Want(handles int) { a.c.handle_count = C.size_t(min(handles, MaxFiles)) }
+// LimitHandles sets how many handles a receive accepts.
+func (a *Ancillary) LimitHandles(handles int) { a.c.handle_count = C.size_t(min(handles, MaxFiles)) }
 
 // Length returns the length of the payload that was received, also after some errors.
 func (a *Ancillary) Length() int { return int(a.c.length) }

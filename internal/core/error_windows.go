@@ -18,14 +18,14 @@ const (
 // Aborted reports whether an operation was cancelled.
 func (r Result) Aborted() bool { return r < 0 && r.number() == osOperationAborted }
 
-// Starved reports whether no instance of a pipe can be created before a connection ends.
-func (r Result) Starved() bool { return r.Busy() && r.number() == osPipeBusy }
+// NoFreeInstance reports whether no instance of a pipe can be created before a connection ends.
+func (r Result) NoFreeInstance() bool { return r.Busy() && r.number() == osPipeBusy }
 
 // TimedOut reports whether the time of a call ran out.
 func (r Result) TimedOut() bool { return r.is(C.LIPC_ETIMEDOUT) }
 
-// WrongWay reports whether the operation was one that this end of a one-way pipe does not have.
-func (r Result) WrongWay() bool {
+// WrongDirection reports whether the operation was one that this end of a one-way pipe does not have.
+func (r Result) WrongDirection() bool {
 	return r.is(C.LIPC_EBADF) && r.number() == syscall.ERROR_ACCESS_DENIED
 }
 

@@ -45,8 +45,8 @@ func (r Result) FilesLost() bool { return r.is(C.LIPC_EHANDLES) }
 // Unsupported reports whether the system does not have what was asked for.
 func (r Result) Unsupported() bool { return r.is(C.LIPC_ENOTSUP) }
 
-// TurnedAway reports whether accepting closed a connection because its peer was not admitted.
-func (r Result) TurnedAway() bool { return r.is(C.LIPC_EACCES) }
+// NotAdmitted reports whether accepting closed a connection because its peer was not admitted.
+func (r Result) NotAdmitted() bool { return r.is(C.LIPC_EACCES) }
 
 // NotSocket reports whether a handle is not of the kind needed.
 func (r Result) NotSocket() bool { return r.is(C.LIPC_ENOTSOCK) }

@@ -123,7 +123,7 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
 		return core.Name{}, err
 	}
 	for {
-		if err := a.end.known(a.end.raw.Read(a.attempt)); err != nil {
+		if err := a.end.closedErr(a.end.raw.Read(a.attempt)); err != nil {
 			if ctx.Err() != nil && err != net.ErrClosed {
 				err = ctx.Err()
 			}
@@ -138,7 +138,7 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
 				a.refused = e.file
 			}
 			return a.peer, err
-		case a.result.TurnedAway(): // continue, after raw.Read has looked at the deadline
+		case a.result.NotAdmitted(): // continue, after raw.Read has looked at the deadline
 		default:
 			return core.Name{}, a.result.TemporaryErr()
 		}

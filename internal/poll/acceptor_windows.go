@@ -66,7 +66,7 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (peer core.Name, err
 			return peer, nil
 		case !r.Busy():
 			return peer, r.TemporaryErr()
-		case r.Starved(): // nothing reports when a connection ends
+		case r.NoFreeInstance(): // nothing reports when a connection ends
 			a.waitFor(pause)
 			pause = nextPause(pause)
 		default:

@@ -88,7 +88,7 @@ func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*co
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	a := d.needAncillary()
-	a.Want(files)
+	a.LimitHandles(files)
 	d.pin(buffers)
 	defer d.unpin()
 	n, err := e.run(d, receiveMessage)

@@ -86,8 +86,8 @@ func (e *Endpoint) take(handle uintptr) {
 
 func (e *Endpoint) opened() bool { return e.file != nil }
 
-// known turns the runtime's error after a close, which matches no sentinel, into net.ErrClosed.
-func (e *Endpoint) known(err error) error {
+// closedErr turns the runtime's error after a close, which matches no sentinel, into net.ErrClosed.
+func (e *Endpoint) closedErr(err error) error {
 	if !e.opened() { // os.File's methods have failed with os.ErrInvalid
 		return core.ErrInvalid
 	}
@@ -182,7 +182,7 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 		}
 		// An error that ends a batch after something was received is not reported: the next receive finds it again.
 		received := d.received() && !d.result.Truncated()
-		if err = e.known(err); err == nil && !received {
+		if err = e.closedErr(err); err == nil && !received {
 			err = d.result.TemporaryErr()
 		}
 		return d.done, err
@@ -245,17 +245,17 @@ func (e *Endpoint) SetDeadline(t time.Time) error {
 	if e.given.Load() {
 		return os.ErrNoDeadline
 	}
-	return e.known(e.waiter().SetDeadline(t))
+	return e.closedErr(e.waiter().SetDeadline(t))
 }
 
 // SetReadDeadline sets the deadline of reading.
 func (e *Endpoint) SetReadDeadline(t time.Time) error {
-	return e.known(e.waiter().SetReadDeadline(t))
+	return e.closedErr(e.waiter().SetReadDeadline(t))
 }
 
 // SetWriteDeadline sets the deadline of writing.
 func (e *Endpoint) SetWriteDeadline(t time.Time) error {
-	return e.known(e.waiter().SetWriteDeadline(t))
+	return e.closedErr(e.waiter().SetWriteDeadline(t))
 }
 
 // Control performs a call that never waits.
@@ -265,7 +265,7 @@ func (e *Endpoint) Control(call func(fd uintptr) core.Result) error {
 	}
 	var r core.Result
 	if err := e.raw.Control(func(fd uintptr) { r = call(fd) }); err != nil {
-		return e.known(err)
+		return e.closedErr(err)
 	}
 	return r.Err()
 }
@@ -291,6 +291,6 @@ func (e *Endpoint) newFile(name string, call func(fd uintptr) (uintptr, core.Res
 // A rawConn is the runtime's, except that it reports net.ErrClosed.
 type rawConn struct{ e *Endpoint }
 
-func (c rawConn) Control(f func(fd uintptr)) error           { return c.e.known(c.e.raw.Control(f)) }
-func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return c.e.known(c.e.raw.Read(f)) }
-func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.e.known(c.e.raw.Write(f)) }
+func (c rawConn) Control(f func(fd uintptr)) error           { return c.e.closedErr(c.e.raw.Control(f)) }
+func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return c.e.closedErr(c.e.raw.Read(f)) }
+func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.e.closedErr(c.e.raw.Write(f)) }

@@ -126,7 +126,7 @@ func (d *direction) runErr() error {
 	switch {
 	case d.received() && !d.result.Truncated():
 		return nil // the next receive finds the error again
-	case !d.result.WrongWay():
+	case !d.result.WrongDirection():
 		return d.result.TemporaryErr()
 	case d.operation.writes:
 		return core.Invalidf("this end of a one-way pipe reads, and cannot be written to")

@@ -46,8 +46,8 @@ func (e *Endpoint) Peek(b []byte) (int, error) { return e.transfer(&e.in, peek, 
 // MessageSize waits for a message, and returns its length.
 func (e *Endpoint) MessageSize() (int, error) { return e.transfer(&e.in, messageSize, nil) }
 
-// whole is what receiving a message of any size needs.
-type whole struct {
+// sizeLimit is what receiving a message of any size needs.
+type sizeLimit struct {
 	most   int // the largest size to receive
 	excess int // the size of a message that was larger, -1 if the system does not report it; 0: it was not larger
 }
@@ -59,7 +59,7 @@ func (e *Endpoint) ReceiveAppend(b []byte, most int) (appended []byte, excess in
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.needExtras()
-	d.data, d.whole = b, whole{most: most}
+	d.data, d.sizeLimit = b, sizeLimit{most: most}
 	_, err = e.run(d, receiveAppend)
 	appended, d.data = d.data, nil
 	if d.excess != 0 {

@@ -38,7 +38,7 @@ type extras struct {
 	spinner core.Spin
 	vector
 	batch
-	whole
+	sizeLimit
 	systemExtras
 }
 

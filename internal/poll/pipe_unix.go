@@ -51,7 +51,7 @@ func (e *Endpoint) Give() (*os.File, error) {
 	e.given.Store(true)
 	var err error
 	if failed := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); failed != nil {
-		return nil, e.known(failed)
+		return nil, e.closedErr(failed)
 	}
 	return e.file, err
 }
