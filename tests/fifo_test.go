@@ -243,29 +243,6 @@ func TestSilentWriterIsWaitedForAndIsNotTheEnd(t *testing.T) {
 	require.ErrorContains(t, err, "read ipc "+path)
 }
 
-func TestWriterThatHasComeAndGoneCountsIfItLeftSomething(t *testing.T) {
-	leakcheck.Start(t)
-	path := newFIFO(t)
-	keeper, err := os.OpenFile(path, os.O_RDWR, 0) // holds what was written until a reader comes
-	require.NoError(t, err)
-	defer keeper.Close()
-	w, err := ipc.OpenFIFOWriter(t.Context(), path)
-	require.NoError(t, err)
-	_, err = w.Write([]byte("left behind"))
-	require.NoError(t, err)
-	require.NoError(t, w.Close())
-	first, err := ipc.OpenFIFOReader(t.Context(), path)
-	require.NoError(t, err)
-	defer first.Close()
-	require.NoError(t, keeper.Close()) // now there is no writer
-	second, err := ipc.OpenFIFOReader(t.Context(), path)
-	require.NoError(t, err)
-	defer second.Close()
-	got, err := io.ReadAll(second)
-	require.NoError(t, err)
-	require.Equal(t, "left behind", string(got))
-}
-
 func TestFIFOCarriesBetweenAnyPrograms(t *testing.T) {
 	leakcheck.Start(t)
 	path := newFIFO(t)
@@ -304,43 +281,4 @@ func TestFIFOCarriesBetweenAnyPrograms(t *testing.T) {
 	_, err = w.Write([]byte("x"))
 	require.ErrorIs(t, err, syscall.EPIPE)
 	require.ErrorContains(t, err, "write ipc "+path)
-}
-
-func TestManyWritersOfAFIFOAreNotMixed(t *testing.T) {
-	leakcheck.Start(t)
-	path := newFIFO(t)
-	const writers, lines = 5, 200
-	ended := make(chan error, writers)
-	for i := range writers {
-		go func() {
-			w, err := ipc.OpenFIFOWriter(t.Context(), path)
-			for range lines {
-				if err == nil {
-					_, err = w.Write(bytes.Repeat([]byte{byte('0' + i)}, 512)) // PIPE_BUF is at least that
-				}
-			}
-			if err == nil {
-				err = w.Close()
-			}
-			ended <- err
-		}()
-	}
-	r, err := ipc.OpenFIFOReader(t.Context(), path)
-	require.NoError(t, err)
-	defer r.Close()
-	block := make([]byte, 512)
-	for done := 0; done < 512*lines*writers; {
-		n, err := r.Read(block[done%512:])
-		if err == io.EOF {
-			continue // between two writers
-		}
-		require.NoError(t, err)
-		done += n
-		if done%512 == 0 {
-			require.Equal(t, 512, bytes.Count(block, block[:1]))
-		}
-	}
-	for range writers {
-		require.NoError(t, <-ended)
-	}
 }

@@ -288,7 +288,7 @@ TEST(a_wait_for_a_writer_takes_nothing_from_what_it_writes) {
     remove_file("f");
 }
 
-TEST(what_is_no_reader_waits_for_no_writer) {
+TEST(only_a_reader_waits_for_a_writer) {
     make_fifo();
     lipc_handle reader = open_reader(), writer = open_writer(), a, b;
     int file = open("/dev/null", O_RDWR);
