@@ -26,6 +26,16 @@ var systemBadNames = []badName{
 	{ipc.Path(strings.Repeat("x", 1<<20)), syscall.ENAMETOOLONG, "at most"},
 }
 
+func init() {
+	if abstract() {
+		return
+	}
+	systemBadNames = append(systemBadNames, badName{ipc.Namespaced("a\x00b"), syscall.EINVAL, "NUL"})
+	for _, text := range []string{"a/b", "/a", "..", "."} { // these would leave the directory of such names
+		systemBadNames = append(systemBadNames, badName{ipc.Namespaced(text), syscall.EINVAL, `contains "/"`})
+	}
+}
+
 func TestNamesSurviveTheirText(t *testing.T) {
 	leakcheck.Start(t)
 	for text, want := range map[string]ipc.Name{
