@@ -23,6 +23,7 @@ import (
 const consumer = `package main
 
 import (
+	"fmt"
 
 	"github.com/lipc/ipc"
 )
