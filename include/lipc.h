@@ -626,10 +626,10 @@ LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message,
 /* ======================================= Credentials ======================================== */
 
 /* The identity of a peer, supplied by the kernel. A field is -1 if the system does not report it. The credentials of a
- * connection are those of the moment when the peer connected, and do not follow later changes. For a client that moment
- * is when the server began to listen (on OpenBSD when it was bound), and for a pair when it was created. The
- * credentials of a message are those of the moment when it was sent. A process id can be reused once its process has
- * ended. */
+ * connection are those of one moment, and do not follow later changes. A server gets those of the moment when the client
+ * connected. A client gets those of the moment when the server began to listen, on OpenBSD when it was bound. Each end
+ * of a pair gets those of the moment when the pair was created. The credentials of a message are those of the moment
+ * when it was sent. A process id can be reused once its process has ended. */
 typedef struct lipc_credentials {
     int64_t pid; /* process id. DragonFly BSD, and FreeBSD before 13, do not report it */
     int64_t uid; /* effective user id; of a message on Linux the real one */
