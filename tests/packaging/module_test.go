@@ -6,6 +6,7 @@ package packaging
 
 import (
 	"debug/elf"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -186,17 +187,20 @@ func TestEditsOfTheCoreReachTheBuild(t *testing.T) {
 func TestCTypesOfTheCoreAreOutOfReachOfTheOtherPackages(t *testing.T) {
 	leakcheck.Start(t)
 	root := copyModule(t)
-	for _, use := range []string{"core.Buffer{}.c", "core.Listener{}.c", "core.SocketName{}.c.length", "core._Ctype_lipc_name{}"} {
-		for _, folder := range []string{".", "internal/poll"} {
-			file := filepath.Join(root, folder, "use.go")
-			name := map[string]string{".": "ipc", "internal/poll": "poll"}[folder]
-			require.NoError(t, os.WriteFile(file, []byte("package "+name+
-				"\nimport \"github.com/lipc/ipc/internal/core\"\nvar _ = "+use+"\n"), 0o600))
-			output, err := project.Run(t, root, nil, "go", "build", "./"+folder)
-			require.Error(t, err, use)
-			require.Regexp(t, "undefined|not exported", output, use)
-			require.NoError(t, os.Remove(file))
+	uses := []string{"core.Buffer{}.c", "core.Listener{}.c", "core.SocketName{}.c.length", "core._Ctype_lipc_name{}"}
+	for folder, name := range map[string]string{".": "ipc", "internal/poll": "poll"} {
+		source := "package " + name + "\n\nimport \"github.com/lipc/ipc/internal/core\"\n\n"
+		for _, use := range uses {
+			source += "var _ = " + use + "\n"
 		}
+		file := filepath.Join(root, folder, "use.go")
+		require.NoError(t, os.WriteFile(file, []byte(source), 0o600))
+		output, err := project.Run(t, root, nil, "go", "build", "./"+folder)
+		require.Error(t, err)
+		for line := range uses {
+			require.Regexp(t, fmt.Sprintf(`use\.go:%d:\d+: .*(undefined|not exported)`, 5+line), output)
+		}
+		require.NoError(t, os.Remove(file))
 	}
 }
 
