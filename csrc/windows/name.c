@@ -10,17 +10,6 @@ int lipc_name_limit(int type) {
     }
 }
 
-/* The length of UTF-8 text in UTF-16 code units: one for each character, two for those beyond the basic plane. */
-static size_t lipc__utf16_length(const char *text, size_t length) {
-    size_t units = 0;
-    for (size_t i = 0; i < length; i++) {
-        unsigned char byte = (unsigned char)text[i];
-        units += (byte & 0xC0) != 0x80;
-        units += byte >= 0xF0;
-    }
-    return units;
-}
-
 /* Whether Windows takes text as it is for the name of a host or a part of the name of a pipe. It would take '/' for
  * '\\', resolve "." and "..", and drop a dot or a space at the end. Then several texts would mean the same pipe, or
  * something that is not a pipe. */
@@ -60,11 +49,14 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
     int limit = lipc_name_limit(type);
     if (limit < 0)
         return limit;
+    if (length >= LIPC_NAME_CAPACITY) /* a unit takes 3 bytes at most, so this is over any limit */
+        return lipc__fault(LIPC_ENAMETOOLONG);
     bool valid = memchr(text, '\0', length) == NULL &&
                  (type == LIPC_NAME_PATH ? lipc__is_pipe_path(text, length) : lipc__is_pipe_name(text, length));
-    if (!valid)
+    int units = valid ? MultiByteToWideChar(CP_UTF8, MB_ERR_INVALID_CHARS, text, (int)length, NULL, 0) : 0;
+    if (units == 0)
         return lipc__fault(LIPC_ENAME);
-    return lipc__utf16_length(text, length) > (size_t)limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
+    return units > limit ? lipc__fault(LIPC_ENAMETOOLONG) : 0;
 }
 
 /* A name as CreateFile takes it: \\.\pipe\name or \\host\pipe\name. \\?\pipe\name becomes the first, which means the
@@ -75,9 +67,8 @@ typedef struct lipc__wide {
 
 static int lipc__wide_of(const lipc_name *name, lipc__wide *ret_wide) {
     static const wchar_t prefix[] = L"\\\\.\\pipe\\";
-    int r = name->length == 0 || name->length >= LIPC_NAME_CAPACITY
-                ? lipc__fault(LIPC_ENAME)
-                : lipc__name_valid((int)name->type, name->text, name->length);
+    int r = name->length == 0 ? lipc__fault(LIPC_ENAME)
+                              : lipc__name_valid((int)name->type, name->text, name->length);
     if (r < 0)
         return r;
     lipc__wide wide;
