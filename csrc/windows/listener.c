@@ -21,7 +21,7 @@ struct lipc_listener {
     bool owns_shared;
     HANDLE reserve; /* see lipc__reserve() */
     size_t wanted, count;
-    lipc__pending *pending[LIPC__PENDING_MOST];
+    lipc__pending *pending[LIPC__PENDING_MOST]; /* the oldest first, so that each is taken in its turn */
 };
 
 /* Has an instance wait for a client. If one has come already, the wait is over at once: even if the client is gone, it
@@ -55,6 +55,12 @@ static int lipc__pending_add(lipc_listener *l, HANDLE handle) {
     }
     l->pending[l->count++] = i;
     return 0;
+}
+
+static void lipc__pending_remove(lipc_listener *l, size_t at) {
+    free(l->pending[at]);
+    for (l->count--; at < l->count; at++)
+        l->pending[at] = l->pending[at + 1];
 }
 
 static int lipc__pending_new(lipc_listener *l) {
@@ -117,8 +123,7 @@ static HANDLE lipc__take_connected(lipc_listener *l) {
                 continue;
             }
             HANDLE handle = i->handle;
-            l->pending[at--] = l->pending[--l->count];
-            free(i);
+            lipc__pending_remove(l, at--);
             if (connected)
                 return handle;
             CloseHandle(handle);

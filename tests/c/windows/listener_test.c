@@ -254,6 +254,30 @@ static DWORD WINAPI connect_many(void *argument) {
     return 0;
 }
 
+TEST(a_client_is_accepted_in_its_turn_however_many_others_come) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+    lipc_listener *listener = listen_on(&name);
+    lipc_handle others[64], client = LIPC_INVALID_HANDLE;
+    char byte;
+    for (int i = 0; i < 4; i++) {
+        others[i] = connect_to(&name);
+        if (i == 2)
+            client = connect_to(&name);
+    }
+    CHECK_INT(1, lipc_write(client, "x", 1, WAIT));
+    int count = 4 + fill_backlog(&name, &others[4], 32), accepted = 0;
+    for (bool found = false; !found; accepted++) {
+        CHECK(accepted < 16); /* 8 instances wait */
+        lipc_handle server = accept_from(listener);
+        found = lipc_read(server, &byte, 1, 0) == 1;
+        CHECK_OK(lipc_close(server));
+        others[count++] = connect_to(&name); /* another takes the instance that was added */
+    }
+    close_ends(client, LIPC_INVALID_HANDLE);
+    close_all(others, count);
+    lipc_listener_close(listener);
+}
+
 TEST(several_threads_accept_from_one_listener) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     accepting a = {listen_on(&name), 0};
