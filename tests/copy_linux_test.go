@@ -2,6 +2,7 @@ package tests
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -37,8 +39,7 @@ func stall(t *testing.T, size int) stallingFile {
 		}
 	}
 	if err != nil {
-		require.Empty(t, os.Getenv("CI"), "this test needs fanotify's permission events, which take root: %v", err)
-		t.Skipf("needs fanotify's permission events, which take root: %v", err)
+		facility.Missing(t, fmt.Sprintf("the permission events of fanotify(7), which take root: %v", err))
 	}
 	watch := os.NewFile(uintptr(events), "fanotify")
 	f, err := os.Open(path)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -27,8 +28,7 @@ func passPIDFDs(t *testing.T, c interface {
 	}))
 	if err == syscall.ENOPROTOOPT {
 		require.ErrorIs(t, c.SetPassPIDFD(true), errors.ErrUnsupported)
-		require.Empty(t, os.Getenv("CI"), "this test needs SO_PASSPIDFD, Linux 6.5")
-		t.Skip("needs SO_PASSPIDFD, Linux 6.5")
+		facility.Missing(t, "SO_PASSPIDFD, which Linux has since 6.5")
 	}
 	require.NoError(t, c.SetPassPIDFD(true))
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -27,7 +28,7 @@ func passCredentials(t *testing.T, c interface{ SetPassCredentials(bool) error }
 	default:
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.ErrorContains(t, err, "set ipc")
-		t.Skip("the system has no SO_PASSCRED, LOCAL_CREDS_PERSISTENT or LOCAL_CREDS")
+		facility.Missing(t, "SO_PASSCRED, LOCAL_CREDS_PERSISTENT or LOCAL_CREDS")
 	}
 }
 

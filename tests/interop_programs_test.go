@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
@@ -62,7 +63,7 @@ func TestPythonEchoesStreams(t *testing.T) {
 func TestPythonEchoesMessages(t *testing.T) {
 	leakcheck.Start(t)
 	if runtime.GOOS == "darwin" {
-		t.Skip("macOS has no SOCK_SEQPACKET")
+		facility.Missing(t, "SOCK_SEQPACKET")
 	}
 	name := newPath(t)
 	l, err := ipc.ListenMessage(name)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -28,7 +29,7 @@ func messagePair(t *testing.T) (a, b *ipc.MessageConn) {
 	if runtime.GOOS == "darwin" {
 		require.ErrorIs(t, err, errors.ErrUnsupported)
 		require.ErrorContains(t, err, "darwin")
-		t.Skip("macOS has no SOCK_SEQPACKET")
+		facility.Missing(t, "SOCK_SEQPACKET")
 	}
 	require.NoError(t, err)
 	t.Cleanup(func() {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -66,7 +67,7 @@ func TestFilesArriveUnderTheirNames(t *testing.T) {
 func TestFilesKeepTheirModes(t *testing.T) {
 	leakcheck.Start(t)
 	if runtime.GOOS == "windows" {
-		t.Skip("files have no modes")
+		facility.Missing(t, "modes of files")
 	}
 	x := newTransfer(t)
 	line := []string{}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -24,7 +25,7 @@ const (
 func needsMessages(t *testing.T) {
 	t.Helper()
 	if !hasMessages {
-		t.Skip("the system has no messages")
+		facility.Missing(t, "SOCK_SEQPACKET")
 	}
 }
 
@@ -116,7 +117,7 @@ func TestMalformedInputIsNamed(t *testing.T) {
 func TestMessageThatIsTooLongIsNamed(t *testing.T) {
 	leakcheck.Start(t)
 	if runtime.GOOS == "windows" {
-		t.Skip("only memory limits messages")
+		facility.Missing(t, "a limit of messages other than memory")
 	}
 	needsMessages(t)
 	name := newName(t)
@@ -187,7 +188,7 @@ func kindOptions(k kind) []string {
 func TestEchoEndsWithItsClientsWhenInterrupted(t *testing.T) {
 	leakcheck.Start(t)
 	if !interrupts {
-		t.Skip("a process without a console cannot be interrupted")
+		facility.Missing(t, "a way to interrupt a process that has no console")
 	}
 	name := newName(t)
 	p := begin(t, "listen", name, "-echo")
@@ -224,7 +225,7 @@ func TestLinesAreDatagrams(t *testing.T) {
 func TestDatagramsAreAnsweredToTheNameTheyAreFrom(t *testing.T) {
 	leakcheck.Start(t)
 	if !hasDatagrams {
-		t.Skip("the system has no datagrams")
+		facility.Missing(t, "datagram sockets")
 	}
 	name, from := newName(t), newName(t)
 	echo := begin(t, "listen", name, "-datagram", "-echo")

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -36,7 +37,7 @@ func TestPeerTellsWhoListens(t *testing.T) {
 func TestPeerOfADatagramSocketIsToldNotToBe(t *testing.T) {
 	leakcheck.Start(t)
 	if !hasDatagrams {
-		t.Skip("the system has no datagrams")
+		facility.Missing(t, "datagram sockets")
 	}
 	for _, name := range []string{newName(t), newNamespaced()} {
 		begin(t, "listen", name, "-datagram")
@@ -110,7 +111,7 @@ func TestPingTellsOfWhoIsNoEchoServer(t *testing.T) {
 func TestInterruptedPingTellsOfWhatThereWas(t *testing.T) {
 	leakcheck.Start(t)
 	if !interrupts {
-		t.Skip("a process without a console cannot be interrupted")
+		facility.Missing(t, "a way to interrupt a process that has no console")
 	}
 	name := newName(t)
 	p := begin(t, "ping", name, soon, "-interval", "1ms")

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -127,7 +128,7 @@ func TestManyConnectionsAreServed(t *testing.T) {
 func TestServedProgramReadsTheEndAndGoesOn(t *testing.T) {
 	leakcheck.Start(t)
 	if !halves {
-		t.Skip("the system has no half-closes")
+		facility.Missing(t, "half-closes, shutdown(2)")
 	}
 	name := newName(t)
 	begin(t, words("serve", name, "--", self(t, "program:sum"))...)
@@ -160,7 +161,7 @@ func TestServedMessagesAreReads(t *testing.T) {
 func TestClientThatIsGoneIsNoFailureOfTheProgram(t *testing.T) {
 	leakcheck.Start(t)
 	if !halves {
-		t.Skip("no exit code tells")
+		facility.Missing(t, "SIGPIPE, by which a program ends whose client is gone")
 	}
 	name := newName(t)
 	server := begin(t, "serve", name, "-max=1", "--", "sh", "-c", "while :; do echo y; done")

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -37,8 +38,7 @@ func (p *process) interrupt() {
 func anotherUser(t *testing.T) func(*exec.Cmd) {
 	t.Helper()
 	if os.Geteuid() != 0 {
-		require.Empty(t, os.Getenv("CI"), "this test needs root, to become another user")
-		t.Skip("needs root, to become another user")
+		facility.Missing(t, "root, to become another user: setuid(2)")
 	}
 	path := filepath.Join(leakcheck.Dir(t), "program") // nobody may not be able to read the program where it is
 	require.NoError(t, os.Chmod(filepath.Dir(path), 0o755))
@@ -56,8 +56,7 @@ func needs(t *testing.T, program string) string {
 	t.Helper()
 	path, err := exec.LookPath(program)
 	if err != nil {
-		require.Empty(t, os.Getenv("CI"), "this test needs %s", program)
-		t.Skip("needs " + program)
+		facility.Missing(t, "the program "+program)
 	}
 	return path
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -43,7 +44,7 @@ func TestTwoProcessesTalk(t *testing.T) {
 func TestPeerReadsTheEndOfInputAndMayGoOn(t *testing.T) {
 	leakcheck.Start(t)
 	if !halves {
-		t.Skip("the system has no half-closes")
+		facility.Missing(t, "half-closes, shutdown(2)")
 	}
 	eachSide(t, func(t *testing.T, p *process, c *ipc.Conn) {
 		p.line("all")
@@ -157,11 +158,11 @@ func TestGigabyteArrives(t *testing.T) {
 	client.ends(0)
 }
 
-// needsGone skips a test where gone does not know.
+// needsGone skips a test of what depends on gone where gone does not know.
 func needsGone(t *testing.T) {
 	t.Helper()
 	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" && runtime.GOOS != "windows" {
-		t.Skip("the system does not tell a peer that is gone from one that has ended its sending half")
+		facility.Missing(t, "poll(2) that distinguishes a peer that is gone from one that has shut down its writing half")
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -174,7 +175,7 @@ func TestFullOutputIsNamed(t *testing.T) {
 	leakcheck.Start(t)
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("there is no /dev/full")
+		facility.Missing(t, "/dev/full")
 	}
 	defer full.Close()
 	name := newName(t)

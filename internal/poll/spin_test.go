@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/stretchr/testify/require"
 )
 
@@ -41,7 +42,7 @@ func TestSpinMakesACallAgainUntilItNeedNotWait(t *testing.T) {
 // The call takes a thousand times the limit, as if the system had taken the processor away in its midst.
 func TestSpinIsLeftOutAfterTheProcessorWasTakenAway(t *testing.T) {
 	if runtime.NumCPU() == 1 {
-		t.Skip("nothing spins: there is one processor")
+		facility.Missing(t, "a second processor, without which nothing spins")
 	}
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	var d direction

@@ -301,7 +301,7 @@ int main(int argc, char **argv) {
         }
         enum test_outcome outcome = test_run(t, TEST_OUTPUT);
         if (outcome == TEST_LEFT_OUT) {
-            fprintf(stderr, "%s: left out, it must be run by root\n", t->name);
+            fprintf(stderr, "%s: left out; missing: root, to become another user, setuid(2)\n", t->name);
             outcome = getenv("CI") != NULL ? TEST_FAILED : TEST_LEFT_OUT;
         }
         if (outcome == TEST_FAILED)

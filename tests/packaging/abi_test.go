@@ -1,12 +1,12 @@
-//go:build unix
+// The ABI is recorded for Linux on x86-64: sizes differ on others, and libabigail reads ELF.
+
+//go:build linux && amd64
 
 package packaging
 
 import (
 	"os"
 	"path/filepath"
-	"runtime"
-	"strings"
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -14,18 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// needABI skips a test of the recorded ABI where there is none to compare with.
-func needABI(t *testing.T) {
-	t.Helper()
-	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
-		t.Skip("the ABI is recorded for Linux on x86-64 only: sizes differ, and libabigail reads ELF")
-	}
-	project.Need(t, "abidw")
-}
-
 func TestABIIsTheRecordedOne(t *testing.T) {
 	leakcheck.Start(t)
-	needABI(t)
+	project.Need(t, "abidw")
 	project.MustRun(t, project.Root(t), []string{"BUILD=" + leakcheck.Dir(t)}, "tests/abi/run")
 }
 
@@ -41,28 +32,9 @@ func newCopyWithEdit(t *testing.T, from, to string) (root string) {
 	return root
 }
 
-// edit replaces a text wherever the headers and the core have it.
-func edit(t *testing.T, root, from, to string) {
-	t.Helper()
-	edited := false
-	for _, pattern := range []string{"include/*.h", "csrc/*.c", "csrc/*/*.c"} {
-		files, err := filepath.Glob(filepath.Join(root, pattern))
-		require.NoError(t, err)
-		for _, file := range files {
-			text, err := os.ReadFile(file)
-			require.NoError(t, err)
-			if strings.Contains(string(text), from) {
-				require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), from, to)), 0o600))
-				edited = true
-			}
-		}
-	}
-	require.True(t, edited, from)
-}
-
 func TestABIThatChangesTakesAnotherVersion(t *testing.T) {
 	leakcheck.Start(t)
-	needABI(t)
+	project.Need(t, "abidw")
 	for change, texts := range map[string][2]string{
 		"a field":     {"    int64_t reserved[5];", "    int64_t reserved[6];"},
 		"a parameter": {"lipc_duplicate(lipc_handle handle, ", "lipc_duplicate(int handle, "},
@@ -85,7 +57,7 @@ func TestABIThatChangesTakesAnotherVersion(t *testing.T) {
 
 func TestABIIsRecordedOnlyForAnotherVersion(t *testing.T) {
 	leakcheck.Start(t)
-	needABI(t)
+	project.Need(t, "abidw")
 	root := newCopyWithEdit(t, "    int64_t reserved[5];", "    int64_t reserved[6];")
 	output, err := project.Run(t, root, nil, project.Make(), "abi")
 	require.Error(t, err)
@@ -101,7 +73,7 @@ func TestABIIsRecordedOnlyForAnotherVersion(t *testing.T) {
 
 func TestABIThatBreaksProgramsIsNotRecordedUnderTheSameSoname(t *testing.T) {
 	leakcheck.Start(t)
-	needABI(t)
+	project.Need(t, "abidw")
 	for change, texts := range map[string][2]string{
 		"a field":            {"    int64_t reserved[5];", "    int64_t reserved[6];"},
 		"a parameter":        {"lipc_duplicate(lipc_handle handle, ", "lipc_duplicate(int handle, "},
@@ -125,7 +97,7 @@ func TestABIThatBreaksProgramsIsNotRecordedUnderTheSameSoname(t *testing.T) {
 
 func TestABIThatOnlyGrowsIsRecordedUnderTheSameSoname(t *testing.T) {
 	leakcheck.Start(t)
-	needABI(t)
+	project.Need(t, "abidw")
 	root := newCopyWithEdit(t, "LIPC_API int lipc_version(void);", "LIPC_API int lipc_version(void), lipc_newer(void);")
 	edit(t, root, "int lipc_version(void) {", "int lipc_newer(void) {\n    return 1;\n}\n\nint lipc_version(void) {")
 	edit(t, root, `X(LIPC_EEXIST, 23,`, "X(LIPC_ENEWER, 26, \"newer\") \\\n    X(LIPC_EEXIST, 23,")

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -80,4 +81,23 @@ func TestCopiesOfTheVersionAreThatOfTheHeader(t *testing.T) {
 		require.NoError(t, err)
 		require.Contains(t, string(text), line, file)
 	}
+}
+
+// edit replaces a text wherever the headers and the core have it.
+func edit(t *testing.T, root, from, to string) {
+	t.Helper()
+	edited := false
+	for _, pattern := range []string{"include/*.h", "csrc/*.c", "csrc/*/*.c"} {
+		files, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			require.NoError(t, err)
+			if strings.Contains(string(text), from) {
+				require.NoError(t, os.WriteFile(file, []byte(strings.ReplaceAll(string(text), from, to)), 0o600))
+				edited = true
+			}
+		}
+	}
+	require.True(t, edited, from)
 }

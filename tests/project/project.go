@@ -7,10 +7,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/stretchr/testify/require"
 )
 
@@ -52,14 +52,11 @@ func InRoot(t *testing.T, program string, args ...string) string {
 	return MustRun(t, Root(t), nil, program, args...)
 }
 
-// Need skips a test if a program that it needs is missing. In CI on Linux that is a failure.
+// Need skips a test if a program that it needs is missing, see facility.Missing.
 func Need(t *testing.T, program string) {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		if runtime.GOOS == "linux" {
-			require.Empty(t, os.Getenv("CI"), "%s is not installed", program)
-		}
-		t.Skipf("%s is not installed", program)
+		facility.Missing(t, "the program "+program)
 	}
 }
 

@@ -141,7 +141,7 @@ class WrapperTest(unittest.TestCase):
 
     def test_messages_keep_their_boundaries(self):
         if sys.platform == "darwin":
-            self.skipTest("macOS has no SOCK_SEQPACKET")
+            self.skipTest("missing on darwin: SOCK_SEQPACKET")
         with lipc.listen_message(self.path) as listener:
             with lipc.connect_message(self.path, timeout=5) as client, listener.accept() as server:
                 for message in (b"one", b"", b"too long", b"last"):
