@@ -43,6 +43,9 @@ static void lipc__sleep_ms(int milliseconds);
 /* unix/name.c, windows/name.c: the system's part of portable/name.c */
 static int lipc__name_valid(int type, const char *text, size_t length);
 
+/* portable/name.c: for the system's part */
+static bool lipc__is_portable(const char *text, size_t length);
+
 #ifndef _WIN32
 /* unix/pipe.c: for unix/handle.c, when a descriptor is not a socket */
 static int lipc__pipe_kind(int fd);

@@ -67,18 +67,29 @@ extern "C" {
 
 /* ========================================== Names =========================================== */
 
-/* A name identifies a listener, or a bound datagram socket. There are two types of name:
+/* A name identifies a listener, or a bound datagram socket. There are four types of name. A program that serves its own
+ * user starts with LIPC_NAME_USER, a daemon of the machine with LIPC_NAME_SYSTEM: nobody else can take such a name.
  *
+ *  - LIPC_NAME_USER: a name of the user's own. On Unix it is a file in a directory that only this user can enter, and
+ *    that is the first of these that belongs to the user, is no symbolic link, and cannot be written to by others:
+ *    $XDG_RUNTIME_DIR/lipc; on Linux /run/user/UID/lipc; /tmp/lipc-UID. Programs of the user find each other only if
+ *    they come to the same directory, so a variable that only some of them have must not say something else than the
+ *    usual. In a program whose effective ids are not its real ids the variable does not count. On Windows it is the
+ *    pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user.
+ *  - LIPC_NAME_SYSTEM: a name of the machine, which only root or administrators can listen on. On Linux it is a file in
+ *    /run/lipc, on other systems in /var/run/lipc, a directory of root's that others cannot write to. On Windows it is
+ *    the pipe \\.\pipe\ProtectedPrefix\Administrators\name.
  *  - LIPC_NAME_PATH: a path. On Unix it is that of a socket file. On Windows it is that of a pipe: \\.\pipe\x,
  *    \\?\pipe\x or \\host\pipe\x.
  *  - LIPC_NAME_NAMESPACED on Linux: a name in the abstract namespace, of exactly its length, without padding. Each kind
  *    of socket has its own names there.
  *  - LIPC_NAME_NAMESPACED on Windows: the pipe \\.\pipe\name.
- *  - LIPC_NAME_NAMESPACED on other systems: a file in a private directory of the user. The directory is
- *    $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID if that variable is unset. The first listener creates it with mode 0700. A
- *    function that uses the directory fails with LIPC_EACCES if it is not a directory, if it belongs to another user,
- *    or if others can enter it. The variable is read whenever such a name is used, so no other thread may call
- *    setenv(3) meanwhile.
+ *  - LIPC_NAME_NAMESPACED on other systems: the same as LIPC_NAME_USER.
+ *
+ * The first listener creates the directory of a user's or the system's names, with mode 0700 or 0755. A function that
+ * uses it fails with LIPC_EACCES if it is not a directory, if it belongs to another user, if others can enter the user's
+ * or write to the system's, or if others could put another directory in its place. XDG_RUNTIME_DIR is read whenever such
+ * a name is used, so no other thread may call setenv(3) meanwhile.
  *
  * On Windows the name of a pipe may have several parts, separated by '\'. Programs in an AppContainer can create pipes
  * named LOCAL\x. Only administrators can create pipes named ProtectedPrefix\Administrators\x, so nobody else can take
@@ -88,7 +99,9 @@ extern "C" {
  * The name of an unbound socket has type 0 and length 0. */
 enum lipc_name_type {
     LIPC_NAME_PATH = 1,      /* a path in the file system, or of a pipe */
-    LIPC_NAME_NAMESPACED = 2 /* a name in the system's or the user's namespace */
+    LIPC_NAME_NAMESPACED = 2, /* a name in the system's or the user's namespace */
+    LIPC_NAME_USER = 4,      /* a name of the user's own */
+    LIPC_NAME_SYSTEM = 8     /* a name of the machine */
 };
 
 /* The room for a name's text, in bytes, with its NUL. */
@@ -104,17 +117,21 @@ typedef struct lipc_name {
 /* Passed as the length of a text, it means that the text ends at its NUL. */
 #define LIPC_STRLEN ((size_t)-1)
 
-/* Create a name from a text of length bytes; LIPC_STRLEN is allowed. lipc_name_parse() reads "@x" as the namespaced
- * name x, and any other text as a path. Names are never truncated.
+/* Create a name from a text of length bytes; LIPC_STRLEN is allowed. lipc_name_parse() reads "user:x" as the user's name
+ * x, "system:x" as the system's, "@x" as the namespaced name x, and any other text as a path. Names are never
+ * truncated.
  *
  * Errors:
  *  - LIPC_ENAMETOOLONG: the text is longer than lipc_name_limit().
  *  - LIPC_ENAME: the text is empty, or contains a NUL byte, which only namespaced names on Linux may contain.
+ *  - LIPC_ENAME: a user's or the system's name contains '/' or '\\', begins with '.', or ends with '.', ' ' or ".lock".
+ *    The rule is the same on every system.
  *  - LIPC_ENAME: a namespaced name that is a file contains '/', or is "." or "..".
  *  - LIPC_ENAME: on Windows, a path is not that of a pipe; or a namespaced name, or the text after \pipe\, contains '/'
  *    or a part that is empty or ends with '.' or ' '. Windows would take such a part for another name. It would not
- *    after \\?\, but such parts are refused there too.
- *  - LIPC_ENAME: on Windows, the text is not UTF-8. */
+ *    after \\?\, but such parts are refused there too. */
+LIPC_API int lipc_name_user(const char *text, size_t length, lipc_name *ret_name);
+LIPC_API int lipc_name_system(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_namespaced(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_parse(const char *text, size_t length, lipc_name *ret_name);
@@ -145,6 +162,46 @@ enum lipc_kind {
 
 /* Closes a handle. The peer still receives what was written before. Errors: LIPC_EBADF. */
 LIPC_API int lipc_close(lipc_handle handle);
+
+/* ===================================== Who may be the peer ====================================== */
+
+/* Sets of users, combined with |. */
+enum lipc_peers {
+    LIPC_PEERS_ANY = 1,       /* everybody */
+    LIPC_PEERS_SAME_USER = 2, /* the user of this process */
+    LIPC_PEERS_ADMIN = 4      /* root; on Windows SYSTEM and the administrators */
+};
+
+/* The users that may be at the other end of a connection. It begins with its size, as options do; see
+ * lipc_listen_options. What counts is the credentials that the kernel supplies, see lipc_peer_credentials(), and on
+ * Windows lipc_peer_sid().
+ *
+ *  - Unix: the user of this process is its effective user, so in a program that sudo(8) runs it is root. In a user
+ *    namespace that does not map all ids, the id that stands for all others (65534, user_namespaces(7)) admits nobody.
+ *  - Windows: the user of this process is that of its token, whether it is elevated or not. A server is the owner of its
+ *    pipe. A pipe that an administrator created without lipc may belong to the group of administrators: then
+ *    LIPC_PEERS_ADMIN admits it, and LIPC_PEERS_SAME_USER does not. A client whose user is not known, see
+ *    lipc_peer_sid(), is not admitted. */
+typedef struct lipc_peer_policy {
+    size_t size;     /* of this struct */
+    int peers;       /* enum lipc_peers; 0: only those that are listed */
+    size_t uid_count; /* Unix: how many there are of */
+    const uint32_t *uids; /* more users */
+    size_t sid_count; /* Windows: how many there are of */
+    const char *const *sids; /* more users, as security identifiers: "S-1-5-18" */
+} lipc_peer_policy;
+
+/* Checks the peer of a connection. NULL admits everybody.
+ *
+ * Errors:
+ *  - LIPC_EACCES: the policy does not admit the peer, or the system does not report who it is.
+ *  - LIPC_EINVAL: peers has other bits.
+ *  - LIPC_EBADF, LIPC_ENOTSOCK; LIPC_ENOTCONN, also for a datagram socket, whose peer the system does not report. */
+LIPC_API int lipc_peer_check(lipc_handle handle, const lipc_peer_policy *policy);
+
+/* The same for a user whose credentials the caller has: uid on Unix, -1 if it is not known; sid on Windows, NULL if it
+ * is not known. Errors: LIPC_EACCES, LIPC_EINVAL. */
+LIPC_API int lipc_peer_policy_check(const lipc_peer_policy *policy, int64_t uid, const char *sid);
 
 /* ======================================== Listening ========================================= */
 
@@ -181,6 +238,10 @@ typedef struct lipc_listen_options {
     /* Options that only Windows has, see lipc_windows.h. NULL means the defaults, and is the only value that other
      * systems take: LIPC_ENOTSUP. */
     const struct lipc_listen_windows *windows;
+    /* The clients that lipc_accept() admits, of those that the mode lets connect. A client that is not admitted is
+     * closed, before a byte is read or written: its connect succeeds, and then it reads end of stream. NULL: all of
+     * them. The library keeps a copy. Not for datagrams: LIPC_ENOTSUP. */
+    const lipc_peer_policy *clients;
 } lipc_listen_options;
 
 /* Listens on a name. options may be NULL.
@@ -253,6 +314,12 @@ typedef struct lipc_connect_options {
     size_t size; /* of this struct */
     int kind; /* the kind of the listener: LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM */
     const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
+    /* The servers to connect to. A connection to another is closed before a byte is read or written, and the call fails
+     * with LIPC_EACCES. NULL is the default of the type of name: the same user for LIPC_NAME_USER, root or administrators
+     * for LIPC_NAME_SYSTEM, and otherwise everybody. A server is who listened, also if another process accepts; a socket
+     * that a service manager passes is that manager's. Datagrams have no such check: LIPC_ENOTSUP if it is not NULL; the
+     * directory of a user's or the system's name is checked all the same. */
+    const lipc_peer_policy *server;
 } lipc_connect_options;
 
 /* Connects to a listener. options may be NULL. If the listener's backlog is full, the call tries again every 1 to 4
@@ -419,9 +486,15 @@ enum { LIPC_ERROR_OS_BITS = 20 };
 /* ===================================== More about names ===================================== */
 
 /* Writes a name in the form that lipc_name_parse() reads, and a NUL. Returns its length without the NUL. A path that
- * begins with '@' gets "./" in front. The name of an unbound socket is the empty string. Errors: LIPC_EMSGSIZE (size
- * is too small; LIPC_NAME_CAPACITY + 2 bytes are always enough). */
+ * begins like another type of name, with '@', "user:" or "system:", gets "./" in front. The name of an unbound socket is
+ * the empty string. Errors: LIPC_EMSGSIZE (size is too small; LIPC_NAME_CAPACITY + 7 bytes are always enough). */
 LIPC_API int lipc_name_format(const lipc_name *name, char *buffer, size_t size);
+
+/* Writes the path by which programs that do not use lipc reach a name, and a NUL: that of the socket file, or on Windows
+ * of the pipe. Returns its length without the NUL. An abstract name on Linux has no path; it is written with '@' in
+ * front, as ss(8) and socat(1) do. Nothing is created, and the file need not exist. Errors: LIPC_ENAME,
+ * LIPC_ENAMETOOLONG, LIPC_EMSGSIZE (size is too small; LIPC_NAME_CAPACITY bytes are always enough). */
+LIPC_API int lipc_name_location(const lipc_name *name, char *buffer, size_t size);
 
 /* Returns the types of name that this system has, as a bit set of enum lipc_name_type. */
 LIPC_API int lipc_name_types(void);

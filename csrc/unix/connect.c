@@ -35,6 +35,12 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     int type = lipc__type_of(o.kind);
     if (type < 0)
         return type;
+    lipc_peer_policy server;
+    r = lipc__server_policy(name, o.server, &server);
+    if (r < 0)
+        return r;
+    if (type == SOCK_DGRAM && o.server != NULL)
+        return lipc__fault(LIPC_ENOTSUP);
     lipc__address address;
     socklen_t length;
     bool is_file;
@@ -53,7 +59,10 @@ int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int
     }
     if (fd < 0)
         return fd;
-    r = lipc__mark_messages(fd, type);
+    if (type != SOCK_DGRAM)
+        r = lipc__peer_check(fd, &server);
+    if (r >= 0)
+        r = lipc__mark_messages(fd, type);
     if (r < 0) {
         close(fd);
         return r;

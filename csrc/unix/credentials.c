@@ -286,6 +286,47 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
 #endif
 }
 
+/* A user, for the policy. */
+typedef struct lipc__identity {
+    int64_t uid; /* -1: not known */
+} lipc__identity;
+
+static lipc__identity lipc__identity_from(int64_t uid, const char *sid) {
+    (void)sid;
+    return (lipc__identity){uid};
+}
+
+static int lipc__identity_of(lipc_handle handle, lipc__identity *ret_identity) {
+    lipc__peer peer = {-1, -1, -1};
+    int r = lipc__peer_of((int)handle, &peer);
+    if (r >= 0)
+        ret_identity->uid = peer.uid;
+    return r;
+}
+
+/* An id that may stand for several users is not known to be any of them. */
+static bool lipc__is_known(const lipc__identity *who) {
+    if (who->uid < 0)
+        return false;
+    lipc__stand_in stand_in = lipc__find_stand_in();
+    return !lipc__is_stand_in_uid(&stand_in, who->uid);
+}
+
+static bool lipc__is_same_user(const lipc__identity *who) {
+    return who->uid == geteuid();
+}
+
+static bool lipc__is_admin(const lipc__identity *who) {
+    return who->uid == 0;
+}
+
+static bool lipc__is_listed(const lipc_peer_policy *p, const lipc__identity *who) {
+    for (size_t i = 0; i < p->uid_count; i++)
+        if (who->uid == p->uids[i])
+            return true;
+    return false;
+}
+
 #ifdef LIPC__ABSTRACT
 
 /* Whether the peer could connect to a socket file of this process with that mode. */

@@ -77,6 +77,8 @@ static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
     return lipc__leads_to(ret_path, &f->stat, 0);
 }
 
+#endif
+
 /* Whether only this user and root can put another file in the place of one of ours. */
 static bool lipc__in_own_directory(const lipc__file *f) {
     char parent[PATH_MAX] = ".";
@@ -91,8 +93,6 @@ static bool lipc__in_own_directory(const lipc__file *f) {
         return false;
     return (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX);
 }
-
-#endif
 
 /* Changes the mode of the file that was looked at, and of no other. */
 static int lipc__file_set_mode(lipc__file *f, mode_t mode) {

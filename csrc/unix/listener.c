@@ -6,16 +6,21 @@ struct lipc_listener {
     mode_t admission;        /* who may connect, where no file has a mode for that; 0: the system decides */
     lipc__stand_in stand_in; /* with admission: for the ids of clients */
     bool marked;             /* whether lipc__mark_messages() came before any client could connect */
+    lipc_peer_policy clients; /* with a copy of what it points to */
     lipc__socket_file file;
     lipc_name name;
 };
 
-static lipc_listener *lipc__listener_new(void) {
-    lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
+/* Makes a listener that is not open yet, with the users that the policy lists behind it. */
+static lipc_listener *lipc__listener_new(const lipc_listen_options *o) {
+    const size_t size = o->clients->uid_count * sizeof *o->clients->uids;
+    lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l + size));
     if (l == NULL)
         return NULL;
     l->fd = -1;
     lipc__socket_file_init(&l->file);
+    l->clients = *o->clients;
+    l->clients.uids = size == 0 ? NULL : memcpy(l + 1, o->clients->uids, size);
     return l;
 }
 
@@ -25,12 +30,19 @@ static void lipc__admit(lipc_listener *l, mode_t mode) {
     l->stand_in = lipc__find_stand_in();
 }
 
-/* Copies the caller's options, checked, with the default mode filled in. */
-static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options) {
+/* Copies the caller's options, checked, with the defaults filled in. ret_clients: the policy that clients points to. */
+static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_options *ret_options,
+                                lipc_peer_policy *ret_clients) {
     lipc_listen_options o;
     int r = lipc__options(&o, sizeof o, options);
     if (r < 0)
         return r;
+    if (o.clients != NULL && o.kind == LIPC_DATAGRAM)
+        return lipc__fault(LIPC_ENOTSUP);
+    r = lipc__policy_of(o.clients, ret_clients);
+    if (r < 0)
+        return r;
+    o.clients = ret_clients;
     if (o.mode > 0777 || o.backlog < 0)
         return lipc__fault(LIPC_EINVAL);
     if (o.windows != NULL)
@@ -72,7 +84,8 @@ static int lipc__listener_open(lipc_listener *l, int type, const lipc__address *
 
 int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
-    int r = lipc__listen_options(options, &o);
+    lipc_peer_policy clients;
+    int r = lipc__listen_options(options, &o, &clients);
     if (r < 0)
         return r;
     int type = lipc__type_of(o.kind);
@@ -84,7 +97,7 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     r = lipc__address_of(name, true, &address, &length, &is_file);
     if (r < 0)
         return r;
-    lipc_listener *l = lipc__listener_new();
+    lipc_listener *l = lipc__listener_new(&o);
     if (l == NULL)
         return lipc__error_from(errno);
     l->name = *name;
@@ -99,7 +112,8 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
 
 int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, lipc_listener **ret_listener) {
     lipc_listen_options o;
-    int r = lipc__listen_options(options, &o);
+    lipc_peer_policy clients;
+    int r = lipc__listen_options(options, &o, &clients);
     if (r < 0)
         return r;
     int kind = lipc_kind(handle);
@@ -107,7 +121,7 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
         return kind;
     if (!(kind & LIPC_LISTENER))
         return lipc__fault(LIPC_ENOTSOCK);
-    lipc_listener *l = lipc__listener_new();
+    lipc_listener *l = lipc__listener_new(&o);
     if (l == NULL)
         return lipc__error_from(errno);
     r = lipc_local_name(handle, &l->name);
@@ -123,6 +137,15 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
         lipc__admit(l, (mode_t)o.mode);
     *ret_listener = l;
     return 0;
+}
+
+/* Whether a connection is one that the listener is to hand out. */
+static bool lipc__is_admitted(const lipc_listener *l, int fd) {
+#ifdef LIPC__ABSTRACT
+    if (l->admission != 0 && !lipc__admits(l->admission, &l->stand_in, fd))
+        return false;
+#endif
+    return lipc__peer_check(fd, &l->clients) >= 0;
 }
 
 int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
@@ -148,8 +171,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
             close(fd);
             return r;
         }
-#ifdef LIPC__ABSTRACT
-        if (l->admission != 0 && !lipc__admits(l->admission, &l->stand_in, fd)) {
+        if (!lipc__is_admitted(l, fd)) {
             close(fd);
             /* A client that connects again and again must not keep this going beyond the timeout. */
             int left = lipc__time_left(&deadline);
@@ -157,7 +179,6 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
                 return lipc_error_code(left) == LIPC_EAGAIN ? lipc__fault(LIPC_EACCES) : left;
             continue;
         }
-#endif
         if (ret_peer != NULL)
             lipc__name_of(&address, length, ret_peer);
         *ret_connection = fd;

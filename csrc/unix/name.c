@@ -20,62 +20,79 @@ typedef union lipc__address {
 /* Room for a path that fills sun_path, and a NUL. */
 enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 
-#ifdef LIPC__ABSTRACT
+/* ----------------------------------------- Directories -------------------------------------------- */
 
-static int lipc__namespaced_limit(void) {
-    return LIPC__PATH_LIMIT - 1;
-}
-
-static bool lipc__namespaced_text_valid(const char *text, size_t length) {
-    (void)text, (void)length;
-    return true;
-}
-
+#ifdef __linux__
+#define LIPC__SYSTEM_DIRECTORY "/run/lipc"
 #else
+#define LIPC__SYSTEM_DIRECTORY "/var/run/lipc"
+#endif
 
-/* Stores the directory in which the files of namespaced names are. Returns its length, which leaves at least 3 bytes of
+/* Whether a name of this type is the name of a file in a directory that lipc chooses. */
+static bool lipc__has_directory(int type) {
+#ifndef LIPC__ABSTRACT
+    if (type == LIPC_NAME_NAMESPACED)
+        return true;
+#endif
+    return type == LIPC_NAME_USER || type == LIPC_NAME_SYSTEM;
+}
+
+/* Whether a directory can be this user's runtime directory: nobody else can put anything into it. */
+static bool lipc__is_runtime_directory(const char *path) {
+    struct stat st;
+    return path[0] == '/' && SYS(lstat(path, &st)) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & 0022) == 0;
+}
+
+/* Stores the user's directory, and returns its length as snprintf(3) does. sudo(8) and su(1) may leave the variable as
+ * another user's, and some programs run without it, so the system's usual directory comes next. The variable is the
+ * caller's word in a set-user-ID program, and does not count there. */
+static int lipc__user_directory(char *ret_directory, size_t size) {
+    const unsigned long user = (unsigned long)geteuid();
+    const char *runtime = geteuid() == getuid() && getegid() == getgid() ? getenv("XDG_RUNTIME_DIR") : NULL;
+    if (runtime != NULL && lipc__is_runtime_directory(runtime))
+        return snprintf(ret_directory, size, "%s/lipc", runtime);
+#ifdef __linux__
+    char usual[40];
+    (void)snprintf(usual, sizeof usual, "/run/user/%lu", user); /* pam_systemd(8) */
+    if (lipc__is_runtime_directory(usual))
+        return snprintf(ret_directory, size, "%s/lipc", usual);
+#endif
+    return snprintf(ret_directory, size, "/tmp/lipc-%lu", user);
+}
+
+/* Stores the directory in which the files of a type of name are. Returns its length, which leaves at least 3 bytes of
  * size free. */
-static int lipc__namespace_directory(char *ret_directory, size_t size) {
-    const char *runtime = getenv("XDG_RUNTIME_DIR");
-    int n = runtime != NULL && runtime[0] == '/'
-                ? snprintf(ret_directory, size, "%s/lipc", runtime)
-                : snprintf(ret_directory, size, "/tmp/lipc-%lu", (unsigned long)geteuid());
+static int lipc__directory_of(int type, char *ret_directory, size_t size) {
+    int n = type == LIPC_NAME_SYSTEM ? snprintf(ret_directory, size, "%s", LIPC__SYSTEM_DIRECTORY)
+                                     : lipc__user_directory(ret_directory, size);
     return n + 3 > (int)size ? lipc__fault(LIPC_ENAMETOOLONG) : n;
 }
 
-static int lipc__namespaced_limit(void) {
-    char directory[LIPC__PATH_LIMIT];
-    int n = lipc__namespace_directory(directory, sizeof directory);
-    return n < 0 ? n : LIPC__PATH_LIMIT - n - 1;
-}
-
-static bool lipc__namespaced_text_valid(const char *text, size_t length) {
-    return memchr(text, '\0', length) == NULL && memchr(text, '/', length) == NULL &&
-           !(length == 1 && text[0] == '.') && !(length == 2 && text[0] == '.' && text[1] == '.');
-}
-
-/* Checks that only this user can write to the directory. Another user that can could pose as our servers. */
-static int lipc__namespace_check(const char *directory, bool make) {
-    if (make && SYS(mkdir(directory, 0700)) == 0)
-        chmod(directory, 0700); /* the umask may have narrowed the mode; a failure shows below */
-    else if (make && errno != EEXIST)
-        return lipc__error_from(errno);
-    struct stat st;
-    if (SYS(lstat(directory, &st)) < 0)
-        return lipc__error_from(errno);
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0777) != 0700)
-        return lipc__fault(LIPC_EACCES);
-    return 0;
-}
-
-#endif
+/* ------------------------------------------ Texts ------------------------------------------------- */
 
 int lipc_name_limit(int type) {
-    switch (type) {
-    case LIPC_NAME_PATH: return LIPC__PATH_LIMIT;
-    case LIPC_NAME_NAMESPACED: return lipc__namespaced_limit();
-    default: return lipc__fault(LIPC_EINVAL);
+    char directory[LIPC__PATH_LIMIT];
+    if (type == LIPC_NAME_PATH)
+        return LIPC__PATH_LIMIT;
+    if (lipc__has_directory(type)) {
+        int n = lipc__directory_of(type, directory, sizeof directory);
+        return n < 0 ? n : LIPC__PATH_LIMIT - n - 1;
     }
+    return type == LIPC_NAME_NAMESPACED ? LIPC__PATH_LIMIT - 1 : lipc__fault(LIPC_EINVAL);
+}
+
+static bool lipc__text_valid(int type, const char *text, size_t length) {
+    if (type == LIPC_NAME_USER || type == LIPC_NAME_SYSTEM)
+        return lipc__is_portable(text, length);
+    if (type == LIPC_NAME_NAMESPACED && !lipc__has_directory(type))
+        return true;
+    if (memchr(text, '\0', length) != NULL)
+        return false;
+    if (type == LIPC_NAME_PATH)
+        return true;
+    return memchr(text, '/', length) == NULL && !(length == 1 && text[0] == '.') &&
+           !(length == 2 && text[0] == '.' && text[1] == '.');
 }
 
 static int lipc__name_valid(int type, const char *text, size_t length) {
@@ -84,15 +101,13 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
         return limit;
     if (length > (size_t)limit)
         return lipc__fault(LIPC_ENAMETOOLONG);
-    bool valid = type == LIPC_NAME_PATH ? memchr(text, '\0', length) == NULL
-                                        : lipc__namespaced_text_valid(text, length);
-    return valid ? 0 : lipc__fault(LIPC_ENAME);
+    return lipc__text_valid(type, text, length) ? 0 : lipc__fault(LIPC_ENAME);
 }
 
-/* Returns the address of a name, and whether a file stands for it. listening: whether to make the directory of
- * namespaced names, if it is missing. */
-static int lipc__address_of(const lipc_name *name, bool listening, lipc__address *ret_address,
-                            socklen_t *ret_length, bool *ret_is_file) {
+/* ----------------------------------------- Addresses ---------------------------------------------- */
+
+/* Makes the address of a name. Returns the length of the directory that lipc chose for its file, 0 if it chose none. */
+static int lipc__address_make(const lipc_name *name, lipc__address *ret_address, socklen_t *ret_length) {
     int r = name->length == 0 ? lipc__fault(LIPC_ENAME)
                               : lipc__name_valid((int)name->type, name->text, name->length);
     if (r < 0)
@@ -100,29 +115,35 @@ static int lipc__address_of(const lipc_name *name, bool listening, lipc__address
     lipc__address a;
     memset(&a, 0, sizeof a);
     a.local.sun_family = AF_UNIX;
-    size_t prefix = 0;
-    bool is_file = true;
-    if (name->type == LIPC_NAME_NAMESPACED) {
-#ifdef LIPC__ABSTRACT
-        prefix = 1;
-        is_file = false;
-#else
-        int n = lipc__namespace_directory(a.local.sun_path, sizeof a.local.sun_path);
-        if (n < 0)
-            return n;
-        r = lipc__namespace_check(a.local.sun_path, listening);
-        if (r < 0)
-            return r;
-        a.local.sun_path[n] = '/';
-        prefix = (size_t)n + 1;
-#endif
+    int directory = 0;
+    size_t prefix = name->type == LIPC_NAME_NAMESPACED; /* an abstract name's NUL */
+    if (lipc__has_directory((int)name->type)) {
+        directory = lipc__directory_of((int)name->type, a.local.sun_path, sizeof a.local.sun_path);
+        if (directory < 0)
+            return directory;
+        a.local.sun_path[directory] = '/';
+        prefix = (size_t)directory + 1;
     }
-    (void)listening;
     memcpy(a.room + LIPC__ADDRESS_HEADER + prefix, name->text, name->length);
     *ret_address = a;
     *ret_length = (socklen_t)(LIPC__ADDRESS_HEADER + prefix + name->length);
-    *ret_is_file = is_file;
-    return 0;
+    return directory;
+}
+
+int lipc_name_location(const lipc_name *name, char *buffer, size_t size) {
+    lipc__address address;
+    socklen_t length;
+    int r = lipc__address_make(name, &address, &length);
+    if (r < 0)
+        return r;
+    size_t n = length - LIPC__ADDRESS_HEADER;
+    if (n >= size)
+        return lipc__fault(LIPC_EMSGSIZE);
+    memcpy(buffer, address.room + LIPC__ADDRESS_HEADER, n);
+    if (buffer[0] == '\0')
+        buffer[0] = '@'; /* as ss(8) and socat(1) write an abstract name */
+    buffer[n] = '\0';
+    return (int)n;
 }
 
 /* Returns the name in an address that the system reported; one of type 0 if there is none. */
