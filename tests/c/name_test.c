@@ -25,8 +25,8 @@ static void check_name(make_name *make, int type, const char *text, size_t lengt
     CHECK(memcmp(name.text, text, n) == 0 && name.text[n] == '\0');
 }
 
-TEST(this_system_has_both_types_of_name) {
-    CHECK_INT(LIPC_NAME_PATH | LIPC_NAME_NAMESPACED, lipc_name_types());
+TEST(this_system_has_all_types_of_name) {
+    CHECK_INT(LIPC_NAME_PATH | LIPC_NAME_NAMESPACED | LIPC_NAME_USER | LIPC_NAME_SYSTEM, lipc_name_types());
 }
 
 TEST(the_limits_are_those_of_the_system) {
