@@ -65,12 +65,21 @@ func (c *DatagramConn) ReceiveFrom(b []byte) (int, Name, error) {
 	return n, from.name, err
 }
 
-// WriteTo is [DatagramConn.SendTo], for [net.PacketConn]. addr may be a [Name] or a [*net.UnixAddr].
+// LocalAddr is [Conn.LocalAddr], with the network "unixgram".
+func (c *DatagramConn) LocalAddr() net.Addr { return address(c.localName(), core.KindDatagram) }
+
+// RemoteAddr is [Conn.RemoteAddr], with the network "unixgram".
+func (c *DatagramConn) RemoteAddr() net.Addr { return address(c.peer(), core.KindDatagram) }
+
+// WriteTo is [DatagramConn.SendTo], for [net.PacketConn]. addr may be what ReadFrom returned, a [Name] or a
+// [*net.UnixAddr].
 func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	var peer Name
 	switch addr := addr.(type) {
 	case Name:
 		peer = addr
+	case packetAddr:
+		peer = addr.Name
 	case *net.UnixAddr:
 		if addr != nil {
 			peer = nameOf(addr.Name)
@@ -84,7 +93,8 @@ func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 	return len(b), nil
 }
 
-// ReadFrom is [DatagramConn.ReceiveFrom], for [net.PacketConn]. The address is a [Name].
+// ReadFrom is [DatagramConn.ReceiveFrom], for [net.PacketConn]. The address prints as the [Name], and [ParseName] reads
+// it; its network is "unixgram".
 func (c *DatagramConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := c.receiveFrom(b)
 	return n, from.addr, err
@@ -115,7 +125,7 @@ func (s *senders) named(name *core.SocketName) sender {
 		s.known = map[string]sender{}
 	}
 	found := sender{name: publicName(name.Name())}
-	found.addr = found.name
+	found.addr = address(found.name, core.KindDatagram)
 	s.known[string(name.Bytes())] = found
 	return found
 }

@@ -128,7 +128,7 @@ func ExampleDatagramConn_Connect() {
 	fmt.Println(string(text), err)
 
 	a.Connect(ipc.Name{}) // dissolves the connection
-	fmt.Println(a.RemoteAddr() == ipc.Name{})
+	fmt.Println(a.RemoteAddr().String() == "")
 	// Output:
 	// to b <nil>
 	// true
@@ -167,7 +167,7 @@ func ExampleDatagramConn_WriteTo() {
 	b := make([]byte, 100)
 	for range 2 {
 		n, from, err := packets.ReadFrom(b)
-		fmt.Println(string(b[:n]), from == name, err)
+		fmt.Println(string(b[:n]), from.String() == name.String(), err)
 	}
 	// Output:
 	// packet true <nil>
@@ -214,6 +214,6 @@ func ExampleFileDatagramConn() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(again.LocalAddr() == name, again.Close())
+	fmt.Println(again.LocalAddr().String() == name.String(), again.Close())
 	// Output: true <nil>
 }

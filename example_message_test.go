@@ -195,7 +195,7 @@ func ExampleFileMessageListener() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(again.Addr() == name, again.Close())
+	fmt.Println(again.Addr().String() == name.String(), again.Close())
 	// Output: true <nil>
 }
 

@@ -3,6 +3,8 @@ package ipc
 import (
 	"context"
 	"errors"
+	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/lipc/ipc/internal/core"
@@ -14,6 +16,12 @@ type Dialer struct {
 	// Timeout is the longest time that a dial may take. After it the dial fails with [context.DeadlineExceeded]. Zero
 	// means that only the context limits it. A negative Timeout is [syscall.EINVAL].
 	Timeout time.Duration
+
+	// Server decides whether the process that listens may be the server. Dial asks it when the connection is there, before
+	// a byte is read or written. If it returns an error, the connection is closed and Dial fails with that error, which
+	// also matches [fs.ErrPermission] and says who was found. The server then reads end of stream. Nil means [SameUser]
+	// for a [UserName], [Admin] for a [SystemName], and everybody for other names.
+	Server PeerPolicy
 
 	// Spin is how long the connection spins before it waits, see [Conn.SetSpin]. Zero means no spin.
 	Spin time.Duration
@@ -43,7 +51,10 @@ type Dialer struct {
 //   - [fs.ErrNotExist]: there is no such name.
 //   - [syscall.ECONNREFUSED]: nobody listens on the socket file. On Linux also: there is no such name in the abstract
 //     namespace. Windows does not have this error.
-//   - [fs.ErrPermission]: this user may not connect to the listener.
+//   - [fs.ErrPermission]: this user may not connect to the listener; or the server is not whom Server admits; or the
+//     directory of a [UserName] or [SystemName] is not safe.
+//   - [syscall.EPROTOTYPE]: what listens on the path is of another kind: messages, not bytes, or the other way round. In
+//     Linux's abstract namespace each kind has names of its own, and on Windows a pipe of messages can be read as bytes.
 //   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
@@ -72,8 +83,22 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 	}
 	c.setPeer(name)
 	c.end.SetSpin(d.Spin)
-	return c.end.Connect(ctx, name.name, kind, d.Sys.options())
+	err := c.end.Connect(ctx, name.name, kind, d.Sys.options())
+	if errors.Is(err, syscall.EPROTOTYPE) {
+		err = fmt.Errorf("what listens there is not for %s: %w", kindNames[kind], err)
+	}
+	if err != nil {
+		return err
+	}
+	credentials, err := c.check(d.serverPolicy(name))
+	if err != nil {
+		return &refusedError{"the server", credentials, err}
+	}
+	return nil
 }
+
+// kindNames are what connections carry, in words.
+var kindNames = map[core.Kind]string{core.KindStream: "bytes", core.KindMessage: "messages", core.KindDatagram: "datagrams"}
 
 // maxSpin limits how long a goroutine that spins can delay Close and deadlines: a few times as long.
 const maxSpin = time.Millisecond

@@ -2,7 +2,19 @@
 
 package ipc
 
-import "github.com/lipc/ipc/internal/core"
+import (
+	"fmt"
+	"os"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// networks are the names that package net has for what connections are made of.
+var networks = map[core.Kind]string{core.KindStream: "unix", core.KindMessage: "unixpacket", core.KindDatagram: "unixgram"}
+
+const admins = "root"
+
+func ownUser() string { return fmt.Sprintf("user %d", os.Geteuid()) }
 
 // SysListen holds the options of listening that only one system has. Unix has none.
 type SysListen struct{}

@@ -7,10 +7,31 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"syscall"
 	"time"
 
 	"github.com/lipc/ipc/internal/core"
 )
+
+// networks are the names of what connections are made of. .NET and others call it a pipe, too.
+var networks = map[core.Kind]string{core.KindStream: "pipe", core.KindMessage: "pipe", core.KindDatagram: "pipe"}
+
+const admins = "SYSTEM or an administrator"
+
+// ownUser is the user of this process, as [Credentials] prints one.
+func ownUser() string {
+	token, err := syscall.OpenCurrentProcessToken()
+	if err != nil {
+		return "the user of this process"
+	}
+	defer token.Close()
+	user, err := token.GetTokenUser()
+	if err != nil {
+		return "the user of this process"
+	}
+	sid, _ := user.User.Sid.String()
+	return "user " + sid
+}
 
 // A PipeDirection is a direction in which a named pipe carries data.
 type PipeDirection int

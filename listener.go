@@ -32,6 +32,16 @@ type ListenConfig struct {
 	// other machines are refused unless SysListen.AcceptRemote is set.
 	Mode fs.FileMode
 
+	// Client decides which of the clients that Mode lets connect are accepted. It is asked after a connection was
+	// accepted, before Accept, AcceptConn or Incoming return it and before a byte is read or written. If it returns an
+	// error, the connection is closed and the next one is accepted: the client's dial has succeeded, and it reads end of
+	// stream. While Client runs, other goroutines can accept. Nil admits them all.
+	Client PeerPolicy
+
+	// Refused is called for each connection that Client did not admit, after it was closed, with the error that says
+	// why. It is called by the goroutine that accepts.
+	Refused func(Credentials, error)
+
 	// Backlog is how many connections may wait to be accepted. The default, and the upper limit, is what the system
 	// allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. On Windows it is
 	// how many instances of the pipe wait for clients, 2 to 64, default 8.
@@ -104,12 +114,17 @@ type listener struct {
 	acceptor poll.Acceptor
 	name     *Name // nil: none; connections share it
 
-	spin       time.Duration // of the connections
-	maxMessage int           // of the connections
+	// Of the connections:
+	spin       time.Duration
+	maxMessage int
+	client     PeerPolicy
+	refused    func(Credentials, error)
 }
 
 // configure notes the options of the connections.
-func (l *listener) configure(lc *ListenConfig) { l.spin, l.maxMessage = lc.Spin, lc.MaxMessage }
+func (l *listener) configure(lc *ListenConfig) {
+	l.spin, l.maxMessage, l.client, l.refused = lc.Spin, lc.MaxMessage, lc.Client, lc.Refused
+}
 
 func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind core.Kind) error {
 	l.name = &name
@@ -158,15 +173,23 @@ func (l *listener) opError(op string, err error) error {
 	return opError(op, Name{}, nameAt(l.name), err)
 }
 
-func (l *listener) accept(ctx context.Context, c *conn) error {
+// accept accepts a connection. admitted: it is not one of those that are closed again.
+func (l *listener) accept(ctx context.Context, c *conn) (admitted bool, err error) {
 	c.end.SetSpin(l.spin)
 	peer, err := l.acceptor.Accept(ctx, &c.end)
 	if err != nil {
-		return l.opError("accept", err)
+		return false, l.opError("accept", err)
+	}
+	credentials, err := c.check(l.client)
+	if err != nil {
+		if l.refused != nil {
+			l.refused(credentials, &refusedError{"the client", credentials, err})
+		}
+		return false, nil
 	}
 	c.local = l.name
 	c.setPeer(publicName(peer))
-	return nil
+	return true, nil
 }
 
 // Accept is [Listener.AcceptConn] without a context, for [net.Listener].
@@ -189,11 +212,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 //
 // The errors from EMFILE to ENOSPC are Temporary: the connection still waits, and the listener goes on working.
 func (l *Listener) AcceptConn(ctx context.Context) (*Conn, error) {
-	c := new(Conn)
-	if err := l.accept(ctx, &c.conn); err != nil {
-		return nil, err
+	for {
+		c := new(Conn)
+		if admitted, err := l.accept(ctx, &c.conn); err != nil {
+			return nil, err
+		} else if admitted {
+			return c, nil
+		}
 	}
-	return c, nil
 }
 
 // Incoming returns the connections as they arrive. The sequence ends without an error when the listener is closed or

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net"
 	"os"
 	"sync/atomic"
 
@@ -119,6 +120,12 @@ func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
 	return c.readResult(c.end.ReceiveBatch(messages))
 }
 
+// LocalAddr is [Conn.LocalAddr], with the network "unixpacket", or on Windows "pipe".
+func (c *MessageConn) LocalAddr() net.Addr { return address(c.localName(), core.KindMessage) }
+
+// RemoteAddr is [Conn.RemoteAddr], with the network "unixpacket", or on Windows "pipe".
+func (c *MessageConn) RemoteAddr() net.Addr { return address(c.peer(), core.KindMessage) }
+
 // DialMessage connects to a listener for messages, as [Dialer.Dial] does to one for bytes. If the listener is one for
 // bytes, the error is [syscall.EPROTOTYPE].
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
@@ -157,18 +164,24 @@ func ListenMessage(name Name) (*MessageListener, error) {
 
 // AcceptConn waits for a connection, as [Listener.AcceptConn] does.
 func (l *MessageListener) AcceptConn(ctx context.Context) (*MessageConn, error) {
-	c := new(MessageConn)
-	if err := l.accept(ctx, &c.conn); err != nil {
-		return nil, err
+	for {
+		c := new(MessageConn)
+		if admitted, err := l.accept(ctx, &c.conn); err != nil {
+			return nil, err
+		} else if admitted {
+			c.maxMessage.Store(int64(l.maxMessage))
+			return c, nil
+		}
 	}
-	c.maxMessage.Store(int64(l.maxMessage))
-	return c, nil
 }
 
 // Incoming returns the connections as they arrive, as [Listener.Incoming] does.
 func (l *MessageListener) Incoming(ctx context.Context) iter.Seq2[*MessageConn, error] {
 	return incoming(ctx, l.AcceptConn)
 }
+
+// Addr is [Listener.Addr], with the network "unixpacket", or on Windows "pipe".
+func (l *MessageListener) Addr() net.Addr { return address(nameAt(l.name), core.KindMessage) }
 
 // MessagePair returns two connections. Each is the other's peer.
 func MessagePair() (*MessageConn, *MessageConn, error) {

@@ -10,8 +10,12 @@ import (
 // A Name identifies a listener, or a bound datagram socket. Names are comparable, can be map keys, and implement
 // [net.Addr]. The zero Name is invalid as an argument; as a result it is the name of a socket that is not bound.
 //
-// [Path] and [Namespaced] check nothing, so names can be variables of a package. [ParseName], and everything that takes
-// a Name, refuses one that the system cannot have. Names are never truncated.
+// A program that serves the user who runs it uses [UserName], and a daemon of the machine [SystemName]: nobody else can
+// take such a name, and a client that dials one checks who the server is, see [Dialer].Server. [Path] and [Namespaced]
+// are for names that another program prescribes.
+//
+// These functions check nothing, so names can be variables of a package. [ParseName], and everything that takes a Name,
+// refuses one that the system cannot have. Names are never truncated.
 type Name struct{ name core.Name }
 
 var _ net.Addr = Name{}
@@ -23,19 +27,67 @@ type NameTypes uint8
 const (
 	PathNames       NameTypes = 1 << iota // returned by [Path]
 	NamespacedNames                       // returned by [Namespaced]
+	UserNames                             // returned by [UserName]
+	SystemNames                           // returned by [SystemName]
 )
 
-// SupportedNames returns the types of names that this system has. Every system that this package supports has both.
-func SupportedNames() NameTypes { return PathNames | NamespacedNames }
+// SupportedNames returns the types of names that this system has. Every system that this package supports has all.
+func SupportedNames() NameTypes { return PathNames | NamespacedNames | UserNames | SystemNames }
+
+// UserName returns a name of the user's own. Its text must not contain "/", "\" or a NUL byte, begin with ".", or end
+// with ".", " " or ".lock". The rule is the same on every system; [NameLimit] is the greatest length.
+//
+// On Unix it is a file in a directory that only this user can enter. The directory is the first of these that belongs to
+// the user, is not a symbolic link, and cannot be written to by others:
+//
+//   - $XDG_RUNTIME_DIR/lipc, except in a program whose effective IDs are not its real IDs
+//   - /run/user/UID/lipc, on Linux
+//   - /tmp/lipc-UID
+//
+// The first listener creates it with mode 0700. A directory that belongs to another user, or that others can enter, is
+// [fs.ErrPermission]. The user is the effective one, so what sudo(8) runs has the names of root. Programs of a user find
+// each other only if they come to the same directory: if XDG_RUNTIME_DIR is set to an unusual place, it must be set for
+// all of them.
+//
+// On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated
+// or not.
+func UserName(name string) Name { return Name{core.Name{Type: core.UserName, Text: name}} }
+
+// SystemName returns a name of the machine, on which only root or administrators can listen. The text is as in
+// [UserName].
+//
+// On Linux it is a file in /run/lipc, on other Unix systems in /var/run/lipc. That directory must belong to root, and
+// others must not be able to write to it; the first listener creates it with mode 0755. A listener of another user is
+// [fs.ErrPermission]: a daemon that does not run as root gets its socket from the service manager, see [Activated].
+//
+// On Windows it is the pipe \\.\pipe\ProtectedPrefix\Administrators\name.
+func SystemName(name string) Name { return Name{core.Name{Type: core.SystemName, Text: name}} }
+
+// NameLimit returns the greatest length of the text of a name of one type: in bytes, on Windows in UTF-16 code units. For
+// names of the user it depends on the directory. If that leaves no room, the error is [syscall.ENAMETOOLONG]; for more or
+// less than one type it is [syscall.EINVAL].
+func NameLimit(of NameTypes) (int, error) {
+	limit, err := core.NameType(of).Limit()
+	return limit, opError("name", Name{}, Name{}, err)
+}
+
+// Location returns the path by which programs that do not use this package reach the name: that of the socket file, or on
+// Windows of the pipe. curl(1) takes it for --unix-socket, Node.js for net.connect, .NET for UnixDomainSocketEndPoint. A
+// name in Linux's abstract namespace has no path; it is written with "@" in front, as ss(8) does and package net takes
+// it. Nothing is created, and the file need not exist. Errors are those of [ParseName].
+func (n Name) Location() (string, error) {
+	location, err := n.name.Location()
+	return location, opError("name", Name{}, n, err)
+}
 
 // Path returns the name of a socket file. It is at most 108 bytes long on Linux, 103 on OpenBSD and 104 on other
-// systems: the whole of sun_path, unix(7). A path that begins with "@" gets "./" in front, so that it stays a path in
-// text.
+// systems: the whole of sun_path, unix(7). A path that begins like another type of name, with "@", "user:" or "system:",
+// gets "./" in front, so that it stays a path in text.
 //
 // On Windows it is the path of a pipe, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x, at most 256 UTF-16 code units long. In
 // all three forms x must be as [Namespaced] describes it.
 func Path(path string) Name {
-	if strings.HasPrefix(path, "@") {
+	if nameOf(path).name.Type != core.PathName {
 		path = "./" + path
 	}
 	return Name{core.Name{Type: core.PathName, Text: path}}
@@ -50,10 +102,7 @@ func Path(path string) Name {
 //     ProtectedPrefix\Administrators\name. A part must not be empty, contain a slash, or end with a dot or a space,
 //     because Windows would take it for another name. Windows ignores case: two names that differ only in case identify
 //     the same pipe, but are not equal as values of Name.
-//   - Other systems: a file in a private directory of the user, $XDG_RUNTIME_DIR/lipc, or /tmp/lipc-UID if that
-//     variable is unset. The first listener creates the directory with mode 0700. The name must not contain "/", and
-//     has at most what the directory's path leaves of 104 bytes. Processes of different users cannot reach one another
-//     by such names.
+//   - Other systems: the same file as [UserName]. The name must not contain "/".
 func Namespaced(name string) Name {
 	return Name{core.Name{Type: core.NamespacedName, Text: name}}
 }
@@ -66,8 +115,8 @@ func publicName(name core.Name) Name {
 	return Name{name}
 }
 
-// ParseName reads a name in the form in which people write it: "@x" is [Namespaced], and any other text is a [Path]. It
-// is the inverse of [Name.String]. Errors:
+// ParseName reads a name in the form in which people write it: "user:x" is a [UserName], "system:x" a [SystemName], "@x"
+// is [Namespaced], and any other text is a [Path]. It is the inverse of [Name.String]. Errors:
 //
 //   - [syscall.ENAMETOOLONG]: the name is too long for this system.
 //   - [syscall.EINVAL]: the name is empty, or contains a byte that it must not contain.
@@ -79,24 +128,38 @@ func ParseName(s string) (Name, error) {
 	return name, nil
 }
 
+// prefixes are what begins the text of a name that is not a path, by type.
+var prefixes = map[core.NameType]string{core.NamespacedName: "@", core.UserName: "user:", core.SystemName: "system:"}
+
 // nameOf is ParseName without the check.
 func nameOf(s string) Name {
-	if rest, found := strings.CutPrefix(s, "@"); found {
-		return Namespaced(rest)
+	for t, prefix := range prefixes {
+		if rest, found := strings.CutPrefix(s, prefix); found {
+			return Name{core.Name{Type: t, Text: rest}}
+		}
 	}
-	return Path(s)
+	return Name{core.Name{Type: core.PathName, Text: s}}
 }
 
-// Network returns "ipc".
-func (n Name) Network() string { return "ipc" }
+// Network returns "unix", or on Windows "pipe", as [net.Addr] has it. The addresses of a [MessageConn] and of a
+// [DatagramConn] return "unixpacket" and "unixgram" on Unix.
+func (n Name) Network() string { return networks[core.KindStream] }
 
 // String returns the name in the form that [ParseName] reads. It is empty for the zero Name.
 func (n Name) String() string {
-	if n.name.Type == core.NamespacedName {
-		return "@" + n.name.Text
-	}
-	return n.name.Text
+	return prefixes[n.name.Type] + n.name.Text
 }
 
-// Type returns [PathNames], [NamespacedNames], or 0 for the zero Name.
+// Type returns the type of the name, or 0 for the zero Name.
 func (n Name) Type() NameTypes { return NameTypes(n.name.Type) }
+
+// A packetAddr is the name of an end that is not a stream.
+type packetAddr struct {
+	Name
+	network string
+}
+
+func (a packetAddr) Network() string { return a.network }
+
+// address returns a name as the address of an end of a kind.
+func address(name Name, kind core.Kind) net.Addr { return packetAddr{name, networks[kind]} }

@@ -6,7 +6,8 @@ package core
 static int ipc_connect(int type, const char *text, size_t length, int kind,
                        const struct lipc_connect_windows *windows, int timeout_ms, lipc_handle *ret_handle) {
 	lipc_name name;
-	lipc_connect_options options = {sizeof options, kind, windows};
+	lipc_peer_policy any = {.size = sizeof any, .peers = LIPC_PEERS_ANY}; // the Go side looks itself
+	lipc_connect_options options = {sizeof options, kind, windows, kind == LIPC_DATAGRAM ? NULL : &any};
 	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_connect(&name, &options, timeout_ms, ret_handle);
 }

@@ -6,6 +6,10 @@
 #endif
 
 static inline int ipc_name(int type, const char *text, size_t length, lipc_name *ret_name) {
-	return type == LIPC_NAME_PATH ? lipc_name_path(text, length, ret_name)
-	                              : lipc_name_namespaced(text, length, ret_name);
+	switch (type) {
+	case LIPC_NAME_PATH: return lipc_name_path(text, length, ret_name);
+	case LIPC_NAME_NAMESPACED: return lipc_name_namespaced(text, length, ret_name);
+	case LIPC_NAME_USER: return lipc_name_user(text, length, ret_name);
+	default: return lipc_name_system(text, length, ret_name);
+	}
 }

@@ -22,6 +22,9 @@ func (e *filesLostError) Unwrap() []error { return []error{ErrFilesLost, e.limit
 // ErrInvalid is the error of an invalid argument, and of a zero value.
 var ErrInvalid error = syscall.EINVAL
 
+// ErrZero is the error of a zero value.
+var ErrZero = Invalidf("it is a zero value, which was never opened")
+
 // Invalidf returns an error that describes an invalid argument, and matches [ErrInvalid].
 func Invalidf(format string, args ...any) error {
 	return &invalidError{fmt.Sprintf(format, args...)}

@@ -6,7 +6,7 @@ package core
 static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog, int kind,
                       const struct lipc_listen_windows *windows, lipc_listener **ret_listener) {
 	lipc_name name;
-	lipc_listen_options options = {sizeof options, mode, backlog, kind, windows};
+	lipc_listen_options options = {.size = sizeof options, .mode = mode, .backlog = backlog, .kind = kind, .windows = windows};
 	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_listen(&name, &options, ret_listener);
 }

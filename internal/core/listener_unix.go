@@ -7,7 +7,7 @@ package core
 #include <lipc_unix.h>
 
 static int ipc_listener_adopt(lipc_handle handle, unsigned mode, lipc_listener **ret_listener) {
-	lipc_listen_options options = {sizeof options, mode, 0, 0};
+	lipc_listen_options options = {.size = sizeof options, .mode = mode};
 	return lipc_listener_adopt(handle, &options, ret_listener);
 }
 */

@@ -8,6 +8,14 @@ static int ipc_check_name(int type, const char *text, size_t length) {
 	return ipc_name(type, text, length, &name);
 }
 
+static int ipc_name_location(int type, const char *text, size_t length, char *buffer, size_t size) {
+	lipc_name name;
+	int r = ipc_name(type, text, length, &name);
+	return r < 0 ? r : lipc_name_location(&name, buffer, size);
+}
+
+#cgo noescape ipc_name_location
+#cgo nocallback ipc_name_location
 #cgo noescape ipc_check_name
 #cgo nocallback ipc_check_name
 #cgo noescape lipc_local_name
@@ -36,11 +44,26 @@ type NameType uint8
 const (
 	PathName       NameType = C.LIPC_NAME_PATH
 	NamespacedName NameType = C.LIPC_NAME_NAMESPACED
+	UserName       NameType = C.LIPC_NAME_USER
+	SystemName     NameType = C.LIPC_NAME_SYSTEM
 )
+
+// Limit returns the greatest length of a name of this type.
+func (t NameType) Limit() (int, error) {
+	r := Result(C.lipc_name_limit(C.int(t)))
+	return int(max(r, 0)), r.Err()
+}
 
 // Check returns an error for a name that this system cannot have.
 func (n Name) Check() error {
 	return Result(C.ipc_check_name(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)))).nameErr(n)
+}
+
+// Location returns the path by which other programs reach the name.
+func (n Name) Location() (string, error) {
+	buffer := make([]byte, C.LIPC_NAME_CAPACITY)
+	r := Result(C.ipc_name_location(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), char(buffer), C.size_t(len(buffer))))
+	return string(buffer[:max(r, 0)]), r.nameErr(n)
 }
 
 // text returns the text for C, without a NUL. It is valid during a call that also gets its length.
@@ -103,6 +126,8 @@ func newNameError(name Name, limit int, err error) error {
 		reason = "the runtime directory's path is too long for a name in it"
 	case limit > 0:
 		reason = fmt.Sprintf("name too long: %d bytes, at most %d on %s", len(name.Text), limit, runtime.GOOS)
+	case name.Type == UserName || name.Type == SystemName:
+		reason = `name contains "/", "\" or a NUL byte, begins with ".", or ends with ".", " " or ".lock"`
 	case strings.Contains(name.Text, "\x00"):
 		reason = "name contains a NUL byte"
 	case windows && name.Type == PathName:

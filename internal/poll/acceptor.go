@@ -29,7 +29,7 @@ type Acceptor struct {
 // Accept waits for a connection, opens e on it, and returns the name of its peer.
 func (a *Acceptor) Accept(ctx context.Context, e *Endpoint) (peer core.Name, err error) {
 	if a.turn == nil {
-		return peer, core.ErrInvalid
+		return peer, core.ErrZero
 	}
 	select {
 	case a.turn <- struct{}{}:
@@ -54,7 +54,7 @@ func (a *Acceptor) interrupted(ctx context.Context) error {
 // SetDeadline sets the time after which accepting fails.
 func (a *Acceptor) SetDeadline(t time.Time) error {
 	if a.turn == nil {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -67,7 +67,7 @@ func (a *Acceptor) SetDeadline(t time.Time) error {
 // Close ends an Accept under way, and stops listening.
 func (a *Acceptor) Close() error {
 	if a.turn == nil {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	a.mu.Lock()
 	if a.closed {

@@ -43,7 +43,7 @@ func (e *Endpoint) PeerCredentials() (credentials core.Credentials, err error) {
 // RawConn returns access to the handle.
 func (e *Endpoint) RawConn() (syscall.RawConn, error) {
 	if !e.opened() {
-		return nil, core.ErrInvalid
+		return nil, core.ErrZero
 	}
 	return rawConn{e}, nil
 }

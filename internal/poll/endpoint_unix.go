@@ -89,7 +89,7 @@ func (e *Endpoint) opened() bool { return e.file != nil }
 // closedErr turns the runtime's error after a close, which matches no sentinel, into net.ErrClosed.
 func (e *Endpoint) closedErr(err error) error {
 	if !e.opened() { // os.File's methods have failed with os.ErrInvalid
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	if err != nil && e.closed.Load() {
 		return net.ErrClosed
@@ -200,7 +200,7 @@ func (e *Endpoint) wait(d *direction) error {
 // Usable returns nil if the endpoint can be used, otherwise the error of its operations.
 func (e *Endpoint) Usable() error {
 	if !e.opened() {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	if e.closed.Load() {
 		return net.ErrClosed
@@ -214,7 +214,7 @@ func (e *Endpoint) Usable() error {
 // Close closes the descriptor. Operations under way, and all later ones, fail.
 func (e *Endpoint) Close() error {
 	if !e.opened() {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	if e.closed.Swap(true) {
 		return net.ErrClosed
@@ -261,7 +261,7 @@ func (e *Endpoint) SetWriteDeadline(t time.Time) error {
 // Control performs a call that never waits.
 func (e *Endpoint) Control(call func(fd uintptr) core.Result) error {
 	if !e.opened() {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	var r core.Result
 	if err := e.raw.Control(func(fd uintptr) { r = call(fd) }); err != nil {

@@ -93,7 +93,7 @@ func (e *Endpoint) Usable() error {
 // run performs an operation whose arguments are set.
 func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 	if !e.opened() {
-		return 0, core.ErrInvalid
+		return 0, core.ErrZero
 	}
 	d.start(o)
 	d.err = nil

@@ -30,7 +30,7 @@ type lifetime struct {
 
 func (e *Endpoint) usableLocked() error {
 	if e.held == nil {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	if e.closing {
 		return net.ErrClosed

@@ -46,7 +46,7 @@ func (e *Endpoint) openPipe(handle uintptr, blocking bool) error {
 // Give makes the descriptor blocking, for a child process, and no longer used here. The endpoint still owns the file.
 func (e *Endpoint) Give() (*os.File, error) {
 	if !e.opened() {
-		return nil, core.ErrInvalid
+		return nil, core.ErrZero
 	}
 	e.given.Store(true)
 	var err error

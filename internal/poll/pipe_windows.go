@@ -39,7 +39,7 @@ func (e *Endpoint) Flush() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !e.opened() {
-		return core.ErrInvalid
+		return core.ErrZero
 	}
 	if err := d.begin(); err != nil {
 		return err

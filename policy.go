@@ -1,0 +1,113 @@
+package ipc
+
+import (
+	"fmt"
+	"io/fs"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// A PeerPolicy decides whether the process at the other end of a connection may be there. It returns nil if it may, and
+// otherwise why not. The credentials are those that [Conn.PeerCredentials] returns, supplied by the kernel. A policy may
+// take its time, or ask somebody: only the connection that it decides about waits for it. It is called by one goroutine
+// for each call of Dial or Accept, so it must be safe for concurrent use.
+//
+// Who counts as a user:
+//
+//   - On Unix the effective user. What sudo(8) runs is root, also as a peer of itself. In a user namespace that does not
+//     map all IDs, the ID that stands for all others (65534, user_namespaces(7)) is nobody: [SameUser] and [AnyOf] do not
+//     admit it.
+//   - On Windows the user of the process's token, elevated or not. A server is the owner of its pipe. A pipe that an
+//     administrator created without this package may belong to the group of administrators: [SameUserOrAdmin] and
+//     [Admin] admit it, SameUser does not.
+//   - A server is the process that listened. A socket that a service manager passed is the service manager's.
+type PeerPolicy func(Credentials) error
+
+// SameUser admits the user of this process.
+func SameUser(c Credentials) error {
+	return admit(c, core.SameUser, nil, func() string { return ownUser() })
+}
+
+// SameUserOrAdmin admits the user of this process, and whom [Admin] admits.
+func SameUserOrAdmin(c Credentials) error {
+	return admit(c, core.SameUser|core.Admin, nil, func() string { return ownUser() + ", " + admins })
+}
+
+// Admin admits root; on Windows SYSTEM and the administrators.
+func Admin(c Credentials) error { return admit(c, core.Admin, nil, func() string { return admins }) }
+
+// AnyOf admits the users with these IDs. It is for Unix: on Windows, where users have no such IDs, it admits nobody.
+func AnyOf(uids ...int) PeerPolicy {
+	uids = slices.Clone(uids)
+	ids := make([]uint32, 0, len(uids))
+	for _, uid := range uids {
+		if uid >= 0 && uid < math.MaxUint32 {
+			ids = append(ids, uint32(uid))
+		}
+	}
+	return func(c Credentials) error {
+		return admit(c, 0, ids, func() string {
+			if len(uids) == 0 {
+				return "nobody"
+			}
+			var texts []string
+			for _, uid := range uids {
+				texts = append(texts, strconv.Itoa(uid))
+			}
+			return "user " + strings.Join(texts, ", ")
+		})
+	}
+}
+
+func admit(c Credentials, peers core.Peers, uids []uint32, wanted func() string) error {
+	if peers.Admit(core.Credentials(c), uids) {
+		return nil
+	}
+	return fmt.Errorf("wanted is %s: %w", wanted(), fs.ErrPermission)
+}
+
+// serverPolicy returns the policy for the server of a name, nil if everybody may be there.
+func (d *Dialer) serverPolicy(name Name) PeerPolicy {
+	switch {
+	case d.Server != nil:
+		return d.Server
+	case name.Type() == UserNames:
+		return SameUser
+	case name.Type() == SystemNames:
+		return Admin
+	default:
+		return nil
+	}
+}
+
+// check asks a policy about the peer of a connection, and closes the connection if it is not admitted.
+func (c *conn) check(policy PeerPolicy) (Credentials, error) {
+	if policy == nil {
+		return Credentials{}, nil
+	}
+	found, err := c.end.PeerCredentials()
+	credentials := Credentials(found)
+	if err == nil {
+		err = policy(credentials)
+	}
+	if err != nil {
+		c.end.Close()
+	}
+	return credentials, err
+}
+
+// A refusedError says whom a policy did not admit. It matches [fs.ErrPermission].
+type refusedError struct {
+	who    string
+	found  Credentials
+	reason error
+}
+
+func (e *refusedError) Error() string {
+	return fmt.Sprintf("%s is %v, who is not admitted: %v", e.who, e.found, e.reason)
+}
+func (e *refusedError) Unwrap() []error { return []error{e.reason, fs.ErrPermission} }
