@@ -34,7 +34,7 @@ func SameUser(c Credentials) error {
 
 // SameUserOrAdmin admits the user of this process, and whom [Admin] admits.
 func SameUserOrAdmin(c Credentials) error {
-	return admit(c, core.SameUser|core.Admin, nil, func() string { return ownUser() + ", " + admins })
+	return admit(c, core.SameUser|core.Admin, nil, func() string { return ownUser() + " or " + admins })
 }
 
 // Admin admits root; on Windows SYSTEM and the administrators.
@@ -58,7 +58,7 @@ func AnyOf(uids ...int) PeerPolicy {
 			for _, uid := range uids {
 				texts = append(texts, strconv.Itoa(uid))
 			}
-			return "user " + strings.Join(texts, ", ")
+			return "user " + strings.Join(texts, " or ")
 		})
 	}
 }
@@ -108,6 +108,6 @@ type refusedError struct {
 }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("%s is %v, who is not admitted: %v", e.who, e.found, e.reason)
+	return fmt.Sprintf("%s is %v: %v", e.who, e.found, e.reason)
 }
 func (e *refusedError) Unwrap() []error { return []error{e.reason, fs.ErrPermission} }
