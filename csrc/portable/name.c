@@ -29,15 +29,15 @@ int lipc_name_system(const char *text, size_t length, lipc_name *ret_name) {
     return lipc__name_make(LIPC_NAME_SYSTEM, text, length, ret_name);
 }
 
-/* Whether text can be a user's or the system's name. The rules are the same on every system, so that a program that
- * works on one works on all: the text becomes the name of a file or the last part of a pipe's. */
+/* Whether a text that is not empty can be a user's or the system's name. The rules are the same on every system, so
+ * that a program that works on one works on all: the text becomes the name of a file or the last part of a pipe's. */
 static bool lipc__is_portable(const char *text, size_t length) {
-    static const char lock[] = ".lock";
+    static const char lock[] = ".lock"; /* a socket file's lock file ends so */
     const size_t lock_length = sizeof lock - 1;
     for (size_t i = 0; i < length; i++)
         if (text[i] == '\0' || text[i] == '/' || text[i] == '\\')
             return false;
-    if (length == 0 || text[0] == '.' || text[length - 1] == '.' || text[length - 1] == ' ')
+    if (text[0] == '.' || text[length - 1] == '.' || text[length - 1] == ' ')
         return false;
     return length < lock_length || memcmp(text + length - lock_length, lock, lock_length) != 0;
 }

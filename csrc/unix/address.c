@@ -1,36 +1,44 @@
 /* The addresses of names whose files are in a directory that lipc chooses. */
 
-/* Makes the directory of a type of name, unless it is there. */
-static int lipc__directory_make(int type, const char *path) {
-    const mode_t mode = type == LIPC_NAME_SYSTEM ? 0755 : 0700;
-    int r = SYS(mkdir(path, mode));
-    if (r < 0 && errno == ENOENT && type == LIPC_NAME_SYSTEM) { /* a container may lack the directory above, too */
-        char parent[sizeof LIPC__SYSTEM_DIRECTORY] = LIPC__SYSTEM_DIRECTORY;
-        *strrchr(parent, '/') = '\0';
-        if (SYS(mkdir(parent, mode)) == 0)
-            chmod(parent, mode);
-        r = SYS(mkdir(path, mode));
-    }
-    if (r == 0)
-        chmod(path, mode); /* the umask may have narrowed it; a failure shows below */
-    return r == 0 || errno == EEXIST ? 0 : lipc__error_from(errno);
+/* Makes a directory with a mode, whatever the umask, unless there is something of that name. */
+static int lipc__directory_make(const char *path, mode_t mode) {
+    lipc__file f;
+    if (SYS(mkdir(path, mode)) < 0)
+        return errno == EEXIST ? 0 : lipc__error_from(errno);
+    int r = lipc__file_open(AT_FDCWD, path, &f);
+    if (r < 0)
+        return r;
+    r = lipc__file_set_mode(&f, mode);
+    lipc__file_close(&f);
+    return r;
+}
+
+static int lipc__system_directory_make(const char *path) {
+    int r = lipc__directory_make(path, 0755);
+    if (lipc_error_code(r) != LIPC_ENOENT)
+        return r;
+    char parent[] = LIPC__SYSTEM_DIRECTORY; /* a container may lack the directory above, too */
+    *strrchr(parent, '/') = '\0';
+    r = lipc__directory_make(parent, 0755);
+    return r < 0 ? r : lipc__directory_make(path, 0755);
 }
 
 /* Checks that only the user, or root for the system's names, can put anything into a directory, or something else in
- * its place. Another user that can could pose as our servers. */
-static int lipc__directory_check(int type, const char *path) {
+ * its place. Another user that can could pose as our servers. mends: whether to let the user into a directory of its
+ * own that is not yet accessible: another process is just making it, or ended while it did. */
+static int lipc__directory_check(int type, const char *path, bool mends) {
     lipc__file f;
     int r = lipc__file_open(AT_FDCWD, path, &f);
     if (r < 0)
         return r;
-    const mode_t mode = f.stat.st_mode & 0777;
-    bool safe = S_ISDIR(f.stat.st_mode) && lipc__in_own_directory(&f);
-    if (type == LIPC_NAME_SYSTEM)
-        safe = safe && f.stat.st_uid == 0 && (mode & 0022) == 0;
-    else
-        safe = safe && mode == 0700 && lipc__file_is_own(&f);
+    const mode_t others = type == LIPC_NAME_SYSTEM ? 0022 : 0077;
+    bool safe = S_ISDIR(f.stat.st_mode) && (f.stat.st_mode & others) == 0 && lipc__in_own_directory(&f) &&
+                (type == LIPC_NAME_SYSTEM ? f.stat.st_uid == 0 : lipc__file_is_own(&f));
+    r = safe ? 0 : lipc__fault(LIPC_EACCES);
+    if (safe && mends && type != LIPC_NAME_SYSTEM && (f.stat.st_mode & 0777) != 0700)
+        r = lipc__file_set_mode(&f, 0700);
     lipc__file_close(&f);
-    return safe ? 0 : lipc__fault(LIPC_EACCES);
+    return r;
 }
 
 /* Returns the address of a name, and whether a file stands for it. listening: whether to make the directory of the file,
@@ -45,9 +53,11 @@ static int lipc__address_of(const lipc_name *name, bool listening, lipc__address
         return 0;
     char *path = ret_address->local.sun_path;
     path[directory] = '\0';
-    int r = listening ? lipc__directory_make((int)name->type, path) : 0;
+    int r = 0;
+    if (listening)
+        r = name->type == LIPC_NAME_SYSTEM ? lipc__system_directory_make(path) : lipc__directory_make(path, 0700);
     if (r >= 0)
-        r = lipc__directory_check((int)name->type, path);
+        r = lipc__directory_check((int)name->type, path, listening);
     path[directory] = '/';
     return r;
 }

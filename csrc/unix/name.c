@@ -17,6 +17,12 @@ typedef union lipc__address {
 
 #define LIPC__ADDRESS_HEADER offsetof(struct sockaddr_un, sun_path)
 
+#ifdef LIPC__ABSTRACT
+#define LIPC__ABSTRACT_NAMES true
+#else
+#define LIPC__ABSTRACT_NAMES false
+#endif
+
 /* Room for a path that fills sun_path, and a NUL. */
 enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 
@@ -28,25 +34,17 @@ enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 #define LIPC__SYSTEM_DIRECTORY "/var/run/lipc"
 #endif
 
-/* Whether a name of this type is the name of a file in a directory that lipc chooses. */
-static bool lipc__has_directory(int type) {
-#ifndef LIPC__ABSTRACT
-    if (type == LIPC_NAME_NAMESPACED)
-        return true;
-#endif
-    return type == LIPC_NAME_USER || type == LIPC_NAME_SYSTEM;
-}
-
-/* Whether a directory can be this user's runtime directory: nobody else can put anything into it. */
+/* Whether a directory can be this user's runtime directory: nobody else can put anything into it. A directory that
+ * cannot be looked at cannot be used either. */
 static bool lipc__is_runtime_directory(const char *path) {
     struct stat st;
-    return path[0] == '/' && SYS(lstat(path, &st)) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+    return path[0] == '/' && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
            (st.st_mode & 0022) == 0;
 }
 
 /* Stores the user's directory, and returns its length as snprintf(3) does. sudo(8) and su(1) may leave the variable as
- * another user's, and some programs run without it, so the system's usual directory comes next. The variable is the
- * caller's word in a set-user-ID program, and does not count there. */
+ * another user's, and some programs run without it, so the system's usual directory comes next. In a set-user-ID
+ * program the variable is the word of the user that started it, and does not count. */
 static int lipc__user_directory(char *ret_directory, size_t size) {
     const unsigned long user = (unsigned long)geteuid();
     const char *runtime = geteuid() == getuid() && getegid() == getgid() ? getenv("XDG_RUNTIME_DIR") : NULL;
@@ -61,31 +59,42 @@ static int lipc__user_directory(char *ret_directory, size_t size) {
     return snprintf(ret_directory, size, "/tmp/lipc-%lu", user);
 }
 
-/* Stores the directory in which the files of a type of name are. Returns its length, which leaves at least 3 bytes of
- * size free. */
-static int lipc__directory_of(int type, char *ret_directory, size_t size) {
-    int n = type == LIPC_NAME_SYSTEM ? snprintf(ret_directory, size, "%s", LIPC__SYSTEM_DIRECTORY)
-                                     : lipc__user_directory(ret_directory, size);
-    return n + 3 > (int)size ? lipc__fault(LIPC_ENAMETOOLONG) : n;
+/* Stores the directory that lipc chooses for the files of a type of name. Returns its length, or 0 if there is none for
+ * this type. It may be another one at each call, since the environment and the file system change. ret_directory has
+ * LIPC__PATH_ROOM bytes. LIPC_ENAMETOOLONG: it leaves no room for a name. */
+static int lipc__directory_of(int type, char *ret_directory) {
+    int n = 0;
+    if (type == LIPC_NAME_SYSTEM)
+        n = snprintf(ret_directory, LIPC__PATH_ROOM, "%s", LIPC__SYSTEM_DIRECTORY);
+    else if (type == LIPC_NAME_USER || (type == LIPC_NAME_NAMESPACED && !LIPC__ABSTRACT_NAMES))
+        n = lipc__user_directory(ret_directory, LIPC__PATH_ROOM);
+    return n + 2 > LIPC__PATH_LIMIT ? lipc__fault(LIPC_ENAMETOOLONG) : n;
 }
 
 /* ------------------------------------------ Texts ------------------------------------------------- */
 
-int lipc_name_limit(int type) {
-    char directory[LIPC__PATH_LIMIT];
-    if (type == LIPC_NAME_PATH)
-        return LIPC__PATH_LIMIT;
-    if (lipc__has_directory(type)) {
-        int n = lipc__directory_of(type, directory, sizeof directory);
-        return n < 0 ? n : LIPC__PATH_LIMIT - n - 1;
+/* directory: what lipc__directory_of() returned for the type */
+static int lipc__text_limit(int type, int directory) {
+    if (directory > 0)
+        return LIPC__PATH_LIMIT - directory - 1;
+    switch (type) {
+    case LIPC_NAME_PATH: return LIPC__PATH_LIMIT;
+    case LIPC_NAME_NAMESPACED: return LIPC__PATH_LIMIT - 1;
+    default: return lipc__fault(LIPC_EINVAL);
     }
-    return type == LIPC_NAME_NAMESPACED ? LIPC__PATH_LIMIT - 1 : lipc__fault(LIPC_EINVAL);
 }
 
+int lipc_name_limit(int type) {
+    char directory[LIPC__PATH_ROOM];
+    int n = lipc__directory_of(type, directory);
+    return n < 0 ? n : lipc__text_limit(type, n);
+}
+
+/* Whether a text that is no longer than the limit can be a name of this type. */
 static bool lipc__text_valid(int type, const char *text, size_t length) {
     if (type == LIPC_NAME_USER || type == LIPC_NAME_SYSTEM)
         return lipc__is_portable(text, length);
-    if (type == LIPC_NAME_NAMESPACED && !lipc__has_directory(type))
+    if (type == LIPC_NAME_NAMESPACED && LIPC__ABSTRACT_NAMES)
         return true;
     if (memchr(text, '\0', length) != NULL)
         return false;
@@ -95,8 +104,10 @@ static bool lipc__text_valid(int type, const char *text, size_t length) {
            !(length == 2 && text[0] == '.' && text[1] == '.');
 }
 
-static int lipc__name_valid(int type, const char *text, size_t length) {
-    int limit = lipc_name_limit(type);
+static int lipc__text_check(int type, int directory, const char *text, size_t length) {
+    if (length == 0)
+        return lipc__fault(LIPC_ENAME);
+    int limit = lipc__text_limit(type, directory);
     if (limit < 0)
         return limit;
     if (length > (size_t)limit)
@@ -104,30 +115,34 @@ static int lipc__name_valid(int type, const char *text, size_t length) {
     return lipc__text_valid(type, text, length) ? 0 : lipc__fault(LIPC_ENAME);
 }
 
+static int lipc__name_valid(int type, const char *text, size_t length) {
+    char directory[LIPC__PATH_ROOM];
+    int n = lipc__directory_of(type, directory);
+    return n < 0 ? n : lipc__text_check(type, n, text, length);
+}
+
 /* ----------------------------------------- Addresses ---------------------------------------------- */
 
 /* Makes the address of a name. Returns the length of the directory that lipc chose for its file, 0 if it chose none. */
 static int lipc__address_make(const lipc_name *name, lipc__address *ret_address, socklen_t *ret_length) {
-    int r = name->length == 0 ? lipc__fault(LIPC_ENAME)
-                              : lipc__name_valid((int)name->type, name->text, name->length);
+    char directory[LIPC__PATH_ROOM];
+    int n = lipc__directory_of((int)name->type, directory);
+    int r = n < 0 ? n : lipc__text_check((int)name->type, n, name->text, name->length);
     if (r < 0)
         return r;
     lipc__address a;
     memset(&a, 0, sizeof a);
     a.local.sun_family = AF_UNIX;
-    int directory = 0;
     size_t prefix = name->type == LIPC_NAME_NAMESPACED; /* an abstract name's NUL */
-    if (lipc__has_directory((int)name->type)) {
-        directory = lipc__directory_of((int)name->type, a.local.sun_path, sizeof a.local.sun_path);
-        if (directory < 0)
-            return directory;
-        a.local.sun_path[directory] = '/';
-        prefix = (size_t)directory + 1;
+    if (n > 0) {
+        memcpy(a.local.sun_path, directory, (size_t)n);
+        a.local.sun_path[n] = '/';
+        prefix = (size_t)n + 1;
     }
     memcpy(a.room + LIPC__ADDRESS_HEADER + prefix, name->text, name->length);
     *ret_address = a;
     *ret_length = (socklen_t)(LIPC__ADDRESS_HEADER + prefix + name->length);
-    return directory;
+    return n;
 }
 
 int lipc_name_location(const lipc_name *name, char *buffer, size_t size) {

@@ -25,13 +25,12 @@ static inline lipc_handle unbound(void) {
     return handle;
 }
 
-/* Where namespaced names are files, they are reported as paths. */
 static inline void check_peer(const lipc_name *wanted, const lipc_name *told) {
-    if (wanted->type == LIPC_NAME_PATH || ABSTRACT_NAMES) {
-        CHECK(same_name(wanted, told));
-    } else {
+    if (is_in_user_directory((int)wanted->type)) {
         CHECK_INT(LIPC_NAME_PATH, told->type);
         CHECK_STRING(wanted->text, strrchr(told->text, '/') + 1);
+    } else {
+        CHECK(same_name(wanted, told));
     }
 }
 

@@ -29,6 +29,12 @@ enum { NOBODY = 65534, WAIT = 30000 /* ms: longer than anything takes that works
 /* Tests fill out-parameters that must stay untouched with this. */
 #define UNTOUCHED 0x5a
 
+#ifdef _WIN32
+#define LAST_NAME_TYPE LIPC_NAME_NAMESPACED
+#else
+#define LAST_NAME_TYPE LIPC_NAME_USER
+#endif
+
 static inline bool is_untouched(const void *memory, size_t size) {
     for (size_t i = 0; i < size; i++)
         if (((const unsigned char *)memory)[i] != UNTOUCHED)
@@ -78,16 +84,34 @@ static inline lipc_name name_for(int type, const char *leaf) {
     } else {
         char text[64];
         snprintf(text, sizeof text, "%s-%s", strrchr(test_directory, '/') + 1, leaf);
-        CHECK_OK(lipc_name_namespaced(text, LIPC_STRLEN, &name));
+        CHECK_OK((type == LIPC_NAME_USER ? lipc_name_user : lipc_name_namespaced)(text, LIPC_STRLEN, &name));
     }
     return name;
 }
 
 #endif
 
+/* A word for a type of name, which test_row may be set to. */
+static inline const char *word_for_type(int type) {
+    switch (type) {
+    case LIPC_NAME_PATH: return "path";
+    case LIPC_NAME_NAMESPACED: return "namespaced";
+    case LIPC_NAME_USER: return "user's";
+    default: return "system's";
+    }
+}
+
+#ifndef _WIN32
+/* Whether names of this type are files in the user's own directory, which no other user can enter. The system reports
+ * them as paths. */
+static inline bool is_in_user_directory(int type) {
+    return type == LIPC_NAME_USER || (type == LIPC_NAME_NAMESPACED && !ABSTRACT_NAMES);
+}
+#endif
+
+/* The types of name that every user can listen on. */
 #define EACH_NAME_TYPE(type) \
-    for (int type = LIPC_NAME_PATH; \
-         type <= LIPC_NAME_NAMESPACED && (test_row = type == LIPC_NAME_PATH ? "path" : "namespaced", true); type++)
+    for (int type = LIPC_NAME_PATH; type <= LAST_NAME_TYPE && (test_row = word_for_type(type), true); type *= 2)
 
 static inline bool same_name(const lipc_name *a, const lipc_name *b) {
     return a->type == b->type && a->length == b->length && memcmp(a->text, b->text, a->length + 1) == 0;

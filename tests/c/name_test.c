@@ -1,6 +1,12 @@
 /* Names: what may be one, how they are written, and that the system sees exactly what was given. */
 #include "fixture.h"
 
+#ifdef __linux__
+#define SYSTEM_DIRECTORY "/run/lipc"
+#else
+#define SYSTEM_DIRECTORY "/var/run/lipc"
+#endif
+
 static char *letters(size_t length) {
     static char text[4096];
     memset(text, 'a', sizeof text);
@@ -9,6 +15,18 @@ static char *letters(size_t length) {
 }
 
 typedef int make_name(const char *, size_t, lipc_name *);
+
+/* The function for each type of name. */
+static const struct {
+    int type;
+    make_name *make;
+} makes[] = {
+    {LIPC_NAME_PATH, lipc_name_path},
+    {LIPC_NAME_NAMESPACED, lipc_name_namespaced},
+    {LIPC_NAME_USER, lipc_name_user},
+    {LIPC_NAME_SYSTEM, lipc_name_system},
+};
+enum { MAKES = sizeof makes / sizeof *makes };
 
 /* Makes a name, and checks the result and ret_name. */
 static void check_name(make_name *make, int type, const char *text, size_t length, int wanted) {
@@ -32,35 +50,44 @@ TEST(this_system_has_all_types_of_name) {
 TEST(the_limits_are_those_of_the_system) {
     int sun_path = (int)sizeof(((struct sockaddr_un *)0)->sun_path);
     CHECK_INT(sun_path, lipc_name_limit(LIPC_NAME_PATH));
-    CHECK_INT(ABSTRACT_NAMES ? sun_path - 1 : sun_path - (int)strlen(test_directory) - (int)strlen("/lipc/"),
-              lipc_name_limit(LIPC_NAME_NAMESPACED));
+    int user = sun_path - (int)strlen(test_directory) - (int)strlen("/lipc/");
+    CHECK_INT(user, lipc_name_limit(LIPC_NAME_USER));
+    CHECK_INT(ABSTRACT_NAMES ? sun_path - 1 : user, lipc_name_limit(LIPC_NAME_NAMESPACED));
+    CHECK_INT(sun_path - (int)strlen(SYSTEM_DIRECTORY "/"), lipc_name_limit(LIPC_NAME_SYSTEM));
     static const int no_types[] = {0, 3, -1, 99};
     for (size_t i = 0; i < sizeof no_types / sizeof *no_types; i++)
         CHECK_ERROR(LIPC_EINVAL, lipc_name_limit(no_types[i]));
 }
 
 TEST(an_empty_name_is_refused) {
-    make_name *all[] = {lipc_name_path, lipc_name_namespaced, lipc_name_parse};
-    for (int i = 0; i < 3; i++) {
-        check_name(all[i], 0, "", 0, LIPC_ENAME);
-        check_name(all[i], 0, "", LIPC_STRLEN, LIPC_ENAME);
-        check_name(all[i], 0, "text", 0, LIPC_ENAME);
+    for (int i = 0; i <= MAKES; i++) {
+        make_name *make = i < MAKES ? makes[i].make : lipc_name_parse;
+        check_name(make, 0, "", 0, LIPC_ENAME);
+        check_name(make, 0, "", LIPC_STRLEN, LIPC_ENAME);
+        check_name(make, 0, "text", 0, LIPC_ENAME);
     }
-    check_name(lipc_name_parse, 0, "@", LIPC_STRLEN, LIPC_ENAME);
-    check_name(lipc_name_parse, 0, "@x", 1, LIPC_ENAME);
+    static const char *const prefixes[] = {"@", "user:", "system:"};
+    for (int i = 0; i < 3; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%sx", prefixes[i]);
+        check_name(lipc_name_parse, 0, prefixes[i], LIPC_STRLEN, LIPC_ENAME);
+        check_name(lipc_name_parse, 0, text, strlen(prefixes[i]), LIPC_ENAME);
+    }
 }
 
 TEST(a_name_at_the_limit_is_one_and_over_it_is_refused) {
-    make_name *makes[] = {NULL, lipc_name_path, lipc_name_namespaced};
-    EACH_NAME_TYPE(type) {
+    for (int i = 0; i < MAKES; i++) {
+        int type = makes[i].type;
+        make_name *make = makes[i].make;
         size_t limit = (size_t)lipc_name_limit(type);
-        check_name(makes[type], type, "x", 1, 0);
-        check_name(makes[type], type, letters(limit), limit, 0);
-        check_name(makes[type], type, letters(limit), LIPC_STRLEN, 0);
-        check_name(makes[type], type, letters(limit + 1), limit, 0);
-        check_name(makes[type], type, letters(limit + 1), limit + 1, LIPC_ENAMETOOLONG);
-        check_name(makes[type], type, letters(limit + 1), LIPC_STRLEN, LIPC_ENAMETOOLONG);
-        check_name(makes[type], type, letters(4000), LIPC_STRLEN, LIPC_ENAMETOOLONG);
+        test_row = word_for_type(type);
+        check_name(make, type, "x", 1, 0);
+        check_name(make, type, letters(limit), limit, 0);
+        check_name(make, type, letters(limit), LIPC_STRLEN, 0);
+        check_name(make, type, letters(limit + 1), limit, 0);
+        check_name(make, type, letters(limit + 1), limit + 1, LIPC_ENAMETOOLONG);
+        check_name(make, type, letters(limit + 1), LIPC_STRLEN, LIPC_ENAMETOOLONG);
+        check_name(make, type, letters(4000), LIPC_STRLEN, LIPC_ENAMETOOLONG);
         check_name(lipc_name_parse, type, letters(4000), LIPC_STRLEN, LIPC_ENAMETOOLONG);
     }
 }
@@ -83,6 +110,61 @@ TEST(what_a_name_may_not_hold_is_refused) {
     check_name(lipc_name_namespaced, LIPC_NAME_NAMESPACED, ".a", 2, 0);
 }
 
+/* The rule is the same on every system. */
+TEST(what_a_users_or_the_systems_name_may_not_hold_is_refused) {
+    static const struct {
+        const char *text;
+        size_t length;
+        bool good;
+    } rows[] = {
+        {"a", 1, true},           {"a.b", 3, true},       {"a b", 3, true},        {" a", 2, true},
+        {"a.lock.b", 8, true},    {"lock", 4, true},      {"alock", 5, true},      {"a:b", 3, true},
+        {"@a", 2, true},          {"user:a", 6, true},    {"\xc3\xa4", 2, true},   {"a.LOCK", 6, true},
+        {"a\0b", 3, false},       {"\0", 1, false},       {"a\0", 2, false},       {"/", 1, false},
+        {"a/b", 3, false},        {"/a", 2, false},       {"a/", 2, false},        {"../a", 4, false},
+        {"\\", 1, false},         {"a\\b", 3, false},     {".", 1, false},         {"..", 2, false},
+        {".a", 2, false},         {"a.", 2, false},       {"a ", 2, false},        {" ", 1, false},
+        {".lock", 5, false},      {"a.lock", 6, false},   {"a.lock\0", 7, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char row[32], text[32];
+        snprintf(row, sizeof row, "row %zu, %s", i, rows[i].text);
+        test_row = row;
+        int wanted = rows[i].good ? 0 : LIPC_ENAME;
+        check_name(lipc_name_user, LIPC_NAME_USER, rows[i].text, rows[i].length, wanted);
+        check_name(lipc_name_system, LIPC_NAME_SYSTEM, rows[i].text, rows[i].length, wanted);
+        lipc_name name;
+        memcpy(text, "user:", 5);
+        memcpy(text + 5, rows[i].text, rows[i].length);
+        CHECK_ERROR(wanted, lipc_name_parse(text, 5 + rows[i].length, &name));
+        if (rows[i].good)
+            CHECK(name.type == LIPC_NAME_USER && name.length == rows[i].length);
+    }
+}
+
+/* A caller can fill in a lipc_name itself. */
+TEST(a_name_that_no_function_made_is_refused_where_it_is_used) {
+    static const struct {
+        uint32_t type;
+        const char *text;
+        int error;
+    } rows[] = {
+        {LIPC_NAME_USER, "../x", LIPC_ENAME},  {LIPC_NAME_SYSTEM, "x/y", LIPC_ENAME}, {LIPC_NAME_USER, "", LIPC_ENAME},
+        {LIPC_NAME_SYSTEM, "x.lock", LIPC_ENAME}, {3, "x", LIPC_EINVAL}, {0, "", LIPC_ENAME},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lipc_name name = {rows[i].type, (uint32_t)strlen(rows[i].text), ""};
+        lipc_listener *listener;
+        lipc_handle client;
+        char text[LIPC_NAME_CAPACITY];
+        strcpy(name.text, rows[i].text);
+        test_row = rows[i].text;
+        CHECK_ERROR(rows[i].error, lipc_listen(&name, NULL, &listener));
+        CHECK_ERROR(rows[i].error, lipc_connect(&name, NULL, 0, &client));
+        CHECK_ERROR(rows[i].error, lipc_name_location(&name, text, sizeof text));
+    }
+}
+
 TEST(names_are_parsed_and_written_back) {
     static const struct {
         const char *text;
@@ -96,6 +178,17 @@ TEST(names_are_parsed_and_written_back) {
         {"@x", LIPC_NAME_NAMESPACED, "x", "@x"},
         {"@@x", LIPC_NAME_NAMESPACED, "@x", "@@x"},
         {"@x@", LIPC_NAME_NAMESPACED, "x@", "@x@"},
+        {"user:x", LIPC_NAME_USER, "x", "user:x"},
+        {"user:user:x", LIPC_NAME_USER, "user:x", "user:user:x"},
+        {"user:@x", LIPC_NAME_USER, "@x", "user:@x"},
+        {"system:x", LIPC_NAME_SYSTEM, "x", "system:x"},
+        {"@user:x", LIPC_NAME_NAMESPACED, "user:x", "@user:x"},
+        {"user", LIPC_NAME_PATH, "user", "user"},
+        {"User:x", LIPC_NAME_PATH, "User:x", "User:x"},
+        {" user:x", LIPC_NAME_PATH, " user:x", " user:x"},
+        {"system", LIPC_NAME_PATH, "system", "system"},
+        {"./user:x", LIPC_NAME_PATH, "./user:x", "./user:x"},
+        {"/user:x", LIPC_NAME_PATH, "/user:x", "/user:x"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[LIPC_NAME_CAPACITY + 2];
@@ -111,23 +204,57 @@ TEST(names_are_parsed_and_written_back) {
     }
 }
 
-TEST(a_path_that_begins_with_an_at_sign_is_written_with_its_directory) {
-    lipc_name name, again;
-    char text[16];
-    CHECK_OK(lipc_name_path("@x", LIPC_STRLEN, &name));
-    CHECK_STRING("@x", name.text);
-    CHECK_INT(4, lipc_name_format(&name, text, sizeof text));
-    CHECK_STRING("./@x", text);
-    CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &again));
-    CHECK_INT(LIPC_NAME_PATH, again.type);
+TEST(a_path_that_begins_like_another_type_of_name_is_written_with_its_directory) {
+    static const char *const paths[] = {"@x", "@", "user:x", "user:", "user:a/b", "system:x", "system:"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        lipc_name name, again;
+        char text[32], wanted[32];
+        test_row = paths[i];
+        CHECK_OK(lipc_name_path(paths[i], LIPC_STRLEN, &name));
+        CHECK_STRING(paths[i], name.text);
+        snprintf(wanted, sizeof wanted, "./%s", paths[i]);
+        CHECK_INT((int)strlen(wanted), lipc_name_format(&name, text, sizeof text));
+        CHECK_STRING(wanted, text);
+        CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &again));
+        CHECK_INT(LIPC_NAME_PATH, again.type);
+    }
+}
+
+TEST(the_location_is_what_other_programs_connect_to) {
+    char user[64];
+    snprintf(user, sizeof user, "%s/lipc/x", test_directory);
+    const struct {
+        const char *text, *location;
+    } rows[] = {{"user:x", user},
+                {"system:x", SYSTEM_DIRECTORY "/x"},
+                {"/a/b", "/a/b"},
+                {"user", "user"},
+                {"./user:x", "./user:x"},
+                {"@x", ABSTRACT_NAMES ? "@x" : user}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        lipc_name name;
+        char text[LIPC_NAME_CAPACITY];
+        const size_t length = strlen(rows[i].location);
+        test_row = rows[i].text;
+        CHECK_OK(lipc_name_parse(rows[i].text, LIPC_STRLEN, &name));
+        for (size_t size = 0; size <= length; size++) {
+            memset(text, UNTOUCHED, sizeof text);
+            CHECK_ERROR(LIPC_EMSGSIZE, lipc_name_location(&name, text, size));
+            CHECK(is_untouched(text, sizeof text));
+        }
+        CHECK_INT((int)length, lipc_name_location(&name, text, length + 1));
+        CHECK_STRING(rows[i].location, text);
+        CHECK(is_untouched(text + length + 1, 16));
+    }
+    CHECK(!exists("lipc")); /* nothing is made */
 }
 
 TEST(a_name_is_written_only_where_it_fits) {
-    char text[LIPC_NAME_CAPACITY + 2];
-    static const char *const written[] = {"@ab", "abc", ""};
-    for (int i = 0; i < 3; i++) {
+    char text[LIPC_NAME_CAPACITY + 7];
+    static const char *const written[] = {"@ab", "abc", "user:ab", "system:ab", ""};
+    for (int i = 0; i < 5; i++) {
         lipc_name name = {0, 0, ""}; /* no name at all is the empty string */
-        if (i < 2)
+        if (i < 4)
             CHECK_OK(lipc_name_parse(written[i], LIPC_STRLEN, &name));
         size_t length = strlen(written[i]);
         for (size_t size = 0; size <= length; size++) {
@@ -139,11 +266,11 @@ TEST(a_name_is_written_only_where_it_fits) {
         CHECK_STRING(written[i], text);
         CHECK(is_untouched(text + length + 1, 16));
     }
-    EACH_NAME_TYPE(type) {
+    for (int i = 0; i < MAKES; i++) {
         lipc_name name;
-        make_name *makes[] = {NULL, lipc_name_path, lipc_name_namespaced};
-        CHECK_OK(makes[type](letters((size_t)lipc_name_limit(type)), LIPC_STRLEN, &name));
+        CHECK_OK(makes[i].make(letters((size_t)lipc_name_limit(makes[i].type)), LIPC_STRLEN, &name));
         CHECK_OK(lipc_name_format(&name, text, sizeof text));
+        CHECK_OK(lipc_name_location(&name, text, LIPC_NAME_CAPACITY));
     }
 }
 
@@ -233,97 +360,6 @@ TEST(an_abstract_name_has_its_exact_length_and_no_padding) {
         close(fd);
     }
     lipc_listener_close(listener);
-}
-
-#else
-
-/* What is in the place of the directory for namespaced names when a listener comes. */
-static void made_open(const char *path) {
-    CHECK(mkdir(path, 0700) == 0 && chmod(path, 0710) == 0);
-}
-
-static void made_searchable_by_others(const char *path) {
-    CHECK(mkdir(path, 0700) == 0 && chmod(path, 0701) == 0);
-}
-
-static void made_a_link(const char *path) {
-    CHECK(mkdir(in_directory("target"), 0700) == 0 && symlink(in_directory("target"), path) == 0);
-}
-
-static void made_a_file(const char *path) {
-    CHECK(close(open(path, O_CREAT | O_RDWR, 0600)) == 0);
-}
-
-static void made_someone_elses(const char *path) {
-    CHECK(mkdir(path, 0700) == 0 && (geteuid() != 0 || chown(path, NOBODY, NOBODY) == 0));
-}
-
-TEST(a_directory_that_others_could_use_is_refused_for_namespaced_names) {
-    static const struct {
-        void (*make)(const char *);
-        const char *name;
-    } rows[] = {{made_open, "open to a group"},
-                {made_searchable_by_others, "open to all"},
-                {made_a_link, "a link"},
-                {made_a_file, "a file"},
-                {made_someone_elses, "another user's"}};
-    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        test_row = rows[i].name;
-        if (rows[i].make == made_someone_elses && geteuid() != 0)
-            continue; /* only root can give a directory away */
-        lipc_listener *listener;
-        lipc_handle client;
-        rows[i].make(in_directory("lipc"));
-        memset(&listener, UNTOUCHED, sizeof listener);
-        CHECK_ERROR(LIPC_EACCES, lipc_listen(&name, NULL, &listener));
-        CHECK(is_untouched(&listener, sizeof listener));
-        CHECK_ERROR(LIPC_EACCES, lipc_connect(&name, NULL, 0, &client));
-        CHECK(remove(in_directory("lipc")) == 0);
-    }
-    CHECK(rmdir(in_directory("target")) == 0);
-}
-
-TEST(the_directory_of_namespaced_names_is_made_for_its_user_alone) {
-    static const mode_t masks[] = {0, 022, 077, 0777};
-    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s"), told;
-    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++) {
-        struct stat st;
-        char wanted[2 * LIPC_NAME_CAPACITY];
-        umask(masks[i]);
-        lipc_listener *listener = listen_on(&name);
-        CHECK(stat(in_directory("lipc"), &st) == 0 && S_ISDIR(st.st_mode));
-        CHECK_INT(0700, st.st_mode & 07777);
-        CHECK(snprintf(wanted, sizeof wanted, "%s/lipc/%s", test_directory, name.text) < (int)sizeof wanted);
-        CHECK_OK(lipc_local_name(lipc_listener_handle(listener), &told));
-        CHECK_INT(LIPC_NAME_PATH, told.type);
-        CHECK_STRING(wanted, told.text);
-        lipc_listener_close(listener);
-        CHECK(rmdir(in_directory("lipc")) == 0);
-    }
-}
-
-TEST(a_client_makes_no_directory) {
-    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
-    lipc_handle client;
-    CHECK_ERROR(LIPC_ENOENT, lipc_connect(&name, NULL, 0, &client));
-    CHECK(!exists("lipc"));
-}
-
-TEST(without_a_runtime_directory_namespaced_names_live_in_tmp) {
-    char directory[64];
-    int length = snprintf(directory, sizeof directory, "/tmp/lipc-%lu/", (unsigned long)geteuid());
-    static const char *const unusable[] = {NULL, "", "relative"};
-    for (int i = 0; i < 3; i++) {
-        unusable[i] != NULL ? setenv("XDG_RUNTIME_DIR", unusable[i], 1) : unsetenv("XDG_RUNTIME_DIR");
-        CHECK_INT(lipc_name_limit(LIPC_NAME_PATH) - length, lipc_name_limit(LIPC_NAME_NAMESPACED));
-        lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s"), told;
-        lipc_listener *listener = listen_on(&name);
-        CHECK_OK(lipc_local_name(lipc_listener_handle(listener), &told));
-        CHECK(strncmp(directory, told.text, (size_t)length) == 0);
-        lipc_listener_close(listener);
-        rmdir(directory); /* unless it is in use */
-    }
 }
 
 #endif
