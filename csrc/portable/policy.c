@@ -1,5 +1,5 @@
-/* Who may be the peer. The system's part is lipc__is_same_user(), lipc__is_admin(), lipc__is_listed(), and
- * lipc__identity_of(). */
+/* Who may be the peer. The system's part is lipc__identity: lipc__identity_of() a peer, lipc__identity_from() what the
+ * caller knows of it, and whether it lipc__is_known(), lipc__is_same_user(), lipc__is_admin(), lipc__is_listed(). */
 
 static int lipc__policy_of(const lipc_peer_policy *policy, lipc_peer_policy *ret_policy) {
     lipc_peer_policy p;
@@ -9,6 +9,8 @@ static int lipc__policy_of(const lipc_peer_policy *policy, lipc_peer_policy *ret
     if (policy == NULL)
         p.peers = LIPC_PEERS_ANY;
     if (p.peers & ~(LIPC_PEERS_ANY | LIPC_PEERS_SAME_USER | LIPC_PEERS_ADMIN))
+        return lipc__fault(LIPC_EINVAL);
+    if ((p.uid_count > 0 && p.uids == NULL) || (p.sid_count > 0 && p.sids == NULL))
         return lipc__fault(LIPC_EINVAL);
     *ret_policy = p;
     return 0;
