@@ -242,6 +242,13 @@ typedef struct lipc_listen_options {
      * closed, before a byte is read or written: its connect succeeds, and then it reads end of stream. NULL: all of
      * them. The library keeps a copy. Not for datagrams: LIPC_ENOTSUP. */
     const lipc_peer_policy *clients;
+    /* Unix: the group of the socket file. With a mode of 0660 its members may connect, and at no moment does another
+     * group. On macOS and the BSDs that holds for datagrams only in a directory that others cannot enter, see
+     * lipc_unix.h. For namespaced names on Linux it takes the place of the listening process's group. A process that is
+     * not root's may give a file only to a group that it has: LIPC_EACCES. NULL: the group that the system gives to a
+     * new file. That is the process's; on macOS and the BSDs, and in a set-group-ID directory, it is the
+     * directory's. */
+    const uint32_t *group;
 } lipc_listen_options;
 
 /* Listens on a name. options may be NULL.
@@ -285,8 +292,10 @@ typedef struct lipc_listen_options {
  *    by another program with fcntl(2).
  *  - LIPC_ENOENT: there is no such directory.
  *  - LIPC_EACCES: also if the umask narrows the mode and others can write to the directory, on Linux before 6.6 without
- *    /proc.
- *  - LIPC_EINVAL: mode, backlog or kind is out of range.
+ *    /proc; or if this process may not give the file to the group, or cannot listen on such a name, see
+ *    LIPC_NAME_USER and LIPC_NAME_SYSTEM.
+ *  - LIPC_EINVAL: mode, backlog, kind or group is out of range, the group is not one of this user namespace, or clients
+ *    is invalid, see lipc_peer_check().
  *  - LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
 

@@ -334,12 +334,21 @@ static bool lipc__is_listed(const lipc_peer_policy *p, const lipc__identity *who
     return false;
 }
 
+/* Who may connect, where no file decides that. */
+typedef struct lipc__admission {
+    mode_t mode;             /* 0: the system decides */
+    int64_t group;           /* -1: that of the process */
+    lipc__stand_in stand_in; /* for the ids of clients */
+} lipc__admission;
+
 #ifdef LIPC__ABSTRACT
 
-/* Whether the peer could connect to a socket file of this process with that mode. */
-static bool lipc__admits(mode_t mode, const lipc__stand_in *stand_in, int fd) {
+/* Whether the peer could connect to a socket file of this process with that mode and group. */
+static bool lipc__admits(const lipc__admission *admission, int fd) {
+    const lipc__stand_in *stand_in = &admission->stand_in;
+    const mode_t mode = admission->mode;
     const uid_t user = geteuid();
-    const gid_t group = getegid();
+    const gid_t group = admission->group < 0 ? getegid() : (gid_t)admission->group;
     /* These come before the peer's ids, since the namespace may get its map, which it gets only once, in between. */
     const bool means_user = !lipc__is_stand_in_uid(stand_in, user), means_root = !lipc__is_stand_in_uid(stand_in, 0);
     const bool means_group = (mode & 0020) && !lipc__is_stand_in_gid(stand_in, group);

@@ -18,7 +18,7 @@ int lipc_fifo_create(const char *path, uint32_t mode) {
             r = lipc__is_fifo(&there);
         return r;
     }
-    int r = lipc__complete(AT_FDCWD, path, -1, (mode_t)mode, LIPC_EACCES, &made);
+    int r = lipc__complete(AT_FDCWD, path, -1, (lipc__access){(mode_t)mode, -1}, LIPC_EACCES, &made);
     lipc__file_close(&made);
     return r;
 }

@@ -124,6 +124,20 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
     return (f->stat.st_mode & 0777) == mode ? 0 : lipc__fault(LIPC_EACCES);
 }
 
+/* Gives the file that was looked at, and no other, to a group. */
+static int lipc__file_set_group(lipc__file *f, gid_t group) {
+    struct stat before = f->stat;
+#ifdef LIPC__PINS_FILES
+    if (SYS(fchownat(f->pin, "", (uid_t)-1, group, AT_EMPTY_PATH)) < 0 || SYS(fstat(f->pin, &f->stat)) < 0)
+        return lipc__error_from(errno);
+#else
+    if (SYS(fchownat(f->directory, f->leaf, (uid_t)-1, group, AT_SYMLINK_NOFOLLOW)) < 0 ||
+        SYS(fstatat(f->directory, f->leaf, &f->stat, AT_SYMLINK_NOFOLLOW)) < 0)
+        return lipc__error_from(errno);
+#endif
+    return lipc__same_file(&before, &f->stat) && f->stat.st_gid == group ? 0 : lipc__fault(LIPC_EACCES);
+}
+
 /* Whether the file belongs to this user. Where the kernel reports several users by one id, see user_namespace.c, the
  * file's mode is set to what it is: only the owner can do that. */
 static bool lipc__file_is_own(lipc__file *f) {
@@ -197,14 +211,22 @@ static bool lipc__is_made(const struct stat *file, int fd) {
     return bound < 0 ? own : bound > 0;
 }
 
-/* Gives a file that was just made its mode. LIPC_ENOENT: another file has its name by now. */
-static int lipc__set_made_mode(lipc__file *f, const struct stat *made, mode_t mode) {
+/* Who can use a file that is made. */
+typedef struct lipc__access {
+    mode_t mode;
+    int64_t group; /* -1: the one that the system gives it */
+} lipc__access;
+
+/* Gives a file that was just made its group, and then its mode. LIPC_ENOENT: another file has its name by now. */
+static int lipc__set_made_access(lipc__file *f, const struct stat *made, lipc__access access) {
     struct stat now;
     if (!lipc__same_file(made, &f->stat))
         return lipc__fault(LIPC_ENOENT);
-    if ((f->stat.st_mode & 0777) == mode)
+    if (access.group < 0 && (f->stat.st_mode & 0777) == access.mode)
         return 0;
-    int r = lipc__file_set_mode(f, mode);
+    int r = access.group >= 0 ? lipc__file_set_group(f, (gid_t)access.group) : 0;
+    if (r >= 0 && (f->stat.st_mode & 0777) != access.mode)
+        r = lipc__file_set_mode(f, access.mode);
     if (r < 0)
         return r;
     if (SYS(fstatat(f->directory, f->leaf, &now, AT_SYMLINK_NOFOLLOW)) < 0)
@@ -212,14 +234,14 @@ static int lipc__set_made_mode(lipc__file *f, const struct stat *made, mode_t mo
     return lipc__same_file(made, &now) ? 0 : lipc__fault(LIPC_ENOENT);
 }
 
-/* Opens a file that was just made, and gives it its mode. */
-static int lipc__open_made(int directory, const char *leaf, const struct stat *made, mode_t mode,
+/* Opens a file that was just made, and gives it its group and mode. */
+static int lipc__open_made(int directory, const char *leaf, const struct stat *made, lipc__access access,
                            lipc__file *ret_file) {
     lipc__file f;
     int r = lipc__file_open(directory, leaf, &f);
     if (r < 0)
         return r;
-    r = lipc__set_made_mode(&f, made, mode);
+    r = lipc__set_made_access(&f, made, access);
     if (r < 0) {
         lipc__file_close(&f);
         return r;
@@ -228,9 +250,10 @@ static int lipc__open_made(int directory, const char *leaf, const struct stat *m
     return 0;
 }
 
-/* Completes a file that was just made: gives it its mode, whatever the umask took away, or removes it. If another file
- * has taken its place, that one is left alone; the error taken is returned then. */
-static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, int taken, lipc__file *ret_file) {
+/* Completes a file that was just made: gives it its group, and its mode, whatever the umask took away, or removes it. If
+ * another file has taken its place, that one is left alone; the error taken is returned then. */
+static int lipc__complete(int directory, const char *leaf, int fd, lipc__access access, int taken,
+                          lipc__file *ret_file) {
     struct stat made;
     int r;
     if (SYS(fstatat(directory, leaf, &made, AT_SYMLINK_NOFOLLOW)) < 0) {
@@ -238,7 +261,7 @@ static int lipc__complete(int directory, const char *leaf, int fd, mode_t mode, 
     } else {
         if (!lipc__is_made(&made, fd))
             return lipc__fault(taken);
-        r = lipc__open_made(directory, leaf, &made, mode, ret_file);
+        r = lipc__open_made(directory, leaf, &made, access, ret_file);
         if (r >= 0)
             return r;
     }

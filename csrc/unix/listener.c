@@ -3,9 +3,8 @@
 struct lipc_listener {
     int fd;
     bool owns_fd;
-    mode_t admission;        /* who may connect, where no file has a mode for that; 0: the system decides */
-    lipc__stand_in stand_in; /* with admission: for the ids of clients */
-    bool marked;             /* whether lipc__mark_messages() came before any client could connect */
+    lipc__admission admission;
+    bool marked;              /* whether lipc__mark_messages() came before any client could connect */
     lipc_peer_policy clients; /* with a copy of what it points to */
     lipc__socket_file file;
     lipc_name name;
@@ -24,10 +23,13 @@ static lipc_listener *lipc__listener_new(const lipc_listen_options *o) {
     return l;
 }
 
-/* Has the listener itself decide which clients may connect, by mode. */
-static void lipc__admit(lipc_listener *l, mode_t mode) {
-    l->admission = mode;
-    l->stand_in = lipc__find_stand_in();
+static int64_t lipc__group_of(const lipc_listen_options *o) {
+    return o->group != NULL ? (int64_t)*o->group : -1;
+}
+
+/* Has the listener itself decide which clients may connect. */
+static void lipc__admit(lipc_listener *l, const lipc_listen_options *o) {
+    l->admission = (lipc__admission){(mode_t)o->mode, lipc__group_of(o), lipc__find_stand_in()};
 }
 
 /* Copies the caller's options, checked, with the defaults filled in. ret_clients: the policy that clients points to. */
@@ -43,7 +45,7 @@ static int lipc__listen_options(const lipc_listen_options *options, lipc_listen_
     if (r < 0)
         return r;
     o.clients = ret_clients;
-    if (o.mode > 0777 || o.backlog < 0)
+    if (o.mode > 0777 || o.backlog < 0 || lipc__group_of(&o) == UINT32_MAX) /* chown(2) takes it for no group */
         return lipc__fault(LIPC_EINVAL);
     if (o.windows != NULL)
         return lipc__fault(LIPC_ENOTSUP);
@@ -68,13 +70,13 @@ static int lipc__listener_open(lipc_listener *l, int type, const lipc__address *
     l->marked = type == SOCK_SEQPACKET;
 #endif
     if (is_file) {
-        r = lipc__claim(&l->file, l->fd, address, length, (mode_t)o->mode);
+        r = lipc__claim(&l->file, l->fd, address, length, (lipc__access){(mode_t)o->mode, lipc__group_of(o)});
         if (r < 0)
             return r;
     } else {
         if (SYS(bind(l->fd, &address->header, length)) < 0)
             return lipc__error_from(errno);
-        lipc__admit(l, (mode_t)o->mode);
+        lipc__admit(l, o);
     }
     if (type == SOCK_DGRAM)
         return 0;
@@ -134,7 +136,7 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
     l->fd = (int)handle;
     l->owns_fd = true;
     if (l->name.type == LIPC_NAME_NAMESPACED)
-        lipc__admit(l, (mode_t)o.mode);
+        lipc__admit(l, &o);
     *ret_listener = l;
     return 0;
 }
@@ -142,7 +144,7 @@ int lipc_listener_adopt(lipc_handle handle, const lipc_listen_options *options, 
 /* Whether a connection is one that the listener is to hand out. */
 static bool lipc__is_admitted(const lipc_listener *l, int fd) {
 #ifdef LIPC__ABSTRACT
-    if (l->admission != 0 && !lipc__admits(l->admission, &l->stand_in, fd))
+    if (l->admission.mode != 0 && !lipc__admits(&l->admission, fd))
         return false;
 #endif
     return lipc__peer_check(fd, &l->clients) >= 0;

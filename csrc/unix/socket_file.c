@@ -124,18 +124,20 @@ static int lipc__reclaim(const lipc__socket_file *s, const lipc__address *addres
 
 /* ----------------------------------------- Claiming ----------------------------------------------- */
 
-/* Binds fd to a file with that mode, whatever the umask. The mode of a stream socket's file is right before any client
- * can connect. */
-static int lipc__bind_file(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length, mode_t mode) {
+/* Binds fd to a file with that access, whatever the umask. It is right before any client can connect to a stream
+ * socket. As long as the file has another group than it gets, only its owner has access. */
+static int lipc__bind_file(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length,
+                           lipc__access access) {
     char path[LIPC__PATH_ROOM];
     struct stat made;
 #ifdef LIPC__MODE_BEFORE_BIND
-    if (SYS(fchmod(fd, mode)) < 0) /* bind(2) still applies the umask */
+    const mode_t first = access.group < 0 ? access.mode : access.mode & 0700;
+    if (SYS(fchmod(fd, first)) < 0) /* bind(2) still applies the umask */
         return lipc__error_from(errno);
 #endif
     if (SYS(bind(fd, &address->header, length)) < 0)
         return lipc__error_from(errno);
-    int r = lipc__complete(s->directory, s->leaf, fd, mode, LIPC_EADDRINUSE, &s->file);
+    int r = lipc__complete(s->directory, s->leaf, fd, access, LIPC_EADDRINUSE, &s->file);
     lipc__path_of(address, length, path);
     if (r < 0 && fstatat(AT_FDCWD, path, &made, AT_SYMLINK_NOFOLLOW) == 0 && lipc__bound_to(fd, &made) > 0)
         lipc__file_remove(AT_FDCWD, path, &made); /* the path led to another directory when bind(2) followed it */
@@ -162,7 +164,8 @@ static int lipc__locate(lipc__socket_file *s, const lipc__address *address, sock
 }
 
 /* Takes the name under its lock, and binds fd to it. lipc__socket_file_close() is due in either case. */
-static int lipc__claim(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length, mode_t mode) {
+static int lipc__claim(lipc__socket_file *s, int fd, const lipc__address *address, socklen_t length,
+                       lipc__access access) {
     int r = lipc__locate(s, address, length);
     if (r < 0)
         return r;
@@ -177,7 +180,7 @@ static int lipc__claim(lipc__socket_file *s, int fd, const lipc__address *addres
     }
     r = lipc__reclaim(s, address, length);
     if (r >= 0)
-        r = lipc__bind_file(s, fd, address, length, mode);
+        r = lipc__bind_file(s, fd, address, length, access);
     if (r < 0) {
         lipc__unlock(s->directory, s->lock_leaf, lock, made);
         return r;
