@@ -60,6 +60,7 @@
 #include "unix/address.c"
 #include "unix/lock.c"
 #include "unix/socket_file.c"
+#include "unix/obstacle.c"
 #include "unix/listener.c"
 #include "unix/connect.c"
 #include "unix/control.c"

@@ -299,6 +299,25 @@ typedef struct lipc_listen_options {
  *  - LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_listener **ret_listener);
 
+/* What is in the way of a listener. */
+enum lipc_obstacle {
+    LIPC_OBSTACLE_NONE = 0,       /* nothing, any more: listening may succeed now */
+    LIPC_OBSTACLE_SERVER = 1,     /* a living server */
+    LIPC_OBSTACLE_FILE = 2,       /* a file that is not a socket, such as a symbolic link */
+    LIPC_OBSTACLE_DIRECTORY = 3,  /* a directory */
+    LIPC_OBSTACLE_OTHER_USER = 4, /* another user's socket file, whose server is not known to live, or lock file */
+    LIPC_OBSTACLE_LOCK = 5        /* the lock file: a process holds it, as a server does that is just beginning or
+                                   * ending; or it is not an empty file with one name */
+};
+
+/* Returns what is in the way of a listener of this kind, as an enum lipc_obstacle, for a message after LIPC_EADDRINUSE.
+ * It says what is so now, and need not be what was so then. Stores the process id of the server or of the lock's
+ * holder, or -1 if it is not known: Linux reports it for a server that holds the lock file, proc_locks(5), as those of
+ * this library do. Nothing changes, and the server does not notice.
+ *
+ * Errors: LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EACCES, LIPC_EMFILE, LIPC_ENOMEM. */
+LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pid);
+
 /* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none. A connection
  * that its client gave up is skipped.
  *
