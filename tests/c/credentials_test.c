@@ -1,10 +1,6 @@
 /* Who the peer is, and who may connect. */
 #include "fixture.h"
 
-#ifdef __linux__
-#include <sched.h>
-#endif
-
 static void check_credentials(lipc_handle handle, int64_t pid, int64_t uid, int64_t gid) {
     lipc_credentials got;
     memset(&got, UNTOUCHED, sizeof got);
@@ -277,14 +273,10 @@ typedef struct secluded {
 } secluded;
 
 static lipc_name secluded_names[2];
-static int entered[2], mapped[2]; /* pipes */
 
 static void serve_in_a_user_namespace(const void *argument) {
     const secluded *s = argument;
-    char byte;
     const mode_t modes[] = {0600, 0660};
-    CHECK(unshare(CLONE_NEWUSER) == 0);
-    CHECK(write(entered[1], "", 1) == 1 && read(mapped[0], &byte, 1) == 1);
     if (s->map != NULL)
         CHECK(setresgid(s->inside, s->inside, s->inside) == 0 && setresuid(s->inside, s->inside, s->inside) == 0);
     CHECK_INT(s->inside, geteuid());
@@ -305,35 +297,6 @@ static void serve_in_a_user_namespace(const void *argument) {
     }
 }
 
-static void write_map(pid_t process, const char *leaf, const char *map) {
-    char path[64];
-    snprintf(path, sizeof path, "/proc/%d/%s", (int)process, leaf);
-    int fd = open(path, O_WRONLY);
-    CHECK(fd >= 0 && write(fd, map, strlen(map)) == (ssize_t)strlen(map) && close(fd) == 0);
-}
-
-static pid_t start_mapped(const secluded *s) {
-    int told[2];
-    char byte;
-    CHECK(pipe(entered) == 0 && pipe(mapped) == 0 && pipe(told) == 0);
-    pid_t process = fork();
-    CHECK(process >= 0);
-    if (process == 0) {
-        ready_to = told[1];
-        serve_in_a_user_namespace(s);
-        _exit(0);
-    }
-    CHECK(read(entered[0], &byte, 1) == 1);
-    if (s->map != NULL) {
-        write_map(process, "uid_map", s->map);
-        write_map(process, "gid_map", s->map);
-    }
-    CHECK(write(mapped[1], "", 1) == 1 && read(told[0], &byte, 1) == 1);
-    for (int i = 0; i < 2; i++)
-        close_all((lipc_handle[]){entered[i], mapped[i], told[i]}, 3);
-    return process;
-}
-
 /* Ids that are not mapped appear as 65534. */
 TEST(in_a_user_namespace_nobody_is_admitted_for_an_id_that_may_be_anybodys) {
     NEEDS_ROOT();
@@ -351,7 +314,7 @@ TEST(in_a_user_namespace_nobody_is_admitted_for_an_id_that_may_be_anybodys) {
         char row[64];
         snprintf(row, sizeof row, "row %zu", i);
         test_row = row;
-        pid_t server = start_mapped(&rows[i]);
+        pid_t server = start_mapped(serve_in_a_user_namespace, &rows[i], rows[i].map);
         for (int j = 0; j < 2; j++) {
             client c = {.uid = rows[i].outside, .gid = rows[i].outside, .supplementary = rows[i].outside,
                         .to = &secluded_names[j], .admitted = rows[i].admitted};

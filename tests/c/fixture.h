@@ -10,6 +10,10 @@
 #include "lipc_windows.h"
 #else
 #include <grp.h>
+#ifdef __linux__
+#include <sched.h>
+#include <sys/mount.h>
+#endif
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -376,6 +380,48 @@ static inline void become(uid_t user, gid_t group, gid_t supplementary) {
     CHECK(setgroups(supplementary != 0, &supplementary) == 0);
     CHECK(setgid(group) == 0 && setuid(user) == 0);
 }
+
+#ifdef __linux__
+
+static inline void write_map(pid_t process, const char *leaf, const char *map) {
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/%s", (int)process, leaf);
+    int fd = open(path, O_WRONLY);
+    CHECK(fd >= 0 && write(fd, map, strlen(map)) == (ssize_t)strlen(map) && close(fd) == 0);
+}
+
+/* start() in a user namespace with this map of both users and groups. NULL: none is mapped. */
+static inline pid_t start_mapped(void (*body)(const void *), const void *argument, const char *map) {
+    int entered[2], mapped[2], told[2];
+    char byte;
+    CHECK(pipe(entered) == 0 && pipe(mapped) == 0 && pipe(told) == 0);
+    pid_t process = fork();
+    CHECK(process >= 0);
+    if (process == 0) {
+        ready_to = told[1];
+        CHECK(unshare(CLONE_NEWUSER) == 0);
+        CHECK(write(entered[1], "", 1) == 1 && read(mapped[0], &byte, 1) == 1);
+        body(argument);
+        _exit(TEST_PASSED);
+    }
+    CHECK(close(told[1]) == 0 && read(entered[0], &byte, 1) == 1);
+    if (map != NULL) {
+        write_map(process, "uid_map", map);
+        write_map(process, "gid_map", map);
+    }
+    CHECK(write(mapped[1], "", 1) == 1 && read(told[0], &byte, 1) == 1);
+    close_all((lipc_handle[]){entered[0], entered[1], mapped[0], mapped[1], told[0]}, 5);
+    return process;
+}
+
+/* Puts an empty file system in the place of each of these directories, for this process alone. The test is root's. */
+static inline void hide_directories(const char *const *directories, int count) {
+    CHECK(unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    for (int i = 0; i < count; i++)
+        CHECK(mount("none", directories[i], "tmpfs", 0, "mode=755") == 0);
+}
+
+#endif
 
 /* Forbids further descriptors. Returns the limit of before. */
 static inline struct rlimit forbid_descriptors(void) {

@@ -1,11 +1,6 @@
 /* The directories of the user's and the system's names: which one it is, how it is made, and when it is refused. */
 #include "fixture.h"
 
-#ifdef __linux__
-#include <sched.h>
-#include <sys/mount.h>
-#endif
-
 enum { UID = 4001 };
 
 static const int kinds[] = {
@@ -264,10 +259,9 @@ TEST(processes_that_make_the_directory_at_the_same_time_all_succeed) {
 
 #ifdef __linux__
 
-/* Puts empty file systems in the place of /run and /tmp, for this process alone. */
 static void empty_run_and_tmp(void) {
-    CHECK(unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-    CHECK(mount("none", "/run", "tmpfs", 0, "mode=755") == 0 && mount("none", "/tmp", "tmpfs", 0, "mode=1777") == 0);
+    hide_directories((const char *const[]){"/run", "/tmp"}, 2);
+    CHECK(chmod("/tmp", 01777) == 0);
     umask(022);
 }
 
@@ -656,8 +650,7 @@ TEST(only_root_can_listen_on_a_systems_name) {
 
 /* A container's root without /run and /tmp, and without /proc, unless the C library needs that: glibc's fchmodat(3). */
 static void enter_an_empty_root(void) {
-    CHECK(unshare(CLONE_NEWNS) == 0 && mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
-    CHECK(mount("none", test_directory, "tmpfs", 0, "mode=755") == 0);
+    hide_directories((const char *const[]){test_directory}, 1);
     CHECK(chroot(test_directory) == 0 && chdir("/") == 0);
     CHECK(ABSTRACT_NAMES || (mkdir("/proc", 0755) == 0 && mount("none", "/proc", "proc", 0, NULL) == 0));
 }
