@@ -19,13 +19,9 @@ static int lipc__policy_of(const lipc_peer_policy *policy, lipc_peer_policy *ret
 static bool lipc__policy_admits(const lipc_peer_policy *p, const lipc__identity *who) {
     if (p->peers & LIPC_PEERS_ANY)
         return true;
-    if (!lipc__is_known(who))
-        return false;
-    if ((p->peers & LIPC_PEERS_SAME_USER) && lipc__is_same_user(who))
-        return true;
-    if ((p->peers & LIPC_PEERS_ADMIN) && lipc__is_admin(who))
-        return true;
-    return lipc__is_listed(p, who);
+    bool is_meant = ((p->peers & LIPC_PEERS_SAME_USER) && lipc__is_same_user(who)) ||
+                    ((p->peers & LIPC_PEERS_ADMIN) && lipc__is_admin(who)) || lipc__is_listed(p, who);
+    return is_meant && lipc__is_known(who); /* last: it takes the longest, and strangers may come in great numbers */
 }
 
 /* Checks the peer of a connection by a policy that lipc__policy_of() returned. */

@@ -289,34 +289,30 @@ int lipc_peer_groups(lipc_handle handle, size_t capacity, uint32_t *ret_groups) 
 /* A user, for the policy. */
 typedef struct lipc__identity {
     int64_t uid; /* -1: not known */
+    int fd;      /* the connection whose peer it is; -1: the caller knows it from elsewhere */
 } lipc__identity;
 
-/* An id that may stand for several users is not known to be any of them. */
 static lipc__identity lipc__identity_from(int64_t uid, const char *sid) {
     (void)sid;
-    lipc__stand_in stand_in = lipc__find_stand_in();
-    return (lipc__identity){lipc__is_stand_in_uid(&stand_in, uid) ? -1 : uid};
+    return (lipc__identity){uid, -1};
 }
 
-static bool lipc__is_known(const lipc__identity *who) {
-    return who->uid >= 0;
-}
-
-/* The id of a peer that is known is asked for again: the namespace may have got its map, which it gets only once, after
- * it was asked for the first time. */
 static int lipc__identity_of(lipc_handle handle, lipc__identity *ret_identity) {
     lipc__peer peer = {-1, -1, -1};
     int r = lipc__peer_of((int)handle, &peer);
-    if (r < 0)
-        return r;
-    lipc__identity who = lipc__identity_from(peer.uid, NULL);
-    if (lipc__is_known(&who)) {
-        r = lipc__peer_of((int)handle, &peer);
-        who.uid = peer.uid;
-    }
     if (r >= 0)
-        *ret_identity = who;
+        *ret_identity = (lipc__identity){peer.uid, (int)handle};
     return r;
+}
+
+/* An id that may stand for several users is not known to be any of them. A peer is asked for again: between the first
+ * time and the look at the map of ids the namespace may have got its map, which it gets only once. */
+static bool lipc__is_known(const lipc__identity *who) {
+    lipc__stand_in stand_in = lipc__find_stand_in();
+    lipc__peer again = {-1, who->uid, -1};
+    if (who->uid < 0 || lipc__is_stand_in_uid(&stand_in, who->uid))
+        return false;
+    return who->fd < 0 || (lipc__peer_of(who->fd, &again) >= 0 && again.uid == who->uid);
 }
 
 static bool lipc__is_same_user(const lipc__identity *who) {
