@@ -129,7 +129,8 @@ typedef struct lipc_name {
  *  - LIPC_ENAME: a namespaced name that is a file contains '/', or is "." or "..".
  *  - LIPC_ENAME: on Windows, a path is not that of a pipe; or a namespaced name, or the text after \pipe\, contains '/'
  *    or a part that is empty or ends with '.' or ' '. Windows would take such a part for another name. It would not
- *    after \\?\, but such parts are refused there too. */
+ *    after \\?\, but such parts are refused there too.
+ *  - LIPC_ENAME: on Windows, the text is not UTF-8. */
 LIPC_API int lipc_name_user(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_system(const char *text, size_t length, lipc_name *ret_name);
 LIPC_API int lipc_name_path(const char *text, size_t length, lipc_name *ret_name);
