@@ -30,8 +30,8 @@
 
 #ifdef _WIN32
 #include "windows/wait.c"
-#include "windows/name.c"
 #include "windows/security.c"
+#include "windows/name.c"
 #include "windows/handle.c"
 #include "windows/operation.c"
 #include "windows/transfer.c"

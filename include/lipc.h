@@ -68,14 +68,17 @@ extern "C" {
 /* ========================================== Names =========================================== */
 
 /* A name identifies a listener, or a bound datagram socket. There are four types of name. A program that serves its own
- * user starts with LIPC_NAME_USER, a daemon of the machine with LIPC_NAME_SYSTEM: nobody else can take such a name.
+ * user starts with LIPC_NAME_USER, a daemon of the machine with LIPC_NAME_SYSTEM: nobody else can pose as the server of
+ * such a name.
  *
  *  - LIPC_NAME_USER: a name of the user's own. On Unix it is a file in a directory that only this user can enter, and
  *    that is the first of these that belongs to the user, is no symbolic link, and cannot be written to by others:
  *    $XDG_RUNTIME_DIR/lipc; on Linux /run/user/UID/lipc; /tmp/lipc-UID. Programs of the user find each other only if
  *    they come to the same directory, so a variable that only some of them have must not say something else than the
  *    usual. In a program whose effective ids are not its real ids the variable does not count. On Windows it is the
- *    pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user.
+ *    pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated or not. Another
+ *    user can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE, and lipc_connect()
+ *    refuses that server, see lipc_connect_options.server.
  *  - LIPC_NAME_SYSTEM: a name of the machine, which only root or administrators can listen on. On Linux it is a file in
  *    /run/lipc, on other systems in /var/run/lipc, a directory of root's that others cannot write to. On Windows it is
  *    the pipe \\.\pipe\ProtectedPrefix\Administrators\name.
@@ -92,9 +95,9 @@ extern "C" {
  * a name is used, so no other thread may call setenv(3) meanwhile.
  *
  * On Windows the name of a pipe may have several parts, separated by '\'. Programs in an AppContainer can create pipes
- * named LOCAL\x. Only administrators can create pipes named ProtectedPrefix\Administrators\x, so nobody else can take
- * such a name first. Windows ignores case: two names that differ only in case identify the same pipe, although their
- * texts differ.
+ * named LOCAL\x, and no others, so they cannot listen on a user's name. Only administrators can create pipes named
+ * ProtectedPrefix\Administrators\x, so nobody else can take such a name first. Windows ignores case: two names that
+ * differ only in case identify the same pipe, although their texts differ.
  *
  * The name of an unbound socket has type 0 and length 0. */
 enum lipc_name_type {
@@ -534,7 +537,9 @@ LIPC_API int lipc_name_types(void);
  *  - Paths: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
  *    BSDs, except 103 on OpenBSD. Windows: 256, CreateNamedPipe.
  *  - Namespaced names: 107 on Linux, where a NUL comes first, and 247 on Windows. On other systems, what the path of
- *    the directory leaves. */
+ *    the directory leaves.
+ *  - Users' and the system's names: what the path of the directory leaves. Windows: what the rest of the path leaves,
+ *    216 for the system's. */
 LIPC_API int lipc_name_limit(int type);
 
 /* Return the name that the handle, or its peer, is bound to. It has type 0 if there is none, which is usual for sockets
