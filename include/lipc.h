@@ -182,17 +182,22 @@ enum lipc_peers {
  *
  *  - Unix: the user of this process is its effective user, so in a program that sudo(8) runs it is root. In a user
  *    namespace that does not map all ids, the id that stands for all others (65534, user_namespaces(7)) admits nobody.
- *  - Windows: the user of this process is that of its token, whether it is elevated or not. A server is the owner of its
- *    pipe. A pipe that an administrator created without lipc may belong to the group of administrators: then
- *    LIPC_PEERS_ADMIN admits it, and LIPC_PEERS_SAME_USER does not. A client whose user is not known, see
- *    lipc_peer_sid(), is not admitted. */
+ *  - Windows: the user of this process is that of its token, whether it is elevated or not, and whatever its integrity
+ *    level. A server is the owner of its pipe. LIPC_PEERS_ADMIN admits a server whose pipe belongs to SYSTEM (S-1-5-18)
+ *    or to the group of administrators (S-1-5-32-544), and a client that is SYSTEM or whose token has that group
+ *    enabled, as the token of an administrator has who is elevated. A pipe that an administrator created without lipc
+ *    may belong to the group of administrators: then LIPC_PEERS_ADMIN admits it, and LIPC_PEERS_SAME_USER does not. A
+ *    server on another machine is not admitted, because its owner is only what that machine claims.
+ *  - Windows: a client whose user is not known, see lipc_peer_sid(), is not admitted. lipc_accept() checks a client
+ *    before anything was read from it. So it admits clients of other programs only if they connect with
+ *    SECURITY_SQOS_PRESENT and without SECURITY_CONTEXT_TRACKING, as lipc_connect() does. */
 typedef struct lipc_peer_policy {
     size_t size;     /* of this struct */
     int peers;       /* enum lipc_peers; 0: only those that are listed */
     size_t uid_count; /* Unix: how many there are of */
     const uint32_t *uids; /* more users */
     size_t sid_count; /* Windows: how many there are of */
-    const char *const *sids; /* more users, as security identifiers: "S-1-5-18" */
+    const char *const *sids; /* more users, as security identifiers in the form of lipc_peer_sid(): "S-1-5-18" */
 } lipc_peer_policy;
 
 /* Checks the peer of a connection. NULL admits everybody.
@@ -204,7 +209,8 @@ typedef struct lipc_peer_policy {
 LIPC_API int lipc_peer_check(lipc_handle handle, const lipc_peer_policy *policy);
 
 /* The same for a user whose credentials the caller has: uid on Unix, -1 if it is not known; sid on Windows, NULL if it
- * is not known. Errors: LIPC_EACCES, LIPC_EINVAL. */
+ * is not known. On Windows LIPC_PEERS_ADMIN admits only S-1-5-18 and S-1-5-32-544 here, because an identifier does not
+ * show the groups of a user. Errors: LIPC_EACCES, LIPC_EINVAL. */
 LIPC_API int lipc_peer_policy_check(const lipc_peer_policy *policy, int64_t uid, const char *sid);
 
 /* ======================================== Listening ========================================= */

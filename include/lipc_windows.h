@@ -43,7 +43,8 @@ typedef struct lipc_listen_windows {
     const char *sddl;         /* a security descriptor in SDDL, which replaces the one of mode; NULL: none */
 } lipc_listen_windows;
 
-/* What a server may do as its client. */
+/* What a server may do as its client. A server that lipc_connect_options.server does not admit may do it, too, until
+ * lipc_connect() returns. */
 enum lipc_impersonation {
     LIPC_IMPERSONATION_DEFAULT = 0,     /* LIPC_IMPERSONATION_IDENTIFY */
     LIPC_IMPERSONATION_ANONYMOUS = 1,   /* not even learn who the client is */

@@ -18,6 +18,7 @@ typedef struct lipc__client_shape {
     int kind, direction;
     DWORD flags;
     SECURITY_ATTRIBUTES security;
+    lipc_peer_policy server; /* to whom it stays connected */
 } lipc__client_shape;
 
 static int lipc__open_as(lipc__client_shape *shape, DWORD access, HANDLE *ret_handle) {
@@ -103,7 +104,9 @@ static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
     int r = lipc__open(shape, &h);
     if (r < 0)
         return r;
-    r = lipc__set_kind(h, shape->kind);
+    r = lipc__peer_check((lipc_handle)h, &shape->server);
+    if (r >= 0)
+        r = lipc__set_kind(h, shape->kind);
     if (r < 0) {
         CloseHandle(h);
         return r;
@@ -142,7 +145,9 @@ static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_optio
                  (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
         .security = {.nLength = sizeof shape.security, .bInheritHandle = w->inherit != 0},
     };
-    int r = lipc__wide_of(name, &shape.path);
+    int r = lipc__server_policy(name, o->server, &shape.server);
+    if (r >= 0)
+        r = lipc__wide_of(name, &shape.path);
     if (r >= 0)
         *ret_shape = shape;
     return r;
@@ -209,6 +214,7 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
         .direction = LIPC_DIRECTION_DUPLEX,
         .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION,
         .security = {.nLength = sizeof client.security},
+        .server = {.peers = LIPC_PEERS_ANY},
     };
     int r = lipc__descriptor_of(0, NULL, &server.descriptor);
     if (r < 0)

@@ -140,8 +140,17 @@ static int lipc__client_token(lipc_handle handle, HANDLE *ret_token) {
     return r;
 }
 
-/* The user whom the client connected as, as text. */
-static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
+/* Whether a client's token has the group of administrators, and has it enabled. The token of an administrator who is not
+ * elevated has it, too, but only to be denied access. The system asks no other machine for that. */
+static bool lipc__is_administrators(HANDLE token) {
+    DWORD administrators[SECURITY_MAX_SID_SIZE / sizeof(DWORD)], size = sizeof administrators;
+    BOOL is_member;
+    return SYS_TRUE(CreateWellKnownSid(WinBuiltinAdministratorsSid, NULL, administrators, &size)) &&
+           SYS_TRUE(CheckTokenMembership(token, administrators, &is_member)) && is_member;
+}
+
+/* The user whom the client connected as, as text. ret_is_administrator may be NULL. */
+static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size, bool *ret_is_administrator) {
     HANDLE token = NULL;
     int r = lipc__client_token(handle, &token);
     /* The client may not let it be known. The user of its process id is no substitute: another process may have that
@@ -149,6 +158,8 @@ static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size) {
     if (r < 0)
         return r;
     r = lipc__token_sid(token, ret_sid, size);
+    if (r >= 0 && ret_is_administrator != NULL)
+        *ret_is_administrator = lipc__is_administrators(token);
     CloseHandle(token);
     return r;
 }
@@ -158,6 +169,58 @@ int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r < 0)
         return r;
-    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size)
+    return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size, NULL)
                                    : lipc__owner_sid((HANDLE)handle, buffer, size);
+}
+
+/* A user, for the policy. */
+typedef struct lipc__identity {
+    char sid[LIPC_SID_CAPACITY]; /* "": not known */
+    bool is_administrator;       /* a client that lipc__is_administrators() */
+} lipc__identity;
+
+static lipc__identity lipc__identity_from(int64_t uid, const char *sid) {
+    lipc__identity who = {.sid = ""};
+    (void)uid;
+    if (sid != NULL && strlen(sid) < sizeof who.sid)
+        memcpy(who.sid, sid, strlen(sid));
+    return who;
+}
+
+static int lipc__identity_of(lipc_handle handle, lipc__identity *ret_identity) {
+    lipc__identity who = {.sid = ""};
+    DWORD flags;
+    int r = lipc__check_pipe((HANDLE)handle, &flags);
+    if (r < 0)
+        return r;
+    if (flags & PIPE_SERVER_END)
+        r = lipc__client_sid(handle, who.sid, sizeof who.sid, &who.is_administrator);
+    else if (!lipc__server_is_remote((HANDLE)handle)) /* otherwise the owner is only what that machine claims */
+        r = lipc__owner_sid((HANDLE)handle, who.sid, sizeof who.sid);
+    if (lipc_error_code(r) == LIPC_EAGAIN) /* the client is not known before something was read from it */
+        return lipc__fault(LIPC_EACCES);
+    if (r < 0)
+        return r;
+    *ret_identity = who;
+    return 0;
+}
+
+static bool lipc__is_known(const lipc__identity *who) {
+    return who->sid[0] != '\0';
+}
+
+static bool lipc__is_same_user(const lipc__identity *who) {
+    char sid[LIPC_SID_CAPACITY];
+    return lipc__process_sid(GetCurrentProcess(), sid, sizeof sid) >= 0 && strcmp(who->sid, sid) == 0;
+}
+
+static bool lipc__is_admin(const lipc__identity *who) {
+    return who->is_administrator || strcmp(who->sid, "S-1-5-18") == 0 || strcmp(who->sid, "S-1-5-32-544") == 0;
+}
+
+static bool lipc__is_listed(const lipc_peer_policy *p, const lipc__identity *who) {
+    for (size_t i = 0; i < p->sid_count; i++)
+        if (strcmp(who->sid, p->sids[i]) == 0)
+            return true;
+    return false;
 }

@@ -15,6 +15,7 @@ typedef struct lipc__pending {
 struct lipc_listener {
     lipc_name name;
     lipc__pipe_shape shape;
+    lipc_peer_policy clients; /* with a copy of what it points to */
     HANDLE turn;   /* a semaphore of 1: one thread accepts at a time */
     HANDLE event;  /* of all pending instances: set when a client has connected to one */
     HANDLE shared; /* a duplicate of event for the caller, which may own it */
@@ -23,6 +24,26 @@ struct lipc_listener {
     size_t wanted, count;
     lipc__pending *pending[LIPC__PENDING_MOST]; /* the oldest first, so that each is taken in its turn */
 };
+
+/* Makes a listener that is not open yet, with the users that the policy lists behind it. */
+static lipc_listener *lipc__listener_new(const lipc_peer_policy *clients) {
+    size_t size = clients->sid_count * sizeof *clients->sids;
+    for (size_t i = 0; i < clients->sid_count; i++)
+        size += strlen(clients->sids[i]) + 1;
+    lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l + size));
+    if (l == NULL)
+        return NULL;
+    const char **sids = (const char **)(l + 1);
+    char *text = (char *)(sids + clients->sid_count);
+    l->clients = *clients;
+    l->clients.sids = sids;
+    for (size_t i = 0; i < clients->sid_count; i++) {
+        size_t length = strlen(clients->sids[i]) + 1;
+        sids[i] = memcpy(text, clients->sids[i], length);
+        text += length;
+    }
+    return l;
+}
 
 /* Has an instance wait for a client. If one has come already, the wait is over at once: even if the client is gone, it
  * may have left something to read. */
@@ -158,20 +179,36 @@ static int lipc__accept(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_
     }
 }
 
+/* Accepts the next connection, whoever its client is, when no other thread does. */
+static int lipc__accept_any(lipc_listener *l, lipc__deadline *deadline, HANDLE *ret_handle) {
+    int left = deadline->timeout_ms == 0 ? 0 : lipc__time_left(deadline);
+    if (WaitForSingleObject(l->turn, lipc__milliseconds(left)) != WAIT_OBJECT_0)
+        return lipc__fault(deadline->timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
+    int r = lipc__accept(l, deadline, ret_handle);
+    ReleaseSemaphore(l->turn, 1, NULL);
+    return r;
+}
+
 int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
-    HANDLE handle = INVALID_HANDLE_VALUE;
-    int left = timeout_ms == 0 ? 0 : lipc__time_left(&deadline);
-    if (WaitForSingleObject(l->turn, lipc__milliseconds(left)) != WAIT_OBJECT_0)
-        return lipc__fault(timeout_ms == 0 ? LIPC_EAGAIN : LIPC_ETIMEDOUT);
-    int r = lipc__accept(l, &deadline, &handle);
-    ReleaseSemaphore(l->turn, 1, NULL);
-    if (r < 0)
-        return r;
-    if (ret_peer != NULL)
-        memset(ret_peer, 0, sizeof *ret_peer);
-    *ret_connection = (lipc_handle)handle;
-    return 0;
+    for (;;) {
+        HANDLE handle = INVALID_HANDLE_VALUE;
+        int r = lipc__accept_any(l, &deadline, &handle);
+        if (r < 0)
+            return r;
+        if (lipc__peer_check((lipc_handle)handle, &l->clients) >= 0) {
+            if (ret_peer != NULL)
+                memset(ret_peer, 0, sizeof *ret_peer);
+            *ret_connection = (lipc_handle)handle;
+            return 0;
+        }
+        (void)SYS_TRUE(DisconnectNamedPipe(handle)); /* otherwise the client could keep the instance by not closing */
+        CloseHandle(handle);
+        /* A client that connects again and again must not keep this going beyond the timeout. */
+        int left = lipc__time_left(&deadline);
+        if (left < -1)
+            return lipc_error_code(left) == LIPC_EAGAIN ? lipc__fault(LIPC_EACCES) : left;
+    }
 }
 
 static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, const lipc_listen_windows *w,
@@ -243,7 +280,11 @@ int lipc_listen(const lipc_name *name, const lipc_listen_options *options, lipc_
     r = lipc__options(&w, sizeof w, o.windows);
     if (r < 0)
         return r;
-    lipc_listener *l = SYS_ALLOCATE(calloc(1, sizeof *l));
+    lipc_peer_policy clients;
+    r = lipc__policy_of(o.clients, &clients);
+    if (r < 0)
+        return r;
+    lipc_listener *l = lipc__listener_new(&clients);
     if (l == NULL)
         return lipc__fault(LIPC_ENOMEM);
     r = lipc__shape_of(name, &o, &w, &l->shape);

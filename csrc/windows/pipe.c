@@ -20,6 +20,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
         .direction = LIPC_DIRECTION_CLIENT_TO_SERVER,
         .flags = SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION | (gives_writer ? 0 : FILE_FLAG_OVERLAPPED),
         .security = {.nLength = sizeof client.security, .bInheritHandle = gives_writer},
+        .server = {.peers = LIPC_PEERS_ANY},
     };
     r = lipc__descriptor_of(0, o.sddl, &server.descriptor);
     if (r < 0)
