@@ -185,9 +185,9 @@ enum lipc_peers {
  *  - Windows: the user of this process is that of its token, whether it is elevated or not, and whatever its integrity
  *    level. A server is the owner of its pipe. LIPC_PEERS_ADMIN admits a server whose pipe belongs to SYSTEM (S-1-5-18)
  *    or to the group of administrators (S-1-5-32-544), and a client that is SYSTEM or whose token has that group
- *    enabled, as the token of an administrator has who is elevated. A pipe that an administrator created without lipc
- *    may belong to the group of administrators: then LIPC_PEERS_ADMIN admits it, and LIPC_PEERS_SAME_USER does not. A
- *    server on another machine is not admitted, because its owner is only what that machine claims.
+ *    enabled. An administrator's token has it enabled only if it is elevated. A pipe that an administrator created
+ *    without lipc may belong to the group of administrators: then LIPC_PEERS_ADMIN admits it, and LIPC_PEERS_SAME_USER
+ *    does not. A server on another machine is not admitted, because its owner is only what that machine claims.
  *  - Windows: a client whose user is not known, see lipc_peer_sid(), is not admitted. lipc_accept() checks a client
  *    before anything was read from it. So it admits clients of other programs only if they connect with
  *    SECURITY_SQOS_PRESENT and without SECURITY_CONTEXT_TRACKING, as lipc_connect() does. */
@@ -197,7 +197,7 @@ typedef struct lipc_peer_policy {
     size_t uid_count; /* Unix: how many there are of */
     const uint32_t *uids; /* more users */
     size_t sid_count; /* Windows: how many there are of */
-    const char *const *sids; /* more users, as security identifiers in the form of lipc_peer_sid(): "S-1-5-18" */
+    const char *const *sids; /* more users, as security identifiers in the form of lipc_peer_sid() */
 } lipc_peer_policy;
 
 /* Checks the peer of a connection. NULL admits everybody.
@@ -235,7 +235,9 @@ typedef struct lipc_listen_options {
      * the listening process's own user if it has that id. The same holds where /proc is missing.
      *
      * Windows: the owner, SYSTEM and the administrators may connect. With the write bit for other, everybody who has
-     * logged in may connect, too, but cannot create instances of the pipe and so cannot pose as the server. */
+     * logged in may connect, too, but cannot create instances of the pipe and so cannot pose as the server. The owner
+     * is the user of this process, or for LIPC_NAME_SYSTEM the group of administrators. For a group see
+     * lipc_listen_windows.group_sid. */
     uint32_t mode;
     /* How many connections may wait to be accepted. The default, and the upper limit, is what the system allows:
      * net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. Windows: how many

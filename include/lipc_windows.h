@@ -40,7 +40,11 @@ typedef struct lipc_listen_windows {
                                * PIPE_REJECT_REMOTE_CLIENTS */
     int write_through;        /* FILE_FLAG_WRITE_THROUGH: a write to a remote client waits until the data is there */
     int inherit;              /* whether child processes inherit the handles of connections */
-    const char *sddl;         /* a security descriptor in SDDL, which replaces the one of mode; NULL: none */
+    const char *sddl;         /* a security descriptor in SDDL, which replaces the one of mode; NULL: none. An owner in
+                               * it that this process may not name: LIPC_EACCES */
+    const char *group_sid;    /* a security identifier in the form of lipc_peer_sid(). Whoever has it in the token may
+                               * connect, too, whatever the mode, but cannot create instances of the pipe. NULL: none.
+                               * LIPC_EINVAL: it is not one, or there is sddl, too */
 } lipc_listen_windows;
 
 /* What a server may do as its client. A server that lipc_connect_options.server does not admit may do it, too, until
@@ -112,10 +116,10 @@ enum { LIPC_SID_CAPACITY = 192 };
  * the user is not known yet, LIPC_EAGAIN. A client may hide its user (LIPC_IMPERSONATION_ANONYMOUS): LIPC_EACCES.
  *
  * For a client this is the owner of the pipe in its security descriptor: the user that created the pipe's first
- * instance, or the one that the descriptor named. lipc_listen() names the user of its process, unless it is given a
- * descriptor. A pipe that another program created as an administrator may be owned by all administrators, S-1-5-32-544.
- * Only users to whom the descriptor permits it can create further instances. The result is LIPC_EACCES if the handle
- * came from elsewhere and does not have READ_CONTROL.
+ * instance, or the one that the descriptor named. lipc_listen() names the user of its process, or for LIPC_NAME_SYSTEM
+ * the group of administrators, S-1-5-32-544, unless it is given a descriptor. A pipe that another program created as an
+ * administrator may be owned by that group, too. Only users to whom the descriptor permits it can create further
+ * instances. The result is LIPC_EACCES if the handle came from elsewhere and does not have READ_CONTROL.
  *
  * Errors: LIPC_EMSGSIZE (size is too small; LIPC_SID_CAPACITY bytes are always enough), LIPC_EAGAIN, LIPC_EACCES,
  * LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */

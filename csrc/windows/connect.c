@@ -216,7 +216,7 @@ int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
         .security = {.nLength = sizeof client.security},
         .server = {.peers = LIPC_PEERS_ANY},
     };
-    int r = lipc__descriptor_of(0, NULL, &server.descriptor);
+    int r = lipc__descriptor_of(&(lipc__audience){.sddl = NULL}, &server.descriptor);
     if (r < 0)
         return r;
     r = lipc__unnamed(&server, &client, &a, &b);

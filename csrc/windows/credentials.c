@@ -140,8 +140,8 @@ static int lipc__client_token(lipc_handle handle, HANDLE *ret_token) {
     return r;
 }
 
-/* Whether a client's token has the group of administrators, and has it enabled. The token of an administrator who is not
- * elevated has it, too, but only to be denied access. The system asks no other machine for that. */
+/* Whether a client's token has the group of administrators, and has it enabled. The token of an administrator that is
+ * not elevated has it, too, but only to be denied access. The system asks no other machine for that. */
 static bool lipc__is_administrators(HANDLE token) {
     DWORD administrators[SECURITY_MAX_SID_SIZE / sizeof(DWORD)], size = sizeof administrators;
     BOOL is_member;

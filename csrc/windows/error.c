@@ -21,6 +21,7 @@ static int lipc__error_from(DWORD os) {
     case ERROR_BAD_IMPERSONATION_LEVEL:
     case ERROR_CANT_OPEN_ANONYMOUS:
     case ERROR_ACCESS_DENIED:
+    case ERROR_INVALID_OWNER: /* of a pipe: only administrators can name their group */
     case ERROR_LOGON_FAILURE: /* on another machine */
     case ERROR_PRIVILEGE_NOT_HELD: code = LIPC_EACCES; break;
     case ERROR_ALREADY_EXISTS: code = LIPC_EADDRINUSE; break;

@@ -217,7 +217,8 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
         return lipc__fault(LIPC_ENOTSUP);
     if ((o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE) || o->mode > 0777 || o->backlog < 0 ||
         w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
-        w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST)
+        w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST ||
+        (w->sddl != NULL && w->group_sid != NULL))
         return lipc__fault(LIPC_EINVAL);
     lipc__pipe_shape shape = {
         .in = w->direction != LIPC_DIRECTION_SERVER_TO_CLIENT,
@@ -236,7 +237,9 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
         return r;
     if (lipc__is_remote(&shape.path))
         return lipc__fault(LIPC_ENAME);
-    r = lipc__descriptor_of(o->mode, w->sddl, &shape.descriptor);
+    const lipc__audience audience = {.sddl = w->sddl, .administrators = name->type == LIPC_NAME_SYSTEM,
+                                     .others = o->mode & 0002, .group = w->group_sid};
+    r = lipc__descriptor_of(&audience, &shape.descriptor);
     if (r < 0)
         return r;
     *ret_shape = shape;

@@ -22,7 +22,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
         .security = {.nLength = sizeof client.security, .bInheritHandle = gives_writer},
         .server = {.peers = LIPC_PEERS_ANY},
     };
-    r = lipc__descriptor_of(0, o.sddl, &server.descriptor);
+    r = lipc__descriptor_of(&(lipc__audience){.sddl = o.sddl}, &server.descriptor);
     if (r < 0)
         return r;
     r = lipc__unnamed(&server, &client, &reader, &writer);

@@ -61,22 +61,77 @@ static bool lipc__acts_as_itself(void) {
     return false;
 }
 
-/* Makes the security descriptor of a mode. Access is for the owner, SYSTEM and the administrators; with the write bit
- * for others, also for all users who have logged in. It names the owner, since the owner of what an administrator makes
- * may otherwise be the group of administrators. sddl, if not NULL, is used instead. LocalFree() frees the result. */
-static int lipc__descriptor_of(uint32_t mode, const char *sddl, PSECURITY_DESCRIPTOR *ret_descriptor) {
-    char text[2 * LIPC_SID_CAPACITY + 128], sid[LIPC_SID_CAPACITY];
+/* Who may open a pipe besides SYSTEM and the administrators. */
+typedef struct lipc__audience {
+    const char *sddl;    /* the security descriptor; NULL: one that is made from what follows */
+    bool administrators; /* the pipe belongs to the administrators, not to the user */
+    bool others;         /* all users who have logged in may open it */
+    const char *group;   /* a SID whose users may open it; NULL: none */
+} lipc__audience;
+
+/* Adds to a descriptor in SDDL that a user or a group has that access. */
+static void lipc__allow(char *text, size_t size, const char *access, const char *sid) {
+    size_t at = strlen(text);
+    (void)snprintf(text + at, size - at, "(A;;%s;;;%s)", access, sid);
+}
+
+/* The result for a text of the caller's that the system did not take. */
+static int lipc__text_error(DWORD error) {
+    return lipc__error(error == ERROR_NOT_ENOUGH_MEMORY ? LIPC_ENOMEM : LIPC_EINVAL, (int)error);
+}
+
+/* Checks a SID of the caller's. It has to be in the form that the system writes, so it cannot pass for more of a
+ * descriptor. */
+static int lipc__check_sid(const char *text) {
+    char written[LIPC_SID_CAPACITY];
+    PSID sid;
+    if (!SYS_TRUE(ConvertStringSidToSidA(text, &sid)))
+        return lipc__text_error(GetLastError());
+    int r = lipc__sid_text(sid, written, sizeof written);
+    LocalFree(sid);
+    if (r < 0)
+        return r;
+    return strcmp(text, written) == 0 ? 0 : lipc__fault(LIPC_EINVAL);
+}
+
+/* Writes the descriptor of an audience in SDDL. It names the owner, since the owner of what an administrator makes may
+ * otherwise be the group of administrators. The user has no access to the administrators' pipe as such: programs of an
+ * administrator that are not elevated could make instances of it, and so pose as the server. */
+static int lipc__audience_text(const lipc__audience *who, char *ret_text, size_t size) {
+    char user[LIPC_SID_CAPACITY];
+    int r = lipc__process_sid(GetCurrentProcess(), user, sizeof user);
+    if (r >= 0 && who->group != NULL)
+        r = lipc__check_sid(who->group);
+    if (r < 0)
+        return r;
+    if (who->administrators)
+        (void)snprintf(ret_text, size, "O:BAD:P");
+    else if (lipc__acts_as_itself())
+        (void)snprintf(ret_text, size, "O:%sD:P", user);
+    else
+        (void)snprintf(ret_text, size, "D:P");
+    if (!who->administrators)
+        lipc__allow(ret_text, size, "GA", user);
+    lipc__allow(ret_text, size, "GA", "SY");
+    lipc__allow(ret_text, size, "GA", "BA");
+    if (who->others)
+        lipc__allow(ret_text, size, LIPC__OTHERS_ACCESS, "AU");
+    if (who->group != NULL)
+        lipc__allow(ret_text, size, LIPC__OTHERS_ACCESS, who->group);
+    return 0;
+}
+
+/* Makes the security descriptor of an audience. LocalFree() frees the result. */
+static int lipc__descriptor_of(const lipc__audience *who, PSECURITY_DESCRIPTOR *ret_descriptor) {
+    char text[3 * LIPC_SID_CAPACITY + 128];
+    const char *sddl = who->sddl;
     if (sddl == NULL) {
-        int r = lipc__process_sid(GetCurrentProcess(), sid, sizeof sid);
+        int r = lipc__audience_text(who, text, sizeof text);
         if (r < 0)
             return r;
-        bool owned = lipc__acts_as_itself();
-        (void)snprintf(text, sizeof text, "%s%sD:P(A;;GA;;;%s)(A;;GA;;;SY)(A;;GA;;;BA)%s", owned ? "O:" : "",
-                       owned ? sid : "", sid, mode & 0002 ? "(A;;" LIPC__OTHERS_ACCESS ";;;AU)" : "");
         sddl = text;
     }
-    if (SYS_TRUE(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, ret_descriptor, NULL)))
-        return 0;
-    DWORD error = GetLastError();
-    return lipc__error(error == ERROR_NOT_ENOUGH_MEMORY ? LIPC_ENOMEM : LIPC_EINVAL, (int)error);
+    if (!SYS_TRUE(ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, ret_descriptor, NULL)))
+        return lipc__text_error(GetLastError());
+    return 0;
 }

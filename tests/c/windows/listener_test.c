@@ -72,6 +72,16 @@ TEST(wrong_options_are_refused) {
          {.size = sizeof(lipc_listen_windows), .instances = 255}},
         {"sddl", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
          {.size = sizeof(lipc_listen_windows), .sddl = "nonsense"}},
+        {"group", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .group_sid = "nonsense"}},
+        {"empty group", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .group_sid = ""}},
+        {"group and more", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .group_sid = "S-1-5-32-545)(A;;GA;;;S-1-1-0"}},
+        {"group by another name", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .group_sid = "BU"}},
+        {"group and sddl", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .sddl = "D:P(A;;GA;;;WD)", .group_sid = "S-1-5-32-545"}},
     };
     for (size_t i = 0; i < COUNT(rows); i++) {
         lipc_listener *listener;

@@ -19,7 +19,7 @@ static bool is_elevated(void) {
     return is_member;
 }
 
-/* A policy that also lists NETWORK SERVICE and one user more, or none if that is NULL; good for the next seven calls. */
+/* A policy that also lists NETWORK SERVICE and, unless it is NULL, one user more; good for the next seven calls. */
 static lipc_peer_policy policy_of(int peers, const char *sid) {
     static const char *lists[8][2];
     static unsigned next;
@@ -233,6 +233,26 @@ TEST(a_client_of_a_users_name_stays_with_that_user_unless_it_says_otherwise) {
     if (listener == NULL)
         return;
     check_server(&name, listener, NULL, LIPC_EACCES);
+    check_server(&name, listener, &any, 0);
+    lipc_listener_close(listener);
+}
+
+TEST(a_client_of_the_systems_name_stays_with_administrators_unless_it_says_otherwise) {
+    lipc_name name = name_of_type("system:"), plain = name_of_type("@ProtectedPrefix\\Administrators\\");
+    lipc_peer_policy any = policy_of(LIPC_PEERS_ANY, NULL), same = policy_of(LIPC_PEERS_SAME_USER, NULL);
+    lipc_listener *listener;
+    int r = lipc_listen(&name, NULL, &listener);
+    if (r < 0) {
+        CHECK_ERROR(LIPC_EACCES, r);
+        CHECK(!is_elevated());
+        return;
+    }
+    check_server(&name, listener, NULL, 0);
+    check_server(&plain, listener, NULL, 0);
+    check_server(&name, listener, &same, LIPC_EACCES);
+    lipc_listener_close(listener);
+    listener = listen_on(&plain); /* the pipe belongs to the user */
+    check_server(&name, listener, NULL, strcmp(me(), SYSTEM) == 0 ? 0 : LIPC_EACCES);
     check_server(&name, listener, &any, 0);
     lipc_listener_close(listener);
 }

@@ -39,6 +39,7 @@ static int entries_of(lipc_handle handle) {
 #define SYSTEM "S-1-5-18"
 #define AUTHENTICATED "S-1-5-11"
 #define EVERYONE "S-1-1-0"
+#define USERS "S-1-5-32-545"
 
 enum { READS_AND_WRITES = FILE_READ_DATA | FILE_WRITE_DATA };
 
@@ -71,6 +72,48 @@ TEST(a_descriptor_in_sddl_takes_the_place_of_the_mode) {
     CHECK_INT(0, allowed(c.server, AUTHENTICATED));
     CHECK_INT(1, entries_of(c.server));
     close_ends(c.client, c.server);
+}
+
+TEST(a_group_is_let_in_besides_and_cannot_pose_as_the_server) {
+    static const uint32_t modes[] = {0, 0660, 0666};
+    for (size_t i = 0; i < COUNT(modes); i++) {
+        lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
+        lipc_listen_windows windows = {.size = sizeof windows, .group_sid = USERS};
+        lipc_listen_options options = {.size = sizeof options, .mode = modes[i], .windows = &windows};
+        lipc_listener *listener;
+        CHECK_OK(lipc_listen(&name, &options, &listener));
+        lipc_handle client = connect_to(&name), server = accept_from(listener);
+        bool others = modes[i] & 0002;
+        CHECK((allowed(server, USERS) & READS_AND_WRITES) == READS_AND_WRITES);
+        CHECK_INT(0, allowed(server, USERS) & (FILE_CREATE_PIPE_INSTANCE | WRITE_DAC | WRITE_OWNER | DELETE));
+        CHECK((allowed(server, user_of(GetCurrentProcess())) & READS_AND_WRITES) == READS_AND_WRITES);
+        CHECK((allowed(server, AUTHENTICATED) != 0) == others);
+        CHECK_INT(0, allowed(server, EVERYONE));
+        CHECK_INT(others ? 5 : 4, entries_of(server));
+        close_ends(client, server);
+        lipc_listener_close(listener);
+    }
+}
+
+TEST(a_pipe_of_the_system_belongs_to_the_administrators_and_not_to_the_user) {
+    char text[64], sid[LIPC_SID_CAPACITY];
+    lipc_name name;
+    lipc_listener *listener;
+    snprintf(text, sizeof text, "system:lipc-test.%lu", GetCurrentProcessId());
+    CHECK_OK(lipc_name_parse(text, LIPC_STRLEN, &name));
+    int r = lipc_listen(&name, NULL, &listener);
+    if (r < 0) {
+        CHECK_ERROR(LIPC_EACCES, r);
+        return;
+    }
+    lipc_handle client = connect_to(&name), server = accept_from(listener);
+    CHECK_OK(lipc_peer_sid(client, sid, sizeof sid));
+    CHECK_STRING(ADMINISTRATORS, sid);
+    CHECK((allowed(server, SYSTEM) & READS_AND_WRITES) == READS_AND_WRITES);
+    CHECK((allowed(server, ADMINISTRATORS) & READS_AND_WRITES) == READS_AND_WRITES);
+    CHECK_INT(2, entries_of(server));
+    close_ends(client, server);
+    lipc_listener_close(listener);
 }
 
 TEST(every_instance_has_the_descriptor) {
