@@ -144,7 +144,10 @@ static HANDLE lipc__take_connected(lipc_listener *l) {
                 continue;
             }
             HANDLE handle = i->handle;
-            lipc__pending_remove(l, at--);
+            l->count--;
+            memmove(&l->pending[at], &l->pending[at + 1], (l->count - at) * sizeof *l->pending);
+            at--;
+            free(i);
             if (connected)
                 return handle;
             CloseHandle(handle);
