@@ -5,6 +5,7 @@ struct lipc_listener {
     bool owns_fd;
     lipc__admission admission;
     bool marked;              /* whether lipc__mark_messages() came before any client could connect */
+    lipc_credentials refused; /* of the client that was not admitted last */
     lipc_peer_policy clients; /* with a copy of what it points to */
     lipc__socket_file file;
     lipc_name name;
@@ -150,6 +151,11 @@ static bool lipc__is_admitted(const lipc_listener *l, int fd) {
     return lipc__peer_check(fd, &l->clients) >= 0;
 }
 
+static void lipc__note_refused(lipc_listener *l, int fd) {
+    memset(&l->refused, 0xff, sizeof l->refused);
+    lipc_peer_credentials(fd, &l->refused);
+}
+
 int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     for (;;) {
@@ -174,6 +180,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
             return r;
         }
         if (!lipc__is_admitted(l, fd)) {
+            lipc__note_refused(l, fd);
             close(fd);
             /* A client that connects again and again must not keep this going beyond the timeout. */
             int left = lipc__time_left(&deadline);
@@ -186,6 +193,10 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         *ret_connection = fd;
         return 0;
     }
+}
+
+void lipc_listener_refused(const lipc_listener *l, lipc_credentials *ret_credentials) {
+    *ret_credentials = l->refused;
 }
 
 lipc_handle lipc_listener_handle(const lipc_listener *l) {

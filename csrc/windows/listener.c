@@ -15,6 +15,7 @@ typedef struct lipc__pending {
 struct lipc_listener {
     lipc_name name;
     lipc__pipe_shape shape;
+    lipc_credentials refused; /* of the client that was not admitted last */
     lipc_peer_policy clients; /* with a copy of what it points to */
     HANDLE turn;   /* a semaphore of 1: one thread accepts at a time */
     HANDLE event;  /* of all pending instances: set when a client has connected to one */
@@ -192,6 +193,15 @@ static int lipc__accept_any(lipc_listener *l, lipc__deadline *deadline, HANDLE *
     return r;
 }
 
+static void lipc__note_refused(lipc_listener *l, lipc_handle client) {
+    memset(&l->refused, 0xff, sizeof l->refused);
+    lipc_peer_credentials(client, &l->refused);
+}
+
+void lipc_listener_refused(const lipc_listener *l, lipc_credentials *ret_credentials) {
+    *ret_credentials = l->refused;
+}
+
 int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     for (;;) {
@@ -205,6 +215,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
             *ret_connection = (lipc_handle)handle;
             return 0;
         }
+        lipc__note_refused(l, (lipc_handle)handle);
         (void)SYS_TRUE(DisconnectNamedPipe(handle)); /* otherwise the client could keep the instance by not closing */
         CloseHandle(handle);
         /* A client that connects again and again must not keep this going beyond the timeout. */

@@ -3,10 +3,11 @@ package core
 /*
 #include "core.h"
 
-static int ipc_listen(int type, const char *text, size_t length, unsigned mode, int backlog, int kind,
-                      const struct lipc_listen_windows *windows, lipc_listener **ret_listener) {
+static int ipc_listen(int type, const char *text, size_t length, unsigned mode, const uint32_t *group, int backlog,
+                      int kind, const struct lipc_listen_windows *windows, lipc_listener **ret_listener) {
 	lipc_name name;
-	lipc_listen_options options = {.size = sizeof options, .mode = mode, .backlog = backlog, .kind = kind, .windows = windows};
+	lipc_listen_options options = {.size = sizeof options, .mode = mode, .backlog = backlog, .kind = kind,
+	                               .windows = windows, .group = group};
 	int r = ipc_name(type, text, length, &name);
 	return r < 0 ? r : lipc_listen(&name, &options, ret_listener);
 }
@@ -24,11 +25,12 @@ import "io/fs"
 type Listener struct{ c *C.lipc_listener }
 
 // Listen listens for connections of this kind.
-func Listen(name Name, kind Kind, mode fs.FileMode, backlog int, system *ListenSystem) (l Listener, err error) {
+func Listen(name Name, kind Kind, mode fs.FileMode, group *uint32, backlog int, system *ListenSystem) (l Listener,
+	err error) {
 	options, free := system.options()
 	defer free()
 	r := creating(func() Result {
-		return Result(C.ipc_listen(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.uint(mode),
+		return Result(C.ipc_listen(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.uint(mode), (*C.uint32_t)(group),
 			C.int(min(backlog, 1<<30)), C.int(kind), options, &l.c))
 	})
 	return l, system.explain(r, r.nameErr(name))
@@ -56,6 +58,13 @@ func (l Listener) Accept() (handle uintptr, peer Name, r Result) {
 		peer = goName(&name)
 	}
 	return uintptr(h), peer, r
+}
+
+// Refused returns the credentials of the client that the last Accept closed whose result is NotAdmitted.
+func (l Listener) Refused() Credentials {
+	var c C.lipc_credentials
+	C.lipc_listener_refused(l.c, &c)
+	return goCredentials(&c)
 }
 
 // Close closes the listener.
