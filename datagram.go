@@ -2,6 +2,8 @@ package ipc
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 
@@ -53,7 +55,7 @@ func (c *DatagramConn) Write(b []byte) (int, error) {
 //   - [fs.ErrPermission]: this user may not write to the receiver, or the receiver is connected to another peer.
 func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 	if err := c.end.SendTo(b, peer.name); err != nil {
-		return opError("write", c.localName(), peer, err)
+		return opError("write", c.localName(), peer, peer.dialErr(err, core.KindDatagram))
 	}
 	return nil
 }
@@ -82,7 +84,7 @@ func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 		peer = addr.Name
 	case *net.UnixAddr:
 		if addr != nil {
-			peer = nameOf(addr.Name)
+			peer = nameOfUnixAddr(addr)
 		}
 	default:
 		return 0, c.opError("write", core.Invalidf("address is a %T, neither a Name nor a *net.UnixAddr", addr))
@@ -134,7 +136,7 @@ func (s *senders) named(name *core.SocketName) sender {
 // to the peer, and the socket receives only from the peer. The zero Name only dissolves the connection.
 func (c *DatagramConn) Connect(peer Name) error {
 	if err := c.end.ConnectDatagram(peer.name); err != nil {
-		return opError("connect", c.localName(), peer, err)
+		return opError("connect", c.localName(), peer, peer.dialErr(err, core.KindDatagram))
 	}
 	c.setPeer(peer)
 	return nil
@@ -160,8 +162,11 @@ func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*Datagra
 	if err == nil {
 		err = lc.check()
 	}
+	if err == nil && lc.Client != nil {
+		err = fmt.Errorf("Client, for a socket without connections: %w", errors.ErrUnsupported)
+	}
 	if err == nil {
-		err = c.end.ListenDatagram(name.name, lc.options())
+		err = name.accessErr(c.end.ListenDatagram(name.name, lc.options()), true)
 	}
 	if err != nil {
 		return nil, opError("listen", Name{}, name, err)
@@ -179,7 +184,7 @@ func ListenDatagram(name Name) (*DatagramConn, error) {
 func DialDatagram(name Name) (*DatagramConn, error) {
 	c := newDatagramConn()
 	if err := c.end.Connect(context.Background(), name.name, core.KindDatagram, nil); err != nil {
-		return nil, opError("dial", Name{}, name, err)
+		return nil, opError("dial", Name{}, name, name.dialErr(err, core.KindDatagram))
 	}
 	c.setPeer(name)
 	return c, nil

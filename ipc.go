@@ -83,22 +83,25 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 	}
 	c.setPeer(name)
 	c.end.SetSpin(d.Spin)
-	err := c.end.Connect(ctx, name.name, kind, d.Sys.options())
-	if errors.Is(err, syscall.EPROTOTYPE) {
-		err = fmt.Errorf("what listens there is not for %s: %w", kindNames[kind], err)
+	if err := c.end.Connect(ctx, name.name, kind, d.Sys.options()); err != nil {
+		return name.dialErr(err, kind)
 	}
-	if err != nil {
-		return err
-	}
-	credentials, err := c.check(d.serverPolicy(name))
-	if err != nil {
-		return &refusedError{"the server", credentials, err}
+	if refused := c.check(d.serverPolicy(name), "server"); refused != nil {
+		return refused
 	}
 	return nil
 }
 
 // kindNames are what connections carry, in words.
 var kindNames = map[core.Kind]string{core.KindStream: "bytes", core.KindMessage: "messages", core.KindDatagram: "datagrams"}
+
+// dialErr adds what can be said about an error of connecting or sending to a name.
+func (n Name) dialErr(err error, kind core.Kind) error {
+	if errors.Is(err, syscall.EPROTOTYPE) {
+		return fmt.Errorf("what listens there is not for %s: %w", kindNames[kind], err)
+	}
+	return n.accessErr(err, false)
+}
 
 // maxSpin limits how long a goroutine that spins can delay Close and deadlines: a few times as long.
 const maxSpin = time.Millisecond

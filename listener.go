@@ -35,11 +35,13 @@ type ListenConfig struct {
 	// Client decides which of the clients that Mode lets connect are accepted. It is asked after a connection was
 	// accepted, before Accept, AcceptConn or Incoming return it and before a byte is read or written. If it returns an
 	// error, the connection is closed and the next one is accepted: the client's dial has succeeded, and it reads end of
-	// stream. While Client runs, other goroutines can accept. Nil admits them all.
+	// stream, also if it wrote before. While Client runs, other goroutines can accept. Nil admits them all. Datagram
+	// sockets have no connections: with Client, [ListenConfig.ListenDatagram] is [errors.ErrUnsupported].
 	Client PeerPolicy
 
-	// Refused is called for each connection that Client did not admit, after it was closed, with the error that says
-	// why. It is called by the goroutine that accepts.
+	// Refused is called for each connection that Client did not admit, after it was closed. The error says whom Client
+	// did not admit, wraps the one that Client returned, and matches [fs.ErrPermission]. Refused is called by the
+	// goroutine that accepts, before that goroutine accepts the next connection.
 	Refused func(Credentials, error)
 
 	// Backlog is how many connections may wait to be accepted. The default, and the upper limit, is what the system
@@ -85,7 +87,8 @@ type ListenConfig struct {
 //   - [syscall.EADDRINUSE]: a living server has the name, or on Windows clients have the pipe open. Or the file is not
 //     a socket, or is another user's.
 //   - [fs.ErrNotExist]: there is no such directory.
-//   - [fs.ErrPermission]: this user may not write to the directory.
+//   - [fs.ErrPermission]: this user may not write to the directory, may not listen on a [SystemName], or the directory
+//     of a [UserName] or [SystemName] is not safe.
 //   - [context.Canceled], [context.DeadlineExceeded]: the context had ended.
 func (lc *ListenConfig) Listen(ctx context.Context, name Name) (*Listener, error) {
 	l := new(Listener)
@@ -134,7 +137,7 @@ func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind
 		err = lc.check()
 	}
 	if err == nil {
-		err = l.acceptor.Listen(name.name, kind, lc.options())
+		err = name.accessErr(l.acceptor.Listen(name.name, kind, lc.options()), true)
 	}
 	return opError("listen", Name{}, name, err)
 }
@@ -180,10 +183,9 @@ func (l *listener) accept(ctx context.Context, c *conn) (admitted bool, err erro
 	if err != nil {
 		return false, l.opError("accept", err)
 	}
-	credentials, err := c.check(l.client)
-	if err != nil {
+	if refused := c.check(l.client, "client"); refused != nil {
 		if l.refused != nil {
-			l.refused(credentials, &refusedError{"the client", credentials, err})
+			l.refused(refused.found, refused)
 		}
 		return false, nil
 	}
@@ -296,8 +298,8 @@ func (l *listener) File() (*os.File, error) {
 func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).FileListener(f) }
 
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket, inherited or from
-// another package. f stays the caller's, but becomes non-blocking, and must stay so. Only the options Spin and
-// MaxMessage have an effect, and for names in Linux's abstract namespace also Mode. On Windows:
+// another package. f stays the caller's, but becomes non-blocking, and must stay so. Only the options Client, Refused,
+// Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode. On Windows:
 // [errors.ErrUnsupported], see [Listener.File].
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)

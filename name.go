@@ -1,7 +1,13 @@
 package ipc
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"path"
+	"runtime"
 	"strings"
 
 	"github.com/lipc/ipc/internal/core"
@@ -139,6 +145,42 @@ func nameOf(s string) Name {
 		}
 	}
 	return Name{core.Name{Type: core.PathName, Text: s}}
+}
+
+// nameOfUnixAddr returns the name in an address of package net, where only "@" says that it is not a path.
+func nameOfUnixAddr(addr *net.UnixAddr) Name {
+	if rest, found := strings.CutPrefix(addr.Name, "@"); found {
+		return Namespaced(rest)
+	}
+	return Path(addr.Name)
+}
+
+// accessErr adds to an error that matches [fs.ErrPermission] what the directory of the name must be like, or who can
+// listen on the name.
+func (n Name) accessErr(err error, listening bool) error {
+	if err == nil || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	location, _ := n.Location()
+	directory := path.Dir(location)
+	windows := runtime.GOOS == "windows"
+	switch user := os.Geteuid(); {
+	case n.Type() == SystemNames && windows && listening:
+		return fmt.Errorf("only an administrator whose process is elevated can listen on it: %w", err)
+	case windows || n.Type() == PathNames || !path.IsAbs(location):
+		return err
+	case n.Type() != SystemNames:
+		return fmt.Errorf("%s must be a directory of user %d with mode 0700, which no other user can replace: %w",
+			directory, user, err)
+	case listening && user != 0:
+		return fmt.Errorf("only root can listen in %s; a daemon of another user gets the socket from the service manager "+
+			"(systemd.socket(5): ListenStream=%s, package ipc: Activated), or listens on a path in a directory of its own "+
+			"(systemd.exec(5): RuntimeDirectory=, or tmpfiles.d(5)): %w", directory, location, err)
+	case listening || user == 0:
+		return fmt.Errorf("%s must be a directory of root that only root can write to: %w", directory, err)
+	default:
+		return fmt.Errorf("this user may not connect, or %s is not a directory that only root can write to: %w", directory, err)
+	}
 }
 
 // Network returns "unix", or on Windows "pipe", as [net.Addr] has it. The addresses of a [MessageConn] and of a

@@ -13,8 +13,9 @@ import (
 
 // A PeerPolicy decides whether the process at the other end of a connection may be there. It returns nil if it may, and
 // otherwise why not. The credentials are those that [Conn.PeerCredentials] returns, supplied by the kernel. A policy may
-// take its time, or ask somebody: only the connection that it decides about waits for it. It is called by one goroutine
-// for each call of Dial or Accept, so it must be safe for concurrent use.
+// take its time, or ask somebody: only the call that accepts or dials this connection waits for it. Neither a context nor
+// a deadline nor Close interrupts it. It must be safe for concurrent use if several goroutines dial or accept. If it
+// panics, the connection is closed.
 //
 // Who counts as a user:
 //
@@ -45,7 +46,7 @@ func AnyOf(uids ...int) PeerPolicy {
 	uids = slices.Clone(uids)
 	ids := make([]uint32, 0, len(uids))
 	for _, uid := range uids {
-		if uid >= 0 && uid < math.MaxUint32 {
+		if uid >= 0 && int64(uid) < math.MaxUint32 { // the last one stands for no user
 			ids = append(ids, uint32(uid))
 		}
 	}
@@ -67,7 +68,7 @@ func admit(c Credentials, peers core.Peers, uids []uint32, wanted func() string)
 	if peers.Admit(core.Credentials(c), uids) {
 		return nil
 	}
-	return fmt.Errorf("wanted is %s: %w", wanted(), fs.ErrPermission)
+	return fmt.Errorf("expected %s: %w", wanted(), fs.ErrPermission)
 }
 
 // serverPolicy returns the policy for the server of a name, nil if everybody may be there.
@@ -84,30 +85,40 @@ func (d *Dialer) serverPolicy(name Name) PeerPolicy {
 	}
 }
 
-// check asks a policy about the peer of a connection, and closes the connection if it is not admitted.
-func (c *conn) check(policy PeerPolicy) (Credentials, error) {
+// check asks a policy about the peer of a connection. It closes the connection if the policy does not admit the peer, or
+// panics.
+func (c *conn) check(policy PeerPolicy, role string) *refusedError {
 	if policy == nil {
-		return Credentials{}, nil
+		return nil
 	}
+	admitted := false
+	defer func() {
+		if !admitted {
+			c.end.Close()
+		}
+	}()
 	found, err := c.end.PeerCredentials()
-	credentials := Credentials(found)
-	if err == nil {
-		err = policy(credentials)
+	if err != nil {
+		err = fmt.Errorf("its user is not known: %w", err)
+	} else {
+		err = policy(Credentials(found))
 	}
 	if err != nil {
-		c.end.Close()
+		return &refusedError{role, Credentials(found), err}
 	}
-	return credentials, err
+	admitted = true
+	return nil
 }
 
 // A refusedError says whom a policy did not admit. It matches [fs.ErrPermission].
 type refusedError struct {
-	who    string
+	role   string // "client" or "server"
 	found  Credentials
 	reason error
 }
 
 func (e *refusedError) Error() string {
-	return fmt.Sprintf("%s is %v: %v", e.who, e.found, e.reason)
+	return fmt.Sprintf("the %s is %v: %v", e.role, e.found, e.reason)
 }
+
 func (e *refusedError) Unwrap() []error { return []error{e.reason, fs.ErrPermission} }

@@ -19,6 +19,9 @@ type Credentials struct {
 	SID           string
 }
 
+// NoCredentials are those of a peer about which nothing is known. The zero Credentials would be those of root.
+var NoCredentials = Credentials{PID: -1, UID: -1, GID: -1}
+
 func goCredentials(c *C.lipc_credentials) Credentials {
 	return Credentials{PID: int(c.pid), UID: int(c.uid), GID: int(c.gid)}
 }
@@ -32,12 +35,12 @@ func cCredentials(c Credentials) C.lipc_credentials {
 func peerCredentials(handle uintptr) (Credentials, Result) {
 	var c C.lipc_credentials
 	if r := Result(C.lipc_peer_credentials(C.lipc_handle(handle), &c)); r < 0 {
-		return Credentials{}, r
+		return NoCredentials, r
 	}
 	credentials := goCredentials(&c)
 	groups, r := peerGroups(handle)
 	if r < 0 {
-		return Credentials{}, r
+		return NoCredentials, r
 	}
 	credentials.Groups = groups
 	return credentials, 0

@@ -15,7 +15,7 @@ import "syscall"
 func PeerCredentials(handle uintptr) (Credentials, error) {
 	credentials, r := peerCredentials(handle)
 	if r < 0 {
-		return Credentials{}, r.Err()
+		return NoCredentials, r.Err()
 	}
 	var sid [C.LIPC_SID_CAPACITY]C.char
 	switch r = Result(C.lipc_peer_sid(C.lipc_handle(handle), &sid[0], C.size_t(len(sid)))); {
@@ -26,7 +26,7 @@ func PeerCredentials(handle uintptr) (Credentials, error) {
 		return credentials, &codeError{"nothing has been read from the client yet, before which its user is not known",
 			r.number(), syscall.EAGAIN}
 	default:
-		return Credentials{}, r.Err()
+		return NoCredentials, r.Err()
 	}
 	return credentials, nil
 }

@@ -30,6 +30,7 @@ func (e *Endpoint) SetBufferSize(direction core.Direction, size int) error {
 
 // PeerCredentials returns the identity of the peer. With [syscall.EAGAIN] it returns what is known already.
 func (e *Endpoint) PeerCredentials() (credentials core.Credentials, err error) {
+	credentials = core.NoCredentials
 	asked := e.Control(func(handle uintptr) core.Result {
 		credentials, err = core.PeerCredentials(handle)
 		return 0
