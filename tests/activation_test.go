@@ -246,10 +246,10 @@ func TestWhatAServiceManagerPassedIsSortedAndServed(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "tcp0", string(greeting))
 	client := listenDatagram(t, newPath(t))
-	require.NoError(t, client.SendTo([]byte("x"), datagrams.LocalAddr().(ipc.Name)))
-	requireDatagram(t, client, "log0", datagrams.LocalAddr().(ipc.Name))
+	require.NoError(t, client.SendTo([]byte("x"), nameOf(t, datagrams.LocalAddr())))
+	requireDatagram(t, client, "log0", nameOf(t, datagrams.LocalAddr()))
 	if messages != nil {
-		c, err := ipc.DialMessage(t.Context(), messages.Addr().(ipc.Name))
+		c, err := ipc.DialMessage(t.Context(), nameOf(t, messages.Addr()))
 		require.NoError(t, err)
 		defer c.Close()
 		greeting, err := c.ReceiveAppend(nil)
@@ -267,7 +267,7 @@ func TestWhatAServiceManagerPassedIsSortedAndServed(t *testing.T) {
 
 	p.order("close")
 	p.expect("closed")
-	for _, name := range []ipc.Name{streams[0].Addr().(ipc.Name), datagrams.LocalAddr().(ipc.Name)} {
+	for _, name := range []ipc.Name{streams[0].Addr().(ipc.Name), nameOf(t, datagrams.LocalAddr())} {
 		require.FileExists(t, name.String(), "it is the service manager's")
 		require.FileExists(t, name.String()+".lock")
 	}

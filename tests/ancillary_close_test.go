@@ -244,7 +244,7 @@ func TestReceiveOnAClosedConnectionReturnsNothingOfTheOneBefore(t *testing.T) {
 	})
 	// Only datagrams have the name of their sender.
 	a, b := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	require.NoError(t, a.SendTo([]byte("payload"), b.LocalAddr().(ipc.Name)))
+	require.NoError(t, a.SendTo([]byte("payload"), nameOf(t, b.LocalAddr())))
 	_, from, err := b.ReceiveFrom(make([]byte, 3))
 	require.ErrorIs(t, err, ipc.ErrTruncated)
 	require.Equal(t, a.LocalAddr(), from)

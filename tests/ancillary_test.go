@@ -452,7 +452,7 @@ func TestMessageThatWasReceivedIsSentBack(t *testing.T) {
 		connections = append(connections, [2]anyConn{server, client})
 	}
 	one, other := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	require.NoError(t, one.Connect(other.LocalAddr().(ipc.Name)))
+	require.NoError(t, one.Connect(nameOf(t, other.LocalAddr())))
 	connections = append(connections, [2]anyConn{one, other})
 	for _, c := range connections {
 		_, err := c[0].SendFiles([]byte("ball"), f)

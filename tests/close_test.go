@@ -201,8 +201,11 @@ func TestZeroValuesFailInsteadOfHanging(t *testing.T) {
 		"accept":      second(l.Accept()),
 		"listener":    l.Close(),
 		"of listener": l.SetDeadline(time.Now()),
+		"messages":    second(new(ipc.MessageListener).AcceptConn(t.Context())),
+		"close them":  new(ipc.MessageListener).Close(),
 	} {
 		require.ErrorIs(t, err, syscall.EINVAL, what)
+		require.ErrorContains(t, err, "it is a zero value", what)
 		var op *net.OpError
 		require.ErrorAs(t, err, &op, what)
 	}

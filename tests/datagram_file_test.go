@@ -88,7 +88,7 @@ func TestForgottenDatagramSocketIsClosed(t *testing.T) {
 func TestFileDatagramConnTakesDatagramSocketsAlone(t *testing.T) {
 	leakcheck.Start(t)
 	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	require.NoError(t, client.Connect(server.LocalAddr().(ipc.Name)))
+	require.NoError(t, client.Connect(nameOf(t, server.LocalAddr())))
 	f, err := client.File()
 	require.NoError(t, err)
 	defer f.Close()
@@ -99,7 +99,7 @@ func TestFileDatagramConnTakesDatagramSocketsAlone(t *testing.T) {
 	require.Equal(t, server.LocalAddr(), again.RemoteAddr())
 	requireCloseOnExec(t, again)
 	require.NoError(t, again.Send([]byte("again")))
-	requireDatagram(t, server, "again", client.LocalAddr().(ipc.Name))
+	requireDatagram(t, server, "again", nameOf(t, client.LocalAddr()))
 	again.SetUnlinkOnClose(true) // it has made no file
 	require.NoError(t, again.Close())
 	require.FileExists(t, client.LocalAddr().String())

@@ -5,6 +5,7 @@ package tests
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -95,8 +96,8 @@ func TestDatagramsAreAnsweredByTheirSendersName(t *testing.T) {
 	leakcheck.Start(t)
 	for _, names := range [][2]ipc.Name{{newPath(t), newPath(t)}, {newNamespaced(t), newNamespaced(t)}} {
 		server, client := listenDatagram(t, names[0]), listenDatagram(t, names[1])
-		require.Equal(t, names[0], server.LocalAddr())
-		require.Equal(t, ipc.Name{}, server.RemoteAddr())
+		require.Equal(t, names[0], nameOf(t, server.LocalAddr()))
+		require.Equal(t, ipc.Name{}, nameOf(t, server.RemoteAddr()))
 		for i := range 3 {
 			require.NoError(t, client.SendTo(fmt.Append(nil, "question ", i), names[0]))
 			b := make([]byte, 100)
@@ -132,8 +133,8 @@ func TestDatagramsOfSocketsWithoutANameComeFromNobody(t *testing.T) {
 	name := newPath(t)
 	server := listenDatagram(t, name)
 	opened, dialled := openDatagram(t), dialDatagram(t, name)
-	require.Equal(t, ipc.Name{}, opened.LocalAddr())
-	require.Equal(t, name, dialled.RemoteAddr())
+	require.Equal(t, ipc.Name{}, nameOf(t, opened.LocalAddr()))
+	require.Equal(t, name, nameOf(t, dialled.RemoteAddr()))
 	require.NoError(t, opened.SendTo([]byte("opened"), name))
 	requireDatagram(t, server, "opened", ipc.Name{})
 	require.NoError(t, dialled.Send([]byte("dialled")))
@@ -159,7 +160,7 @@ func TestDatagramsOfSocketsWithoutANameComeFromNobody(t *testing.T) {
 func TestEmptyAndTruncatedDatagramsAreReported(t *testing.T) {
 	leakcheck.Start(t)
 	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	to, from := server.LocalAddr().(ipc.Name), client.LocalAddr().(ipc.Name)
+	to, from := nameOf(t, server.LocalAddr()), nameOf(t, client.LocalAddr())
 	for range 6 {
 		require.NoError(t, client.SendTo(nil, to))
 	}
@@ -187,7 +188,7 @@ func TestEmptyAndTruncatedDatagramsAreReported(t *testing.T) {
 	n, addr, err := server.ReadFrom(b)
 	require.ErrorIs(t, err, ipc.ErrTruncated)
 	require.Equal(t, 3, n)
-	require.Equal(t, from, addr)
+	require.Equal(t, from, nameOf(t, addr))
 	require.NoError(t, server.SetReadDeadline(time.Unix(1, 0)))
 	n, peer, err = server.ReceiveFrom(b)
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
@@ -202,7 +203,7 @@ func TestEmptyAndTruncatedDatagramsAreReported(t *testing.T) {
 func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
 	leakcheck.Start(t)
 	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	packets, name := net.PacketConn(client), server.LocalAddr().(ipc.Name)
+	packets, name := net.PacketConn(client), nameOf(t, server.LocalAddr())
 	b := make([]byte, 100)
 	for _, addr := range []net.Addr{name, &net.UnixAddr{Name: name.String(), Net: "unixgram"}} {
 		n, err := packets.WriteTo([]byte("packet"), addr)
@@ -212,19 +213,19 @@ func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, "packet", string(b[:n]))
 		require.Equal(t, client.LocalAddr(), from)
-		require.Equal(t, "ipc", from.Network())
+		require.Equal(t, "unixgram", from.Network())
 		_, err = server.WriteTo([]byte("back"), from)
 		require.NoError(t, err)
 		n, from, err = packets.ReadFrom(b)
 		require.NoError(t, err)
 		require.Equal(t, "back", string(b[:n]))
-		require.Equal(t, name, from)
+		require.Equal(t, name, nameOf(t, from))
 	}
 	_, err := openDatagram(t).WriteTo([]byte("packet"), name)
 	require.NoError(t, err)
 	_, from, err := server.ReadFrom(b)
 	require.NoError(t, err)
-	require.Equal(t, ipc.Name{}, from)
+	require.Equal(t, ipc.Name{}, nameOf(t, from))
 	for what, addr := range map[string]net.Addr{
 		"<nil>": nil, "*net.UDPAddr": &net.UDPAddr{}, "empty name": ipc.Name{},
 		"empty": (*net.UnixAddr)(nil), "empty ": &net.UnixAddr{},
@@ -245,7 +246,7 @@ func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 4, n)
 	requireDatagram(t, server, "conn", ipc.Name{})
-	require.Equal(t, name, conn.RemoteAddr())
+	require.Equal(t, name, nameOf(t, conn.RemoteAddr()))
 	a, other, err := ipc.DatagramPair()
 	require.NoError(t, err)
 	defer a.Close()
@@ -263,9 +264,9 @@ func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
 func TestConnectedSocketReceivesFromItsPeerAlone(t *testing.T) {
 	leakcheck.Start(t)
 	c, peer, other := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	cName, peerName, otherName := c.LocalAddr().(ipc.Name), peer.LocalAddr().(ipc.Name), other.LocalAddr().(ipc.Name)
+	cName, peerName, otherName := nameOf(t, c.LocalAddr()), nameOf(t, peer.LocalAddr()), nameOf(t, other.LocalAddr())
 	require.NoError(t, c.Connect(peerName))
-	require.Equal(t, peerName, c.RemoteAddr())
+	require.Equal(t, peerName, nameOf(t, c.RemoteAddr()))
 	require.NoError(t, c.Send([]byte("to the peer")))
 	requireDatagram(t, peer, "to the peer", cName)
 	err := other.SendTo([]byte("unwanted"), cName)
@@ -275,14 +276,14 @@ func TestConnectedSocketReceivesFromItsPeerAlone(t *testing.T) {
 	requireDatagram(t, c, "back", peerName)
 
 	require.NoError(t, c.Connect(otherName)) // to another
-	require.Equal(t, otherName, c.RemoteAddr())
+	require.Equal(t, otherName, nameOf(t, c.RemoteAddr()))
 	_, err = c.Write([]byte("to the other"))
 	require.NoError(t, err)
 	requireDatagram(t, other, "to the other", cName)
 	require.ErrorIs(t, peer.SendTo([]byte("unwanted"), cName), fs.ErrPermission)
 
 	require.NoError(t, c.Connect(ipc.Name{})) // to none
-	require.Equal(t, ipc.Name{}, c.RemoteAddr())
+	require.Equal(t, ipc.Name{}, nameOf(t, c.RemoteAddr()))
 	require.ErrorIs(t, c.Send([]byte("x")), syscall.ENOTCONN)
 	require.NoError(t, peer.SendTo([]byte("welcome"), cName))
 	requireDatagram(t, c, "welcome", peerName)
@@ -295,7 +296,7 @@ func TestConnectedSocketReceivesFromItsPeerAlone(t *testing.T) {
 	} {
 		require.ErrorContains(t, err, what)
 	}
-	require.Equal(t, ipc.Name{}, c.RemoteAddr())
+	require.Equal(t, ipc.Name{}, nameOf(t, c.RemoteAddr()))
 	require.NoError(t, c.Close())
 	require.ErrorIs(t, c.Connect(peerName), net.ErrClosed)
 }
@@ -344,7 +345,7 @@ func TestSendingToNobodyIsAnErrorThatSaysSo(t *testing.T) {
 	}
 	require.ErrorIs(t, connected.Send([]byte("x")), syscall.ECONNREFUSED, "the peer is gone")
 	require.ErrorIs(t, connected.Send([]byte("x")), syscall.ENOTCONN, "and that is that")
-	_, err := ipc.Dial(t.Context(), listenDatagram(t, newPath(t)).LocalAddr().(ipc.Name))
+	_, err := ipc.Dial(t.Context(), nameOf(t, listenDatagram(t, newPath(t)).LocalAddr()))
 	require.ErrorIs(t, err, syscall.EPROTOTYPE)
 }
 
@@ -404,7 +405,7 @@ func TestDatagramBatchesAndLimits(t *testing.T) {
 func TestDatagramsAllocateNothing(t *testing.T) {
 	leakcheck.Start(t)
 	server, client := listenDatagram(t, newPath(t)), listenDatagram(t, newPath(t))
-	name, unnamed := server.LocalAddr().(ipc.Name), openDatagram(t)
+	name, unnamed := nameOf(t, server.LocalAddr()), openDatagram(t)
 	connected := dialDatagram(t, name)
 	addr := net.Addr(name)
 	b := make([]byte, 64)
@@ -454,7 +455,7 @@ func TestMorePeersThanAreRememberedAreReported(t *testing.T) {
 	leakcheck.Start(t)
 	server := listenDatagram(t, newPath(t))
 	dir := leakcheck.Dir(t)
-	to := server.LocalAddr().(ipc.Name)
+	to := nameOf(t, server.LocalAddr())
 	clients := make([]*ipc.DatagramConn, 300)
 	for i := range clients {
 		clients[i] = listenDatagram(t, ipc.Path(filepath.Join(dir, strings.Repeat("x", i%40)+fmt.Sprint(i))))
@@ -463,7 +464,7 @@ func TestMorePeersThanAreRememberedAreReported(t *testing.T) {
 		for i, c := range clients {
 			text := fmt.Sprint("from ", i)
 			require.NoError(t, c.SendTo([]byte(text), to))
-			requireDatagram(t, server, text, c.LocalAddr().(ipc.Name))
+			requireDatagram(t, server, text, nameOf(t, c.LocalAddr()))
 		}
 		require.NoError(t, openDatagram(t).SendTo([]byte("x"), to))
 		requireDatagram(t, server, "x", ipc.Name{})
@@ -493,4 +494,31 @@ func TestMaxMessageHoldsForDatagrams(t *testing.T) {
 	require.Equal(t, "four", string(got))
 	_, err = (&ipc.ListenConfig{MaxMessage: -1}).ListenDatagram(t.Context(), newPath(t))
 	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+func TestAddressOfPackageNetIsAPathUnlessItIsAbstract(t *testing.T) {
+	leakcheck.Start(t)
+	t.Chdir(leakcheck.Dir(t))
+	client := openDatagram(t)
+	names := map[string]ipc.Name{"user:s": ipc.Path("user:s"), "system:s": ipc.Path("system:s")}
+	if abstract() {
+		name := newNamespaced(t)
+		names[name.String()] = name
+	}
+	for text, name := range names {
+		server := listenDatagram(t, name)
+		_, err := client.WriteTo([]byte("x"), &net.UnixAddr{Name: text, Net: "unixgram"})
+		require.NoError(t, err)
+		requireDatagram(t, server, "x", ipc.Name{})
+	}
+}
+
+func TestSocketWithoutConnectionsRefusesAPolicyForThem(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	lc := ipc.ListenConfig{Client: ipc.SameUser}
+	_, err := lc.ListenDatagram(t.Context(), name)
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.ErrorContains(t, err, "Client")
+	require.NoFileExists(t, name.String())
 }

@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -46,6 +47,17 @@ func TestEveryTestChecksForLeaks(t *testing.T) {
 func newNamespaced(t *testing.T) ipc.Name {
 	t.Helper()
 	return ipc.Namespaced(fmt.Sprintf("lipc-%d-%d", os.Getpid(), time.Now().UnixNano()))
+}
+
+// nameOf returns the name in an address.
+func nameOf(t *testing.T, addr net.Addr) ipc.Name {
+	t.Helper()
+	if addr.String() == "" {
+		return ipc.Name{}
+	}
+	name, err := ipc.ParseName(addr.String())
+	require.NoError(t, err)
+	return name
 }
 
 // listen returns a listener, which is closed when the test ends.

@@ -83,7 +83,7 @@ func TestNetPassesFilesBothWays(t *testing.T) {
 func TestUnixgramOfNetTalksToDatagramConn(t *testing.T) {
 	leakcheck.Start(t)
 	ours := listenDatagram(t, newPath(t))
-	ourName, path := ours.LocalAddr().(ipc.Name), newPath(t)
+	ourName, path := nameOf(t, ours.LocalAddr()), newPath(t)
 	theirs, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path.String(), Net: "unixgram"})
 	require.NoError(t, err)
 	defer os.Remove(path.String()) // net leaves it there

@@ -26,7 +26,11 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		{ipc.Name{}, syscall.EINVAL, "empty name"},
 		{ipc.Path(""), syscall.EINVAL, "empty name"},
 		{ipc.Namespaced(""), syscall.EINVAL, "empty name"},
-	}, systemBadNames...) {
+		{ipc.UserName(""), syscall.EINVAL, "empty name"},
+		{ipc.SystemName(""), syscall.EINVAL, "empty name"},
+		{ipc.UserName(strings.Repeat("x", 1<<20)), syscall.ENAMETOOLONG, "at most"},
+		{ipc.SystemName(strings.Repeat("x", 1<<20)), syscall.ENAMETOOLONG, "at most"},
+	}, append(unportableNames(), systemBadNames...)...) {
 		l, err := ipc.Listen(c.name)
 		require.Nil(t, l)
 		require.ErrorIs(t, err, c.number)
@@ -42,6 +46,17 @@ func TestBadNamesAreRefusedEverywhere(t *testing.T) {
 		require.ErrorIs(t, err, c.number)
 		require.ErrorContains(t, err, c.text)
 	}
+}
+
+// unportableNames are those whose text one of the systems would take for something else.
+func unportableNames() []badName {
+	var bad []badName
+	for _, text := range []string{"a/b", "/a", `a\b`, "a\x00b", ".", "..", ".a", "a.", "a ", "a.lock", ".lock"} {
+		for _, name := range []ipc.Name{ipc.UserName(text), ipc.SystemName(text)} {
+			bad = append(bad, badName{name, syscall.EINVAL, `name contains "/", "\" or a NUL byte, begins with "."`})
+		}
+	}
+	return bad
 }
 
 func TestLongestNamesWork(t *testing.T) {

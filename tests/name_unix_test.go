@@ -44,6 +44,14 @@ func TestNamesSurviveTheirText(t *testing.T) {
 		"@s":         ipc.Namespaced("s"),
 		"@@s":        ipc.Namespaced("@s"),
 		"./@s":       ipc.Path("@s"),
+		"user:s":     ipc.UserName("s"),
+		"system:s":   ipc.SystemName("s"),
+		"user:user:": ipc.UserName("user:"),
+		"./user:s":   ipc.Path("user:s"),
+		"./system:s": ipc.Path("system:s"),
+		"./user:":    ipc.Path("user:"),
+		"users:s":    ipc.Path("users:s"),
+		"@user:s":    ipc.Namespaced("user:s"),
 		"a b\nc\xff": ipc.Path("a b\nc\xff"),
 	} {
 		got, err := ipc.ParseName(text)
@@ -51,13 +59,15 @@ func TestNamesSurviveTheirText(t *testing.T) {
 		require.Equal(t, want, got)
 		require.True(t, want == got, "names are comparable")
 		require.Equal(t, text, got.String())
-		require.Equal(t, "ipc", got.Network())
+		require.Equal(t, "unix", got.Network())
 	}
 	require.Empty(t, ipc.Name{}.String())
 	require.Zero(t, ipc.Name{}.Type())
 	require.Equal(t, ipc.PathNames, ipc.Path("x").Type())
 	require.Equal(t, ipc.NamespacedNames, ipc.Namespaced("x").Type())
-	require.Equal(t, ipc.PathNames|ipc.NamespacedNames, ipc.SupportedNames())
+	require.Equal(t, ipc.UserNames, ipc.UserName("x").Type())
+	require.Equal(t, ipc.SystemNames, ipc.SystemName("x").Type())
+	require.Equal(t, ipc.PathNames|ipc.NamespacedNames|ipc.UserNames|ipc.SystemNames, ipc.SupportedNames())
 }
 
 // systemLongestNames returns names of each type that are as long as the system allows.
