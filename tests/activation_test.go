@@ -24,13 +24,18 @@ import (
 )
 
 // activatedChild answers "activate" with how many sockets and files of each kind and name a service manager passed, and
-// serves them as serveActivated says. It answers "close" with "closed", once it has closed them.
+// serves them as serveActivated says; after "admit nobody" it prints why it refuses each client. It answers "close" with
+// "closed", once it has closed them.
 func activatedChild(_ []string, orders *bufio.Scanner) error {
 	all := new(ipc.Activation)
+	lc := new(ipc.ListenConfig)
 	for orders.Scan() {
 		switch orders.Text() {
+		case "admit nobody":
+			lc.Client = ipc.AnyOf()
+			lc.Refused = func(_ ipc.Credentials, err error) { fmt.Println(err) }
 		case "activate":
-			a, err := ipc.Activated()
+			a, err := lc.Activated()
 			if err != nil {
 				fmt.Println(err)
 				continue

@@ -49,6 +49,13 @@ func newNamespaced(t *testing.T) ipc.Name {
 	return ipc.Namespaced(fmt.Sprintf("lipc-%d-%d", os.Getpid(), time.Now().UnixNano()))
 }
 
+// newUserName returns a user's name that nobody else uses.
+func newUserName(t *testing.T) ipc.Name {
+	t.Helper()
+	privateRuntimeDirectory(t)
+	return ipc.UserName(fmt.Sprintf("lipc-%d-%d", os.Getpid(), time.Now().UnixNano()))
+}
+
 // nameOf returns the name in an address.
 func nameOf(t *testing.T, addr net.Addr) ipc.Name {
 	t.Helper()

@@ -39,6 +39,7 @@ var systemChildren = map[string]child{
 	"signals":     signalsChild,
 	"fifo writer": fifoWriterChild,
 	"activated":   activatedChild,
+	"policies":    policiesChild,
 }
 
 // requireNameGone requires that nothing is left of a name.
@@ -177,4 +178,12 @@ func unprivileged(t *testing.T) *syscall.Credential {
 		return nil
 	}
 	return anotherUser(t)
+}
+
+// privateRuntimeDirectory gives this process a runtime directory of its own, which goes with the test.
+func privateRuntimeDirectory(t *testing.T) (dir string) {
+	t.Helper()
+	dir = leakcheck.Dir(t)
+	t.Setenv("XDG_RUNTIME_DIR", dir)
+	return dir
 }

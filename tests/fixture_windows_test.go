@@ -151,3 +151,6 @@ func startClient(t *testing.T, name ipc.Name) *process {
 	client.expect("connected")
 	return client
 }
+
+// privateRuntimeDirectory is for Unix: there is no such directory.
+func privateRuntimeDirectory(*testing.T) string { return "" }

@@ -167,6 +167,7 @@ var children = map[string]child{
 	"client":        clientChild,
 	"slow reader":   slowReaderChild,
 	"pipes":         pipesChild,
+	"names":         namesChild,
 }
 
 // systemChildren has those that only this system can run.
@@ -411,6 +412,59 @@ func clientChild(_ []string, orders *bufio.Scanner) error {
 		fmt.Println("connected")
 	}
 	return nil
+}
+
+// namesChild answers "location NAME" with where the name is; "listen NAME" with "listening", or the error, and then each
+// connection with what it sent up to its end, or "nothing"; "dial NAME" with "connected", or the error.
+func namesChild(_ []string, orders *bufio.Scanner) error {
+	for orders.Scan() {
+		order, text, _ := strings.Cut(orders.Text(), " ")
+		name, err := ipc.ParseName(text)
+		if err != nil {
+			fmt.Println(err)
+			continue
+		}
+		answer := ""
+		switch order {
+		case "location":
+			answer, err = name.Location()
+		case "listen":
+			answer = "listening"
+			var l *ipc.Listener
+			lc := ipc.ListenConfig{Mode: 0o666}
+			if l, err = lc.Listen(context.Background(), name); err == nil {
+				defer l.Close()
+				go printReceived(l)
+			}
+		case "dial":
+			answer = "connected"
+			var c *ipc.Conn
+			if c, err = ipc.Dial(context.Background(), name); err == nil {
+				defer c.Close()
+			}
+		}
+		if err != nil {
+			answer = err.Error()
+		}
+		fmt.Println(answer)
+	}
+	return nil
+}
+
+// printReceived prints what each connection sent.
+func printReceived(l *ipc.Listener) {
+	for c := range l.Incoming(context.Background()) {
+		text, err := io.ReadAll(c)
+		c.Close()
+		switch {
+		case err != nil:
+			fmt.Println(err)
+		case len(text) == 0:
+			fmt.Println("nothing")
+		default:
+			fmt.Println(string(text))
+		}
+	}
 }
 
 // slowReaderChild dials NAME, and answers "connected". It answers the next order with how many bytes it has read up to
