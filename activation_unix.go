@@ -68,7 +68,12 @@ func (a *Activation) adopt(f core.Activated, lc *ListenConfig) (io.Closer, error
 
 func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
 	l.configure(lc)
-	return l.adopted(l.acceptor.AdoptHandle(handle, lc.Mode))
+	o, err := lc.options()
+	if err != nil {
+		core.Close(handle)
+		return err
+	}
+	return l.adopted(l.acceptor.AdoptHandle(handle, o))
 }
 
 // adoptHandle opens c on a handle, which it takes over.

@@ -158,15 +158,15 @@ func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*Datagra
 	c.local = &name
 	c.end.SetSpin(lc.Spin)
 	c.maxMessage.Store(int64(lc.MaxMessage))
-	err := ctx.Err()
-	if err == nil {
-		err = lc.check()
+	o, err := lc.options()
+	if ended := ctx.Err(); ended != nil {
+		err = ended
 	}
 	if err == nil && lc.Client != nil {
 		err = fmt.Errorf("Client, for a socket without connections: %w", errors.ErrUnsupported)
 	}
 	if err == nil {
-		err = name.accessErr(c.end.ListenDatagram(name.name, lc.options()), true)
+		err = name.listenErr(c.end.ListenDatagram(name.name, o), core.KindDatagram)
 	}
 	if err != nil {
 		return nil, opError("listen", Name{}, name, err)

@@ -5,6 +5,8 @@ package ipc
 import (
 	"fmt"
 	"os"
+	"os/user"
+	"strconv"
 
 	"github.com/lipc/ipc/internal/core"
 )
@@ -15,6 +17,23 @@ var networks = map[core.Kind]string{core.KindStream: "unix", core.KindMessage: "
 const admins = "root"
 
 func ownUser() string { return fmt.Sprintf("user %d", os.Geteuid()) }
+
+// setGroup finds a group by its name or number.
+func setGroup(o *core.ListenOptions, group string) error {
+	id, err := strconv.ParseUint(group, 10, 32)
+	if err != nil {
+		found, err := user.LookupGroup(group)
+		if err != nil {
+			return core.Invalidf("Group: %v", err)
+		}
+		if id, err = strconv.ParseUint(found.Gid, 10, 32); err != nil {
+			return core.Invalidf("Group %q has the number %q", group, found.Gid)
+		}
+	}
+	gid := uint32(id)
+	o.Group = &gid
+	return nil
+}
 
 // SysListen holds the options of listening that only one system has. Unix has none.
 type SysListen struct{}

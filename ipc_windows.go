@@ -33,6 +33,15 @@ func ownUser() string {
 	return "user " + sid
 }
 
+// setGroup takes a group's security identifier.
+func setGroup(o *core.ListenOptions, group string) error {
+	if o.System == nil {
+		o.System = new(core.ListenSystem)
+	}
+	o.System.Group = group
+	return nil
+}
+
 // A PipeDirection is a direction in which a named pipe carries data.
 type PipeDirection int
 

@@ -32,6 +32,15 @@ type ListenConfig struct {
 	// other machines are refused unless SysListen.AcceptRemote is set.
 	Mode fs.FileMode
 
+	// Group is a group whose members may connect, besides the owner and root: on Unix its name or number, and then Mode
+	// must have its bits, as 0660 has. The socket file gets that group, and no other group can connect at any moment; a
+	// process that does not run as root can give the file only to a group that it has ([fs.ErrPermission]). For names in
+	// Linux's abstract namespace the group takes the place of this process's group, see Mode. On Windows it is the
+	// security identifier of a group or a user, who may connect but cannot pose as the server, whatever the Mode; it does
+	// not go together with SysListen.SecurityDescriptor. Empty means the group of this process, and on Windows none. A
+	// group that does not exist is [syscall.EINVAL].
+	Group string
+
 	// Client decides which of the clients that Mode lets connect are accepted. It is asked after a connection was
 	// accepted, before Accept, AcceptConn or Incoming return it and before a byte is read or written. If it returns an
 	// error, the connection is closed and the next one is accepted: the client's dial has succeeded, and it reads end of
@@ -39,9 +48,9 @@ type ListenConfig struct {
 	// sockets have no connections: with Client, [ListenConfig.ListenDatagram] is [errors.ErrUnsupported].
 	Client PeerPolicy
 
-	// Refused is called for each connection that Client did not admit, after it was closed. The error says whom Client
-	// did not admit, wraps the one that Client returned, and matches [fs.ErrPermission]. Refused is called by the
-	// goroutine that accepts, before that goroutine accepts the next connection.
+	// Refused is called for each connection that Client, or Mode for a name in Linux's abstract namespace, does not admit.
+	// It is called after the connection was closed, by the goroutine that accepts, with the credentials as far as they
+	// are known, and with the error that says why.
 	Refused func(Credentials, error)
 
 	// Backlog is how many connections may wait to be accepted. The default, and the upper limit, is what the system
@@ -132,21 +141,21 @@ func (l *listener) configure(lc *ListenConfig) {
 func (l *listener) listen(ctx context.Context, name Name, lc *ListenConfig, kind core.Kind) error {
 	l.name = &name
 	l.configure(lc)
-	err := ctx.Err()
-	if err == nil {
-		err = lc.check()
+	o, err := lc.options()
+	if ended := ctx.Err(); ended != nil {
+		err = ended
 	}
 	if err == nil {
-		err = name.accessErr(l.acceptor.Listen(name.name, kind, lc.options()), true)
+		err = name.listenErr(l.acceptor.Listen(name.name, kind, o), kind)
 	}
 	return opError("listen", Name{}, name, err)
 }
 
 func (l *listener) adopt(f *os.File, lc *ListenConfig, kind core.Kind) error {
 	l.configure(lc)
-	err := lc.check()
+	o, err := lc.options()
 	if err == nil {
-		err = l.adopted(l.acceptor.AdoptFile(f, kind, lc.Mode))
+		err = l.adopted(l.acceptor.AdoptFile(f, kind, o))
 	}
 	return opError("file", Name{}, Name{}, err)
 }
@@ -158,8 +167,14 @@ func (l *listener) adopted(name core.Name, err error) error {
 	return err
 }
 
-func (lc *ListenConfig) options() poll.ListenOptions {
-	return poll.ListenOptions{Mode: lc.Mode, Backlog: lc.Backlog, System: lc.Sys.options()}
+// options returns the options for the core, checked.
+func (lc *ListenConfig) options() (core.ListenOptions, error) {
+	o := core.ListenOptions{Mode: lc.Mode, Backlog: lc.Backlog, System: lc.Sys.options()}
+	err := lc.check()
+	if err == nil && lc.Group != "" {
+		err = setGroup(&o, lc.Group)
+	}
+	return o, err
 }
 
 func (lc *ListenConfig) check() error {
@@ -180,10 +195,15 @@ func (l *listener) opError(op string, err error) error {
 func (l *listener) accept(ctx context.Context, c *conn) (admitted bool, err error) {
 	c.end.SetSpin(l.spin)
 	peer, err := l.acceptor.Accept(ctx, &c.end)
-	if err != nil {
+	var refused *refusedError
+	if notAdmitted, ok := err.(*poll.NotAdmittedError); ok {
+		refused = &refusedError{"client", Credentials(notAdmitted.Peer), errMode}
+	} else if err != nil {
 		return false, l.opError("accept", err)
+	} else {
+		refused = c.check(l.client, "client")
 	}
-	if refused := c.check(l.client, "client"); refused != nil {
+	if refused != nil {
 		if l.refused != nil {
 			l.refused(refused.found, refused)
 		}

@@ -9,6 +9,7 @@ import (
 	"path"
 	"runtime"
 	"strings"
+	"syscall"
 
 	"github.com/lipc/ipc/internal/core"
 )
@@ -153,6 +154,16 @@ func nameOfUnixAddr(addr *net.UnixAddr) Name {
 		return Namespaced(rest)
 	}
 	return Path(addr.Name)
+}
+
+// listenErr adds to an error of listening what the caller can do about it.
+func (n Name) listenErr(err error, kind core.Kind) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if obstacle := n.name.Obstacle(kind); obstacle != "" {
+			return fmt.Errorf("%s: %w", obstacle, err)
+		}
+	}
+	return n.accessErr(err, true)
 }
 
 // accessErr adds to an error that matches [fs.ErrPermission] what the directory of the name must be like, or who can

@@ -110,6 +110,9 @@ func (c *conn) check(policy PeerPolicy, role string) *refusedError {
 	return nil
 }
 
+// errMode is why a listener on a name without a file does not admit a client.
+var errMode = fmt.Errorf("the listener's Mode does not admit it: %w", fs.ErrPermission)
+
 // A refusedError says whom a policy did not admit. It matches [fs.ErrPermission].
 type refusedError struct {
 	role   string // "client" or "server"

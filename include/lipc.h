@@ -341,10 +341,6 @@ LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pi
  *  - LIPC_ENOTSOCK: this is a datagram socket, which has no connections. */
 LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
 
-/* Stores the credentials of the client that the last lipc_accept() which failed with LIPC_EACCES closed, for a log. On
- * Windows they are those that lipc_peer_credentials() reports of it. */
-LIPC_API void lipc_listener_refused(const lipc_listener *listener, lipc_credentials *ret_credentials);
-
 /* Removes the socket file, if it is still the one that this listener created, and then its lock file; closes the handle
  * and frees the listener. Connections that wait in the backlog are reset. Accepted connections stay open. NULL is
  * allowed. */
@@ -764,6 +760,10 @@ typedef struct lipc_credentials {
  *
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);
+
+/* Stores the credentials of the client that the last lipc_accept() which failed with LIPC_EACCES closed, for a log. On
+ * Windows they are those that lipc_peer_credentials() reports of it. */
+LIPC_API void lipc_listener_refused(const lipc_listener *listener, lipc_credentials *ret_credentials);
 
 /* Returns the number of the peer's supplementary groups, and stores them if they are no more than capacity. ret_groups
  * may be NULL if capacity is 0. Linux 4.13 and later: SO_PEERGROUPS. macOS, FreeBSD, DragonFly BSD: the groups after

@@ -24,16 +24,23 @@ import "io/fs"
 // A Listener is one of the C core. The zero Listener is NULL there.
 type Listener struct{ c *C.lipc_listener }
 
+// ListenOptions are the options of listening, see lipc_listen_options.
+type ListenOptions struct {
+	Mode    fs.FileMode
+	Group   *uint32 // Unix: of the socket file; nil means the default
+	Backlog int
+	System  *ListenSystem
+}
+
 // Listen listens for connections of this kind.
-func Listen(name Name, kind Kind, mode fs.FileMode, group *uint32, backlog int, system *ListenSystem) (l Listener,
-	err error) {
-	options, free := system.options()
+func Listen(name Name, kind Kind, o ListenOptions) (l Listener, err error) {
+	system, free := o.System.options()
 	defer free()
 	r := creating(func() Result {
-		return Result(C.ipc_listen(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.uint(mode), (*C.uint32_t)(group),
-			C.int(min(backlog, 1<<30)), C.int(kind), options, &l.c))
+		return Result(C.ipc_listen(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.uint(o.Mode),
+			(*C.uint32_t)(o.Group), C.int(min(o.Backlog, 1<<30)), C.int(kind), system, &l.c))
 	})
-	return l, system.explain(r, r.nameErr(name))
+	return l, o.System.explain(r, r.nameErr(name))
 }
 
 // Detach returns the listener's handle, which the listener does not own any more.

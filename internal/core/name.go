@@ -14,6 +14,14 @@ static int ipc_name_location(int type, const char *text, size_t length, char *bu
 	return r < 0 ? r : lipc_name_location(&name, buffer, size);
 }
 
+static int ipc_name_obstacle(int type, const char *text, size_t length, int kind, int64_t *ret_pid) {
+	lipc_name name;
+	int r = ipc_name(type, text, length, &name);
+	return r < 0 ? r : lipc_name_obstacle(&name, kind, ret_pid);
+}
+
+#cgo noescape ipc_name_obstacle
+#cgo nocallback ipc_name_obstacle
 #cgo noescape ipc_name_location
 #cgo nocallback ipc_name_location
 #cgo noescape ipc_check_name
@@ -64,6 +72,25 @@ func (n Name) Location() (string, error) {
 	buffer := make([]byte, C.LIPC_NAME_CAPACITY)
 	r := Result(C.ipc_name_location(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), char(buffer), C.size_t(len(buffer))))
 	return string(buffer[:max(r, 0)]), r.nameErr(n)
+}
+
+// obstacles are what may be in the way of a listener, in words.
+var obstacles = map[Result]string{
+	C.LIPC_OBSTACLE_SERVER:     "a living server has the name",
+	C.LIPC_OBSTACLE_FILE:       "a file that is not a socket has the name",
+	C.LIPC_OBSTACLE_DIRECTORY:  "a directory has the name",
+	C.LIPC_OBSTACLE_OTHER_USER: "a file of another user has the name, or that of its lock",
+	C.LIPC_OBSTACLE_LOCK:       "the lock file beside the name is held, or is not one",
+}
+
+// Obstacle says what is in the way of a listener on the name, empty if that is not known.
+func (n Name) Obstacle(kind Kind) string {
+	pid := C.int64_t(-1)
+	r := Result(C.ipc_name_obstacle(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), C.int(kind), &pid))
+	if pid > 0 && obstacles[r] != "" {
+		return fmt.Sprintf("%s, process %d", obstacles[r], pid)
+	}
+	return obstacles[r]
 }
 
 // text returns the text for C, without a NUL. It is valid during a call that also gets its length.

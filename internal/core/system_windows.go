@@ -16,6 +16,7 @@ type ListenSystem struct {
 	DefaultWait                         time.Duration
 	AcceptRemote, WriteThrough, Inherit bool
 	SecurityDescriptor                  string
+	Group                               string // as a SID
 }
 
 func (s *ListenSystem) options() (_ *C.struct_lipc_listen_windows, free func()) {
@@ -28,15 +29,26 @@ func (s *ListenSystem) options() (_ *C.struct_lipc_listen_windows, free func()) 
 		default_wait_ms: C.uint32_t(s.DefaultWait.Milliseconds()), accept_remote: cint(s.AcceptRemote),
 		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
 	}
-	w.sddl, free = sddl(s.SecurityDescriptor)
-	return w, free
+	var freeGroup func()
+	w.group_sid, freeGroup = sddl(s.Group)
+	var freeDescriptor func()
+	w.sddl, freeDescriptor = sddl(s.SecurityDescriptor)
+	return w, func() {
+		freeDescriptor()
+		freeGroup()
+	}
 }
 
 func (s *ListenSystem) explain(r Result, err error) error {
-	if s != nil {
-		return explainSDDL(s.SecurityDescriptor, r, err)
+	switch {
+	case s == nil || !r.is(C.LIPC_EINVAL):
+		return err
+	case s.Group != "" && s.SecurityDescriptor != "":
+		return Invalidf("Group and SecurityDescriptor cannot go together")
+	case s.Group != "":
+		return Invalidf("Group %q is not a security identifier", s.Group)
 	}
-	return err
+	return explainSDDL(s.SecurityDescriptor, r, err)
 }
 
 // ConnectSystem has the options of dialling that only Windows has, see lipc_connect_windows.

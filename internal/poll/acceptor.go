@@ -2,7 +2,6 @@ package poll
 
 import (
 	"context"
-	"io/fs"
 	"net"
 	"sync"
 	"time"
@@ -10,12 +9,11 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// ListenOptions are the options of listening.
-type ListenOptions struct {
-	Mode    fs.FileMode
-	Backlog int
-	System  *core.ListenSystem
-}
+// A NotAdmittedError is the error of an accept that closed a connection, because of who its peer is. The next accept
+// may succeed.
+type NotAdmittedError struct{ Peer core.Credentials }
+
+func (e *NotAdmittedError) Error() string { return "the peer is not admitted" }
 
 // An Acceptor accepts connections. The zero Acceptor is not open.
 type Acceptor struct {

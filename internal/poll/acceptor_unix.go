@@ -4,7 +4,6 @@ package poll
 
 import (
 	"context"
-	"io/fs"
 	"net"
 	"os"
 	"runtime"
@@ -67,8 +66,8 @@ func (f *socketFile) close() {
 }
 
 // Listen listens for connections of a kind.
-func (a *Acceptor) Listen(name core.Name, kind core.Kind, o ListenOptions) error {
-	l, err := core.Listen(name, kind, o.Mode, o.Backlog, o.System)
+func (a *Acceptor) Listen(name core.Name, kind core.Kind, o core.ListenOptions) error {
+	l, err := core.Listen(name, kind, o)
 	if err != nil {
 		return err
 	}
@@ -76,17 +75,17 @@ func (a *Acceptor) Listen(name core.Name, kind core.Kind, o ListenOptions) error
 }
 
 // AdoptFile listens on a duplicate of a file's handle, and returns the name that it listens on.
-func (a *Acceptor) AdoptFile(f *os.File, kind core.Kind, mode fs.FileMode) (core.Name, error) {
+func (a *Acceptor) AdoptFile(f *os.File, kind core.Kind, o core.ListenOptions) (core.Name, error) {
 	handle, err := duplicateFile(f, kind|core.KindListener)
 	if err != nil {
 		return core.Name{}, err
 	}
-	return a.AdoptHandle(handle, mode)
+	return a.AdoptHandle(handle, o)
 }
 
 // AdoptHandle listens on a descriptor, which it takes over, and returns the name that it listens on.
-func (a *Acceptor) AdoptHandle(handle uintptr, mode fs.FileMode) (core.Name, error) {
-	l, r := core.AdoptListener(handle, mode)
+func (a *Acceptor) AdoptHandle(handle uintptr, o core.ListenOptions) (core.Name, error) {
+	l, r := core.AdoptListener(handle, o)
 	if r < 0 {
 		core.Close(handle)
 		return core.Name{}, r.Err()
@@ -138,7 +137,8 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
 				a.refused = e.file
 			}
 			return a.peer, err
-		case a.result.NotAdmitted(): // continue, after raw.Read has looked at the deadline
+		case a.result.NotAdmitted():
+			return core.Name{}, &NotAdmittedError{a.listener.Refused()}
 		default:
 			return core.Name{}, a.result.TemporaryErr()
 		}

@@ -2,7 +2,6 @@ package poll
 
 import (
 	"context"
-	"io/fs"
 	"os"
 	"runtime"
 	"syscall"
@@ -34,12 +33,12 @@ func (l *listening) release() {
 }
 
 // Listen listens for connections of a kind.
-func (a *Acceptor) Listen(name core.Name, kind core.Kind, o ListenOptions) error {
+func (a *Acceptor) Listen(name core.Name, kind core.Kind, o core.ListenOptions) error {
 	_, r := thePort.open()
 	if r < 0 {
 		return r.Err()
 	}
-	l, err := core.Listen(name, kind, o.Mode, o.Backlog, o.System)
+	l, err := core.Listen(name, kind, o)
 	if err != nil {
 		return err
 	}
@@ -132,7 +131,7 @@ func (a *Acceptor) SetUnlinkOnClose(bool) {}
 
 // A listener has no handle of its own on Windows.
 
-func (a *Acceptor) AdoptFile(*os.File, core.Kind, fs.FileMode) (core.Name, error) {
+func (a *Acceptor) AdoptFile(*os.File, core.Kind, core.ListenOptions) (core.Name, error) {
 	return core.Name{}, core.Unsupported()
 }
 

@@ -58,8 +58,8 @@ func (e *Endpoint) ReceiveFrom(b []byte, received func(from *core.SocketName)) (
 }
 
 // ListenDatagram binds a socket to a name.
-func (e *Endpoint) ListenDatagram(name core.Name, o ListenOptions) error {
-	listener, err := core.Listen(name, core.KindDatagram, o.Mode, o.Backlog, o.System)
+func (e *Endpoint) ListenDatagram(name core.Name, o core.ListenOptions) error {
+	listener, err := core.Listen(name, core.KindDatagram, o)
 	if err != nil {
 		return err
 	}

@@ -31,7 +31,7 @@ func (e *Endpoint) ReceiveFrom([]byte, func(*core.SocketName)) (int, error) {
 	return 0, core.Unsupported()
 }
 
-func (e *Endpoint) ListenDatagram(core.Name, ListenOptions) error { return core.Unsupported() }
+func (e *Endpoint) ListenDatagram(core.Name, core.ListenOptions) error { return core.Unsupported() }
 
 func (e *Endpoint) OpenFIFOReader(context.Context, string) error { return core.Unsupported() }
 func (e *Endpoint) OpenFIFOWriter(context.Context, string) error { return core.Unsupported() }
