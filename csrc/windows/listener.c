@@ -145,10 +145,7 @@ static HANDLE lipc__take_connected(lipc_listener *l) {
                 continue;
             }
             HANDLE handle = i->handle;
-            l->count--;
-            memmove(&l->pending[at], &l->pending[at + 1], (l->count - at) * sizeof *l->pending);
-            at--;
-            free(i);
+            lipc__pending_remove(l, at--);
             if (connected)
                 return handle;
             CloseHandle(handle);
@@ -196,6 +193,17 @@ static int lipc__accept_any(lipc_listener *l, lipc__deadline *deadline, HANDLE *
 static void lipc__note_refused(lipc_listener *l, lipc_handle client) {
     memset(&l->refused, 0xff, sizeof l->refused);
     lipc_peer_credentials(client, &l->refused);
+}
+
+int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pid) {
+    lipc__wide wide;
+    (void)kind;
+    int r = lipc__wide_of(name, &wide);
+    if (r < 0)
+        return r;
+    *ret_pid = -1; /* asking who the server is would take one of its instances */
+    return WaitNamedPipeW(wide.text, 1) || GetLastError() != ERROR_FILE_NOT_FOUND ? LIPC_OBSTACLE_SERVER
+                                                                                : LIPC_OBSTACLE_NONE;
 }
 
 void lipc_listener_refused(const lipc_listener *l, lipc_credentials *ret_credentials) {
