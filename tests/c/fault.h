@@ -89,6 +89,7 @@ static struct outputs {
     lipc_credentials credentials;
     uint32_t groups[4];
     lipc_activated activated[2];
+    int64_t pid;
     char data[64];
 } out;
 

@@ -14,6 +14,16 @@ static void with_namespaced_name(void) {
     s.name = name_for(LIPC_NAME_NAMESPACED, "s");
 }
 
+static void with_user_name(void) {
+    s.name = name_for(LIPC_NAME_USER, "s");
+}
+
+static int64_t do_listen_for_group(void) {
+    const uint32_t group = geteuid() == 0 ? 4005 : getegid();
+    lipc_listen_options options = {.size = sizeof options, .mode = 0660, .kind = kind, .group = &group};
+    return lipc_listen(&s.name, &options, &out.listener);
+}
+
 static int64_t do_listen(void) {
     lipc_listen_options options = {.size = sizeof options, .backlog = 1, .kind = kind};
     return lipc_listen(&s.name, &options, &out.listener);
@@ -34,6 +44,22 @@ static void with_namespaced_listener(void) {
     with_namespaced_name();
     CHECK_OK(do_listen());
     s.listener = out.listener;
+}
+
+static void with_user_listener(void) {
+    with_user_name();
+    CHECK_OK(do_listen());
+    s.listener = out.listener;
+}
+
+static int64_t do_connect_to_same_user(void) {
+    const lipc_peer_policy policy = {.size = sizeof policy, .peers = LIPC_PEERS_SAME_USER};
+    lipc_connect_options options = {.size = sizeof options, .kind = kind, .server = &policy};
+    return lipc_connect(&s.name, &options, WAIT, &out.handles[0]);
+}
+
+static int64_t do_obstacle(void) {
+    return lipc_name_obstacle(&s.name, kind, &out.pid);
 }
 
 static void with_foreign_socket(void) {
@@ -186,9 +212,15 @@ static const operation operations[] = {
     {"listen on a path", with_path, do_listen, NULL, 0, LISTENS},
     {"listen on a stale path", with_stale_path, do_listen, NULL, 0, LISTENS | REPLACES},
     {"listen on a namespaced name", with_namespaced_name, do_listen, NULL, 0, LISTENS},
+    {"listen on a user's name", with_user_name, do_listen, NULL, 0, LISTENS},
+    {"listen for a group", with_path, do_listen_for_group, NULL, 0, LISTENS},
+    {"obstacle of a path", with_listener, do_obstacle, NULL, 0, 0},
+    {"obstacle of a namespaced name", with_namespaced_listener, do_obstacle, NULL, 0, 0},
     {"adopt a listener", with_foreign_socket, do_adopt_listener, NULL, 0, LISTENS | ADOPTS | FOR_CONNECTIONS},
     {"connect", with_listener, do_connect, NULL, 1, 0},
     {"connect to a namespaced name", with_namespaced_listener, do_connect, NULL, 1, 0},
+    {"connect to a user's name", with_user_listener, do_connect, NULL, 1, FOR_CONNECTIONS},
+    {"connect to the same user", with_listener, do_connect_to_same_user, NULL, 1, FOR_CONNECTIONS},
     {"connect when the backlog is full", with_full_listener, do_connect, accept_one, 1, FOR_STREAMS},
     {"accept", with_listener, do_accept, connect_once, 1, 0},
     {"accept on a namespaced name", with_namespaced_listener, do_accept, connect_once, 1, 0},
@@ -220,17 +252,17 @@ static const operation operations[] = {
 #ifndef __APPLE__
 TEST(every_call_may_fail_once_with_messages) {
     kind = LIPC_MESSAGE;
-    FAIL_EVERY_CALL(operations, "listen adopt connect accept pair send receive peek message");
+    FAIL_EVERY_CALL(operations, "listen obstacle adopt connect accept pair send receive peek message");
 }
 #endif
 
 TEST(every_call_may_fail_once_when_listening) {
-    FAIL_EVERY_CALL(operations, "listen");
+    FAIL_EVERY_CALL(operations, "listen obstacle");
 }
 
 TEST(every_call_may_fail_once_with_datagrams) {
     kind = LIPC_DATAGRAM;
-    FAIL_EVERY_CALL(operations, "listen pair adopt send receive peek message datagram");
+    FAIL_EVERY_CALL(operations, "listen obstacle pair adopt send receive peek message datagram");
 }
 
 TEST(every_call_may_fail_once_with_what_a_service_manager_passed) {
