@@ -648,6 +648,45 @@ TEST(only_root_can_listen_on_a_systems_name) {
     elsewhere(check_listening_as_another, NULL);
 }
 
+/* The directory is safe, but the server, which got the socket from root, is another user. */
+static void listen_in_roots_place(const void *fd) {
+    become(UID, UID, 0);
+    CHECK(listen(*(const int *)fd, 5) == 0);
+    ready();
+    stay();
+}
+
+static void be_refused(const void *user) {
+    lipc_name name = systems_name();
+    lipc_handle client;
+    become(*(const uid_t *)user, *(const uid_t *)user, 0);
+    CHECK_ERROR(LIPC_EACCES, lipc_connect(&name, NULL, WAIT, &client));
+    lipc_peer_policy policy = {.size = sizeof policy, .uids = &(uint32_t){UID}, .uid_count = 1};
+    lipc_connect_options options = {.size = sizeof options, .server = &policy};
+    CHECK_OK(lipc_connect(&name, &options, WAIT, &client));
+    CHECK_OK(lipc_close(client));
+    ready();
+}
+
+static void check_server_that_is_not_root(const void *unused) {
+    (void)unused;
+    static const uid_t users[] = {0, UID, NOBODY};
+    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/lipc/s"};
+    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    CHECK(mkdir("/run/lipc", 0755) == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
+    CHECK(chmod("/run/lipc/s", 0666) == 0);
+    pid_t process = start(listen_in_roots_place, &fd);
+    for (size_t i = 0; i < sizeof users / sizeof *users; i++)
+        join(start(be_refused, &users[i]));
+    kill_hard(process);
+    close(fd);
+}
+
+TEST(a_server_of_a_systems_name_has_to_be_root) {
+    NEEDS_ROOT();
+    elsewhere(check_server_that_is_not_root, NULL);
+}
+
 /* A container's root without /run and /tmp, and without /proc, unless the C library needs that: glibc's fchmodat(3). */
 static void enter_an_empty_root(void) {
     hide_directories((const char *const[]){test_directory}, 1);
