@@ -242,7 +242,7 @@ TEST(processes_that_make_the_directory_at_the_same_time_all_succeed) {
         pid_t processes[PROCESSES];
         CHECK(pipe(gate) == 0);
         for (int i = 0; i < PROCESSES; i++) {
-            char text[8];
+            char text[16];
             snprintf(text, sizeof text, "s%d", i);
             CHECK_OK(lipc_name_user(text, LIPC_STRLEN, &names[i]));
             processes[i] = start(listen_when_the_gate_opens, &names[i]);
