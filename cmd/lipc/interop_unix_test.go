@@ -135,14 +135,13 @@ func TestExampleOfTheHelpPassesAnOpenFile(t *testing.T) {
 	require.True(t, found)
 	example := regexp.MustCompile(`\n    lipc (receive-files \S.*\S) {3,}lipc (send-files .*)\n`).FindStringSubmatch(text)
 	require.NotNil(t, example, text)
-	name := newName(t)
-	typed := func(line string) []string { return strings.Fields(strings.ReplaceAll(line, "@inbox", name)) }
-	receiver := begin(t, typed(example[1])...)
-	awaitListener(t, name) // as a person types the second line after the first
+	newUserName(t)
+	receiver := begin(t, strings.Fields(example[1])...)
+	awaitListener(t, strings.TrimSpace(passes(t, "", "location", "user:inbox"))) // as a person types the second line after the first
 	sent := runWith(t, "", func(cmd *exec.Cmd) {
 		cmd.Dir = folder(t)
 		write(t, cmd.Dir, "report.pdf", "eleven here")
-	}, typed(example[2])...)
+	}, strings.Fields(example[2])...)
 	require.Equal(t, result{0, "report.pdf: passed\n", ""}, sent)
 	require.Equal(t, "11", strings.TrimSpace(receiver.rest()))
 	receiver.ends(0)

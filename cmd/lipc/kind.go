@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"strconv"
 	"syscall"
 	"time"
@@ -31,9 +32,12 @@ func (k *kind) defineBinary(options *flag.FlagSet) {
 			"most significant first (by default each message is a line)")
 }
 
-func (k *kind) check() error {
+func (k *kind) check(users only) error {
 	if k.message && k.datagram {
 		return usageError{"-message and -datagram are two kinds: choose one"}
+	}
+	if k.datagram && users.given() {
+		return usageError{"-only is not for -datagram: there are no connections to refuse"}
 	}
 	if k.binary && !k.message && !k.datagram {
 		return usageError{"-binary is for -message and -datagram: a stream is binary anyway"}
@@ -61,9 +65,20 @@ func (d *duration) Set(text string) error {
 // A dialer connects, and may wait for a listener that does not exist yet.
 type dialer struct {
 	timeout time.Duration
+	only    only
+	server  ipc.PeerPolicy // without -only; nil: as the package has it for the type of name
 }
 
-func (d *dialer) define(options *flag.FlagSet) {
+func (d *dialer) define(options *flag.FlagSet, servers string) {
+	d.defineTimeout(options)
+	d.only.define(options, "listener", servers)
+}
+
+// usualServers are the listeners that are admitted without -only.
+const usualServers = "this user for \"user:\" names, " + admins +
+	" for \"system:\" names,\nand anybody for others"
+
+func (d *dialer) defineTimeout(options *flag.FlagSet) {
 	options.Var((*duration)(&d.timeout), "timeout",
 		"how `long` to wait for a listener, such as 500ms or 1m (by default an absent\n"+
 			"listener is an error at once, and a busy one is waited for without limit)")
@@ -74,7 +89,7 @@ const again = 10 * time.Millisecond
 
 // dial connects to a name.
 func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (channel, error) {
-	c, err := d.attempt(ctx, func(ctx context.Context) (channel, error) { return dialOnce(ctx, k, name) })
+	c, err := d.attempt(ctx, func(ctx context.Context) (channel, error) { return d.dialOnce(ctx, k, name) })
 	return c, k.explained(err)
 }
 
@@ -154,10 +169,11 @@ func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
+func (d *dialer) dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
+	config := ipc.Dialer{Server: d.only.policy(d.server)}
 	switch {
 	case k.message:
-		c, err := ipc.DialMessage(ctx, name)
+		c, err := config.DialMessage(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +185,7 @@ func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
 		}
 		return &messages{carrier: c, framing: k.framing()}, nil
 	default:
-		c, err := ipc.Dial(ctx, name)
+		c, err := config.Dial(ctx, name)
 		if err != nil {
 			return nil, err
 		}
@@ -177,12 +193,16 @@ func dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
 	}
 }
 
-// A permission is the value of -mode.
-type permission struct{ mode fs.FileMode }
+// A permission is the value of -mode, and of a listener's -only.
+type permission struct {
+	mode fs.FileMode
+	only only
+}
 
 func (p *permission) define(options *flag.FlagSet) {
 	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal: 0660 lets in the\n"+
 		"group, 0666 everybody (default 0600: only this user, and root)")
+	p.only.define(options, "client", "all that -mode lets connect")
 }
 
 func (p *permission) String() string { return "" }
@@ -204,7 +224,7 @@ type acceptor struct {
 
 // listen listens on a name, for bytes or messages.
 func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (acceptor, error) {
-	config := ipc.ListenConfig{Mode: p.mode}
+	config := ipc.ListenConfig{Mode: p.mode, Client: p.only.policy(nil), Refused: refused}
 	if k.message {
 		l, err := config.ListenMessage(ctx, name)
 		if err != nil {
@@ -230,6 +250,9 @@ func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (accepto
 		return stream{c}, nil
 	}, l.Close}, nil
 }
+
+// refused reports a client that was refused.
+func refused(_ ipc.Credentials, err error) { fmt.Fprintf(os.Stderr, "lipc: refused: %v\n", err) }
 
 // acceptPatiently accepts a connection. While the process has no descriptors left, it tries again every 5 to 1000
 // milliseconds.

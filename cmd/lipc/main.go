@@ -38,7 +38,7 @@ type run func(ctx context.Context, arguments, program []string) error
 
 func commands() []*command {
 	return []*command{&listenCommand, &connectCommand, &serveCommand, &sendFilesCommand, &receiveFilesCommand,
-		&peerCommand, &listCommand, &pingCommand}
+		&peerCommand, &listCommand, &locationCommand, &pingCommand}
 }
 
 const head = `lipc talks over local sockets: Unix domain sockets, on Windows named pipes.
@@ -50,32 +50,38 @@ Usage: lipc COMMAND [OPTION…] ARGUMENT…
 const foot = `
 "lipc COMMAND --help" shows the options of a command, and more examples. "lipc --version" shows the version.
 
-NAME is a path, or begins with "@":
+NAME is one of these:
+  user:x         a name of your own, which no other user can take or reach. "sudo lipc" has the names of root
+  system:x       a name of the machine, on which only root or administrators can listen
   /tmp/x.sock    a socket file; on Windows \\.\pipe\x
-  @x             a name without a path: in Linux's abstract namespace; on Windows \\.\pipe\x; elsewhere a file in a
-                 private directory of the user
+  @x             a name without a path: in Linux's abstract namespace; on Windows \\.\pipe\x; elsewhere like user:x
 
 Only the same user (and root) can connect to a listener, unless -mode lets others in. On Linux other users can connect
-to a name with "@", but are cut off before they can send or receive anything. Anybody can send datagrams to such a name.
+to a name with "@", but are cut off before they can send or receive anything. Anybody can send datagrams to such a name,
+and anybody can listen on it first.
+
+A client of a "user:" name refuses a listener of another user. A client of a "system:" name refuses one that is not
+root's or an administrator's. The option -only names other users. A listener with -only closes the connection of each
+other client, which reads end of stream, and reports that on standard error.
 
 Examples, each with two terminals:
 
   Talk, or copy:
-    lipc listen @talk                        lipc connect @talk
-    lipc listen @copy > copy.img             lipc connect @copy < disk.img
+    lipc listen user:talk                    lipc connect user:talk
+    lipc listen user:copy > copy.img         lipc connect user:copy < disk.img
 
   Pass an open file to another process. The receiver need not have the right to open the file itself:
-    lipc receive-files @inbox -- wc -c       lipc send-files @inbox report.pdf
+    lipc receive-files user:inbox -- wc -c   lipc send-files user:inbox report.pdf
     (runs "wc -c" with the open file as its standard input)
-    lipc receive-files @inbox -dir .         sudo lipc send-files @inbox secret.txt
+    lipc receive-files user:inbox -dir .     sudo lipc send-files "$(lipc location user:inbox)" secret.txt
     (saves a copy of each file in this folder)
 
   Run a program for each connection:
-    lipc serve /tmp/date.sock -- date        lipc connect /tmp/date.sock
+    lipc serve user:date -- date             lipc connect user:date
 
   See who listens, and measure round trips:
-    lipc list                                lipc peer /tmp/date.sock
-    lipc listen @echo -echo                  lipc ping @echo
+    lipc list                                lipc peer user:date
+    lipc listen user:echo -echo              lipc ping user:echo
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nobody listens on NAME; 4 NAME is in use; 5 no connection in time;
 128 + N ended by signal N (130: Ctrl-C; 141: the reader of the output is gone). Commands that run until they are

@@ -21,10 +21,12 @@ Connects to NAME, asks the kernel who listens there, and closes the connection a
 The process is the one that began to listen; once it has ended, another process may have its id. The output leaves out
 what the system does not report. NAME may be of any kind except datagrams, which have no peer.
 
+  lipc peer user:talk
   lipc peer /run/docker.sock`,
 	define: func(options *flag.FlagSet) run {
 		var p peering
-		p.dialer.define(options)
+		p.defineTimeout(options)
+		p.server = anybody
 		return p.run
 	},
 }
@@ -62,11 +64,11 @@ func (p *peering) run(ctx context.Context, arguments, _ []string) error {
 // dialAny connects to a listener of any kind.
 func (p *peering) dialAny(ctx context.Context, name ipc.Name) (channel, error) {
 	return p.attempt(ctx, func(ctx context.Context) (channel, error) {
-		c, err := dialOnce(ctx, kind{}, name)
+		c, err := p.dialOnce(ctx, kind{}, name)
 		// The socket is of another kind. In Linux's abstract namespace each kind has its own names.
 		if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {
 			for _, k := range []kind{{message: true}, {datagram: true}} {
-				other, otherErr := dialOnce(ctx, k, name)
+				other, otherErr := p.dialOnce(ctx, k, name)
 				if otherErr == nil {
 					return other, nil
 				}

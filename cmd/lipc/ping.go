@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/lipc/ipc"
@@ -24,9 +25,9 @@ Sends a piece, waits until all of it has come back, and repeats that. At the end
 percentiles of the times of all round trips. Without -interval it first performs a hundred round trips that are not
 counted. The server can be any that sends back what it receives.
 
-  lipc listen @echo -echo &
-  lipc ping @echo
-  lipc ping @echo -size 65536 -count 1000`,
+  lipc listen user:echo -echo &
+  lipc ping user:echo
+  lipc ping user:echo -size 65536 -count 1000`,
 	define: func(options *flag.FlagSet) run {
 		var p pinging
 		p.define(options)
@@ -45,7 +46,7 @@ type pinging struct {
 
 func (p *pinging) define(options *flag.FlagSet) {
 	p.kind.define(options)
-	p.dialer.define(options)
+	p.dialer.define(options, usualServers)
 	options.IntVar(&p.size, "size", 64, "how many `bytes` to send at a time")
 	options.IntVar(&p.count, "count", 10_000, "how `many` round trips")
 	options.Var((*duration)(&p.interval), "interval", "how `long` to wait between round trips (default 0s)")
@@ -59,7 +60,7 @@ const uncounted = 100
 func (p *pinging) run(ctx context.Context, arguments, _ []string) error {
 	name, err := oneName(arguments)
 	if err == nil {
-		err = p.kind.check()
+		err = p.kind.check(p.only)
 	}
 	if err == nil && (p.size < 1 || p.size > messageLimit) {
 		err = usageError{fmt.Sprintf("-size %d: 1 to %d", p.size, messageLimit)}
@@ -117,7 +118,7 @@ func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, erro
 		if err != nil && !late.Stop() {
 			return took, fmt.Errorf("no answer within %v", p.patience)
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE) {
 			return took, errors.New("the peer ended the connection, in place of an answer")
 		}
 		if err != nil {

@@ -32,9 +32,9 @@ Ends when the sender ends, unless -keep is given. Does not replace a file that e
 copies that are not complete. Receives a passed file to its end, even if the sender ends before. The exit code is 1 if
 any file could not be received.
 
-  lipc receive-files @inbox -dir Inbox
-  lipc receive-files @inbox -- sha256sum
-  lipc receive-files @inbox -keep -- sh -c 'echo "$LIPC_FILE_NAME from process $LIPC_PEER_PID"; exec wc -l'`,
+  lipc receive-files user:inbox -dir Inbox
+  lipc receive-files user:inbox -- sha256sum
+  lipc receive-files user:inbox -keep -- sh -c 'echo "$LIPC_FILE_NAME from process $LIPC_PEER_PID"; exec wc -l'`,
 	define: func(options *flag.FlagSet) run {
 		var r receiving
 		r.define(options)

@@ -6,9 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
-	"slices"
 	"strconv"
 
 	"github.com/lipc/ipc"
@@ -22,14 +20,15 @@ Opens each FILE, and passes the open file to the process that runs "lipc receive
 need not have the right to open it. Waits until the file has been received, and prints its size. "-" is standard input,
 which may be a pipe.
 
-The receiver must be a process of the same user, of root, or of the user that called sudo. Allow another user with -to.
-The kernel reports the receiver's user.
+The receiver must be a process of the same user, of root, or of the user that called sudo, unless -only says otherwise.
+The kernel reports the receiver's user. What sudo runs has the "user:" names of root. To reach a name of yours it takes
+the path, as below.
 
 If a file cannot be opened or received, an error is printed, the other files are passed, and the exit code is 1.
 
-  lipc send-files @inbox report.pdf photo.jpg
-  sudo lipc send-files @inbox /var/log/syslog      the receiver needs no rights of its own
-  tar c folder | lipc send-files @inbox -as folder.tar -`,
+  lipc send-files user:inbox report.pdf photo.jpg
+  tar c folder | lipc send-files user:inbox -as folder.tar -
+  sudo lipc send-files "$(lipc location user:inbox)" /var/log/syslog    the receiver needs no rights of its own`,
 	define: func(options *flag.FlagSet) run {
 		var s sending
 		s.define(options)
@@ -40,15 +39,14 @@ If a file cannot be opened or received, an error is printed, the other files are
 // sending is the command send-files.
 type sending struct {
 	dialer
-	to       string
 	as       string
 	quiet    bool
 	progress bool
 }
 
 func (s *sending) define(options *flag.FlagSet) {
-	s.dialer.define(options)
-	options.StringVar(&s.to, "to", "", "another `user` that may receive them, by name or id")
+	s.dialer.define(options, "this user, "+admins+", and the user that called sudo")
+	s.server = receivers
 	options.StringVar(&s.as, "as", "", "another `name` for the file, if there is only one")
 	defineReports(options, &s.quiet, &s.progress)
 }
@@ -77,9 +75,6 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	}
 	c := ch.(stream).Conn
 	defer c.Close()
-	if err := s.admit(c); err != nil {
-		return err
-	}
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	out := newOutbox(c)
 	var failed error
@@ -99,38 +94,12 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	return failed
 }
 
-// admit refuses a receiver of any other user: anybody can take a free name.
-func (s *sending) admit(c *ipc.Conn) error {
-	peer, err := c.PeerCredentials()
-	if err != nil {
-		return err
+// receivers admits the users that may receive without -only: anybody can take a free name.
+func receivers(c ipc.Credentials) error {
+	if c.UID >= 0 && os.Geteuid() == 0 && strconv.Itoa(c.UID) == os.Getenv("SUDO_UID") {
+		return nil
 	}
-	id := peer.SID
-	if id == "" && peer.UID >= 0 {
-		id = strconv.Itoa(peer.UID)
-	}
-	self, err := user.Current()
-	if err != nil {
-		return err
-	}
-	admitted := []string{self.Uid, "0"}
-	if self.Uid == "0" {
-		admitted = append(admitted, os.Getenv("SUDO_UID"))
-	}
-	if s.to != "" {
-		named, err := user.Lookup(s.to)
-		if err != nil {
-			named, err = user.LookupId(s.to)
-		}
-		if err != nil {
-			return usageError{fmt.Sprintf("-to %s: there is no such user", s.to)}
-		}
-		admitted = append(admitted, named.Uid)
-	}
-	if id == "" || !slices.Contains(admitted, id) {
-		return fmt.Errorf("the receiver is process %d of another user, %s: -to names who may receive", peer.PID, userName(id))
-	}
-	return nil
+	return ipc.SameUserOrAdmin(c)
 }
 
 // send passes one file.

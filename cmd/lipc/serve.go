@@ -29,9 +29,9 @@ the connection (on Windows pipes from and to it). CMD has in its environment:
 
 Runs until interrupted. Then the programs that still run are asked to end (SIGTERM), and killed after 5 seconds.
 
-  lipc serve /tmp/date.sock -- date
-  lipc serve @shell -- sh -c 'echo "hello, process $LIPC_PEER_PID"; exec cat'
-  lipc serve @sums -message -- ./one-message-per-read`,
+  lipc serve user:date -- date
+  lipc serve user:shell -- sh -c 'echo "hello, process $LIPC_PEER_PID"; exec cat'
+  lipc serve user:sums -message -- ./one-message-per-read`,
 	define: func(options *flag.FlagSet) run {
 		var s serving
 		s.define(options)

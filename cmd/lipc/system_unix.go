@@ -6,9 +6,12 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/user"
 	"runtime"
+	"strconv"
 	"syscall"
 
+	"github.com/lipc/ipc"
 	"golang.org/x/sys/unix"
 )
 
@@ -95,6 +98,25 @@ func cutOff(err error) bool {
 	status, ok := exit.Sys().(syscall.WaitStatus)
 	return ok && (status.Signaled() && status.Signal() == syscall.SIGPIPE ||
 		status.ExitStatus() == 128+int(syscall.SIGPIPE))
+}
+
+// userIDs and admins are who -only may name.
+const (
+	userIDs = "numbers"
+	admins  = "root"
+)
+
+// oneUser returns the policy that admits a user, by name or number.
+func oneUser(who string) (ipc.PeerPolicy, error) {
+	id := who
+	if u, err := user.Lookup(who); err == nil {
+		id = u.Uid
+	}
+	uid, err := strconv.ParseUint(id, 10, 32)
+	if err != nil {
+		return nil, noUser(who)
+	}
+	return ipc.AnyOf(int(uid)), nil
 }
 
 // stop asks a process to end.

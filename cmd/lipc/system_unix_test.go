@@ -60,3 +60,10 @@ func needs(t *testing.T, program string) string {
 	}
 	return path
 }
+
+// newUserName returns a user's name that nobody else uses, in a directory of the test's own.
+func newUserName(t *testing.T) string {
+	t.Helper()
+	t.Setenv("XDG_RUNTIME_DIR", leakcheck.Dir(t))
+	return "user:x"
+}

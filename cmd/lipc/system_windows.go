@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 
+	"github.com/lipc/ipc"
 	"golang.org/x/sys/windows"
 )
 
@@ -71,6 +72,30 @@ func runJoined(cmd *exec.Cmd, c channel) error {
 
 // cutOff reports whether a program ended because its client was gone. No exit code shows that.
 func cutOff(error) bool { return false }
+
+// userIDs and admins are who -only may name.
+const (
+	userIDs = "SIDs"
+	admins  = "SYSTEM and administrators"
+)
+
+// oneUser returns the policy that admits a user, by name or SID.
+func oneUser(who string) (ipc.PeerPolicy, error) {
+	sid, err := windows.StringToSid(who)
+	if err != nil {
+		sid, _, _, err = windows.LookupSID("", who)
+	}
+	if err != nil {
+		return nil, noUser(who)
+	}
+	wanted := sid.String()
+	return func(c ipc.Credentials) error {
+		if c.SID != wanted {
+			return noUser(c.SID)
+		}
+		return nil
+	}, nil
+}
 
 // stop kills a process: Windows has no signal that asks it to end.
 func stop(p *os.Process) error { return p.Kill() }

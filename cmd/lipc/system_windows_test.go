@@ -27,7 +27,7 @@ func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERR
 // requireNothingLeft wants nobody to listen.
 func requireNothingLeft(t *testing.T, name string) {
 	t.Helper()
-	_, err := dialOnce(t.Context(), kind{}, parse(t, name))
+	_, err := new(dialer).dialOnce(t.Context(), kind{}, parse(t, name))
 	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
@@ -49,4 +49,10 @@ func descriptors(t *testing.T, p *process) int {
 	ok, _, err := getProcessHandleCount.Call(uintptr(handle), uintptr(unsafe.Pointer(&count)))
 	require.NotZero(t, ok, "%v", err)
 	return int(count)
+}
+
+// newUserName returns a user's name that nobody else uses.
+func newUserName(t *testing.T) string {
+	t.Helper()
+	return fmt.Sprintf("user:lipc-%d-%d", os.Getpid(), nameNumber.Add(1))
 }

@@ -25,10 +25,11 @@ has ended and standard input is a terminal, the command does not wait for the en
 
 With -datagram it prints the datagrams that anybody sends, until interrupted.
 
-  lipc listen @talk                            talk to the first client
-  lipc listen /tmp/log.sock -keep >> log       collect the output of one client after the other
-  lipc listen @jobs -message | while read -r job; do …; done
-  lipc listen @echo -echo                      send everything back, for lipc ping`,
+  lipc listen user:talk                        talk to the first client
+  lipc listen system:log -mode 0666 -only www-data -keep >> log
+                                               collect the output of one client of www-data after the other
+  lipc listen user:jobs -message | while read -r job; do …; done
+  lipc listen user:echo -echo                  send everything back, for lipc ping`,
 	define: func(options *flag.FlagSet) run {
 		var l listening
 		l.define(options)
@@ -51,9 +52,9 @@ Exit code 0 means that everything was sent. It does not mean that the peer has r
 With -datagram it sends standard input, and ends. With -from it binds a name, to which the peer can answer: it prints
 the answers, and runs until interrupted, or until -count answers have come.
 
-  lipc connect @copy < disk.img
+  lipc connect user:copy < disk.img
   printf 'GET / HTTP/1.0\r\n\r\n' | lipc connect /run/docker.sock
-  lipc connect @jobs -message -timeout 10s < jobs.txt`,
+  lipc connect user:jobs -message -timeout 10s < jobs.txt`,
 	define: func(options *flag.FlagSet) run {
 		var c connecting
 		c.define(options)
@@ -86,7 +87,7 @@ const (
 func (l *listening) run(ctx context.Context, arguments, _ []string) error {
 	name, err := oneName(arguments)
 	if err == nil {
-		err = errors.Join(l.kind.check(), checkCount(l.count, l.kind))
+		err = errors.Join(l.kind.check(l.permission.only), checkCount(l.count, l.kind))
 	}
 	if err == nil && l.echo && (l.keep || l.hold || l.count != 0) {
 		err = usageError{"-echo goes with none of -keep, -hold and -count"}
@@ -186,7 +187,7 @@ type connecting struct {
 
 func (c *connecting) define(options *flag.FlagSet) {
 	c.kind.defineBinary(options)
-	c.dialer.define(options)
+	c.dialer.define(options, usualServers)
 	options.BoolVar(&c.hold, "hold", false, holdHelp)
 	options.IntVar(&c.count, "count", 0, countHelp)
 	options.StringVar(&c.from, "from", "", "with -datagram: the `NAME` to bind, to which the peer can answer")
@@ -195,7 +196,7 @@ func (c *connecting) define(options *flag.FlagSet) {
 func (c *connecting) run(ctx context.Context, arguments, _ []string) error {
 	name, err := oneName(arguments)
 	if err == nil {
-		err = errors.Join(c.kind.check(), checkCount(c.count, c.kind))
+		err = errors.Join(c.kind.check(c.dialer.only), checkCount(c.count, c.kind))
 	}
 	if err == nil && c.from != "" && !c.datagram {
 		err = usageError{"-from is for -datagram"}
