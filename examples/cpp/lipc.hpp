@@ -2,7 +2,7 @@
 //
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //
-//     lipc::connection server = lipc::connect(lipc::name::parse("@greeter"), std::chrono::seconds(1));
+//     lipc::connection server = lipc::connect(lipc::name::user("greeter"), std::chrono::seconds(1));
 //     server.write("hello\n");
 //
 // lipc.h describes each function and its errors, under the name of the C function that it calls. In addition:
@@ -148,21 +148,24 @@ public:
     name() noexcept : name_() {}
     explicit name(const lipc_name &found) noexcept : name_(found) {}
 
+    // A name of the user's own, and one of the machine, see enum lipc_name_type.
+    static name user(std::string_view text) { return make(lipc_name_user, text); }
+    static name system(std::string_view text) { return make(lipc_name_system, text); }
     static name path(std::string_view text) { return make(lipc_name_path, text); }
     static name namespaced(std::string_view text) { return make(lipc_name_namespaced, text); }
-    // Reads "@x" as the namespaced name x, and any other text as a path.
+    // Reads "user:x" as the user's name x, "system:x" as the system's, "@x" as the namespaced name x, and any other text
+    // as a path.
     static name parse(std::string_view text) { return make(lipc_name_parse, text); }
 
-    // LIPC_NAME_PATH, LIPC_NAME_NAMESPACED, or 0.
+    // LIPC_NAME_USER or another of enum lipc_name_type, or 0.
     int type() const noexcept { return static_cast<int>(name_.type); }
     std::string_view text() const noexcept { return {name_.text, name_.length}; }
 
     // In the form that parse() reads.
-    std::string string() const {
-        char buffer[LIPC_NAME_CAPACITY + 2];
-        int length = detail::check(lipc_name_format(&name_, buffer, sizeof buffer), "formatting a name");
-        return {buffer, static_cast<std::size_t>(length)};
-    }
+    std::string string() const { return write(lipc_name_format, "formatting a name"); }
+
+    // The path by which programs that do not use lipc reach the name.
+    std::string location() const { return write(lipc_name_location, "locating a name"); }
 
     const lipc_name *native() const noexcept { return &name_; }
 
@@ -178,6 +181,12 @@ private:
         if (r < 0)
             throw error(r, "name \"" + std::string(text) + "\"");
         return made;
+    }
+
+    std::string write(int (*function)(const lipc_name *, char *, std::size_t), const char *what) const {
+        char buffer[LIPC_NAME_CAPACITY + 8];
+        int length = detail::check(function(&name_, buffer, sizeof buffer), what);
+        return {buffer, static_cast<std::size_t>(length)};
     }
 
     lipc_name name_;
@@ -280,6 +289,25 @@ struct received {
     std::vector<handle> files; // close-on-exec
 };
 
+// The users that may be at the other end, see lipc_peer_policy: peer_policy{LIPC_PEERS_SAME_USER}.
+struct peer_policy {
+    int peers = 0;                        // enum lipc_peers
+    std::vector<std::uint32_t> uids = {}; // Unix: more users
+    std::vector<const char *> sids = {};  // Windows: more users, as security identifiers
+
+    // The policy for the functions of lipc.h, which points into this object.
+    lipc_peer_policy native() const noexcept {
+        lipc_peer_policy policy = {};
+        policy.size = sizeof policy;
+        policy.peers = peers;
+        policy.uids = uids.data();
+        policy.uid_count = uids.size();
+        policy.sids = sids.data();
+        policy.sid_count = sids.size();
+        return policy;
+    }
+};
+
 class connection : public stream {
 public:
     using stream::stream;
@@ -375,6 +403,12 @@ public:
         return {peer.pid, peer.uid, peer.gid};
     }
 
+    // Throws LIPC_EACCES if the policy does not admit the peer.
+    void check_peer(const peer_policy &policy) const {
+        lipc_peer_policy native_policy = policy.native();
+        detail::check(lipc_peer_check(native(), &native_policy), "checking the peer");
+    }
+
     // direction is LIPC_READ, LIPC_WRITE or both. Not on Windows.
     void shutdown(int direction) { detail::check(lipc_shutdown(native(), direction), "shutting down"); }
 
@@ -389,10 +423,14 @@ private:
     }
 };
 
-inline connection connect(const name &to, milliseconds timeout = forever, int kind = LIPC_STREAM) {
+// server is the users that may listen there; without it they are as the type of name has it, see lipc_connect_options.
+inline connection connect(const name &to, milliseconds timeout = forever, int kind = LIPC_STREAM,
+                          const std::optional<peer_policy> &server = {}) {
+    lipc_peer_policy policy = server ? server->native() : lipc_peer_policy();
     lipc_connect_options options = {};
     options.size = sizeof options;
     options.kind = kind;
+    options.server = server ? &policy : nullptr;
     lipc_handle made;
     int r = lipc_connect(to.native(), &options, detail::timeout(timeout), &made);
     if (r < 0)
@@ -419,13 +457,17 @@ inline std::pair<stream, stream> pipe() {
 class listener {
 public:
     // kind is LIPC_STREAM or LIPC_MESSAGE. 0 stands for the default mode, which lets in only the owner, and for the
-    // default backlog, which is as many as the system allows.
-    explicit listener(const lipc::name &on, int kind = LIPC_STREAM, std::uint32_t mode = 0, int backlog = 0) {
+    // default backlog, which is as many as the system allows. clients is those that accept() admits, of those that the
+    // mode lets connect; without it all of them.
+    explicit listener(const lipc::name &on, int kind = LIPC_STREAM, std::uint32_t mode = 0, int backlog = 0,
+                      const std::optional<peer_policy> &clients = {}) {
+        lipc_peer_policy policy = clients ? clients->native() : lipc_peer_policy();
         lipc_listen_options options = {};
         options.size = sizeof options;
         options.kind = kind;
         options.mode = mode;
         options.backlog = backlog;
+        options.clients = clients ? &policy : nullptr;
         int r = lipc_listen(on.native(), &options, &listener_);
         if (r < 0)
             throw error(r, "listening on " + on.string());

@@ -89,12 +89,52 @@ void names_are_checked_and_round_trip() {
     REQUIRE(lipc::name::parse("/tmp/x") == lipc::name::path("/tmp/x"));
     REQUIRE(lipc::name::path("x") != lipc::name::namespaced("x"));
     REQUIRE(lipc::name::parse("@x").string() == "@x");
+    REQUIRE(lipc::name::user("x") == lipc::name::parse("user:x") && lipc::name::user("x").string() == "user:x");
+    REQUIRE(lipc::name::system("x") == lipc::name::parse("system:x") && lipc::name::system("x").text() == "x");
+    REQUIRE(lipc::name::user("x").type() == LIPC_NAME_USER && lipc::name::system("x").type() == LIPC_NAME_SYSTEM);
+    REQUIRE(thrown([] { lipc::name::user("a/b"); }) == lipc::code(LIPC_ENAME));
     REQUIRE(lipc::name::path("@x").string() == "./@x");
     REQUIRE(lipc::name().string().empty() && lipc::name().type() == 0);
     REQUIRE(thrown([] { lipc::name::path(""); }) == lipc::code(LIPC_ENAME));
     REQUIRE(thrown([] { lipc::name::path({}); }) == lipc::code(LIPC_ENAME));
     REQUIRE(thrown([] { lipc::name::path(std::string(2000, 'x')); }) == std::errc::filename_too_long);
     REQUIRE(thrown([] { lipc::name::path(std::string_view("a\0b", 3)); }) == lipc::code(LIPC_ENAME));
+}
+
+void user_names_are_files_at_their_location() {
+    setenv("XDG_RUNTIME_DIR", directory.c_str(), 1);
+    lipc::name name = lipc::name::user("x");
+    REQUIRE(name.location() == directory + "/lipc/x");
+    {
+        lipc::listener listener(name);
+        REQUIRE(std::filesystem::is_socket(name.location()));
+        lipc::connect(lipc::name::path(name.location()), 1s);
+        lipc::connect(name, 1s).check_peer({LIPC_PEERS_SAME_USER});
+    }
+    std::filesystem::remove(directory + "/lipc");
+    unsetenv("XDG_RUNTIME_DIR");
+}
+
+void policies_admit_only_the_users_that_they_name() {
+    auto own = static_cast<std::uint32_t>(geteuid());
+    const lipc::name name = lipc::name::path(path());
+    for (const auto &[policy, admitted] : {std::pair<lipc::peer_policy, bool>{{LIPC_PEERS_SAME_USER}, true},
+                                           {{LIPC_PEERS_ANY}, true},
+                                           {{0, {own + 1, own}}, true},
+                                           {{0, {own + 1}}, false},
+                                           {{}, false}}) {
+        const std::error_code expected = admitted ? std::error_code() : lipc::code(LIPC_EACCES);
+        {
+            lipc::listener listener(name);
+            REQUIRE(thrown([&, &policy = policy] { lipc::connect(name, 1s, LIPC_STREAM, policy); }) == expected);
+            auto client = lipc::connect(name, 1s);
+            REQUIRE(thrown([&, &policy = policy] { client.check_peer(policy); }) == expected);
+        }
+        lipc::listener listener(name, LIPC_STREAM, 0, 0, policy);
+        auto client = lipc::connect(name, 1s);
+        REQUIRE(thrown([&] { listener.accept(0ms); }) == expected);
+        REQUIRE(client.read(1, 1s).empty()); // it was closed, in both cases
+    }
 }
 
 void timeouts_run_out() {
@@ -313,6 +353,8 @@ int main(int, char **argv) {
         TEST(numbers_match_the_library),
         TEST(errors_are_portable_codes_and_the_systems_own),
         TEST(names_are_checked_and_round_trip),
+        TEST(user_names_are_files_at_their_location),
+        TEST(policies_admit_only_the_users_that_they_name),
         TEST(timeouts_run_out),
         TEST(streams_carry_bytes_until_their_end),
         TEST(listener_removes_its_file_and_takes_its_mode),
