@@ -1,13 +1,14 @@
 """lipc for Python 3.9 and later, on Unix: local sockets, messages, open files, pipes. It needs no build step.
 
-    with lipc.connect("@greeter", timeout=5) as server:
+    with lipc.connect("user:greeter", timeout=5) as server:
         server.write(b"hello\\n")
         print(server.read(100))
 
 This module loads the installed library, liblipc, or the one whose path is in the environment variable LIPC_LIBRARY.
 lipc.h describes each function and its errors, under the name of the C function that it calls. In addition:
 
-- Names are strings. "@x" is the namespaced name x; any other string is the path of a socket file.
+- Names are strings. "user:x" is the user's name x, "system:x" the system's, and "@x" the namespaced name x; any other
+  string is the path of a socket file.
 - Errors are exceptions derived from Error, which is an OSError. They are also derived from the built-in exception that
   means the same, if there is one: FileNotFoundError, ConnectionRefusedError, BrokenPipeError, TimeoutError,
   BlockingIOError and so on. The attribute "code" has the name of the error in lipc.h, such as "LIPC_ETRUNCATED".
@@ -61,6 +62,27 @@ class _Name(ctypes.Structure):
     _fields_ = [("type", ctypes.c_uint32), ("length", ctypes.c_uint32), ("text", ctypes.c_char * 1016)]
 
 
+class PeerPolicy(ctypes.Structure):
+    """The users that may be at the other end: the sets SAME_USER, ADMIN and ANY, combined with |, and a list of more."""
+
+    _fields_ = [
+        ("_size", ctypes.c_size_t),
+        ("_peers", ctypes.c_int),
+        ("_uid_count", ctypes.c_size_t),
+        ("_uids", ctypes.POINTER(ctypes.c_uint32)),
+        ("_sid_count", ctypes.c_size_t),
+        ("_sids", ctypes.c_void_p),
+    ]
+
+    def __init__(self, peers=0, uids=()):
+        for uid in uids:
+            if not 0 <= uid < 1 << 32:
+                raise OverflowError(f"{uid} does not fit a user's number")
+        super().__init__(
+            _size=ctypes.sizeof(PeerPolicy), _peers=peers, _uid_count=len(uids), _uids=(ctypes.c_uint32 * len(uids))(*uids)
+        )
+
+
 class _ListenOptions(ctypes.Structure):
     _fields_ = [
         ("size", ctypes.c_size_t),
@@ -68,11 +90,17 @@ class _ListenOptions(ctypes.Structure):
         ("backlog", ctypes.c_int),
         ("kind", ctypes.c_int),
         ("windows", ctypes.c_void_p),
+        ("clients", ctypes.POINTER(PeerPolicy)),
     ]
 
 
 class _ConnectOptions(ctypes.Structure):
-    _fields_ = [("size", ctypes.c_size_t), ("kind", ctypes.c_int), ("windows", ctypes.c_void_p)]
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("kind", ctypes.c_int),
+        ("windows", ctypes.c_void_p),
+        ("server", ctypes.POINTER(PeerPolicy)),
+    ]
 
 
 class _Buffer(ctypes.Structure):
@@ -111,6 +139,7 @@ def _declare():
         ("strerror", text, int64),
         ("name_parse", int_, text, size, pointer),
         ("name_format", int_, pointer, pointer, size),
+        ("name_location", int_, pointer, pointer, size),
         ("close", int_, handle),
         ("local_name", int_, handle, pointer),
         ("peer_name", int_, handle, pointer),
@@ -130,6 +159,7 @@ def _declare():
         ("send_message", int64, handle, pointer, int_),
         ("receive_message", int64, handle, pointer, int_),
         ("peer_credentials", int_, handle, pointer),
+        ("peer_check", int_, handle, pointer),
         ("pipe", int_, pointer, pointer, pointer),
     ]:
         function = getattr(_library, "lipc_" + name)
@@ -149,6 +179,7 @@ def _check_library():
         raise ImportError(f"liblipc has the version number {version}, this is for {_ABI}")
     for structure, name in [
         (_Name, "lipc_name"),
+        (PeerPolicy, "lipc_peer_policy"),
         (_ListenOptions, "lipc_listen_options"),
         (_ConnectOptions, "lipc_connect_options"),
         (_Buffer, "lipc_buffer"),
@@ -169,6 +200,9 @@ _MESSAGE = _constant("LIPC_MESSAGE")
 _MOST_FILES = _constant("LIPC_MESSAGE_HANDLES")
 READ = _constant("LIPC_READ")
 WRITE = _constant("LIPC_WRITE")
+ANY = _constant("LIPC_PEERS_ANY")
+SAME_USER = _constant("LIPC_PEERS_SAME_USER")
+ADMIN = _constant("LIPC_PEERS_ADMIN")
 
 # ============================================== Errors ============================================
 
@@ -255,10 +289,19 @@ def _parsed(name):
     return parsed
 
 
-def _text(name):
+def _written(function, name, doing):
     buffer = ctypes.create_string_buffer(ctypes.sizeof(_Name))
-    length = _checked(_library.lipc_name_format(ctypes.byref(name), buffer, len(buffer)), "formatting a name")
+    length = _checked(function(ctypes.byref(name), buffer, len(buffer)), doing)
     return os.fsdecode(buffer.raw[:length])
+
+
+def _text(name):
+    return _written(_library.lipc_name_format, name, "formatting a name")
+
+
+def location(name):
+    """Returns the path by which programs that do not use lipc reach a name."""
+    return _written(_library.lipc_name_location, _parsed(name), "locating a name")
 
 
 def _memory(data):
@@ -393,6 +436,10 @@ class _Socket:
         _checked(_library.lipc_peer_credentials(self.fileno(), ctypes.byref(found)), "asking for credentials")
         return Credentials(*[None if number < 0 else number for number in (found.pid, found.uid, found.gid)])
 
+    def check_peer(self, policy):
+        """Raises a PermissionError if the PeerPolicy does not admit the peer."""
+        _checked(_library.lipc_peer_check(self.fileno(), ctypes.byref(policy)), "checking the peer")
+
     def local_name(self):
         """The name that this end is bound to, or ""."""
         return self._name(_library.lipc_local_name)
@@ -509,9 +556,13 @@ class MessageConnection(_Socket):
         self.close()
 
 
-def _connect(connection, kind, name, timeout):
+def _pointer(policy):
+    return None if policy is None else ctypes.pointer(policy)
+
+
+def _connect(connection, kind, name, timeout, server):
     owner, parsed = _Owner(), _parsed(name)
-    options = _ConnectOptions(size=ctypes.sizeof(_ConnectOptions), kind=kind)
+    options = _ConnectOptions(size=ctypes.sizeof(_ConnectOptions), kind=kind, server=_pointer(server))
     reach = _library.lipc_connect
     _checked(
         _Wait(timeout).call(lambda time: reach(ctypes.byref(parsed), ctypes.byref(options), time, owner.reference())),
@@ -521,14 +572,16 @@ def _connect(connection, kind, name, timeout):
     return connection(owner, timeout)
 
 
-def connect(name, timeout=None):
-    """Returns a Connection to a listener. The timeout is also the connection's."""
-    return _connect(Connection, _STREAM, name, timeout)
+def connect(name, timeout=None, server=None):
+    """Returns a Connection to a listener. The timeout is also the connection's. The PeerPolicy says who may listen there;
+    None is as the type of name has it, see lipc_connect_options. If it does not admit the server, that is a
+    PermissionError."""
+    return _connect(Connection, _STREAM, name, timeout, server)
 
 
-def connect_message(name, timeout=None):
-    """Returns a MessageConnection to a listener for messages. The timeout is also the connection's."""
-    return _connect(MessageConnection, _MESSAGE, name, timeout)
+def connect_message(name, timeout=None, server=None):
+    """Returns a MessageConnection to a listener for messages, as connect() does."""
+    return _connect(MessageConnection, _MESSAGE, name, timeout, server)
 
 
 def _two(kind, make):
@@ -558,7 +611,7 @@ def pipe():
 class Listener:
     """Listens on a name until it is closed, which also removes the socket file. "timeout" limits accept()."""
 
-    def __init__(self, name, connection=Connection, mode=0, backlog=0):
+    def __init__(self, name, connection=Connection, mode=0, backlog=0, clients=None):
         self.timeout = None
         self._connection = connection
         self._listener = ctypes.c_void_p()
@@ -568,6 +621,7 @@ class Listener:
             mode=mode,
             backlog=backlog,
             kind=_STREAM if connection is Connection else _MESSAGE,
+            clients=_pointer(clients),
         )
         listen_ = _library.lipc_listen
         _checked(
@@ -608,12 +662,12 @@ class Listener:
             self.close()
 
 
-def listen(name, mode=0, backlog=0):
+def listen(name, mode=0, backlog=0, clients=None):
     """Returns a Listener for Connections. The default mode lets in only the owner. The default backlog is as many as
-    the system allows."""
-    return Listener(name, Connection, mode, backlog)
+    the system allows. The PeerPolicy says whom accept() admits, of those that the mode lets connect; None admits all."""
+    return Listener(name, Connection, mode, backlog, clients)
 
 
-def listen_message(name, mode=0, backlog=0):
-    """Returns a Listener for MessageConnections."""
-    return Listener(name, MessageConnection, mode, backlog)
+def listen_message(name, mode=0, backlog=0, clients=None):
+    """Returns a Listener for MessageConnections, as listen() does."""
+    return Listener(name, MessageConnection, mode, backlog, clients)

@@ -70,6 +70,48 @@ class WrapperTest(unittest.TestCase):
         with self.assertRaises(ValueError):
             b.write(b"x")
 
+    def test_user_names_are_files_at_their_location(self):
+        self.addCleanup(os.environ.pop, "XDG_RUNTIME_DIR", None)
+        os.environ["XDG_RUNTIME_DIR"] = self.directory
+        location = lipc.location("user:x")
+        self.assertEqual(os.path.join(self.directory, "lipc", "x"), location)
+        self.assertEqual(self.path, lipc.location(self.path))
+        with lipc.listen("user:x") as listener, lipc.connect("user:x", 5) as client, lipc.connect(location, 5):
+            self.assertEqual("user:x", listener.name())
+            client.check_peer(lipc.PeerPolicy(lipc.SAME_USER))
+        os.rmdir(os.path.dirname(location))
+        self.assertIn("/lipc/x", lipc.location("system:x"))
+        with self.assertRaises(ValueError):
+            lipc.location("user:a/b")
+
+    def test_policies_admit_only_the_users_that_they_name(self):
+        own = os.geteuid()
+        for policy, admitted in (
+            (lipc.PeerPolicy(lipc.SAME_USER), True),
+            (lipc.PeerPolicy(lipc.ANY), True),
+            (lipc.PeerPolicy(uids=[own + 1, own]), True),
+            (lipc.PeerPolicy(uids=[own + 1]), False),
+            (lipc.PeerPolicy(), False),
+        ):
+            gc.collect()  # the numbers of the users stay
+            with lipc.listen(self.path, clients=policy) as listener:
+                listener.timeout = 0
+                with lipc.connect(self.path) as client:
+                    if admitted:
+                        lipc.connect(self.path, server=policy).close()
+                        client.check_peer(policy)
+                        listener.accept().close()
+                    else:
+                        with self.assertRaises(PermissionError):
+                            lipc.connect(self.path, server=policy)
+                        with self.assertRaises(PermissionError):
+                            client.check_peer(policy)
+                        with self.assertRaises(PermissionError):
+                            listener.accept()
+                    self.assertEqual(b"", client.read(1))  # it was closed, in both cases
+        with self.assertRaises(OverflowError):
+            lipc.PeerPolicy(uids=[-1])
+
     def test_timeouts_run_out(self):
         with lipc.listen(self.path) as listener:
             listener.timeout = 0.15
