@@ -59,6 +59,11 @@ constants! {
     LIPC_ERROR_OS_BITS = 20,
     LIPC_NAME_PATH = 1,
     LIPC_NAME_NAMESPACED = 2,
+    LIPC_NAME_USER = 4,
+    LIPC_NAME_SYSTEM = 8,
+    LIPC_PEERS_ANY = 1,
+    LIPC_PEERS_SAME_USER = 2,
+    LIPC_PEERS_ADMIN = 4,
     LIPC_STREAM = 1,
     LIPC_MESSAGE = 2,
     LIPC_LISTENER = 16,
@@ -83,12 +88,23 @@ pub struct lipc_listener {
 }
 
 #[repr(C)]
+pub struct lipc_peer_policy {
+    pub size: usize,
+    pub peers: c_int,
+    pub uid_count: usize,
+    pub uids: *const u32,
+    pub sid_count: usize,
+    pub sids: *const *const c_char,
+}
+
+#[repr(C)]
 pub struct lipc_listen_options {
     pub size: usize,
     pub mode: u32,
     pub backlog: c_int,
     pub kind: c_int,
     pub windows: *const c_void,
+    pub clients: *const lipc_peer_policy,
 }
 
 #[repr(C)]
@@ -96,6 +112,7 @@ pub struct lipc_connect_options {
     pub size: usize,
     pub kind: c_int,
     pub windows: *const c_void,
+    pub server: *const lipc_peer_policy,
 }
 
 #[repr(C)]
@@ -146,10 +163,13 @@ extern "C" {
     pub fn lipc_error_name(result: i64) -> *const c_char;
     pub fn lipc_strerror(result: i64) -> *const c_char;
 
+    pub fn lipc_name_user(text: *const c_char, length: usize, ret_name: *mut lipc_name) -> c_int;
+    pub fn lipc_name_system(text: *const c_char, length: usize, ret_name: *mut lipc_name) -> c_int;
     pub fn lipc_name_path(text: *const c_char, length: usize, ret_name: *mut lipc_name) -> c_int;
     pub fn lipc_name_namespaced(text: *const c_char, length: usize, ret_name: *mut lipc_name) -> c_int;
     pub fn lipc_name_parse(text: *const c_char, length: usize, ret_name: *mut lipc_name) -> c_int;
     pub fn lipc_name_format(name: *const lipc_name, buffer: *mut c_char, size: usize) -> c_int;
+    pub fn lipc_name_location(name: *const lipc_name, buffer: *mut c_char, size: usize) -> c_int;
 
     pub fn lipc_kind(handle: lipc_handle) -> c_int;
     pub fn lipc_adopt(handle: lipc_handle) -> c_int;
@@ -190,6 +210,7 @@ extern "C" {
     pub fn lipc_receive_message(handle: lipc_handle, message: *mut lipc_message, timeout_ms: c_int) -> i64;
 
     pub fn lipc_peer_credentials(handle: lipc_handle, ret_credentials: *mut lipc_credentials) -> c_int;
+    pub fn lipc_peer_check(handle: lipc_handle, policy: *const lipc_peer_policy) -> c_int;
     pub fn lipc_pipe(
         options: *const lipc_pipe_options,
         ret_read: *mut lipc_handle,
@@ -221,6 +242,7 @@ mod tests {
         for (name, size) in [
             ("lipc_handle", size_of::<lipc_handle>()),
             ("lipc_name", size_of::<lipc_name>()),
+            ("lipc_peer_policy", size_of::<lipc_peer_policy>()),
             ("lipc_listen_options", size_of::<lipc_listen_options>()),
             ("lipc_connect_options", size_of::<lipc_connect_options>()),
             ("lipc_buffer", size_of::<lipc_buffer>()),

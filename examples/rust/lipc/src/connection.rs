@@ -7,7 +7,7 @@ use lipc_sys as sys;
 
 use crate::message;
 use crate::system::{self, checked, descriptor, handle, Deadline};
-use crate::{Error, Name, Result};
+use crate::{Error, Name, PeerPolicy, Result};
 
 /// The identity of a peer, supplied by the kernel. A field is None if the system does not report it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,22 @@ pub struct Credentials {
     pub pid: Option<i64>,
     pub uid: Option<i64>,
     pub gid: Option<i64>,
+}
+
+/// How to connect. The default waits for a busy listener for ever.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectOptions {
+    /// The longest time that it may take.
+    pub time: Option<Duration>,
+    /// The users that may listen there. None is as the type of name has it: the same user for a name of the user, root
+    /// for one of the machine, and otherwise everybody.
+    pub server: Option<PeerPolicy>,
+}
+
+impl ConnectOptions {
+    pub(crate) fn within(time: Duration) -> ConnectOptions {
+        ConnectOptions { time: Some(time), ..ConnectOptions::default() }
+    }
 }
 
 /// Which half to shut down.
@@ -34,14 +50,18 @@ pub(crate) fn write(fd: &OwnedFd, data: &[u8], milliseconds: i32) -> Result<usiz
     checked(unsafe { sys::lipc_write(handle(fd), data.as_ptr().cast(), data.len(), milliseconds) }, "writing")
 }
 
-pub(crate) fn connect(name: &Name, kind: i32, time: Option<Duration>) -> Result<OwnedFd> {
-    let options = sys::lipc_connect_options {
-        size: std::mem::size_of::<sys::lipc_connect_options>(),
-        kind,
-        windows: ptr::null(),
-    };
+pub(crate) fn connect(name: &Name, kind: i32, options: ConnectOptions) -> Result<OwnedFd> {
     let mut made = sys::LIPC_INVALID_HANDLE;
-    let result = unsafe { sys::lipc_connect(&name.0, &options, system::milliseconds(time), &mut made) };
+    let time = system::milliseconds(options.time);
+    let result = PeerPolicy::lend(options.server.as_ref(), |server| {
+        let options = sys::lipc_connect_options {
+            size: std::mem::size_of::<sys::lipc_connect_options>(),
+            kind,
+            windows: ptr::null(),
+            server,
+        };
+        unsafe { sys::lipc_connect(&name.0, &options, time, &mut made) }
+    });
     if result < 0 {
         return Err(Error::new(result.into(), format!("connecting to {name}")));
     }
@@ -67,11 +87,15 @@ descriptor!(Connection);
 
 impl Connection {
     pub fn connect(name: &Name) -> Result<Connection> {
-        connect(name, sys::LIPC_STREAM, None).map(Connection::new)
+        Connection::connect_with(name, ConnectOptions::default())
     }
 
     pub fn connect_timeout(name: &Name, time: Duration) -> Result<Connection> {
-        connect(name, sys::LIPC_STREAM, Some(time)).map(Connection::new)
+        Connection::connect_with(name, ConnectOptions::within(time))
+    }
+
+    pub fn connect_with(name: &Name, options: ConnectOptions) -> Result<Connection> {
+        connect(name, sys::LIPC_STREAM, options).map(Connection::new)
     }
 
     /// Creates two connections, each the other's peer.
@@ -112,6 +136,11 @@ impl Connection {
 
     pub fn peer_credentials(&self) -> Result<Credentials> {
         peer_credentials(&self.fd)
+    }
+
+    /// Returns an error of the kind PermissionDenied if the policy does not admit the peer.
+    pub fn check_peer(&self, policy: &PeerPolicy) -> Result<()> {
+        policy.check(&self.fd)
     }
 
     pub fn shutdown(&self, how: Shutdown) -> Result<()> {

@@ -5,7 +5,7 @@
 //! use std::time::Duration;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let name = lipc::Name::parse("@greeter")?;
+//! let name = lipc::Name::user("greeter")?;
 //! let mut server = lipc::Connection::connect_timeout(&name, Duration::from_secs(5))?;
 //! server.write_all(b"hello\n")?;
 //! let mut answer = String::new();
@@ -28,10 +28,12 @@ mod error;
 mod listener;
 mod message;
 mod name;
+mod policy;
 mod system;
 
-pub use connection::{pipe, Connection, Credentials, PipeReader, PipeWriter, Shutdown};
+pub use connection::{pipe, ConnectOptions, Connection, Credentials, PipeReader, PipeWriter, Shutdown};
 pub use error::{Error, ErrorKind, Result};
 pub use listener::{ListenOptions, Listener, MessageListener};
 pub use message::MessageConnection;
 pub use name::Name;
+pub use policy::PeerPolicy;

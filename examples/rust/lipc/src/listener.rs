@@ -5,14 +5,16 @@ use std::time::Duration;
 use lipc_sys as sys;
 
 use crate::system::{checked, milliseconds, own};
-use crate::{Connection, Error, MessageConnection, Name, Result};
+use crate::{Connection, Error, MessageConnection, Name, PeerPolicy, Result};
 
 /// Zero stands for the default: only the owner may connect, and as many connections may wait as the system allows.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ListenOptions {
     /// The permission bits of the socket file.
     pub mode: u32,
     pub backlog: i32,
+    /// The clients that are accepted, of those that the mode lets connect. None admits all of them.
+    pub clients: Option<PeerPolicy>,
 }
 
 /// The base of both kinds of listener. Closing it removes the socket file.
@@ -25,15 +27,18 @@ unsafe impl Sync for Raw {}
 
 impl Raw {
     fn bind(name: &Name, kind: i32, options: ListenOptions) -> Result<Raw> {
-        let options = sys::lipc_listen_options {
-            size: std::mem::size_of::<sys::lipc_listen_options>(),
-            mode: options.mode,
-            backlog: options.backlog,
-            kind,
-            windows: ptr::null(),
-        };
         let mut made = ptr::null_mut();
-        let result = unsafe { sys::lipc_listen(&name.0, &options, &mut made) };
+        let result = PeerPolicy::lend(options.clients.as_ref(), |clients| {
+            let options = sys::lipc_listen_options {
+                size: std::mem::size_of::<sys::lipc_listen_options>(),
+                mode: options.mode,
+                backlog: options.backlog,
+                kind,
+                windows: ptr::null(),
+                clients,
+            };
+            unsafe { sys::lipc_listen(&name.0, &options, &mut made) }
+        });
         if result < 0 {
             return Err(Error::new(result.into(), format!("listening on {name}")));
         }

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use lipc_sys as sys;
 
-use crate::connection::{connect, peer_credentials};
+use crate::connection::{connect, peer_credentials, ConnectOptions};
 use crate::system::{self, checked, checked_to_end, descriptor, handle};
-use crate::{Credentials, Error, Name, Result};
+use crate::{Credentials, Error, Name, PeerPolicy, Result};
 
 fn empty(buffer: &sys::lipc_buffer, handles: &mut [sys::lipc_handle]) -> sys::lipc_message {
     sys::lipc_message {
@@ -65,11 +65,15 @@ descriptor!(MessageConnection);
 
 impl MessageConnection {
     pub fn connect(name: &Name) -> Result<MessageConnection> {
-        connect(name, sys::LIPC_MESSAGE, None).map(MessageConnection::new)
+        MessageConnection::connect_with(name, ConnectOptions::default())
     }
 
     pub fn connect_timeout(name: &Name, time: Duration) -> Result<MessageConnection> {
-        connect(name, sys::LIPC_MESSAGE, Some(time)).map(MessageConnection::new)
+        MessageConnection::connect_with(name, ConnectOptions::within(time))
+    }
+
+    pub fn connect_with(name: &Name, options: ConnectOptions) -> Result<MessageConnection> {
+        connect(name, sys::LIPC_MESSAGE, options).map(MessageConnection::new)
     }
 
     /// Creates two connections, each the other's peer.
@@ -121,5 +125,10 @@ impl MessageConnection {
 
     pub fn peer_credentials(&self) -> Result<Credentials> {
         peer_credentials(&self.fd)
+    }
+
+    /// As [`crate::Connection::check_peer`].
+    pub fn check_peer(&self, policy: &PeerPolicy) -> Result<()> {
+        policy.check(&self.fd)
     }
 }

@@ -1,21 +1,32 @@
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::raw::c_char;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
 
 use lipc_sys as sys;
 
 use crate::system::checked;
 use crate::{Error, Result};
 
-/// A name of a listener: the path of a socket file, or a namespaced name.
+/// A name of a listener: one of the user's own, one of the machine, the path of a socket file, or a namespaced name.
 #[derive(Clone, Copy)]
 pub struct Name(pub(crate) sys::lipc_name);
 
 type Make = unsafe extern "C" fn(*const c_char, usize, *mut sys::lipc_name) -> i32;
+type Write = unsafe extern "C" fn(*const sys::lipc_name, *mut c_char, usize) -> i32;
 
 impl Name {
+    /// A name of the user's own, which no other user can take.
+    pub fn user(name: impl AsRef<OsStr>) -> Result<Name> {
+        Name::make(sys::lipc_name_user, name.as_ref())
+    }
+
+    /// A name of the machine, on which only root can listen.
+    pub fn system(name: impl AsRef<OsStr>) -> Result<Name> {
+        Name::make(sys::lipc_name_system, name.as_ref())
+    }
+
     pub fn path(path: impl AsRef<Path>) -> Result<Name> {
         Name::make(sys::lipc_name_path, path.as_ref().as_os_str())
     }
@@ -24,7 +35,8 @@ impl Name {
         Name::make(sys::lipc_name_namespaced, name.as_ref())
     }
 
-    /// Reads "@x" as the namespaced name x, and any other text as a path.
+    /// Reads "user:x" as the user's name x, "system:x" as the system's, "@x" as the namespaced name x, and any other text
+    /// as a path.
     pub fn parse(text: impl AsRef<OsStr>) -> Result<Name> {
         Name::make(sys::lipc_name_parse, text.as_ref())
     }
@@ -58,7 +70,20 @@ impl Name {
         self.0.type_ == sys::LIPC_NAME_PATH as u32
     }
 
-    /// The text of the name, without the "@" of a namespaced one.
+    /// The path by which programs that do not use lipc reach the name.
+    pub fn location(&self) -> Result<PathBuf> {
+        let location = self.write(sys::lipc_name_location, "locating a name")?;
+        Ok(OsString::from_vec(location).into())
+    }
+
+    fn write(&self, function: Write, about: &str) -> Result<Vec<u8>> {
+        let mut buffer = vec![0; sys::LIPC_NAME_CAPACITY + 8];
+        let length = unsafe { function(&self.0, buffer.as_mut_ptr().cast(), buffer.len()) };
+        buffer.truncate(checked(length.into(), about)?);
+        Ok(buffer)
+    }
+
+    /// The text of the name, without "user:", "system:" or "@".
     pub fn as_bytes(&self) -> &[u8] {
         unsafe { std::slice::from_raw_parts(self.0.text.as_ptr().cast(), self.0.length as usize) }
     }
@@ -75,10 +100,8 @@ impl Eq for Name {}
 /// In the form that [`Name::parse`] reads.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buffer = [0u8; sys::LIPC_NAME_CAPACITY + 2];
-        let length = unsafe { sys::lipc_name_format(&self.0, buffer.as_mut_ptr().cast(), buffer.len()) };
-        let length = usize::try_from(length).map_err(|_| fmt::Error)?;
-        f.write_str(&String::from_utf8_lossy(&buffer[..length]))
+        let text = self.write(sys::lipc_name_format, "formatting a name").map_err(|_| fmt::Error)?;
+        f.write_str(&String::from_utf8_lossy(&text))
     }
 }
 

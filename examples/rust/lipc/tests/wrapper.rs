@@ -1,13 +1,16 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::io::{AsFd, AsRawFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use lipc::{Connection, ErrorKind, ListenOptions, Listener, MessageConnection, MessageListener, Name, Shutdown};
+use lipc::{
+    ConnectOptions, Connection, ErrorKind, ListenOptions, Listener, MessageConnection, MessageListener, Name,
+    PeerPolicy, Shutdown,
+};
 
 const SOON: Duration = Duration::from_secs(30);
 const SHORT: Duration = Duration::from_millis(5);
@@ -78,12 +81,64 @@ fn errors_have_a_portable_kind_and_the_systems_code() {
 }
 
 #[test]
+fn user_names_are_files_at_their_location() {
+    let fixture = fixture();
+    std::env::set_var("XDG_RUNTIME_DIR", &fixture.directory);
+    fs::set_permissions(&fixture.directory, fs::Permissions::from_mode(0o700)).unwrap();
+    let name = Name::user("x").unwrap();
+    let location = name.location().unwrap();
+    assert_eq!(fixture.directory.join("lipc/x"), location);
+    {
+        let listener = Listener::bind(&name).unwrap();
+        assert_eq!(name, listener.name());
+        Connection::connect_timeout(&Name::path(&location).unwrap(), SOON).unwrap();
+        Connection::connect_timeout(&name, SOON).unwrap().check_peer(&PeerPolicy::same_user()).unwrap();
+    }
+    fs::remove_dir(location.parent().unwrap()).unwrap();
+    std::env::remove_var("XDG_RUNTIME_DIR");
+}
+
+#[test]
+fn policies_admit_only_the_users_that_they_name() {
+    let fixture = fixture();
+    let name = fixture.name();
+    let own = fs::metadata(&fixture.directory).unwrap().uid();
+    for (policy, admitted) in [
+        (PeerPolicy::same_user(), true),
+        (PeerPolicy { any: true, ..PeerPolicy::default() }, true),
+        (PeerPolicy::any_of([own + 1, own]), true),
+        (PeerPolicy::any_of([own + 1]), false),
+        (PeerPolicy::default(), false),
+    ] {
+        let expected = if admitted { None } else { Some(ErrorKind::PermissionDenied) };
+        {
+            let _listener = Listener::bind(&name).unwrap();
+            let options = ConnectOptions { server: Some(policy.clone()), ..ConnectOptions::default() };
+            assert_eq!(expected, Connection::connect_with(&name, options).err().map(|error| error.kind()));
+            let client = Connection::connect(&name).unwrap();
+            assert_eq!(expected, client.check_peer(&policy).err().map(|error| error.kind()));
+        }
+        let options = ListenOptions { clients: Some(policy), ..ListenOptions::default() };
+        let listener = Listener::bind_with(&name, options).unwrap();
+        let mut client = Connection::connect(&name).unwrap();
+        assert_eq!(expected, listener.accept_timeout(Duration::ZERO).err().map(|error| error.kind()));
+        assert_eq!(0, client.read(&mut [0]).unwrap(), "it was closed, in both cases");
+    }
+}
+
+#[test]
 fn names_are_checked_and_round_trip() {
     assert_eq!(Name::namespaced("x").unwrap(), Name::parse("@x").unwrap());
     assert_ne!(Name::namespaced("x").unwrap(), Name::path("x").unwrap());
     assert_eq!("@x", Name::parse("@x").unwrap().to_string());
     assert_eq!("./@x", Name::path("@x").unwrap().to_string());
     assert!(Name::path("x").unwrap().is_path());
+    for (name, text) in [(Name::user("x").unwrap(), "user:x"), (Name::system("x").unwrap(), "system:x")] {
+        assert_eq!(text, name.to_string());
+        assert_eq!(name, Name::parse(text).unwrap());
+        assert_eq!(b"x", name.as_bytes());
+    }
+    assert_eq!(ErrorKind::Name, Name::user("a/b").unwrap_err().kind());
     assert_eq!(ErrorKind::Name, Name::path("").unwrap_err().kind());
     assert_eq!(ErrorKind::Name, Name::path("a\0b").unwrap_err().kind());
     assert_eq!(ErrorKind::NameTooLong, Name::path("x".repeat(2000)).unwrap_err().kind());
@@ -107,7 +162,8 @@ fn timeouts_run_out() {
 #[test]
 fn streams_carry_bytes_until_their_end() {
     let fixture = fixture();
-    let listener = Listener::bind_with(&fixture.name(), ListenOptions { mode: 0o640, backlog: 5 }).unwrap();
+    let listener =
+        Listener::bind_with(&fixture.name(), ListenOptions { mode: 0o640, backlog: 5, clients: None }).unwrap();
     let about = fs::metadata(fixture.directory.join("s")).unwrap();
     assert!(about.file_type().is_socket());
     assert_eq!(0o640, about.permissions().mode() & 0o777);
