@@ -199,8 +199,9 @@ func vault(t *testing.T) (dir, content string) {
 func TestOpenersOfAllLanguagesPassFilesToEachOther(t *testing.T) {
 	leakcheck.Start(t)
 	dir, content := vault(t)
+	t.Setenv("XDG_RUNTIME_DIR", leakcheck.Dir(t)) // which also shows that they come to the same directory
 	eachLanguage(t, func(t *testing.T, server []string) {
-		for _, name := range []ipc.Name{newPath(t), newNamespaced(t)} {
+		for _, name := range []ipc.Name{newPath(t), newNamespaced(t), ipc.UserName("opener")} {
 			stop := serveFiles(t, server, name, dir)
 			eachLanguage(t, func(t *testing.T, reader []string) {
 				output, err := ask(t, reader, name, "secret")

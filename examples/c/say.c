@@ -1,7 +1,9 @@
 /* Sends a line to a server, and prints the line that comes back.
  *
  *     cc say.c $(pkg-config --cflags --libs lipc) -o say
- *     ./say NAME TEXT */
+ *     ./say NAME TEXT
+ *
+ * NAME is "user:echo" if the server is "echo serve user:echo". */
 #include <stdio.h>
 #include <string.h>
 

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"os"
 	"os/exec"
@@ -17,11 +18,13 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/lipc/ipc"
 )
 
 const onWindows = runtime.GOOS == "windows"
 
-// A demo has a directory for the sockets and one for the programs.
+// A demo has a directory for files and one for the programs.
 type demo struct {
 	dir      string
 	programs string
@@ -90,23 +93,31 @@ func (d *demo) program(name string) string {
 	return filepath.Join(d.programs, name)
 }
 
-// socket returns the path of a socket file, or on Windows that of a pipe.
-func (d *demo) socket(name string) string {
-	if onWindows {
-		return fmt.Sprintf(`\\.\pipe\lipc-demo-%d-%s`, os.Getpid(), name)
+// name returns a name of the user's own, for this demo alone.
+func (d *demo) name(of string) string { return fmt.Sprintf("user:demo-%d-%s", os.Getpid(), of) }
+
+// location returns the path by which programs that do not use lipc reach a name.
+func location(text string) (string, error) {
+	name, err := ipc.ParseName(text)
+	if err != nil {
+		return "", err
 	}
-	return filepath.Join(d.dir, name+".sock")
+	return name.Location()
 }
 
 func (d *demo) echo() error {
-	socket := d.socket("echo")
-	d.step("An echo server, in a process of its own.")
-	server, err := d.serve("echo", socket)
+	name := d.name("echo")
+	d.step("An echo server, in a process of its own. No other user can take its name, or reach it.")
+	server, err := d.serve("echo", name)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	if err := d.ownersAlone(socket); err != nil {
+	path, err := location(name)
+	if err != nil {
+		return err
+	}
+	if err := d.ownersAlone(path); err != nil {
 		return err
 	}
 
@@ -116,7 +127,7 @@ func (d *demo) echo() error {
 		return err
 	}
 	if err := d.expect(fmt.Sprintf("talking to process %d of user %s", server.cmd.Process.Pid, user.Uid),
-		d.program("echo"), "say", socket, "hello", "and again"); err != nil {
+		d.program("echo"), "say", name, "hello", "and again"); err != nil {
 		return err
 	}
 	if err := server.expect("serving process"); err != nil {
@@ -124,7 +135,7 @@ func (d *demo) echo() error {
 	}
 
 	d.step("A client in C, of the same server.")
-	if err := d.expect("got back: hello from C", d.program("say-in-c"), socket, "hello from C"); err != nil {
+	if err := d.expect("got back: hello from C", d.program("say-in-c"), name, "hello from C"); err != nil {
 		return err
 	}
 	if err := server.expect("serving process"); err != nil {
@@ -132,13 +143,23 @@ func (d *demo) echo() error {
 	}
 
 	d.step("A second server on the same name fails, and the first one goes on.")
-	if err := d.expectFailure("the name is taken", d.program("echo"), "serve", socket); err != nil {
+	if err := d.expectFailure("the name is taken", d.program("echo"), "serve", name); err != nil {
 		return err
 	}
-	if err := d.expect("got back: still there\n", d.program("echo"), "say", socket, "still there"); err != nil {
+	if err := d.expect("got back: still there\n", d.program("echo"), "say", name, "still there"); err != nil {
 		return err
 	}
 	if err := server.expect("serving process"); err != nil {
+		return err
+	}
+
+	d.step("A client says whom it expects. This server is not that user's, and gets no byte.")
+	other := "12345"
+	if onWindows {
+		other = "S-1-5-18" // SYSTEM
+	}
+	err = d.expectFailure("the server is process", d.program("lipc"), "connect", name, "-only", other)
+	if err != nil {
 		return err
 	}
 
@@ -147,50 +168,52 @@ func (d *demo) echo() error {
 	nobody := "connection refused"
 	if onWindows {
 		nobody = "no such name"
-	} else if _, err := os.Stat(socket); err != nil {
+	} else if _, err := os.Stat(path); err != nil {
 		return err
 	} else {
 		fmt.Println("   killed; its socket file is still there")
 	}
-	if err := d.expectFailure(nobody, d.program("echo"), "say", socket, "anybody?"); err != nil {
+	if err := d.expectFailure(nobody, d.program("echo"), "say", name, "anybody?"); err != nil {
 		return err
 	}
-	next, err := d.serve("echo", socket)
+	next, err := d.serve("echo", name)
 	if err != nil {
 		return err
 	}
 	defer next.stop()
-	if err := d.expect("got back: back again\n", d.program("echo"), "say", socket, "back again"); err != nil {
+	if err := d.expect("got back: back again\n", d.program("echo"), "say", name, "back again"); err != nil {
 		return err
 	}
 	return next.expect("serving process")
 }
 
 // ownersAlone checks which users may connect. On Windows the pipe's security descriptor has them, which the tests read.
-func (d *demo) ownersAlone(socket string) error {
+func (d *demo) ownersAlone(path string) error {
 	if onWindows {
 		return nil
 	}
-	info, err := os.Stat(socket)
-	if err != nil {
-		return err
+	for path, want := range map[string]fs.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+		info, err := os.Stat(path)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Perm() != want {
+			return fmt.Errorf("%s has mode %v, wanted %v", path, info.Mode(), want)
+		}
 	}
-	fmt.Printf("   %s %s: its socket file is its owner's alone\n", info.Mode(), info.Name())
-	if info.Mode().Perm() != 0o600 {
-		return fmt.Errorf("the socket file has mode %v, wanted 0600", info.Mode())
-	}
+	fmt.Printf("   %s is its owner's alone, and so is the directory\n", path)
 	return nil
 }
 
 func (d *demo) http() error {
-	socket := d.socket("http")
+	name := d.name("http")
 	d.step("net/http serves on a local socket, and answers a Go client.")
-	server, err := d.serve("http", socket)
+	server, err := d.serve("http", name)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	if err := d.expect("GET /tea, asked by process", d.program("http"), "get", socket, "/tea"); err != nil {
+	if err := d.expect("GET /tea, asked by process", d.program("http"), "get", name, "/tea"); err != nil {
 		return err
 	}
 	if onWindows {
@@ -202,7 +225,11 @@ func (d *demo) http() error {
 		return nil
 	}
 	d.step("The same server answers curl, which knows nothing of lipc.")
-	return d.expect("GET /coffee, asked by process", curl, "-sS", "--unix-socket", socket, "http://local/coffee")
+	path, err := location(name)
+	if err != nil {
+		return err
+	}
+	return d.expect("GET /coffee, asked by process", curl, "-sS", "--unix-socket", path, "http://local/coffee")
 }
 
 // file shows a file that is passed to a process that cannot open it.
@@ -217,29 +244,29 @@ func (d *demo) file() error {
 	if err := os.WriteFile(filepath.Join(vault, "secret.txt"), []byte(secret+"\n"), 0o600); err != nil {
 		return err
 	}
-	socket := d.socket("opener")
-	server, err := d.serve("opener", socket, vault)
+	name := d.name("opener")
+	server, err := d.serve("opener", name, vault)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	if err := d.expect("here it is\n"+secret, d.program("opener"), "read", socket, "secret.txt"); err != nil {
+	if err := d.expect("here it is\n"+secret, d.program("opener"), "read", name, "secret.txt"); err != nil {
 		return err
 	}
 	if err := server.expect("passing secret.txt"); err != nil {
 		return err
 	}
-	return d.expectFailure("cannot open it", d.program("opener"), "read", socket, "../echo")
+	return d.expectFailure("cannot open it", d.program("opener"), "read", name, "../echo")
 }
 
 // command shows the same from a shell, with two processes of the command lipc.
 func (d *demo) command() error {
 	d.step("The command lipc passes an open file, too. The receiver saves a copy.")
-	socket, inbox := d.socket("inbox"), filepath.Join(d.dir, "inbox")
+	name, inbox := d.name("inbox"), filepath.Join(d.dir, "inbox")
 	if err := os.Mkdir(inbox, 0o700); err != nil {
 		return err
 	}
-	args := []string{"receive-files", socket, "-dir", inbox, "-quiet"}
+	args := []string{"receive-files", name, "-dir", inbox, "-quiet"}
 	fmt.Println("   $", d.line("lipc", args), "&")
 	receiver := exec.Command(d.program("lipc"), args...)
 	receiver.Stderr = os.Stderr
@@ -248,7 +275,7 @@ func (d *demo) command() error {
 	}
 	defer receiver.Process.Kill() // if it does not end by itself
 	sent := filepath.Join(d.dir, "vault", "secret.txt")
-	err := d.expect("secret.txt: passed, ", d.program("lipc"), "send-files", socket, sent, "-timeout", "10s")
+	err := d.expect("secret.txt: passed, ", d.program("lipc"), "send-files", name, sent, "-timeout", "10s")
 	if err != nil {
 		return err
 	}
@@ -276,13 +303,13 @@ func (d *demo) messages() error {
 		return nil
 	}
 	d.step("A message server: three requests are sent at once, without separators.")
-	socket := d.socket("sums")
-	server, err := d.serve("sums", socket)
+	name := d.name("sums")
+	server, err := d.serve("sums", name)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	return d.expect("\"1 2 3\": 6\n\"\": 0\n\"40 2\": 42\n", d.program("sums"), "ask", socket, "1 2 3", "", "40 2")
+	return d.expect("\"1 2 3\": 6\n\"\": 0\n\"40 2\": 42\n", d.program("sums"), "ask", name, "1 2 3", "", "40 2")
 }
 
 func (d *demo) datagrams() error {
@@ -291,13 +318,13 @@ func (d *demo) datagrams() error {
 		return nil
 	}
 	d.step("A datagram logger, which learns from the kernel which process sent each datagram.")
-	socket := d.socket("logger")
-	server, err := d.serve("logger", socket)
+	name := d.name("logger")
+	server, err := d.serve("logger", name)
 	if err != nil {
 		return err
 	}
 	defer server.stop()
-	if err := d.expect("", d.program("logger"), "log", socket, "disk is full"); err != nil {
+	if err := d.expect("", d.program("logger"), "log", name, "disk is full"); err != nil {
 		return err
 	}
 	if err := server.expect("process "); err != nil {
@@ -319,7 +346,11 @@ func (d *demo) closing() error {
 		return nil // the name of a pipe ends with its server
 	}
 	d.step("Servers that were stopped leave no socket and no lock file behind.")
-	left, err := filepath.Glob(filepath.Join(d.dir, "*.sock*"))
+	every, err := location(d.name("*"))
+	if err != nil {
+		return err
+	}
+	left, err := filepath.Glob(every + "*")
 	if err != nil {
 		return err
 	}
@@ -379,8 +410,8 @@ type server struct {
 	lines *bufio.Scanner
 }
 
-func (d *demo) serve(program, socket string, args ...string) (*server, error) {
-	args = append([]string{"serve", socket}, args...)
+func (d *demo) serve(program, name string, args ...string) (*server, error) {
+	args = append([]string{"serve", name}, args...)
 	fmt.Println("   $", d.line(program, args), "&")
 	s := &server{cmd: exec.Command(d.program(program), args...)}
 	s.cmd.Stderr = os.Stderr

@@ -3,7 +3,8 @@
 //	http serve NAME        serve until interrupted
 //	http get NAME PATH     print the answer to GET PATH
 //
-// NAME is "@name", or the path of a socket file. curl can be the client, too:
+// NAME is "user:http", say, which no other user can take or reach. See ipc.ParseName for other names. On Unix the server
+// prints the path by which other programs reach it:
 //
 //	curl --unix-socket PATH http://local/
 package main
@@ -71,6 +72,9 @@ func serve(name ipc.Name) error {
 	defer stop()
 	context.AfterFunc(ctx, func() { server.Close() }) // closes the listener too
 	fmt.Println("listening on", name)
+	if location, err := name.Location(); err == nil {
+		fmt.Println("other programs find it at", location)
+	}
 	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}

@@ -3,7 +3,8 @@
 //	logger serve NAME         print datagrams until interrupted
 //	logger log NAME TEXT…     send each text as a datagram
 //
-// NAME is the path of a socket file, or "@name".
+// NAME is "user:logger", say, to which no other user can send. For a logger of the whole machine it is "system:logger",
+// on which only root can listen. Windows has no datagrams.
 package main
 
 import (
