@@ -1,0 +1,66 @@
+package packaging
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/lipc/ipc/tests/project"
+	"github.com/stretchr/testify/require"
+)
+
+// systemdFiles are the examples of descriptions for systemd, and what they must say.
+var systemdFiles = map[string][]string{
+	"lipc.conf":       {"d /run/lipc 0755 root root -"},
+	"greeter.socket":  {"ListenStream=/run/lipc/greeter", "SocketUser=root", "SocketMode=0660", "DirectoryMode=0755"},
+	"greeter.service": {"DynamicUser=yes", "Also=greeter.socket"},
+	"keeper.service":  {"RuntimeDirectory=lipc", "RuntimeDirectoryMode=0755", "RuntimeDirectoryPreserve=yes"},
+}
+
+func TestDescriptionsForSystemdAreValid(t *testing.T) {
+	leakcheck.Start(t)
+	dir := leakcheck.Dir(t)
+	var units []string
+	program := regexp.MustCompile(`(?m)^ExecStart=\S+`)
+	for name, lines := range systemdFiles {
+		content, err := os.ReadFile(filepath.Join(project.Root(t), "examples", "systemd", name))
+		require.NoError(t, err)
+		for _, line := range lines {
+			require.Regexp(t, "(?m)^"+regexp.QuoteMeta(line)+"$", string(content), name)
+		}
+		if filepath.Ext(name) == ".conf" {
+			continue
+		}
+		units = append(units, filepath.Join(dir, name))
+		content = program.ReplaceAll(content, []byte("ExecStart=/bin/sh")) // which is there
+		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o644))
+	}
+	found, err := filepath.Glob(filepath.Join(project.Root(t), "examples", "systemd", "*"))
+	require.NoError(t, err)
+	require.Len(t, found, len(systemdFiles))
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Log("systemd-analyze is not installed: only the lines were compared")
+		return
+	}
+	output := project.MustRun(t, dir, nil, "systemd-analyze", append([]string{"verify", "--man=no"}, units...)...)
+	require.Empty(t, output)
+}
+
+func TestTmpfilesMakeTheDirectoryOfTheMachinesNames(t *testing.T) {
+	leakcheck.Start(t)
+	program, err := exec.LookPath("systemd-tmpfiles")
+	if err != nil || os.Geteuid() != 0 {
+		t.Skip("needs systemd-tmpfiles, and root")
+	}
+	root := leakcheck.Dir(t)
+	project.MustRun(t, project.Root(t), nil, program, "--root="+root, "--create",
+		filepath.Join(project.Root(t), "examples", "systemd", "lipc.conf"))
+	info, err := os.Lstat(filepath.Join(root, "run", "lipc"))
+	require.NoError(t, err)
+	require.Equal(t, os.ModeDir|0o755, info.Mode())
+	require.Zero(t, info.Sys().(*syscall.Stat_t).Uid)
+}
