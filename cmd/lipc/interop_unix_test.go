@@ -137,7 +137,8 @@ func TestExampleOfTheHelpPassesAnOpenFile(t *testing.T) {
 	require.NotNil(t, example, text)
 	newUserName(t)
 	receiver := begin(t, strings.Fields(example[1])...)
-	awaitListener(t, strings.TrimSpace(passes(t, "", "location", "user:inbox"))) // as a person types the second line after the first
+	location := strings.TrimSpace(passes(t, "", "location", "user:inbox"))
+	awaitListener(t, location) // as a person types the second line after the first
 	sent := runWith(t, "", func(cmd *exec.Cmd) {
 		cmd.Dir = folder(t)
 		write(t, cmd.Dir, "report.pdf", "eleven here")

@@ -44,8 +44,8 @@ func TestOnlySaysWhoMayBeTheClient(t *testing.T) {
 			require.Equal(t, 1, client.code)
 			require.Contains(t, client.said, "the peer ended the connection")
 			listener.says("\n")
-			require.Regexp(t, "^lipc: refused: the client is process .* of user "+own+`\b.*: -only `+value+" does not admit it\n$",
-				listener.said)
+			require.Regexp(t, "^lipc: refused: the client is process .* of user "+own+`\b.*: -only `+value+
+				" does not admit it\n$", listener.said)
 		}
 	}
 }

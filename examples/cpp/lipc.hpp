@@ -153,8 +153,8 @@ public:
     static name system(std::string_view text) { return make(lipc_name_system, text); }
     static name path(std::string_view text) { return make(lipc_name_path, text); }
     static name namespaced(std::string_view text) { return make(lipc_name_namespaced, text); }
-    // Reads "user:x" as the user's name x, "system:x" as the system's, "@x" as the namespaced name x, and any other text
-    // as a path.
+    // Reads "user:x" as the user's name x, "system:x" as the system's, "@x" as the namespaced name x, and any other
+    // text as a path.
     static name parse(std::string_view text) { return make(lipc_name_parse, text); }
 
     // LIPC_NAME_USER or another of enum lipc_name_type, or 0.

@@ -3,8 +3,8 @@
 //	http serve NAME        serve until interrupted
 //	http get NAME PATH     print the answer to GET PATH
 //
-// NAME is "user:http", say, which no other user can take or reach. See ipc.ParseName for other names. On Unix the server
-// prints the path by which other programs reach it:
+// NAME is "user:http", say, which no other user can take or reach. See ipc.ParseName for other names. The server prints
+// the path by which other programs reach it, on Unix:
 //
 //	curl --unix-socket PATH http://local/
 package main

@@ -63,7 +63,7 @@ class _Name(ctypes.Structure):
 
 
 class PeerPolicy(ctypes.Structure):
-    """The users that may be at the other end: the sets SAME_USER, ADMIN and ANY, combined with |, and a list of more."""
+    """The users that may be at the other end: the sets SAME_USER, ADMIN and ANY, combined with |, and more users."""
 
     _fields_ = [
         ("_size", ctypes.c_size_t),
@@ -79,7 +79,10 @@ class PeerPolicy(ctypes.Structure):
             if not 0 <= uid < 1 << 32:
                 raise OverflowError(f"{uid} does not fit a user's number")
         super().__init__(
-            _size=ctypes.sizeof(PeerPolicy), _peers=peers, _uid_count=len(uids), _uids=(ctypes.c_uint32 * len(uids))(*uids)
+            _size=ctypes.sizeof(PeerPolicy),
+            _peers=peers,
+            _uid_count=len(uids),
+            _uids=(ctypes.c_uint32 * len(uids))(*uids),
         )
 
 
@@ -573,8 +576,8 @@ def _connect(connection, kind, name, timeout, server):
 
 
 def connect(name, timeout=None, server=None):
-    """Returns a Connection to a listener. The timeout is also the connection's. The PeerPolicy says who may listen there;
-    None is as the type of name has it, see lipc_connect_options. If it does not admit the server, that is a
+    """Returns a Connection to a listener. The timeout is also the connection's. The PeerPolicy says who may listen
+    there; None is as the type of name has it, see lipc_connect_options. If it does not admit the server, that is a
     PermissionError."""
     return _connect(Connection, _STREAM, name, timeout, server)
 
@@ -664,7 +667,8 @@ class Listener:
 
 def listen(name, mode=0, backlog=0, clients=None):
     """Returns a Listener for Connections. The default mode lets in only the owner. The default backlog is as many as
-    the system allows. The PeerPolicy says whom accept() admits, of those that the mode lets connect; None admits all."""
+    the system allows. The PeerPolicy says whom accept() admits, of those that the mode lets connect; None admits all.
+    """
     return Listener(name, Connection, mode, backlog, clients)
 
 

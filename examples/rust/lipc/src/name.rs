@@ -35,8 +35,8 @@ impl Name {
         Name::make(sys::lipc_name_namespaced, name.as_ref())
     }
 
-    /// Reads "user:x" as the user's name x, "system:x" as the system's, "@x" as the namespaced name x, and any other text
-    /// as a path.
+    /// Reads "user:x" as the user's name x, "system:x" as the system's, "@x" as the namespaced name x, and any other
+    /// text as a path.
     pub fn parse(text: impl AsRef<OsStr>) -> Result<Name> {
         Name::make(sys::lipc_name_parse, text.as_ref())
     }
