@@ -4,7 +4,7 @@
  *     ./opener serve NAME DIR     open files in DIR for clients, until interrupted
  *     ./opener read NAME FILE     ask for FILE, and print what is in it
  *
- * NAME is "user:opener", say, which no other user can take or reach.
+ * NAME is "user:opener", say, which only you can reach.
  *
  * The client sends "FILE\n". The server answers "here it is\n" with the file, or "cannot open it: WHY\n" without one.
  * On Windows no handle travels with a payload. There the server gives the client's process a handle, and sends its

@@ -107,7 +107,7 @@ func location(text string) (string, error) {
 
 func (d *demo) echo() error {
 	name := d.name("echo")
-	d.step("An echo server, in a process of its own. No other user can take its name, or reach it.")
+	d.step("An echo server, in a process of its own. Only its own user can reach it.")
 	server, err := d.serve("echo", name)
 	if err != nil {
 		return err

@@ -3,7 +3,7 @@
 //	echo serve NAME        serve until interrupted; a second server on the same name fails
 //	echo say NAME TEXT…    send each text, and print what comes back
 //
-// NAME is "user:echo", say, which no other user can take or reach. See ipc.ParseName for other names.
+// NAME is "user:echo", say, which only you can reach. See ipc.ParseName for other names.
 package main
 
 import (

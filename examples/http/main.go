@@ -3,7 +3,7 @@
 //	http serve NAME        serve until interrupted
 //	http get NAME PATH     print the answer to GET PATH
 //
-// NAME is "user:http", say, which no other user can take or reach. See ipc.ParseName for other names. The server prints
+// NAME is "user:http", say, which only you can reach. See ipc.ParseName for other names. The server prints
 // the path by which other programs reach it, on Unix:
 //
 //	curl --unix-socket PATH http://local/

@@ -4,7 +4,7 @@
 //	opener serve NAME DIR     open files below DIR for clients, until interrupted
 //	opener read NAME FILE     give up root, ask for FILE, and print what is in it
 //
-// NAME is "user:opener", say, which no other user can take or reach. The reader first connects and then gives up its
+// NAME is "user:opener", say, which only you can reach. The reader first connects and then gives up its
 // privileges, so that the socket can belong to root alone. From then on it can read only the files it is passed.
 package main
 

@@ -4,7 +4,7 @@
 //	sums serve NAME            serve until interrupted
 //	sums ask NAME NUMBERS…     send each argument, as in "1 2 3", as a message, and print the answers
 //
-// NAME is "user:sums", say, which no other user can take or reach. macOS has no message sockets.
+// NAME is "user:sums", say, which only you can reach. macOS has no message sockets.
 package main
 
 import (

@@ -3,7 +3,7 @@
 //!     opener serve NAME DIR     open files in DIR for clients, until interrupted
 //!     opener read NAME FILE     ask for FILE, and print what is in it
 //!
-//! NAME is "user:opener", say, which no other user can take or reach.
+//! NAME is "user:opener", say, which only you can reach.
 //!
 //! The client sends "FILE\n". The server answers "here it is\n" with the file, or "cannot open it: WHY\n" without one.
 //! The server opens only regular files by plain names: no paths, no symbolic links.
