@@ -458,9 +458,9 @@ class listener {
 public:
     // kind is LIPC_STREAM or LIPC_MESSAGE. 0 stands for the default mode, which lets in only the owner, and for the
     // default backlog, which is as many as the system allows. clients is those that accept() admits, of those that the
-    // mode lets connect; without it all of them.
+    // mode lets connect; without it all of them. group is that of the socket file, on Unix.
     explicit listener(const lipc::name &on, int kind = LIPC_STREAM, std::uint32_t mode = 0, int backlog = 0,
-                      const std::optional<peer_policy> &clients = {}) {
+                      const std::optional<peer_policy> &clients = {}, std::optional<std::uint32_t> group = {}) {
         lipc_peer_policy policy = clients ? clients->native() : lipc_peer_policy();
         lipc_listen_options options = {};
         options.size = sizeof options;
@@ -468,6 +468,7 @@ public:
         options.mode = mode;
         options.backlog = backlog;
         options.clients = clients ? &policy : nullptr;
+        options.group = group ? &*group : nullptr;
         int r = lipc_listen(on.native(), &options, &listener_);
         if (r < 0)
             throw error(r, "listening on " + on.string());

@@ -94,6 +94,7 @@ class _ListenOptions(ctypes.Structure):
         ("kind", ctypes.c_int),
         ("windows", ctypes.c_void_p),
         ("clients", ctypes.POINTER(PeerPolicy)),
+        ("group", ctypes.POINTER(ctypes.c_uint32)),
     ]
 
 
@@ -614,7 +615,7 @@ def pipe():
 class Listener:
     """Listens on a name until it is closed, which also removes the socket file. "timeout" limits accept()."""
 
-    def __init__(self, name, connection=Connection, mode=0, backlog=0, clients=None):
+    def __init__(self, name, connection=Connection, mode=0, backlog=0, clients=None, group=None):
         self.timeout = None
         self._connection = connection
         self._listener = ctypes.c_void_p()
@@ -625,6 +626,7 @@ class Listener:
             backlog=backlog,
             kind=_STREAM if connection is Connection else _MESSAGE,
             clients=_pointer(clients),
+            group=None if group is None else ctypes.pointer(ctypes.c_uint32(group)),
         )
         listen_ = _library.lipc_listen
         _checked(
@@ -665,13 +667,13 @@ class Listener:
             self.close()
 
 
-def listen(name, mode=0, backlog=0, clients=None):
+def listen(name, mode=0, backlog=0, clients=None, group=None):
     """Returns a Listener for Connections. The default mode lets in only the owner. The default backlog is as many as
     the system allows. The PeerPolicy says whom accept() admits, of those that the mode lets connect; None admits all.
-    """
-    return Listener(name, Connection, mode, backlog, clients)
+    The group, a number, is that of the socket file; None leaves it to the system."""
+    return Listener(name, Connection, mode, backlog, clients, group)
 
 
-def listen_message(name, mode=0, backlog=0, clients=None):
+def listen_message(name, mode=0, backlog=0, clients=None, group=None):
     """Returns a Listener for MessageConnections, as listen() does."""
-    return Listener(name, MessageConnection, mode, backlog, clients)
+    return Listener(name, MessageConnection, mode, backlog, clients, group)

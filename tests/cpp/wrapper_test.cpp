@@ -137,6 +137,13 @@ void policies_admit_only_the_users_that_they_name() {
     }
 }
 
+void group_is_that_of_the_socket_file() {
+    const auto group = static_cast<std::uint32_t>(geteuid() == 0 ? 12345 : getegid());
+    lipc::listener listener(lipc::name::path(path()), LIPC_STREAM, 0660, 0, {}, group);
+    struct stat about;
+    REQUIRE(stat(path().c_str(), &about) == 0 && about.st_gid == group);
+}
+
 void timeouts_run_out() {
     lipc::listener listener(lipc::name::path(path()));
     REQUIRE(thrown([&] { listener.accept(0ms); }) == std::errc::resource_unavailable_try_again);
@@ -355,6 +362,7 @@ int main(int, char **argv) {
         TEST(names_are_checked_and_round_trip),
         TEST(user_names_are_files_at_their_location),
         TEST(policies_admit_only_the_users_that_they_name),
+        TEST(group_is_that_of_the_socket_file),
         TEST(timeouts_run_out),
         TEST(streams_carry_bytes_until_their_end),
         TEST(listener_removes_its_file_and_takes_its_mode),

@@ -112,6 +112,11 @@ class WrapperTest(unittest.TestCase):
         with self.assertRaises(OverflowError):
             lipc.PeerPolicy(uids=[-1])
 
+    def test_group_is_that_of_the_socket_file(self):
+        group = 12345 if os.geteuid() == 0 else os.getegid()
+        with lipc.listen(self.path, mode=0o660, group=group):
+            self.assertEqual(group, os.stat(self.path).st_gid)
+
     def test_timeouts_run_out(self):
         with lipc.listen(self.path) as listener:
             listener.timeout = 0.15

@@ -105,6 +105,7 @@ pub struct lipc_listen_options {
     pub kind: c_int,
     pub windows: *const c_void,
     pub clients: *const lipc_peer_policy,
+    pub group: *const u32,
 }
 
 #[repr(C)]

@@ -15,6 +15,8 @@ pub struct ListenOptions {
     pub backlog: i32,
     /// The clients that are accepted, of those that the mode lets connect. None admits all of them.
     pub clients: Option<PeerPolicy>,
+    /// The group of the socket file. None leaves it to the system.
+    pub group: Option<u32>,
 }
 
 /// The base of both kinds of listener. Closing it removes the socket file.
@@ -36,6 +38,7 @@ impl Raw {
                 kind,
                 windows: ptr::null(),
                 clients,
+                group: options.group.as_ref().map_or(ptr::null(), ptr::from_ref),
             };
             unsafe { sys::lipc_listen(&name.0, &options, &mut made) }
         });

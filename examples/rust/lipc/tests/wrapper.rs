@@ -127,6 +127,16 @@ fn policies_admit_only_the_users_that_they_name() {
 }
 
 #[test]
+fn group_is_that_of_the_socket_file() {
+    let fixture = fixture();
+    let own = fs::metadata(&fixture.directory).unwrap();
+    let group = if own.uid() == 0 { 12345 } else { own.gid() };
+    let options = ListenOptions { mode: 0o660, group: Some(group), ..ListenOptions::default() };
+    let _listener = Listener::bind_with(&fixture.name(), options).unwrap();
+    assert_eq!(group, fs::metadata(fixture.directory.join("s")).unwrap().gid());
+}
+
+#[test]
 fn names_are_checked_and_round_trip() {
     assert_eq!(Name::namespaced("x").unwrap(), Name::parse("@x").unwrap());
     assert_ne!(Name::namespaced("x").unwrap(), Name::path("x").unwrap());
@@ -163,7 +173,8 @@ fn timeouts_run_out() {
 fn streams_carry_bytes_until_their_end() {
     let fixture = fixture();
     let listener =
-        Listener::bind_with(&fixture.name(), ListenOptions { mode: 0o640, backlog: 5, clients: None }).unwrap();
+        Listener::bind_with(&fixture.name(), ListenOptions { mode: 0o640, backlog: 5, ..ListenOptions::default() })
+            .unwrap();
     let about = fs::metadata(fixture.directory.join("s")).unwrap();
     assert!(about.file_type().is_socket());
     assert_eq!(0o640, about.permissions().mode() & 0o777);
