@@ -61,7 +61,8 @@ func (c *DatagramConn) SendTo(b []byte, peer Name) error {
 }
 
 // ReceiveFrom receives a datagram as Receive does, and returns the name of its sender. The name is the zero Name if the
-// sender is not bound, and so cannot be answered. It is also returned with [ErrTruncated].
+// sender is not bound, and so cannot be answered. That of a [UserName] or a [SystemName] is the [Path] of its file. The
+// name is also returned with [ErrTruncated].
 func (c *DatagramConn) ReceiveFrom(b []byte) (int, Name, error) {
 	n, from, err := c.receiveFrom(b)
 	return n, from.name, err

@@ -344,6 +344,50 @@ func TestServerOfASystemNameMustBeRoot(t *testing.T) {
 	squatter.end()
 }
 
+// This test stands for a directory that fails to protect the user: root's link leads to a stranger's socket.
+func TestServerOfAUserNameMustBeTheUser(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	dir := leakcheck.Dir(t)
+	require.NoError(t, os.Chmod(dir, 0o777|fs.ModeSticky))
+	squatter := startAs(t, user, "names")
+	squatter.order("listen %s/s", dir)
+	squatter.expect("listening")
+	name := ipc.UserName("app")
+	directory := privateRuntimeDirectory(t) + "/lipc"
+	require.NoError(t, os.Mkdir(directory, 0o700))
+	require.NoError(t, os.Symlink(dir+"/s", directory+"/app"))
+	_, err := ipc.Dial(t.Context(), name)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d, group %d: expected user %d: ",
+		squatter.cmd.Process.Pid, user.Uid, user.Gid, os.Geteuid()))
+	squatter.expect("nothing")
+	d := ipc.Dialer{Server: ipc.AnyOf(int(user.Uid))} // takes the place of the default
+	c, err := d.Dial(t.Context(), name)
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	squatter.expect("nothing")
+	squatter.end()
+}
+
+func TestNamesOfAdoptedListenersAndOfSendersAreTheirPaths(t *testing.T) {
+	leakcheck.Start(t)
+	dir := privateRuntimeDirectory(t)
+	f, err := listen(t, ipc.UserName("stream")).File()
+	require.NoError(t, err)
+	defer f.Close()
+	adopted, err := ipc.FileListener(f)
+	require.NoError(t, err)
+	defer adopted.Close()
+	require.Equal(t, ipc.Path(dir+"/lipc/stream"), adopted.Addr())
+
+	server, client := listenDatagram(t, ipc.UserName("server")), listenDatagram(t, ipc.UserName("client"))
+	require.NoError(t, client.SendTo([]byte("x"), ipc.UserName("server")))
+	requireDatagram(t, server, "x", ipc.Path(dir+"/lipc/client"))
+	require.NoError(t, server.SendTo([]byte("y"), ipc.Path(dir+"/lipc/client")))
+	requireDatagram(t, client, "y", ipc.Path(dir+"/lipc/server"))
+}
+
 func TestNetworksAreThoseOfPackageNet(t *testing.T) {
 	leakcheck.Start(t)
 	name := newPath(t)

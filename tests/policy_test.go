@@ -119,15 +119,18 @@ func TestClientThatIsNotAdmittedNeverGetsAByte(t *testing.T) {
 			}
 		},
 	} {
-		t.Run(how, func(t *testing.T) {
-			name := newPath(t)
-			r := newRefuser(1)
-			l, err := r.config.Listen(t.Context(), name)
-			require.NoError(t, err)
-			defer l.Close()
-			go serve(l)
-			r.requireRefusedThenServed(t, func() (io.ReadWriteCloser, error) { return ipc.Dial(t.Context(), name) })
-		})
+		for _, spin := range []time.Duration{0, 50 * time.Microsecond} {
+			t.Run(how, func(t *testing.T) {
+				name := newPath(t)
+				r := newRefuser(1)
+				r.config.Spin = spin
+				l, err := r.config.Listen(t.Context(), name)
+				require.NoError(t, err)
+				defer l.Close()
+				go serve(l)
+				r.requireRefusedThenServed(t, func() (io.ReadWriteCloser, error) { return ipc.Dial(t.Context(), name) })
+			})
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"math"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -261,6 +263,30 @@ func TestStrangersDoNotKeepAnAdmittedClientOut(t *testing.T) {
 		require.LessOrEqual(t, <-before-dialled, int64(backlog+2), "more were accepted before than stood in front of it")
 	}
 	require.NoError(t, l.Close())
+}
+
+func TestClientsThatThePolicyRefusesDelayNoDeadline(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	lc := ipc.ListenConfig{Client: admitNobody}
+	l, err := lc.Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	start(t, "flood", name.String()).expect("flooding")
+	for range 20 {
+		require.NoError(t, l.SetDeadline(time.Now().Add(5*time.Millisecond)))
+		_, err := l.Accept()
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		require.NoError(t, l.SetDeadline(time.Time{}))
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
+		_, err = l.AcceptConn(ctx)
+		cancel()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	accepted := make(chan error)
+	go func() { accepted <- second(l.Accept()) }()
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, <-accepted, net.ErrClosed)
 }
 
 // asUserWith returns a function that has a command run as another user (nil: as this one), with a directory in
