@@ -41,8 +41,7 @@ func connected() (l *ipc.Listener, client, server *ipc.Conn, end func()) {
 }
 
 func ExampleListener_Accept() {
-	name, remove := exampleName("s")
-	defer remove()
+	name := ipc.UserName("s")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -273,25 +272,25 @@ func ExampleListenConfig_FileListener() {
 }
 
 func ExampleName_String() {
-	name := ipc.Namespaced("app")
+	name := ipc.UserName("app")
 	again, err := ipc.ParseName(name.String())
 	fmt.Println(name, again == name, err)
-	// Output: @app true <nil>
+	// Output: user:app true <nil>
 }
 
 func ExampleName_Type() {
-	for _, name := range []ipc.Name{ipc.Path("/run/s"), ipc.Namespaced("s"), {}} {
+	for _, name := range []ipc.Name{ipc.UserName("s"), ipc.Path("/run/s"), {}} {
 		switch name.Type() {
+		case ipc.UserNames:
+			fmt.Println("the user's")
 		case ipc.PathNames:
 			fmt.Println("a path")
-		case ipc.NamespacedNames:
-			fmt.Println("namespaced")
 		default:
 			fmt.Println("none")
 		}
 	}
 	// Output:
+	// the user's
 	// a path
-	// namespaced
 	// none
 }

@@ -23,8 +23,7 @@ func messages() (a, b *ipc.MessageConn) {
 }
 
 func ExampleListenMessage() {
-	name, remove := exampleName("jobs")
-	defer remove()
+	name := ipc.UserName("jobs")
 	l, err := ipc.ListenMessage(name)
 	if err != nil {
 		log.Fatal(err)
@@ -64,8 +63,7 @@ func ExampleListenMessage() {
 }
 
 func ExampleMessageListener_Incoming() {
-	name, remove := exampleName("votes")
-	defer remove()
+	name := ipc.UserName("votes")
 	l, err := ipc.ListenMessage(name)
 	if err != nil {
 		log.Fatal(err)

@@ -188,8 +188,7 @@ func ExampleActivated() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	name, remove := exampleName("service")
-	defer remove()
+	name := ipc.UserName("service")
 	listeners := a.Listeners["service"]
 	if len(listeners) == 0 {
 		l, err := ipc.Listen(name)

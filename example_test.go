@@ -14,13 +14,27 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
+	"testing"
 	"time"
 
 	"github.com/lipc/ipc"
 )
 
-// Each example has its own directory, as a program would have in /run or in the user's runtime directory.
+// TestMain gives the examples a runtime directory of their own, as each user has one.
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "lipc")
+	if err != nil {
+		log.Fatal(err)
+	}
+	os.Setenv("XDG_RUNTIME_DIR", dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// exampleName returns the name of a file in a directory of its own.
 func exampleName(file string) (name ipc.Name, remove func()) {
 	dir, err := os.MkdirTemp("", "lipc")
 	if err != nil {
@@ -31,8 +45,7 @@ func exampleName(file string) (name ipc.Name, remove func()) {
 
 // A server that greets, and a client that reads the greeting.
 func Example() {
-	name, remove := exampleName("greeter")
-	defer remove()
+	name := ipc.UserName("greeter")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -61,8 +74,7 @@ func Example() {
 
 // An HTTP server on a local socket, and a client of it.
 func Example_http() {
-	name, remove := exampleName("http")
-	defer remove()
+	name := ipc.UserName("http")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -87,8 +99,7 @@ func Example_http() {
 }
 
 func ExampleDial() {
-	name, remove := exampleName("absent")
-	defer remove()
+	name := ipc.UserName("absent")
 	_, err := ipc.Dial(context.Background(), name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -100,8 +111,7 @@ func ExampleDial() {
 }
 
 func ExampleDialer() {
-	name, remove := exampleName("busy")
-	defer remove()
+	name := ipc.UserName("busy")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -118,8 +128,7 @@ func ExampleDialer() {
 }
 
 func ExampleListen() {
-	name, remove := exampleName("single")
-	defer remove()
+	name := ipc.UserName("single")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -148,8 +157,7 @@ func ExampleListenConfig() {
 }
 
 func ExampleListener_Incoming() {
-	name, remove := exampleName("counter")
-	defer remove()
+	name := ipc.UserName("counter")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -179,8 +187,7 @@ func ExampleListener_Incoming() {
 }
 
 func ExampleListener_AcceptConn() {
-	name, remove := exampleName("patient")
-	defer remove()
+	name := ipc.UserName("patient")
 	l, err := ipc.Listen(name)
 	if err != nil {
 		log.Fatal(err)
@@ -332,14 +339,62 @@ func ExampleFileConn() {
 }
 
 func ExampleParseName() {
-	for _, text := range []string{"/run/app.sock", "@app", ""} {
+	for _, text := range []string{"user:app", "system:app", "/run/app.sock", "@app", ""} {
 		name, err := ipc.ParseName(text)
-		fmt.Printf("%q %v %v\n", name, name.Type() == ipc.NamespacedNames, err)
+		fmt.Printf("%q %v %v\n", name, name.Type() == ipc.UserNames, err)
 	}
 	// Output:
+	// "user:app" true <nil>
+	// "system:app" false <nil>
 	// "/run/app.sock" false <nil>
-	// "@app" true <nil>
+	// "@app" false <nil>
 	// "" false parse ipc: empty name
+}
+
+// The server and the clients of one user. Nobody else can take the name.
+func ExampleUserName() {
+	name := ipc.UserName("app")
+	l, err := ipc.Listen(name)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer l.Close()
+	c, err := ipc.Dial(context.Background(), name) // fails if the server is not this user's
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer c.Close()
+	fmt.Println(c.RemoteAddr())
+	// Output: user:app
+}
+
+// A client of a daemon of the machine, which runs as root or got its socket from the service manager.
+func ExampleSystemName() {
+	_, err := ipc.Dial(context.Background(), ipc.SystemName("lipc-example"))
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Println("the daemon does not run")
+	}
+	// Output: the daemon does not run
+}
+
+// Where other programs find a listener: curl --unix-socket "$location" http://local/
+func ExampleName_Location() {
+	location, err := ipc.UserName("app").Location()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(location == filepath.Join(os.Getenv("XDG_RUNTIME_DIR"), "lipc", "app"))
+	// Output: true
+}
+
+func ExampleNameLimit() {
+	most, err := ipc.NameLimit(ipc.UserNames)
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = ipc.ParseName("user:" + strings.Repeat("x", most+1))
+	fmt.Println(errors.Is(err, syscall.ENAMETOOLONG))
+	// Output: true
 }
 
 func ExampleNamespaced() {
