@@ -6,7 +6,7 @@
  *
  *     lipc_name name;
  *     lipc_handle server;
- *     lipc_name_parse("@greeter", LIPC_STRLEN, &name);
+ *     lipc_name_parse("user:greeter", LIPC_STRLEN, &name);
  *     int r = lipc_connect(&name, NULL, 1000, &server);
  *     if (r < 0)
  *         fprintf(stderr, "connect: %s\n", lipc_strerror(r));
@@ -71,28 +71,37 @@ extern "C" {
  * user starts with LIPC_NAME_USER, a daemon of the machine with LIPC_NAME_SYSTEM: nobody else can pose as the server of
  * such a name.
  *
- *  - LIPC_NAME_USER: a name of the user's own. On Unix it is a file in a directory that only this user can enter, and
- *    that is the first of these that belongs to the user, is no symbolic link, and cannot be written to by others:
- *    $XDG_RUNTIME_DIR/lipc; on Linux /run/user/UID/lipc; /tmp/lipc-UID. Programs of the user find each other only if
- *    they come to the same directory, so a variable that only some of them have must not say something else than the
- *    usual. In a program whose effective ids are not its real ids the variable does not count. On Windows it is the
- *    pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated or not. Another
- *    user can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE, and lipc_connect()
- *    refuses that server, see lipc_connect_options.server.
- *  - LIPC_NAME_SYSTEM: a name of the machine, which only root or administrators can listen on. On Linux it is a file in
- *    /run/lipc, on other systems in /var/run/lipc, a directory of root's that others cannot write to. On Windows it is
- *    the pipe \\.\pipe\ProtectedPrefix\Administrators\name.
+ *  - LIPC_NAME_USER: a name of the user's own. On Unix it is a file in the user's directory: RUNTIME/lipc, where
+ *    RUNTIME is the runtime directory, or /tmp/lipc-UID if there is none. The runtime directory is $XDG_RUNTIME_DIR,
+ *    and on Linux otherwise /run/user/UID. It counts only if the path is absolute, and leads to a directory, not a
+ *    symbolic link, that belongs to the process's effective user and that nobody else can write to. The variable does
+ *    not count in a program whose effective ids are not its real ids. On Windows it is the pipe
+ *    \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated or not. Another user
+ *    can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE, and lipc_connect() refuses
+ *    that server, see lipc_connect_options.server.
+ *  - LIPC_NAME_SYSTEM: a name of the machine, which only root or administrators can listen on. On Linux it is a file
+ *    in /run/lipc, on other Unix systems in /var/run/lipc. On Windows it is the pipe
+ *    \\.\pipe\ProtectedPrefix\Administrators\name.
  *  - LIPC_NAME_PATH: a path. On Unix it is that of a socket file. On Windows it is that of a pipe: \\.\pipe\x,
  *    \\?\pipe\x or \\host\pipe\x.
  *  - LIPC_NAME_NAMESPACED on Linux: a name in the abstract namespace, of exactly its length, without padding. Each kind
  *    of socket has its own names there.
  *  - LIPC_NAME_NAMESPACED on Windows: the pipe \\.\pipe\name.
- *  - LIPC_NAME_NAMESPACED on other systems: the same as LIPC_NAME_USER.
+ *  - LIPC_NAME_NAMESPACED on other systems: a file in the user's directory, the same as that of LIPC_NAME_USER.
  *
- * The first listener creates the directory of a user's or the system's names, with mode 0700 or 0755. A function that
- * uses it fails with LIPC_EACCES if it is not a directory, if it belongs to another user, if others can enter the user's
- * or write to the system's, or if others could put another directory in its place. XDG_RUNTIME_DIR is read whenever such
- * a name is used, so no other thread may call setenv(3) meanwhile.
+ * Programs of a user find each other only if they come to the same directory. On Linux a program without the variable,
+ * such as one that cron(8) started, comes to that of the user's session if the variable has its usual value there.
+ * XDG_RUNTIME_DIR is read whenever a user's name is used, so no other thread may call setenv(3) meanwhile.
+ *
+ * The first listener creates the directory, whatever the umask: the user's with mode 0700; the system's with mode
+ * 0755, in /run or /var/run, which it creates too if it is missing. A function that uses the directory fails with
+ * LIPC_EACCES if it is not a directory, if it belongs to another user (the system's: not to root), if others can enter
+ * the user's or write to the system's, or if others can write to the directory that it is in, unless that is sticky. A
+ * user's directory that keeps its own user out, as a crash may leave it, is given its mode by the next listener. The
+ * system's keeps a mode that an administrator gave it.
+ *
+ * A daemon that does not run as root listens on a system's name by means of root: a service manager passes the socket,
+ * see lipc_listener_adopt(). To its clients root is then the server.
  *
  * On Windows the name of a pipe may have several parts, separated by '\'. Programs in an AppContainer can create pipes
  * named LOCAL\x, and no others, so they cannot listen on a user's name. Only administrators can create pipes named
@@ -120,12 +129,12 @@ typedef struct lipc_name {
 /* Passed as the length of a text, it means that the text ends at its NUL. */
 #define LIPC_STRLEN ((size_t)-1)
 
-/* Create a name from a text of length bytes; LIPC_STRLEN is allowed. lipc_name_parse() reads "user:x" as the user's name
- * x, "system:x" as the system's, "@x" as the namespaced name x, and any other text as a path. Names are never
+/* Create a name from a text of length bytes; LIPC_STRLEN is allowed. lipc_name_parse() reads "user:x" as the user's
+ * name x, "system:x" as the system's, "@x" as the namespaced name x, and any other text as a path. Names are never
  * truncated.
  *
  * Errors:
- *  - LIPC_ENAMETOOLONG: the text is longer than lipc_name_limit().
+ *  - LIPC_ENAMETOOLONG: the text is longer than lipc_name_limit(), or there is no room for any name.
  *  - LIPC_ENAME: the text is empty, or contains a NUL byte, which only namespaced names on Linux may contain.
  *  - LIPC_ENAME: a user's or the system's name contains '/' or '\\', begins with '.', or ends with '.', ' ' or ".lock".
  *    The rule is the same on every system.
@@ -181,7 +190,8 @@ enum lipc_peers {
  * Windows lipc_peer_sid().
  *
  *  - Unix: the user of this process is its effective user, so in a program that sudo(8) runs it is root. In a user
- *    namespace that does not map all ids, the id that stands for all others (65534, user_namespaces(7)) admits nobody.
+ *    namespace that does not map all ids, one id stands for all others (65534, user_namespaces(7)). It is admitted
+ *    only with LIPC_PEERS_ANY, even if it is this process's own or is listed. The same holds where /proc is missing.
  *  - Windows: the user of this process is that of its token, whether it is elevated or not, and whatever its integrity
  *    level. A server is the owner of its pipe. LIPC_PEERS_ADMIN admits a server whose pipe belongs to SYSTEM (S-1-5-18)
  *    or to the group of administrators (S-1-5-32-544), and a client that is SYSTEM or whose token has that group
@@ -192,25 +202,29 @@ enum lipc_peers {
  *    before anything was read from it. So it admits clients of other programs only if they connect with
  *    SECURITY_SQOS_PRESENT and without SECURITY_CONTEXT_TRACKING, as lipc_connect() does. */
 typedef struct lipc_peer_policy {
-    size_t size;     /* of this struct */
-    int peers;       /* enum lipc_peers; 0: only those that are listed */
-    size_t uid_count; /* Unix: how many there are of */
-    const uint32_t *uids; /* more users */
-    size_t sid_count; /* Windows: how many there are of */
-    const char *const *sids; /* more users, as security identifiers in the form of lipc_peer_sid() */
+    size_t size; /* of this struct */
+    int peers;   /* enum lipc_peers; 0: only those that are listed */
+    size_t uid_count;        /* how many uids there are */
+    const uint32_t *uids;    /* more users on Unix; on other systems without effect */
+    size_t sid_count;        /* how many sids there are */
+    const char *const *sids; /* more users on Windows, as security identifiers: "S-1-5-18"; elsewhere without effect */
 } lipc_peer_policy;
 
-/* Checks the peer of a connection. NULL admits everybody.
+/* Checks the peer of a connection. A policy of NULL admits everybody, as LIPC_PEERS_ANY does; then the handle is not
+ * looked at.
  *
  * Errors:
- *  - LIPC_EACCES: the policy does not admit the peer, or the system does not report who it is.
- *  - LIPC_EINVAL: peers has other bits.
- *  - LIPC_EBADF, LIPC_ENOTSOCK; LIPC_ENOTCONN, also for a datagram socket, whose peer the system does not report. */
+ *  - LIPC_EACCES: the policy does not admit the peer.
+ *  - LIPC_EINVAL: peers has other bits, or a list is NULL and its count is not 0.
+ *  - LIPC_ENOTSUP: the size is that of a later version, see lipc_listen_options.
+ *  - LIPC_ENOTCONN: there is no peer, or the system does not report it, as of a datagram socket that was connected.
+ *  - LIPC_EBADF, LIPC_ENOTSOCK. */
 LIPC_API int lipc_peer_check(lipc_handle handle, const lipc_peer_policy *policy);
 
 /* The same for a user whose credentials the caller has: uid on Unix, -1 if it is not known; sid on Windows, NULL if it
  * is not known. On Windows LIPC_PEERS_ADMIN admits only S-1-5-18 and S-1-5-32-544 here, because an identifier does not
- * show the groups of a user. Errors: LIPC_EACCES, LIPC_EINVAL. */
+ * show the groups of a user. A user that is not known is admitted only with LIPC_PEERS_ANY. Errors: LIPC_EACCES, LIPC_EINVAL,
+ * LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_policy_check(const lipc_peer_policy *policy, int64_t uid, const char *sid);
 
 /* ======================================== Listening ========================================= */
@@ -226,7 +240,8 @@ struct lipc_listen_windows;
 typedef struct lipc_listen_options {
     size_t size; /* of this struct */
     /* The users that may connect, as the permission bits of the socket file, 0001 to 0777. Connecting takes write
-     * permission. Default 0600: only the owner, and root. The umask has no effect.
+     * permission. Default 0600: only the owner, and root. The umask has no effect. Whatever the mode, nobody else than
+     * root can reach the file of a user's name, because of its directory.
      *
      * Namespaced names on Linux have no file. There lipc_accept() checks the write bits for group and for other. A peer
      * belongs to the group if it has the group of the listening process, as its own or as a supplementary one. A peer
@@ -251,8 +266,9 @@ typedef struct lipc_listen_options {
      * systems take: LIPC_ENOTSUP. */
     const struct lipc_listen_windows *windows;
     /* The clients that lipc_accept() admits, of those that the mode lets connect. A client that is not admitted is
-     * closed, before a byte is read or written: its connect succeeds, and then it reads end of stream. NULL: all of
-     * them. The library keeps a copy. Not for datagrams: LIPC_ENOTSUP. */
+     * closed before a byte is read or written: its connect succeeds, and then it reads end of stream. A client whose
+     * user the system does not report is not admitted either. NULL: all of them. The library keeps a copy of the
+     * policy and its lists. Datagrams have no such check: LIPC_ENOTSUP. */
     const lipc_peer_policy *clients;
     /* Unix: the group of the socket file. With a mode of 0660 its members may connect, and at no moment does another
      * group. On macOS and the BSDs that holds for datagrams only in a directory that others cannot enter, see
@@ -335,8 +351,9 @@ LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pi
  *
  * Errors:
  *  - LIPC_EAGAIN, LIPC_ETIMEDOUT.
- *  - LIPC_EACCES, only with a timeout_ms of 0: a peer was not admitted (see mode) and was closed. Others may wait, so
- *    call again.
+ *  - LIPC_EACCES, only with a timeout_ms of 0: a peer was not admitted (see mode and clients) and was closed. Others
+ *    may wait, so call again. With another timeout_ms the call goes on to the next peer. Clients are accepted in the
+ *    order in which they connected, whether they are admitted or not.
  *  - LIPC_EMFILE, LIPC_ENOMEM: the connection still waits, and the listener goes on working.
  *  - LIPC_ENOTSOCK: this is a datagram socket, which has no connections. */
 LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
@@ -354,11 +371,11 @@ typedef struct lipc_connect_options {
     size_t size; /* of this struct */
     int kind; /* the kind of the listener: LIPC_STREAM (the default), LIPC_MESSAGE or LIPC_DATAGRAM */
     const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
-    /* The servers to connect to. A connection to another is closed before a byte is read or written, and the call fails
-     * with LIPC_EACCES. NULL is the default of the type of name: the same user for LIPC_NAME_USER, root or administrators
-     * for LIPC_NAME_SYSTEM, and otherwise everybody. A server is who listened, also if another process accepts; a socket
-     * that a service manager passes is that manager's. Datagrams have no such check: LIPC_ENOTSUP if it is not NULL; the
-     * directory of a user's or the system's name is checked all the same. */
+    /* The servers to connect to. A connection to another is closed before a byte is read or written, and the call
+     * fails with LIPC_EACCES. NULL is the default of the type of name: the same user for LIPC_NAME_USER, root or
+     * administrators for LIPC_NAME_SYSTEM, and otherwise everybody. A server is who listened, also if another process
+     * accepts, so a socket that a service manager passes is that manager's. Datagrams have no such check: it must be
+     * NULL (LIPC_ENOTSUP), and anybody may be the receiver who can put a socket in the directory. */
     const lipc_peer_policy *server;
 } lipc_connect_options;
 
@@ -380,7 +397,10 @@ typedef struct lipc_connect_options {
  *    there is one for another kind.
  *  - LIPC_EAGAIN: the backlog is full, and timeout_ms is 0.
  *  - LIPC_ENOTSOCK: the socket is of another kind.
- *  - LIPC_ETIMEDOUT, LIPC_EACCES, LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
+ *  - LIPC_EACCES: also if the server is not admitted, see lipc_connect_options, or the directory of the name is not
+ *    safe, see enum lipc_name_type.
+ *  - LIPC_ENOTCONN: with a policy, on macOS and the BSDs: the server closed the connection before it was checked.
+ *  - LIPC_ETIMEDOUT, LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_connect(const lipc_name *name, const lipc_connect_options *options, int timeout_ms,
                           lipc_handle *ret_connection);
 
@@ -526,32 +546,35 @@ enum { LIPC_ERROR_OS_BITS = 20 };
 /* ===================================== More about names ===================================== */
 
 /* Writes a name in the form that lipc_name_parse() reads, and a NUL. Returns its length without the NUL. A path that
- * begins like another type of name, with '@', "user:" or "system:", gets "./" in front. The name of an unbound socket is
- * the empty string. Errors: LIPC_EMSGSIZE (size is too small; LIPC_NAME_CAPACITY + 7 bytes are always enough). */
+ * begins like another type of name, with '@', "user:" or "system:", gets "./" in front. The name of an unbound socket
+ * is the empty string. Errors: LIPC_EMSGSIZE (size is too small; LIPC_NAME_CAPACITY + 7 bytes are always enough). */
 LIPC_API int lipc_name_format(const lipc_name *name, char *buffer, size_t size);
 
-/* Writes the path by which programs that do not use lipc reach a name, and a NUL: that of the socket file, or on Windows
- * of the pipe. Returns its length without the NUL. An abstract name on Linux has no path; it is written with '@' in
- * front, as ss(8) and socat(1) do. Nothing is created, and the file need not exist. Errors: LIPC_ENAME,
- * LIPC_ENAMETOOLONG, LIPC_EMSGSIZE (size is too small; LIPC_NAME_CAPACITY bytes are always enough). */
+/* Writes the path by which programs that do not use lipc reach a name, and a NUL: that of the socket file, or on
+ * Windows of the pipe. Returns its length without the NUL. An abstract name on Linux has no path; it is written with
+ * '@' in front, as ss(8) and socat(1) do. Nothing is created, and the file need not exist. The location of a user's
+ * name changes with the user's directory.
+ *
+ * Errors: LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL, LIPC_EMSGSIZE (size is too small; LIPC_NAME_CAPACITY bytes are
+ * always enough). */
 LIPC_API int lipc_name_location(const lipc_name *name, char *buffer, size_t size);
 
 /* Returns the types of name that this system has, as a bit set of enum lipc_name_type. */
 LIPC_API int lipc_name_types(void);
 
 /* Returns the greatest length of the text of a name of this type. It is in bytes; on Windows it is in UTF-16 code
- * units, of which a text never has more than it has bytes of UTF-8. Errors: LIPC_EINVAL (there is no such type).
+ * units, of which a text never has more than it has bytes of UTF-8. Errors: LIPC_EINVAL (there is no such type),
+ * LIPC_ENAMETOOLONG (XDG_RUNTIME_DIR leaves no room for a name).
  *
  *  - Paths: the size of sun_path, unix(7), which may be filled to the last byte: 108 on Linux, 104 on macOS and the
  *    BSDs, except 103 on OpenBSD. Windows: 256, CreateNamedPipe.
- *  - Namespaced names: 107 on Linux, where a NUL comes first, and 247 on Windows. On other systems, what the path of
- *    the directory leaves.
- *  - Users' and the system's names: what the path of the directory leaves. Windows: what the rest of the path leaves,
- *    216 for the system's. */
+ *  - Namespaced names: 107 on Linux, where a NUL comes first, and 247 on Windows. On other systems as users' names.
+ *  - Users' and the system's names: what the path of the directory leaves, on Linux 98 for the system's. On Windows,
+ *    what the beginning of the pipe's name leaves, 216 for the system's. */
 LIPC_API int lipc_name_limit(int type);
 
 /* Return the name that the handle, or its peer, is bound to. It has type 0 if there is none, which is usual for sockets
- * that connect. A namespaced name is reported as a path on systems where it is a file.
+ * that connect. A name that is a file, of whatever type, is reported as a path.
  *
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK; for lipc_peer_name() also LIPC_ENOTCONN. */
 LIPC_API int lipc_local_name(lipc_handle handle, lipc_name *ret_name);
@@ -603,8 +626,8 @@ LIPC_API int lipc_buffer_size(lipc_handle handle, int direction);
 /* =================================== More about listeners =================================== */
 
 /* Creates a listener from a handle that already listens. The listener owns the handle, and removes no file. Its name is
- * lipc_local_name(). options may be NULL. Of their fields only mode has an effect, and only for namespaced names on
- * Linux. Non-blocking mode is shared as lipc_adopt() describes.
+ * lipc_local_name(). options may be NULL. Of their fields clients has an effect, and for namespaced names on Linux also
+ * mode and group. Non-blocking mode is shared as lipc_adopt() describes.
  *
  * On Windows this is LIPC_ENOTSUP. There a listener is not one handle: it is instances of a pipe, each with an
  * operation by which this process waits for one client. Two processes could not share the clients that wait: each would
@@ -742,10 +765,10 @@ LIPC_API int64_t lipc_receive_message(lipc_handle handle, lipc_message *message,
 /* ======================================= Credentials ======================================== */
 
 /* The identity of a peer, supplied by the kernel. A field is -1 if the system does not report it. The credentials of a
- * connection are those of one moment, and do not follow later changes. A server gets those of the moment when the client
- * connected. A client gets those of the moment when the server began to listen, on OpenBSD when it was bound. Each end
- * of a pair gets those of the moment when the pair was created. The credentials of a message are those of the moment
- * when it was sent. A process id can be reused once its process has ended. */
+ * connection are those of one moment, and do not follow later changes. A server gets those of the moment when the
+ * client connected. A client gets those of the moment when the server began to listen, on OpenBSD when it was bound.
+ * Each end of a pair gets those of the moment when the pair was created. The credentials of a message are those of the
+ * moment when it was sent. A process id can be reused once its process has ended. */
 typedef struct lipc_credentials {
     int64_t pid; /* process id. DragonFly BSD, and FreeBSD before 13, do not report it */
     int64_t uid; /* effective user id; of a message on Linux the real one */

@@ -41,8 +41,8 @@ static int lipc__directory_check(int type, const char *path, bool mends) {
     return r;
 }
 
-/* Returns the address of a name, and whether a file stands for it. listening: whether to make the directory of the file,
- * if lipc chooses it and it is missing. */
+/* Returns the address of a name, and whether a file stands for it. listening: whether to make the directory of the
+ * file, if lipc chooses it and it is missing. */
 static int lipc__address_of(const lipc_name *name, bool listening, lipc__address *ret_address, socklen_t *ret_length,
                             bool *ret_is_file) {
     int directory = lipc__address_make(name, ret_address, ret_length);

@@ -250,8 +250,8 @@ static int lipc__open_made(int directory, const char *leaf, const struct stat *m
     return 0;
 }
 
-/* Completes a file that was just made: gives it its group, and its mode, whatever the umask took away, or removes it. If
- * another file has taken its place, that one is left alone; the error taken is returned then. */
+/* Completes a file that was just made: gives it its group, and its mode, whatever the umask took away, or removes it.
+ * If another file has taken its place, that one is left alone; the error taken is returned then. */
 static int lipc__complete(int directory, const char *leaf, int fd, lipc__access access, int taken,
                           lipc__file *ret_file) {
     struct stat made;

@@ -103,7 +103,8 @@ static int lipc__bound_to(int fd, const struct stat *file) {
     close(diag);
     if (n < 0 || !lipc__diag_next(answer, (size_t)n, LIPC__UNIX_DIAG_VFS, &at, &found))
         return lipc__fault(LIPC_ENOTSUP);
-    return lipc__diag_file_in(&found).inode == (uint32_t)file->st_ino; /* which no other file gets while the socket is open */
+    /* No other file gets the inode number while the socket is open. */
+    return lipc__diag_file_in(&found).inode == (uint32_t)file->st_ino;
 }
 
 /* Whether there is a socket in this network namespace with an attribute that is what is looked for. Returns 1 or 0, or

@@ -111,7 +111,7 @@ TEST(a_list_admits_its_users_besides_the_sets) {
         CHECK_ERROR(count >= 2 ? 0 : LIPC_EACCES, lipc_peer_policy_check(&policy, UID, NULL));
         CHECK_ERROR(count >= 4 ? 0 : LIPC_EACCES, lipc_peer_policy_check(&policy, 70000, NULL));
         CHECK_ERROR(LIPC_EACCES, lipc_peer_policy_check(&policy, OTHER_UID, NULL));
-        CHECK_ERROR(LIPC_EACCES, lipc_peer_policy_check(&policy, -1, NULL)); /* not known, though it looks like the last */
+        CHECK_ERROR(LIPC_EACCES, lipc_peer_policy_check(&policy, -1, NULL)); /* not the last */
         policy.peers = LIPC_PEERS_ADMIN;
         CHECK_OK(lipc_peer_policy_check(&policy, 0, NULL));
     }
@@ -572,7 +572,8 @@ TEST(a_client_refuses_a_server_that_its_policy_does_not_admit) {
                 lipc_name name = name_for(type, "s");
                 pid_t process = start(serve_as, &(service){&name, kinds[i], root ? 0 : UID});
                 for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
-                    lipc_connect_options options = {.size = sizeof options, .kind = kinds[i], .server = &rows[j].policy};
+                    lipc_connect_options options = {.size = sizeof options, .kind = kinds[i],
+                                                    .server = &rows[j].policy};
                     lipc_handle client;
                     test_row = rows[j].name;
                     memset(&client, UNTOUCHED, sizeof client);
