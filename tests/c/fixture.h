@@ -404,13 +404,14 @@ static inline pid_t start_mapped(void (*body)(const void *), const void *argumen
         body(argument);
         _exit(TEST_PASSED);
     }
-    CHECK(close(told[1]) == 0 && read(entered[0], &byte, 1) == 1);
+    close_all((lipc_handle[]){entered[1], mapped[0], told[1]}, 3);
+    CHECK(read(entered[0], &byte, 1) == 1);
     if (map != NULL) {
         write_map(process, "uid_map", map);
         write_map(process, "gid_map", map);
     }
     CHECK(write(mapped[1], "", 1) == 1 && read(told[0], &byte, 1) == 1);
-    close_all((lipc_handle[]){entered[0], entered[1], mapped[0], mapped[1], told[0]}, 5);
+    close_all((lipc_handle[]){entered[0], mapped[1], told[0]}, 3);
     return process;
 }
 

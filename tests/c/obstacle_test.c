@@ -76,7 +76,6 @@ TEST(asking_does_not_disturb_a_server) {
             }
             CHECK_OK(lipc_close(client));
             lipc_listener_close(listener);
-            check_obstacle(LIPC_OBSTACLE_NONE, -1, &name, kinds[i]);
         }
 }
 

@@ -1,6 +1,7 @@
 /* Policies: whom they admit, and that nobody else gets or sends a byte. */
 #include "fixture.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 
 enum { UID = 4001, OTHER_UID = 4002 };
