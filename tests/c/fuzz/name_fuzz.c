@@ -20,14 +20,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     int r = lipc_name_parse((const char *)data, size, &name);
     if (r < 0) {
         CHECK(lipc_error_code(r) == LIPC_ENAME || lipc_error_code(r) == LIPC_ENAMETOOLONG);
-        CHECK(lipc_error_code(r) != LIPC_ENAMETOOLONG || (int)size > lipc_name_limit(LIPC_NAME_NAMESPACED));
+        CHECK(lipc_error_code(r) != LIPC_ENAMETOOLONG || (int)size > lipc_name_limit(LIPC_NAME_USER));
         return 0;
     }
-    CHECK(name.type == LIPC_NAME_PATH || name.type == LIPC_NAME_NAMESPACED);
+    CHECK((name.type & (uint32_t)lipc_name_types()) == name.type && (name.type & (name.type - 1)) == 0);
     CHECK(name.length > 0 && (int)name.length <= lipc_name_limit((int)name.type) && name.text[name.length] == '\0');
-    CHECK(name.type != LIPC_NAME_PATH || memchr(name.text, '\0', name.length) == NULL);
+    CHECK(name.type == LIPC_NAME_NAMESPACED || memchr(name.text, '\0', name.length) == NULL);
     /* In memory of exactly so many bytes, that the address sanitizer sees each one too many. */
-    char whole[LIPC_NAME_CAPACITY + 2];
+    char whole[LIPC_NAME_CAPACITY + 7];
     int length = lipc_name_format(&name, whole, sizeof whole);
     CHECK(length == (int)size && memcmp(whole, data, size) == 0 && whole[length] == '\0');
     for (int room = 0; room <= length + 1; room++) {
@@ -42,7 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         }
         free(text);
     }
-    /* A path that looks like a namespaced name keeps its type. */
+    /* A path that looks like another type of name keeps its type. */
     if (lipc_name_path((const char *)data, size, &name) >= 0) {
         length = lipc_name_format(&name, whole, sizeof whole);
         CHECK(length >= (int)size);
