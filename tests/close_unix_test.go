@@ -6,6 +6,7 @@ import (
 	"net"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -34,4 +35,29 @@ func TestClosedAndZeroSocketsRefuseWhatUnixAloneHas(t *testing.T) {
 	}
 	_, err := new(ipc.Listener).SyscallConn()
 	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+func TestZeroDatagramSocketSaysThatItIsOne(t *testing.T) {
+	leakcheck.Start(t)
+	c := new(ipc.DatagramConn)
+	name := newPath(t)
+	_, from, err := c.ReceiveFrom(nil)
+	require.Zero(t, from)
+	errs := map[string]error{
+		"read":        err,
+		"read:packet": second(c.Receive(nil)),
+		"write":       c.SendTo(nil, name),
+		"write:peer":  c.Send(nil),
+		"connect":     c.Connect(name),
+		"set":         c.SetDeadline(time.Now()),
+		"set:limit":   c.SetMaxMessage(1),
+		"file":        second(c.File()),
+		"close":       c.Close(),
+	}
+	requireErrors(t, syscall.EINVAL, errs)
+	for what, err := range errs {
+		require.ErrorContains(t, err, "it is a zero value", what)
+	}
+	c.SetUnlinkOnClose(true) // has nothing to do
+	require.Empty(t, c.LocalAddr().String())
 }

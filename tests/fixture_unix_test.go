@@ -40,6 +40,7 @@ var systemChildren = map[string]child{
 	"fifo writer": fifoWriterChild,
 	"activated":   activatedChild,
 	"policies":    policiesChild,
+	"squatter":    squatterChild,
 }
 
 // requireNameGone requires that nothing is left of a name.

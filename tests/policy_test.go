@@ -63,6 +63,18 @@ func newRefuser(count int64) *refuser {
 	return r
 }
 
+// next returns the next refusal.
+func (r *refuser) next(t *testing.T) refusal {
+	t.Helper()
+	select {
+	case told := <-r.refusals:
+		return told
+	case <-time.After(patience):
+		require.Fail(t, "Refused was not called")
+		return refusal{}
+	}
+}
+
 // requireRefusedThenServed requires that a listener with a policy that refuses one client turns away a first one, which
 // has written something, without a byte, says so, and sends a byte to the next.
 func (r *refuser) requireRefusedThenServed(t *testing.T, dial func() (io.ReadWriteCloser, error)) {
@@ -74,7 +86,7 @@ func (r *refuser) requireRefusedThenServed(t *testing.T, dial func() (io.ReadWri
 	n, err := first.Read(make([]byte, 10))
 	require.Equal(t, io.EOF, err)
 	require.Zero(t, n)
-	told := <-r.refusals
+	told := r.next(t)
 	requireNotAdmitted(t, told.err, "client")
 	require.Equal(t, os.Getpid(), told.found.PID)
 	require.NoError(t, ipc.SameUser(told.found))
@@ -183,7 +195,7 @@ func TestHTTPServerServesOnAfterClientsThatWereNotAdmitted(t *testing.T) {
 	for range 3 {
 		_, err := client.Get("http://local/")
 		require.Error(t, err)
-		told := <-r.refusals
+		told := r.next(t)
 		requireNotAdmitted(t, told.err, "client")
 	}
 	response, err := client.Get("http://local/")

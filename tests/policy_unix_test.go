@@ -232,6 +232,68 @@ func TestServerOfAnotherUserIsRefusedAndNamed(t *testing.T) {
 	}
 }
 
+// squatterChild listens at PATH, answers "listening", and has others' sockets at PLACE replaced by its own, again and
+// again.
+func squatterChild(args []string, orders *bufio.Scanner) error {
+	l, err := (&ipc.ListenConfig{Mode: 0o666}).Listen(context.Background(), ipc.Path(args[0]))
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	go greet(func() (io.WriteCloser, error) { return l.Accept() })
+	fmt.Println("listening")
+	ended := make(chan struct{})
+	go func() {
+		orders.Scan()
+		close(ended)
+	}()
+	for {
+		select {
+		case <-ended:
+			return nil
+		default:
+			if err := replace(args[0], args[1]); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// replace has a path lead to another file.
+func replace(file, place string) error {
+	temporary := fmt.Sprintf("%s.%d", place, os.Getpid())
+	if err := os.Symlink(file, temporary); err != nil {
+		return err
+	}
+	return os.Rename(temporary, place)
+}
+
+func TestServerThatIsReplacedAtAnyMomentIsRefusedOrTheRightOne(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	dir, own := leakcheck.Dir(t), newPath(t)
+	require.NoError(t, os.Chmod(dir, 0o777)) // where everybody can replace everything
+	place := filepath.Join(dir, "place")
+	go serveEcho(listen(t, own))
+	squatter := startAs(t, user, "squatter", filepath.Join(dir, "squat"), place)
+	squatter.expect("listening")
+	d := ipc.Dialer{Server: ipc.SameUser}
+	for served, refused := 0, 0; served < 10 || refused < 10; {
+		require.NoError(t, replace(own.String(), place))
+		c, err := d.Dial(t.Context(), ipc.Path(place))
+		if err != nil {
+			require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d,", squatter.cmd.Process.Pid, user.Uid))
+			refused++
+			continue
+		}
+		requireByteArrives(t, c, c)
+		require.NoError(t, c.Close())
+		served++
+	}
+	squatter.end()
+	require.NoError(t, os.Remove(place))
+}
+
 func TestStrangersDoNotKeepAnAdmittedClientOut(t *testing.T) {
 	leakcheck.Start(t)
 	user := anotherUser(t)
