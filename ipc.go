@@ -17,10 +17,10 @@ type Dialer struct {
 	// means that only the context limits it. A negative Timeout is [syscall.EINVAL].
 	Timeout time.Duration
 
-	// Server decides whether the process that listens may be the server. Dial asks it when the connection is there, before
-	// a byte is read or written. If it returns an error, the connection is closed and Dial fails with that error, which
-	// also matches [fs.ErrPermission] and says who was found. The server then reads end of stream. Nil means [SameUser]
-	// for a [UserName], [Admin] for a [SystemName], and everybody for other names.
+	// Server decides whether the process that listens may be the server. Dial asks it when the connection is there,
+	// before a byte is read or written. If it returns an error, the connection is closed and Dial fails with that
+	// error, which also matches [fs.ErrPermission] and says who was found. The server then reads end of stream. Nil
+	// means [SameUser] for a [UserName], [Admin] for a [SystemName], and everybody for other names.
 	Server PeerPolicy
 
 	// Spin is how long the connection spins before it waits, see [Conn.SetSpin]. Zero means no spin.
@@ -35,7 +35,8 @@ type Dialer struct {
 }
 
 // Dial connects to a listener. If the listener's backlog is full, Dial tries again every 1 to 4 milliseconds until the
-// context ends. If nothing listens on the name, Dial fails at once.
+// context ends. If nothing listens on the name, Dial fails at once. If the server does not admit this client, see
+// [ListenConfig].Client, Dial succeeds, and the connection is at its end: reading returns [io.EOF].
 //
 // macOS and the BSDs report a full backlog like a socket file that nobody listens on. There the backlog counts as full
 // if any process has the socket open, so Dial also waits for a socket that is bound and never listens.
@@ -53,8 +54,9 @@ type Dialer struct {
 //     namespace. Windows does not have this error.
 //   - [fs.ErrPermission]: this user may not connect to the listener; or the server is not whom Server admits; or the
 //     directory of a [UserName] or [SystemName] is not safe.
-//   - [syscall.EPROTOTYPE]: what listens on the path is of another kind: messages, not bytes, or the other way round. In
-//     Linux's abstract namespace each kind has names of its own, and on Windows a pipe of messages can be read as bytes.
+//   - [syscall.EPROTOTYPE]: what listens on the path is of another kind: messages, not bytes, or the other way round.
+//     In Linux's abstract namespace each kind has names of its own, and on Windows a pipe of messages can be read as
+//     bytes.
 //   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
@@ -93,7 +95,9 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 }
 
 // kindNames are what connections carry, in words.
-var kindNames = map[core.Kind]string{core.KindStream: "bytes", core.KindMessage: "messages", core.KindDatagram: "datagrams"}
+var kindNames = map[core.Kind]string{
+	core.KindStream: "bytes", core.KindMessage: "messages", core.KindDatagram: "datagrams",
+}
 
 // dialErr adds what can be said about an error of connecting or sending to a name.
 func (n Name) dialErr(err error, kind core.Kind) error {

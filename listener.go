@@ -43,8 +43,8 @@ type ListenConfig struct {
 
 	// Client decides which of the clients that Mode lets connect are accepted. It is asked after a connection was
 	// accepted, before Accept, AcceptConn or Incoming return it and before a byte is read or written. If it returns an
-	// error, the connection is closed and the next one is accepted: the client's dial has succeeded, and it reads end of
-	// stream, also if it wrote before. While Client runs, other goroutines can accept. Nil admits them all. Datagram
+	// error, the connection is closed and the next one is accepted: the client's dial has succeeded, and it reads end
+	// of stream, also if it wrote before. While Client runs, other goroutines can accept. Nil admits them all. Datagram
 	// sockets have no connections: with Client, [ListenConfig.ListenDatagram] is [errors.ErrUnsupported].
 	Client PeerPolicy
 
@@ -320,8 +320,8 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket, inherited or from
 // another package. f stays the caller's, but becomes non-blocking, and must stay so. Only the options Client, Refused,
 // Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode. On Windows:
-// [errors.ErrUnsupported], see [Listener.File]. The listener's name is the one that the system reports: for a [UserName]
-// or a [SystemName] the [Path] of its file.
+// [errors.ErrUnsupported], see [Listener.File]. The listener's name is the one that the system reports: for a
+// [UserName] or a [SystemName] the [Path] of its file.
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {
 	l := new(Listener)
 	if err := l.adopt(f, lc, core.KindStream); err != nil {

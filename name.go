@@ -44,20 +44,21 @@ func SupportedNames() NameTypes { return PathNames | NamespacedNames | UserNames
 // UserName returns a name of the user's own. Its text must not contain "/", "\" or a NUL byte, begin with ".", or end
 // with ".", " " or ".lock". The rule is the same on every system; [NameLimit] is the greatest length.
 //
-// On Unix it is a file in a directory that only this user can enter. The directory is the first of these that belongs to
-// the user, is not a symbolic link, and cannot be written to by others:
+// On Unix it is a file in a directory that only this user can enter, the first of these:
 //
-//   - $XDG_RUNTIME_DIR/lipc, except in a program whose effective IDs are not its real IDs
-//   - /run/user/UID/lipc, on Linux
-//   - /tmp/lipc-UID
+//   - $XDG_RUNTIME_DIR/lipc, if XDG_RUNTIME_DIR is a directory that belongs to the user and that others cannot write
+//     to, and not a symbolic link. It does not count in a program whose effective IDs are not its real IDs.
+//   - On Linux /run/user/UID/lipc, if /run/user/UID is such a directory.
+//   - /tmp/lipc-UID.
 //
 // The first listener creates it with mode 0700. A directory that belongs to another user, or that others can enter, is
-// [fs.ErrPermission]. The user is the effective one, so what sudo(8) runs has the names of root. Programs of a user find
-// each other only if they come to the same directory: if XDG_RUNTIME_DIR is set to an unusual place, it must be set for
-// all of them.
+// [fs.ErrPermission]. The user is the effective one, so what sudo(8) runs has the names of root. Programs of a user
+// find each other only if they come to the same directory: if XDG_RUNTIME_DIR is set to an unusual place, it must be
+// set for all of them. Each use of such a name reads the variable with getenv(3), so no other goroutine may call
+// [os.Setenv] meanwhile: the C library may crash.
 //
-// On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated
-// or not.
+// On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user,
+// elevated or not.
 func UserName(name string) Name { return Name{core.Name{Type: core.UserName, Text: name}} }
 
 // SystemName returns a name of the machine, on which only root or administrators can listen. The text is as in
@@ -70,26 +71,26 @@ func UserName(name string) Name { return Name{core.Name{Type: core.UserName, Tex
 // On Windows it is the pipe \\.\pipe\ProtectedPrefix\Administrators\name.
 func SystemName(name string) Name { return Name{core.Name{Type: core.SystemName, Text: name}} }
 
-// NameLimit returns the greatest length of the text of a name of one type: in bytes, on Windows in UTF-16 code units. For
-// names of the user it depends on the directory. If that leaves no room, the error is [syscall.ENAMETOOLONG]; for more or
-// less than one type it is [syscall.EINVAL].
+// NameLimit returns the greatest length of the text of a name of one type: in bytes, on Windows in UTF-16 code units.
+// For names of the user it depends on the directory. If that leaves no room, the error is [syscall.ENAMETOOLONG]; for
+// more or less than one type it is [syscall.EINVAL].
 func NameLimit(of NameTypes) (int, error) {
 	limit, err := core.NameType(of).Limit()
 	return limit, opError("name", Name{}, Name{}, err)
 }
 
-// Location returns the path by which programs that do not use this package reach the name: that of the socket file, or on
-// Windows of the pipe. curl(1) takes it for --unix-socket, Node.js for net.connect, .NET for UnixDomainSocketEndPoint. A
-// name in Linux's abstract namespace has no path; it is written with "@" in front, as ss(8) does and package net takes
-// it. Nothing is created, and the file need not exist. Errors are those of [ParseName].
+// Location returns the path by which programs that do not use this package reach the name: that of the socket file, or
+// on Windows of the pipe. curl(1) takes it for --unix-socket, Node.js for net.connect, .NET for
+// UnixDomainSocketEndPoint. A name in Linux's abstract namespace has no path; it is written with "@" in front, as ss(8)
+// does and package net takes it. Nothing is created, and the file need not exist. Errors are those of [ParseName].
 func (n Name) Location() (string, error) {
 	location, err := n.name.Location()
 	return location, opError("name", Name{}, n, err)
 }
 
 // Path returns the name of a socket file. It is at most 108 bytes long on Linux, 103 on OpenBSD and 104 on other
-// systems: the whole of sun_path, unix(7). A path that begins like another type of name, with "@", "user:" or "system:",
-// gets "./" in front, so that it stays a path in text.
+// systems: the whole of sun_path, unix(7). A path that begins like another type of name, with "@", "user:" or
+// "system:", gets "./" in front, so that it stays a path in text.
 //
 // On Windows it is the path of a pipe, \\.\pipe\x, \\?\pipe\x or \\host\pipe\x, at most 256 UTF-16 code units long. In
 // all three forms x must be as [Namespaced] describes it.
@@ -122,8 +123,8 @@ func publicName(name core.Name) Name {
 	return Name{name}
 }
 
-// ParseName reads a name in the form in which people write it: "user:x" is a [UserName], "system:x" a [SystemName], "@x"
-// is [Namespaced], and any other text is a [Path]. It is the inverse of [Name.String]. Errors:
+// ParseName reads a name in the form in which people write it: "user:x" is a [UserName], "system:x" a [SystemName],
+// "@x" is [Namespaced], and any other text is a [Path]. It is the inverse of [Name.String]. Errors:
 //
 //   - [syscall.ENAMETOOLONG]: the name is too long for this system.
 //   - [syscall.EINVAL]: the name is empty, or contains a byte that it must not contain.
@@ -190,7 +191,8 @@ func (n Name) accessErr(err error, listening bool) error {
 	case listening || user == 0:
 		return fmt.Errorf("%s must be a directory of root that only root can write to: %w", directory, err)
 	default:
-		return fmt.Errorf("this user may not connect, or %s is not a directory that only root can write to: %w", directory, err)
+		return fmt.Errorf("this user may not connect, or %s is not a directory that only root can write to: %w",
+			directory, err)
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 )
 
 func FuzzParseName(f *testing.F) {
-	for _, text := range []string{"", "@", "s", "@s", "./@s", "/tmp/s", "user:s", "system:s", "./user:s", "a\x00b", "@a\x00b", "@@", "\xff"} {
+	for _, text := range []string{"", "@", "s", "@s", "./@s", "/tmp/s", "user:s", "system:s", "./user:s", "a\x00b",
+		"@a\x00b", "@@", "\xff"} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

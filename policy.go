@@ -12,16 +12,16 @@ import (
 )
 
 // A PeerPolicy decides whether the process at the other end of a connection may be there. It returns nil if it may, and
-// otherwise why not. The credentials are those that [Conn.PeerCredentials] returns, supplied by the kernel. A policy may
-// take its time, or ask somebody: only the call that accepts or dials this connection waits for it. Neither a context nor
-// a deadline nor Close interrupts it. It must be safe for concurrent use if several goroutines dial or accept. If it
-// panics, the connection is closed.
+// otherwise why not. The credentials are those that [Conn.PeerCredentials] returns, supplied by the kernel. A policy
+// may take its time, or ask somebody: only the call that accepts or dials this connection waits for it. Neither a
+// context nor a deadline nor Close interrupts it. It must be safe for concurrent use if several goroutines dial or
+// accept. If it panics, the connection is closed.
 //
 // Who counts as a user:
 //
-//   - On Unix the effective user. What sudo(8) runs is root, also as a peer of itself. In a user namespace that does not
-//     map all IDs, the ID that stands for all others (65534, user_namespaces(7)) is nobody: [SameUser] and [AnyOf] do not
-//     admit it.
+//   - On Unix the effective user. What sudo(8) runs is root, also as a peer of itself. In a user namespace that does
+//     not map all IDs, the ID that stands for all others (65534, user_namespaces(7)) is nobody: [SameUser] and [AnyOf]
+//     do not admit it.
 //   - On Windows the user of the process's token, elevated or not. A server is the owner of its pipe. A pipe that an
 //     administrator created without this package may belong to the group of administrators: [SameUserOrAdmin] and
 //     [Admin] admit it, SameUser does not.
@@ -85,8 +85,8 @@ func (d *Dialer) serverPolicy(name Name) PeerPolicy {
 	}
 }
 
-// check asks a policy about the peer of a connection. It closes the connection if the policy does not admit the peer, or
-// panics.
+// check asks a policy about the peer of a connection. It closes the connection if the policy does not admit the peer,
+// or panics.
 func (c *conn) check(policy PeerPolicy, role string) *refusedError {
 	if policy == nil {
 		return nil

@@ -24,8 +24,8 @@ import (
 )
 
 // activatedChild answers "activate" with how many sockets and files of each kind and name a service manager passed, and
-// serves them as serveActivated says; after "admit nobody" it prints why it refuses each client. It answers "close" with
-// "closed", once it has closed them.
+// serves them as serveActivated says; after "admit nobody" it prints why it refuses each client. It answers "close"
+// with "closed", once it has closed them.
 func activatedChild(_ []string, orders *bufio.Scanner) error {
 	all := new(ipc.Activation)
 	lc := new(ipc.ListenConfig)

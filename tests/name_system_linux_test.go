@@ -10,8 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// startElsewhere runs the child "names" as root, with mounts of its own, after a script of sh(1), whose $1 is a directory
-// for it, and whose $2 is the program.
+// startElsewhere runs the child "names" as root, with mounts of its own, after a script of sh(1), whose $1 is a
+// directory for it, and whose $2 is the program.
 func startElsewhere(t *testing.T, script string) *process {
 	t.Helper()
 	anotherUser(t) // root is needed

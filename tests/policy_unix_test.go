@@ -282,7 +282,8 @@ func TestServerThatIsReplacedAtAnyMomentIsRefusedOrTheRightOne(t *testing.T) {
 		require.NoError(t, replace(own.String(), place))
 		c, err := d.Dial(t.Context(), ipc.Path(place))
 		if err != nil {
-			require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d,", squatter.cmd.Process.Pid, user.Uid))
+			require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d,",
+				squatter.cmd.Process.Pid, user.Uid))
 			refused++
 			continue
 		}

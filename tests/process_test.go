@@ -414,8 +414,8 @@ func clientChild(_ []string, orders *bufio.Scanner) error {
 	return nil
 }
 
-// namesChild answers "location NAME" with where the name is; "listen NAME" with "listening", or the error, and then each
-// connection with what it sent up to its end, or "nothing"; "dial NAME" with "connected", or the error.
+// namesChild answers "location NAME" with where the name is; "listen NAME" with "listening", or the error, and then
+// each connection with what it sent up to its end, or "nothing"; "dial NAME" with "connected", or the error.
 func namesChild(_ []string, orders *bufio.Scanner) error {
 	for orders.Scan() {
 		order, text, _ := strings.Cut(orders.Text(), " ")
