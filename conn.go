@@ -191,7 +191,7 @@ func (c *conn) SetSpin(d time.Duration) error { return c.opError("set", setSpin(
 //   - If the peer is a server, the SID is that of the pipe's owner, in the pipe's security descriptor. [Listen] makes
 //     the user of its process the owner. A pipe that another program created as an administrator may be owned by all
 //     administrators, "S-1-5-32-544". The SID is empty if the connection came from elsewhere ([FileConn]) and its
-//     handle does not have READ_CONTROL.
+//     handle does not have READ_CONTROL, or if the server is on another machine, which could claim any owner.
 func (c *conn) PeerCredentials() (Credentials, error) {
 	credentials, err := c.end.PeerCredentials()
 	return Credentials(credentials), c.opError("get", err)

@@ -164,13 +164,20 @@ static int lipc__client_sid(lipc_handle handle, char *ret_sid, size_t size, bool
     return r;
 }
 
+/* The owner of the pipe, as text. That of a pipe on another machine is only what that machine claims. */
+static int lipc__server_sid(lipc_handle handle, char *ret_sid, size_t size) {
+    if (lipc__server_is_remote((HANDLE)handle))
+        return lipc__fault(LIPC_EACCES);
+    return lipc__owner_sid((HANDLE)handle, ret_sid, size);
+}
+
 int lipc_peer_sid(lipc_handle handle, char *buffer, size_t size) {
     DWORD flags;
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r < 0)
         return r;
     return flags & PIPE_SERVER_END ? lipc__client_sid(handle, buffer, size, NULL)
-                                   : lipc__owner_sid((HANDLE)handle, buffer, size);
+                                   : lipc__server_sid(handle, buffer, size);
 }
 
 /* A user, for the policy. */
@@ -193,10 +200,8 @@ static int lipc__identity_of(lipc_handle handle, lipc__identity *ret_identity) {
     int r = lipc__check_pipe((HANDLE)handle, &flags);
     if (r < 0)
         return r;
-    if (flags & PIPE_SERVER_END)
-        r = lipc__client_sid(handle, who.sid, sizeof who.sid, &who.is_administrator);
-    else if (!lipc__server_is_remote((HANDLE)handle)) /* otherwise the owner is only what that machine claims */
-        r = lipc__owner_sid((HANDLE)handle, who.sid, sizeof who.sid);
+    r = flags & PIPE_SERVER_END ? lipc__client_sid(handle, who.sid, sizeof who.sid, &who.is_administrator)
+                                : lipc__server_sid(handle, who.sid, sizeof who.sid);
     if (lipc_error_code(r) == LIPC_EAGAIN) /* the client is not known before something was read from it */
         return lipc__fault(LIPC_EACCES);
     if (r < 0)
