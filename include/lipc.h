@@ -275,7 +275,7 @@ typedef struct lipc_listen_options {
      * lipc_unix.h. For namespaced names on Linux it takes the place of the listening process's group. A process that is
      * not root's may give a file only to a group that it has: LIPC_EACCES. NULL: the group that the system gives to a
      * new file. That is the process's; on macOS and the BSDs, and in a set-group-ID directory, it is the
-     * directory's. */
+     * directory's. Windows: LIPC_ENOTSUP, see lipc_listen_windows.group_sid. */
     const uint32_t *group;
 } lipc_listen_options;
 

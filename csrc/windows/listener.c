@@ -235,7 +235,7 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
 
 static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, const lipc_listen_windows *w,
                           lipc__pipe_shape *ret_shape) {
-    if (o->kind == LIPC_DATAGRAM)
+    if (o->kind == LIPC_DATAGRAM || o->group != NULL)
         return lipc__fault(LIPC_ENOTSUP);
     if ((o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE) || o->mode > 0777 || o->backlog < 0 ||
         w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||

@@ -51,6 +51,7 @@ TEST(an_accepted_connection_outlives_its_listener) {
 }
 
 TEST(wrong_options_are_refused) {
+    static const uint32_t group = 0;
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
     static const struct {
         const char *what;
@@ -64,6 +65,8 @@ TEST(wrong_options_are_refused) {
         {"kind", LIPC_EINVAL, {.size = sizeof(lipc_listen_options), .kind = 3}, {.size = 0}},
         {"datagrams", LIPC_ENOTSUP, {.size = sizeof(lipc_listen_options), .kind = LIPC_DATAGRAM}, {.size = 0}},
         {"size of the Windows options", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)}, {.size = 3}},
+        {"group of a file", LIPC_ENOTSUP, {.size = sizeof(lipc_listen_options), .group = &group},
+         {.size = 0}},
         {"direction", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
          {.size = sizeof(lipc_listen_windows), .direction = 4}},
         {"direction", LIPC_EINVAL, {.size = sizeof(lipc_listen_options)},
