@@ -18,6 +18,10 @@ type Credentials struct {
 	GID    int    // effective group ID
 	Groups []int  // supplementary group IDs (Linux 4.13 and later, macOS, FreeBSD, DragonFly BSD)
 	SID    string // Windows: the user's security identifier, see [Conn.PeerCredentials]
+
+	// Windows: the peer is a client that is SYSTEM or an administrator whose process is elevated, or a server whose pipe
+	// belongs to SYSTEM or to the group of administrators. Unix: false, also for root.
+	Administrator bool
 }
 
 // String returns what is known, as in "process 4711 of user 1000, group 1000".

@@ -38,7 +38,8 @@ func SameUserOrAdmin(c Credentials) error {
 	return admit(c, core.SameUser|core.Admin, nil, func() string { return ownUser() + " or " + admins })
 }
 
-// Admin admits root; on Windows SYSTEM and the administrators.
+// Admin admits root; on Windows SYSTEM and the administrators, whose processes must be elevated, see
+// [Credentials].Administrator.
 func Admin(c Credentials) error { return admit(c, core.Admin, nil, func() string { return admins }) }
 
 // AnyOf admits the users with these IDs. It is for Unix: on Windows, where users have no such IDs, it admits nobody.

@@ -47,6 +47,7 @@ func TestPeerCredentialsAreProcessAndUser(t *testing.T) {
 	want.PID = client.cmd.Process.Pid
 	credentials, err = accepted.PeerCredentials() // before the client sent anything
 	require.NoError(t, err)
+	want.Administrator = windows.GetCurrentProcessToken().IsElevated()
 	require.Equal(t, want, credentials)
 
 	a, _ := pair(t)
@@ -159,7 +160,7 @@ func TestUserOfAClientThatAskedForNothingIsKnownOnceItWasReadFrom(t *testing.T) 
 		require.ErrorIs(t, server.Impersonate(func() { t.Error("called in vain") }), syscall.EAGAIN)
 	}
 	requireByteArrives(t, client, server)
-	want.SID = ownSID(t)
+	want.SID, want.Administrator = ownSID(t), windows.GetCurrentProcessToken().IsElevated()
 	credentials, err = server.PeerCredentials()
 	require.NoError(t, err)
 	require.Equal(t, want, credentials)
@@ -177,5 +178,6 @@ func TestServerIsTheOwnerOfItsPipe(t *testing.T) {
 	defer l.Close()
 	credentials, err := dial(t, name).PeerCredentials()
 	require.NoError(t, err)
-	require.Equal(t, ipc.Credentials{PID: os.Getpid(), UID: -1, GID: -1, SID: administrators}, credentials)
+	want := ipc.Credentials{PID: os.Getpid(), UID: -1, GID: -1, SID: administrators, Administrator: true}
+	require.Equal(t, want, credentials)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
 )
 
 func TestReadyMadePoliciesAdmitWhomTheySay(t *testing.T) {
@@ -29,4 +30,19 @@ func TestReadyMadePoliciesAdmitWhomTheySay(t *testing.T) {
 	err := ipc.SameUser(of(guest))
 	require.EqualError(t, err, "expected user "+ownSID(t)+": permission denied")
 	require.EqualError(t, ipc.Admin(of(guest)), "expected SYSTEM or an administrator: permission denied")
+}
+
+func TestElevatedClientIsAnAdministrator(t *testing.T) {
+	leakcheck.Start(t)
+	if !windows.GetCurrentProcessToken().IsElevated() {
+		t.Skip("this process is not elevated")
+	}
+	name := newPath(t)
+	lc := ipc.ListenConfig{Client: ipc.Admin}
+	l, err := lc.Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	client := dial(t, name)
+	server := accept(t, l)
+	requireByteArrives(t, client, server)
 }

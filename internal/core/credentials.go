@@ -17,6 +17,7 @@ type Credentials struct {
 	PID, UID, GID int
 	Groups        []int
 	SID           string
+	Administrator bool
 }
 
 // NoCredentials are those of a peer about which nothing is known. The zero Credentials would be those of root.
