@@ -18,6 +18,7 @@ static lipc_listener *lipc__listener_new(const lipc_listen_options *o) {
     if (l == NULL)
         return NULL;
     l->fd = -1;
+    memset(&l->refused, 0xff, sizeof l->refused);
     lipc__socket_file_init(&l->file);
     l->clients = *o->clients;
     l->clients.uids = size == 0 ? NULL : memcpy(l + 1, o->clients->uids, size);

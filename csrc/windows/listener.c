@@ -36,6 +36,7 @@ static lipc_listener *lipc__listener_new(const lipc_peer_policy *clients) {
         return NULL;
     const char **sids = (const char **)(l + 1);
     char *text = (char *)(sids + clients->sid_count);
+    memset(&l->refused, 0xff, sizeof l->refused);
     l->clients = *clients;
     l->clients.sids = sids;
     for (size_t i = 0; i < clients->sid_count; i++) {
