@@ -46,8 +46,10 @@ func SupportedNames() NameTypes { return PathNames | NamespacedNames | UserNames
 //
 // On Unix it is a file in a directory that only this user can enter, the first of these:
 //
-//   - $XDG_RUNTIME_DIR/lipc, if XDG_RUNTIME_DIR is a directory that belongs to the user and that others cannot write
-//     to, and not a symbolic link. It does not count in a program whose effective IDs are not its real IDs.
+//   - $XDG_RUNTIME_DIR/lipc, if XDG_RUNTIME_DIR is a directory that belongs to the user, not a symbolic link, and others
+//     cannot write to it or replace it. They can replace it if a directory or link on the way belongs to another user,
+//     or if a directory there can be written to by others and is not sticky. It does not count in a program whose
+//     effective IDs are not its real IDs.
 //   - On Linux /run/user/UID/lipc, if /run/user/UID is such a directory.
 //   - /tmp/lipc-UID.
 //

@@ -74,8 +74,9 @@ extern "C" {
  *  - LIPC_NAME_USER: a name of the user's own. On Unix it is a file in the user's directory: RUNTIME/lipc, where
  *    RUNTIME is the runtime directory, or /tmp/lipc-UID if there is none. The runtime directory is $XDG_RUNTIME_DIR,
  *    and on Linux otherwise /run/user/UID. It counts only if the path is absolute, and leads to a directory, not a
- *    symbolic link, that belongs to the process's effective user and that nobody else can write to. The variable does
- *    not count in a program whose effective ids are not its real ids. On Windows it is the pipe
+ *    symbolic link, that belongs to the process's effective user and that nobody else can write to or replace. Others
+ *    can replace it if a directory or link on the way belongs to another user, or if a directory there is writable to
+ *    others and not sticky. The variable does not count in a program whose effective ids are not its real ids. On Windows it is the pipe
  *    \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated or not. Another user
  *    can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE, and lipc_connect() refuses
  *    that server, see lipc_connect_options.server.

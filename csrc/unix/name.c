@@ -34,12 +34,29 @@ enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 #define LIPC__SYSTEM_DIRECTORY "/var/run/lipc"
 #endif
 
-/* Whether a directory can be this user's runtime directory: nobody else can put anything into it. A directory that
- * cannot be looked at cannot be used either. */
+/* Whether a directory can be this user's runtime directory: nobody else can put anything into it, or another one in its
+ * place. So nothing on the way to it belongs to another user, or can be written to by others unless it is sticky. The
+ * owner of the root directory counts as root, since a user namespace need not map root. A directory that cannot be
+ * looked at cannot be used either. */
 static bool lipc__is_runtime_directory(const char *path) {
-    struct stat st;
-    return path[0] == '/' && lstat(path, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-           (st.st_mode & 0022) == 0;
+    char part[PATH_MAX]; /* the path as far as a slash or its end */
+    struct stat root, st;
+    size_t length = strlen(path);
+    if (path[0] != '/' || length >= sizeof part || stat("/", &root) < 0)
+        return false;
+    while (length > 1 && path[length - 1] == '/') /* behind a slash a link would be followed */
+        length--;
+    for (size_t i = 1; i <= length; i++) {
+        if (i < length && path[i] != '/')
+            continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (lstat(part, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != root.st_uid))
+            return false;
+        if (!S_ISLNK(st.st_mode) && (st.st_mode & 0022) && !(st.st_mode & S_ISVTX))
+            return false;
+    }
+    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0022) == 0;
 }
 
 /* Stores the user's directory, and returns its length as snprintf(3) does. sudo(8) and su(1) may leave the variable as

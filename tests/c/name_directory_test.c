@@ -327,6 +327,41 @@ static void set_link(uid_t user) {
     CHECK(setenv("XDG_RUNTIME_DIR", "/tmp/link", 1) == 0);
 }
 
+static void set_link_with_slash(uid_t user) {
+    set_link(user);
+    CHECK(setenv("XDG_RUNTIME_DIR", "/tmp/link/", 1) == 0);
+}
+
+/* The user's directory in one in which others can put another in its place. */
+static void set_in(uid_t owner, mode_t mode, uid_t user) {
+    CHECK(mkdir("/tmp/above", 0700) == 0 && chown("/tmp/above", owner, owner) == 0 && chmod("/tmp/above", mode) == 0);
+    make_runtime("/tmp/above/rt", user, 0700);
+}
+
+static void set_in_writable(uid_t user) {
+    set_in(user, 0757, user);
+}
+
+static void set_in_group_writable(uid_t user) {
+    set_in(user, 0775, user);
+}
+
+static void set_in_another_users(uid_t user) {
+    set_in(UID, 0755, user);
+}
+
+static void set_in_sticky(uid_t user) {
+    set_in(0, 01777, user);
+}
+
+/* Another user's link, which leads to the user's directory for now. */
+static void set_behind_link(uid_t user) {
+    CHECK(mkdir("/tmp/above", 0755) == 0);
+    make_runtime("/tmp/above/rt", user, 0700);
+    CHECK(symlink("/tmp/above", "/tmp/link") == 0 && lchown("/tmp/link", UID, UID) == 0);
+    CHECK(setenv("XDG_RUNTIME_DIR", "/tmp/link/rt", 1) == 0);
+}
+
 static void set_file(uid_t user) {
     make_file("/tmp/rt");
     CHECK(chown("/tmp/rt", user, user) == 0 && setenv("XDG_RUNTIME_DIR", "/tmp/rt", 1) == 0);
@@ -425,6 +460,12 @@ TEST(the_directory_is_the_first_that_nobody_else_can_change) {
         {"a file", set_file, NO_USUAL, NULL, 0},
         {"a link", set_link, NO_USUAL, NULL, 0},
         {"a link, and the usual one", set_link, OWN_USUAL, usual, 0},
+        {"a link with a slash", set_link_with_slash, NO_USUAL, NULL, 0},
+        {"in a sticky directory", set_in_sticky, NO_USUAL, "/tmp/above/rt/lipc", 0},
+        {"in a directory that others can write to", set_in_writable, NO_USUAL, NULL, 0},
+        {"in a directory that its group can write to", set_in_group_writable, OWN_USUAL, usual, 0},
+        {"in another user's directory", set_in_another_users, NO_USUAL, NULL, 0},
+        {"behind another user's link", set_behind_link, NO_USUAL, NULL, 0},
         {"writable by its group", set_group_writable, NO_USUAL, NULL, 0},
         {"writable by others", set_writable, NO_USUAL, NULL, 0},
         {"sticky", set_sticky, NO_USUAL, NULL, 0},
