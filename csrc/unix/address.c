@@ -13,7 +13,10 @@ static int lipc__directory_make(const char *path, mode_t mode) {
     return r;
 }
 
+/* Only root makes it: the directory of another user would keep root from listening. */
 static int lipc__system_directory_make(const char *path) {
+    if (geteuid() != 0)
+        return lipc__fault(LIPC_EACCES);
     int r = lipc__directory_make(path, 0755);
     if (lipc_error_code(r) != LIPC_ENOENT)
         return r;
