@@ -341,8 +341,9 @@ enum lipc_obstacle {
 
 /* Returns what is in the way of a listener of this kind, as an enum lipc_obstacle, for a message after LIPC_EADDRINUSE.
  * It says what is so now, and need not be what was so then. Stores the process id of the server or of the lock's
- * holder, or -1 if it is not known: Linux reports it for a server that holds the lock file, proc_locks(5), as those of
- * this library do. Nothing changes, and the server does not notice.
+ * holder, or -1 if it is not known: Linux reports it for a server that locked the lock file, proc_locks(5), as those of
+ * this library do, and only that of a file of this user's or root's counts. After fork(2) it is the process that
+ * listened, even if it has ended. Nothing changes, and the server does not notice.
  *
  * Errors: LIPC_ENAME, LIPC_ENAMETOOLONG, LIPC_EINVAL, LIPC_ENOTSUP, LIPC_EACCES, LIPC_EMFILE, LIPC_ENOMEM. */
 LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pid);

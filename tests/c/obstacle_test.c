@@ -201,6 +201,24 @@ TEST(another_users_server_is_reported_and_then_its_file) {
     remove_file("s");
 }
 
+static void serve_as_another(const void *kind) {
+    become(UID, UID, 0);
+    serve_kind(kind);
+}
+
+/* A user that gives its lock to a child and ends can have the system report a process that got the same id later. */
+TEST(another_user_does_not_choose_which_process_is_reported) {
+    NEEDS_ROOT();
+    CHECK(chmod(test_directory, 01777) == 0);
+    pid_t process = start(serve_as_another, &kinds[0]);
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    check_obstacle(LIPC_OBSTACLE_SERVER, -1, &name, LIPC_STREAM);
+    kill_hard(process);
+    check_obstacle(LIPC_OBSTACLE_OTHER_USER, -1, &name, LIPC_STREAM);
+    remove_file("s.lock");
+    remove_file("s");
+}
+
 #if ABSTRACT_NAMES
 
 TEST(each_kind_has_its_own_abstract_names_and_a_connection_does_not_keep_its_listeners) {
