@@ -161,7 +161,8 @@ func nameOfUnixAddr(addr *net.UnixAddr) Name {
 
 // listenErr adds to an error of listening what the caller can do about it.
 func (n Name) listenErr(err error, kind core.Kind) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
+	lock := n.Type() == PathNames && errors.Is(err, fs.ErrPermission) // another user's lock file, perhaps
+	if lock || errors.Is(err, syscall.EADDRINUSE) {
 		if obstacle := n.name.Obstacle(kind); obstacle != "" {
 			return fmt.Errorf("%s: %w", obstacle, err)
 		}

@@ -121,3 +121,16 @@ func TestRefusedClientsDelayNobody(t *testing.T) {
 	require.NoError(t, l.Close())
 	require.ErrorIs(t, <-accepted, net.ErrClosed)
 }
+
+func TestLockFileThatAnotherUserTookIsNamed(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	name := newPath(t)
+	lock := name.String() + ".lock"
+	require.NoError(t, os.WriteFile(lock, nil, 0o600))
+	require.NoError(t, os.Chown(lock, int(user.Uid), int(user.Gid)))
+	_, err := ipc.Listen(name)
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.ErrorContains(t, err, "a file of another user")
+	require.NoError(t, os.Remove(lock))
+}
