@@ -18,7 +18,9 @@ import (
 // [syscall.EINVAL] if Mode has more than permission bits, or if Backlog is negative.
 type ListenConfig struct {
 	// Mode is the users that may connect, as the permission bits of the socket file. Connecting takes write permission.
-	// Zero means 0600: only the owner, and root. The umask has no effect.
+	// Zero means 0600: only the owner, and root. The umask has no effect. If the directory has a default ACL, acl(5), its
+	// named users and groups may connect, too, as far as the bits for the group go, and its entry for the group limits
+	// the group.
 	//
 	// Names in Linux's abstract namespace have no file. There Accept admits a peer that has this process's user or is
 	// root. With the write bit for group it also admits a peer that has this process's group, as its own or as a

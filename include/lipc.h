@@ -242,7 +242,9 @@ typedef struct lipc_listen_options {
     size_t size; /* of this struct */
     /* The users that may connect, as the permission bits of the socket file, 0001 to 0777. Connecting takes write
      * permission. Default 0600: only the owner, and root. The umask has no effect. Whatever the mode, nobody else than
-     * root can reach the file of a user's name, because of its directory.
+     * root can reach the file of a user's name, because of its directory. If the directory has a default ACL, acl(5),
+     * its named users and groups may connect, too, as far as the bits for the group go, and its entry for the group
+     * limits the group.
      *
      * Namespaced names on Linux have no file. There lipc_accept() checks the write bits for group and for other. A peer
      * belongs to the group if it has the group of the listening process, as its own or as a supplementary one. A peer
