@@ -95,7 +95,7 @@ func (c *conn) check(policy PeerPolicy, role string) *refusedError {
 	admitted := false
 	defer func() {
 		if !admitted {
-			c.end.Close()
+			c.end.Refuse()
 		}
 	}()
 	found, err := c.end.PeerCredentials()

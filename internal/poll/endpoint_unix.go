@@ -225,6 +225,9 @@ func (e *Endpoint) Close() error {
 	return e.waiter().Close()
 }
 
+// Refuse closes a connection to a peer that is not admitted.
+func (e *Endpoint) Refuse() { _ = e.Close() }
+
 // A waiter has the deadlines, and closes the descriptor.
 type waiter interface {
 	SetDeadline(time.Time) error

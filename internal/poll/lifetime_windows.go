@@ -130,3 +130,10 @@ func (e *Endpoint) Close() error {
 	}
 	return nil
 }
+
+// Refuse closes a connection to a peer that is not admitted. A client that does not close could otherwise keep the
+// instance, of which there may be a limited number.
+func (e *Endpoint) Refuse() {
+	_ = e.Control(core.Disconnect) // fails if the peer is the server
+	_ = e.Close()
+}
