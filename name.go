@@ -171,9 +171,10 @@ func (n Name) listenErr(err error, kind core.Kind) error {
 }
 
 // accessErr adds to an error that matches [fs.ErrPermission] what the directory of the name must be like, or who can
-// listen on the name.
+// listen on the name. EPERM is not about directories: this process may not give the file to the group, or the receiver
+// of a datagram is connected to another peer.
 func (n Name) accessErr(err error, listening bool) error {
-	if err == nil || !errors.Is(err, fs.ErrPermission) {
+	if err == nil || !errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EPERM) {
 		return err
 	}
 	location, _ := n.Location()
