@@ -133,8 +133,9 @@ static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_optio
                                  lipc__client_shape *ret_shape) {
     static const DWORD levels[] = {SECURITY_IDENTIFICATION, SECURITY_ANONYMOUS, SECURITY_IDENTIFICATION,
                                    SECURITY_IMPERSONATION, SECURITY_DELEGATION};
-    if (o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE)
-        return lipc__fault(o->kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
+    int r = lipc__check_kind(o->kind);
+    if (r < 0)
+        return r;
     if (w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
         w->impersonation < LIPC_IMPERSONATION_DEFAULT || w->impersonation > LIPC_IMPERSONATION_DELEGATE)
         return lipc__fault(LIPC_EINVAL);
@@ -145,7 +146,7 @@ static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_optio
                  (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
         .security = {.nLength = sizeof shape.security, .bInheritHandle = w->inherit != 0},
     };
-    int r = lipc__server_policy(name, o->server, &shape.server);
+    r = lipc__server_policy(name, o->server, &shape.server);
     if (r >= 0)
         r = lipc__wide_of(name, &shape.path);
     if (r >= 0)

@@ -163,6 +163,17 @@ static ULONG lipc__quota(const lipc__pipe_local_information *information, int di
     return is_server == (direction == LIPC_READ) ? information->inbound_quota : information->outbound_quota;
 }
 
+/* Checks the kind of a listener; 0 stands for LIPC_STREAM. */
+static int lipc__check_kind(int kind) {
+    switch (kind) {
+    case 0:
+    case LIPC_STREAM:
+    case LIPC_MESSAGE: return 0;
+    case LIPC_DATAGRAM: return lipc__fault(LIPC_ENOTSUP);
+    default: return lipc__fault(LIPC_EINVAL);
+    }
+}
+
 int lipc_set_buffer_size(lipc_handle handle, int direction, int size) {
     DWORD flags;
     if (size <= 0 || (direction != LIPC_READ && direction != LIPC_WRITE))

@@ -196,10 +196,19 @@ static void lipc__note_refused(lipc_listener *l, lipc_handle client) {
     lipc_peer_credentials(client, &l->refused);
 }
 
+/* Stores the path of a pipe that this process may listen on: one of this machine. */
+static int lipc__listening_path(const lipc_name *name, lipc__wide *ret_path) {
+    int r = lipc__wide_of(name, ret_path);
+    if (r < 0)
+        return r;
+    return lipc__is_remote(ret_path) ? lipc__fault(LIPC_ENAME) : 0;
+}
+
 int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pid) {
     lipc__wide wide;
-    (void)kind;
-    int r = lipc__wide_of(name, &wide);
+    int r = lipc__check_kind(kind);
+    if (r >= 0)
+        r = lipc__listening_path(name, &wide);
     if (r < 0)
         return r;
     *ret_pid = -1; /* asking who the server is would take one of its instances */
@@ -236,10 +245,13 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
 
 static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, const lipc_listen_windows *w,
                           lipc__pipe_shape *ret_shape) {
-    if (o->kind == LIPC_DATAGRAM || o->group != NULL)
+    int r = lipc__check_kind(o->kind);
+    if (r < 0)
+        return r;
+    if (o->group != NULL)
         return lipc__fault(LIPC_ENOTSUP);
-    if ((o->kind != 0 && o->kind != LIPC_STREAM && o->kind != LIPC_MESSAGE) || o->mode > 0777 || o->backlog < 0 ||
-        w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
+    if (o->mode > 0777 || o->backlog < 0 || w->direction < LIPC_DIRECTION_DEFAULT ||
+        w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
         w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST ||
         (w->sddl != NULL && w->group_sid != NULL))
         return lipc__fault(LIPC_EINVAL);
@@ -255,11 +267,9 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
         .outbound = w->outbound_buffer > 0 ? w->outbound_buffer : LIPC__PIPE_BUFFER,
         .default_wait = w->default_wait_ms,
     };
-    int r = lipc__wide_of(name, &shape.path);
+    r = lipc__listening_path(name, &shape.path);
     if (r < 0)
         return r;
-    if (lipc__is_remote(&shape.path))
-        return lipc__fault(LIPC_ENAME);
     const lipc__audience audience = {.sddl = w->sddl, .administrators = name->type == LIPC_NAME_SYSTEM,
                                      .others = o->mode & 0002, .group = w->group_sid};
     r = lipc__descriptor_of(&audience, &shape.descriptor);

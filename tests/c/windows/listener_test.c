@@ -50,6 +50,22 @@ TEST(an_accepted_connection_outlives_its_listener) {
     }
 }
 
+TEST(a_server_is_what_is_in_the_way) {
+    lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s"), remote;
+    int64_t pid = 7;
+    CHECK_ERROR(LIPC_EINVAL, lipc_name_obstacle(&name, 3, &pid));
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_name_obstacle(&name, LIPC_DATAGRAM, &pid));
+    CHECK_OK(lipc_name_path("\\\\host\\pipe\\x", LIPC_STRLEN, &remote));
+    CHECK_ERROR(LIPC_ENAME, lipc_name_obstacle(&remote, LIPC_STREAM, &pid));
+    CHECK(pid == 7);
+    CHECK(lipc_name_obstacle(&name, LIPC_STREAM, &pid) == LIPC_OBSTACLE_NONE && pid == -1);
+    lipc_listener *listener = listen_on(&name);
+    CHECK(lipc_name_obstacle(&name, LIPC_STREAM, &pid) == LIPC_OBSTACLE_SERVER && pid == -1);
+    lipc_handle client = connect_to(&name), server = accept_from(listener); /* the question took no instance */
+    close_ends(client, server);
+    lipc_listener_close(listener);
+}
+
 TEST(wrong_options_are_refused) {
     static const uint32_t group = 0;
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
