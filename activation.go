@@ -20,8 +20,9 @@ type Activation struct {
 // and clears the variables, so child processes get neither, and a second call finds nothing. Closing a listener does
 // not remove its socket file, which belongs to the service manager.
 //
-// Only the options Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode: there
-// Mode decides who may connect, whatever SocketMode= the service's description has.
+// Only the options Client, Refused, Spin and MaxMessage have an effect, and for names in Linux's abstract namespace
+// also Mode and Group: there these decide who may connect, whatever SocketMode= the service's description has. Client
+// does not concern datagram sockets, which have no connections.
 //
 // Errors:
 //

@@ -321,7 +321,7 @@ func FileListener(f *os.File) (*Listener, error) { return new(ListenConfig).File
 
 // FileListener returns a listener on a duplicate of f, which must be a listening local stream socket, inherited or from
 // another package. f stays the caller's, but becomes non-blocking, and must stay so. Only the options Client, Refused,
-// Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode. On Windows:
+// Spin and MaxMessage have an effect, and for names in Linux's abstract namespace also Mode and Group. On Windows:
 // [errors.ErrUnsupported], see [Listener.File]. The listener's name is the one that the system reports: for a
 // [UserName] or a [SystemName] the [Path] of its file.
 func (lc *ListenConfig) FileListener(f *os.File) (*Listener, error) {

@@ -25,6 +25,8 @@ import (
 //   - On Windows the user of the process's token, elevated or not. A server is the owner of its pipe. A pipe that an
 //     administrator created without this package may belong to the group of administrators: [SameUserOrAdmin] and
 //     [Admin] admit it, SameUser does not.
+//   - On Windows a client of another program is known before anything was read from it only if it asks for that, see
+//     [Conn.PeerCredentials]. Otherwise it is refused, and the policy is not asked.
 //   - A server is the process that listened. A socket that a service manager passed is the service manager's.
 type PeerPolicy func(Credentials) error
 
