@@ -12,7 +12,9 @@ import (
 )
 
 // networks are the names that package net has for what connections are made of.
-var networks = map[core.Kind]string{core.KindStream: "unix", core.KindMessage: "unixpacket", core.KindDatagram: "unixgram"}
+var networks = map[core.Kind]string{
+	core.KindStream: "unix", core.KindMessage: "unixpacket", core.KindDatagram: "unixgram",
+}
 
 const admins = "root"
 

@@ -224,8 +224,8 @@ LIPC_API int lipc_peer_check(lipc_handle handle, const lipc_peer_policy *policy)
 
 /* The same for a user whose credentials the caller has: uid on Unix, -1 if it is not known; sid on Windows, NULL if it
  * is not known. On Windows LIPC_PEERS_ADMIN admits only S-1-5-18 and S-1-5-32-544 here, because an identifier does not
- * show the groups of a user. A user that is not known is admitted only with LIPC_PEERS_ANY. Errors: LIPC_EACCES, LIPC_EINVAL,
- * LIPC_ENOTSUP. */
+ * show the groups of a user. A user that is not known is admitted only with LIPC_PEERS_ANY. Errors: LIPC_EACCES,
+ * LIPC_EINVAL, LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_policy_check(const lipc_peer_policy *policy, int64_t uid, const char *sid);
 
 /* ======================================== Listening ========================================= */

@@ -119,8 +119,8 @@ enum { LIPC_SID_CAPACITY = 192 };
  * instance, or the one that the descriptor named. lipc_listen() names the user of its process, or for LIPC_NAME_SYSTEM
  * the group of administrators, S-1-5-32-544, unless it is given a descriptor. A pipe that another program created as an
  * administrator may be owned by that group, too. Only users to whom the descriptor permits it can create further
- * instances. The result is LIPC_EACCES if the handle came from elsewhere and does not have READ_CONTROL, or if the server
- * is on another machine: the owner is only what that machine claims.
+ * instances. The result is LIPC_EACCES if the handle came from elsewhere and does not have READ_CONTROL, or if the
+ * server is on another machine: the owner is only what that machine claims.
  *
  * Errors: LIPC_EMSGSIZE (size is too small; LIPC_SID_CAPACITY bytes are always enough), LIPC_EAGAIN, LIPC_EACCES,
  * LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN. */

@@ -70,7 +70,8 @@ func (n Name) Check() error {
 // Location returns the path by which other programs reach the name.
 func (n Name) Location() (string, error) {
 	buffer := make([]byte, C.LIPC_NAME_CAPACITY)
-	r := Result(C.ipc_name_location(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), char(buffer), C.size_t(len(buffer))))
+	r := Result(C.ipc_name_location(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), char(buffer),
+		C.size_t(len(buffer))))
 	return string(buffer[:max(r, 0)]), r.nameErr(n)
 }
 
