@@ -193,15 +193,18 @@ func (d *dialer) dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, 
 	}
 }
 
-// A permission is the value of -mode, and of a listener's -only.
+// A permission is the value of -mode, and of a listener's -group and -only.
 type permission struct {
-	mode fs.FileMode
-	only only
+	mode  fs.FileMode
+	group string
+	only  only
 }
 
 func (p *permission) define(options *flag.FlagSet) {
 	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal: 0660 lets in the\n"+
 		"group, 0666 everybody (default 0600: only this user, and root)")
+	options.StringVar(&p.group, "group", "", "the `group` of the socket file, by name or number, which -mode 0660 lets in (by\n"+
+		"default that of this process); on Windows a SID, which may connect, too")
 	p.only.define(options, "client", "all that -mode lets connect")
 }
 
@@ -224,7 +227,7 @@ type acceptor struct {
 
 // listen listens on a name, for bytes or messages.
 func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (acceptor, error) {
-	config := ipc.ListenConfig{Mode: p.mode, Client: p.only.policy(nil), Refused: refused}
+	config := ipc.ListenConfig{Mode: p.mode, Group: p.group, Client: p.only.policy(nil), Refused: refused}
 	if k.message {
 		l, err := config.ListenMessage(ctx, name)
 		if err != nil {
@@ -272,7 +275,7 @@ func acceptPatiently[C any](ctx context.Context, once func(context.Context) (C, 
 
 // listenDatagram binds a socket to a name.
 func (p *permission) listenDatagram(ctx context.Context, k kind, name ipc.Name) (*messages, error) {
-	config := ipc.ListenConfig{Mode: p.mode}
+	config := ipc.ListenConfig{Mode: p.mode, Group: p.group}
 	c, err := config.ListenDatagram(ctx, name)
 	if err != nil {
 		return nil, taken(err)

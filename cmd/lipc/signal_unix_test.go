@@ -127,6 +127,25 @@ func TestModeIsThatOfTheSocketFile(t *testing.T) {
 	}
 }
 
+func TestGroupIsThatOfTheSocketFile(t *testing.T) {
+	leakcheck.Start(t)
+	group := os.Getegid()
+	if os.Geteuid() == 0 {
+		group = 65534
+	}
+	for _, options := range [][]string{nil, {"-datagram"}} {
+		name := newName(t)
+		p := begin(t, words("listen", name, "-mode=0660", "-group", strconv.Itoa(group), options)...)
+		awaitListener(t, name)
+		info, err := os.Stat(name)
+		require.NoError(t, err)
+		require.EqualValues(t, group, info.Sys().(*syscall.Stat_t).Gid)
+		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+		p.code()
+	}
+	fails(t, 1, "nosuchgroup", "listen", newName(t), "-group", "nosuchgroup")
+}
+
 func TestFileThatIsNoSocketIsNotReplaced(t *testing.T) {
 	leakcheck.Start(t)
 	path := write(t, folder(t), "file", "content")
