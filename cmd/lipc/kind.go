@@ -99,7 +99,7 @@ func (k kind) explained(err error) error {
 	case err == nil:
 		return nil
 	case errors.Is(err, syscall.EPROTOTYPE):
-		return fmt.Errorf("%w: what listens there is not for %s; the options -message and -datagram choose", err, k)
+		return fmt.Errorf("%w: the options -message and -datagram choose", err)
 	case absent(err):
 		return fmt.Errorf("%w: nobody listens there for %s", err, k)
 	default:
@@ -231,7 +231,7 @@ func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (accepto
 	if k.message {
 		l, err := config.ListenMessage(ctx, name)
 		if err != nil {
-			return acceptor{}, taken(err)
+			return acceptor{}, err
 		}
 		return acceptor{func(ctx context.Context) (channel, error) {
 			c, err := acceptPatiently(ctx, l.AcceptConn)
@@ -243,7 +243,7 @@ func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (accepto
 	}
 	l, err := config.Listen(ctx, name)
 	if err != nil {
-		return acceptor{}, taken(err)
+		return acceptor{}, err
 	}
 	return acceptor{func(ctx context.Context) (channel, error) {
 		c, err := acceptPatiently(ctx, l.AcceptConn)
@@ -278,17 +278,9 @@ func (p *permission) listenDatagram(ctx context.Context, k kind, name ipc.Name) 
 	config := ipc.ListenConfig{Mode: p.mode, Group: p.group}
 	c, err := config.ListenDatagram(ctx, name)
 	if err != nil {
-		return nil, taken(err)
+		return nil, err
 	}
 	return &messages{carrier: c, framing: k.framing()}, nil
-}
-
-// taken adds to EADDRINUSE what it means here.
-func taken(err error) error {
-	if errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("%w: another process listens there, or a file that is no socket is in the way", err)
-	}
-	return err
 }
 
 // interruption returns the cause of the context if it has ended, and otherwise the error.

@@ -149,7 +149,7 @@ func TestGroupIsThatOfTheSocketFile(t *testing.T) {
 func TestFileThatIsNoSocketIsNotReplaced(t *testing.T) {
 	leakcheck.Start(t)
 	path := write(t, folder(t), "file", "content")
-	fails(t, 4, "no socket is in the way", "listen", path)
+	fails(t, 4, "a file that is not a socket", "listen", path)
 	requireFile(t, "content", path)
 	requireFiles(t, filepath.Dir(path), "file")
 }

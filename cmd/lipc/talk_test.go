@@ -268,9 +268,9 @@ func TestNameInUseIsTold(t *testing.T) {
 	leakcheck.Start(t)
 	name := newName(t)
 	listenHere(t, name)
-	fails(t, 4, "another process listens there", "listen", name)
-	fails(t, 4, "another process listens there", words("serve", name, "--", self(t, "program:copy"))...)
-	fails(t, 4, "another process listens there", "receive-files", name, "-dir", folder(t))
+	fails(t, 4, "a living server has the name", "listen", name)
+	fails(t, 4, "a living server has the name", words("serve", name, "--", self(t, "program:copy"))...)
+	fails(t, 4, "a living server has the name", "receive-files", name, "-dir", folder(t))
 }
 
 func TestNameOfAKilledListenerIsTakenOver(t *testing.T) {
