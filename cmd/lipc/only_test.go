@@ -60,7 +60,7 @@ func TestOnlySaysWhoMayBeTheServer(t *testing.T) {
 		fails(t, 1, " of user "+own, words(line, soon, "-only", other)...)
 		fails(t, 1, "-only "+other+" does not admit it", words(line, soon, "-only", other)...)
 	}
-	passes(t, "", "connect", name, soon, "-only", other, "-only", "same")
+	passes(t, "", "ping", name, soon, "-only", other, "-only", "same", "-count=1")
 	passes(t, "", "ping", name, soon, "-only", other+","+own, "-count=1")
 }
 
