@@ -20,7 +20,9 @@ type Dialer struct {
 	// Server decides whether the process that listens may be the server. Dial asks it when the connection is there,
 	// before a byte is read or written. If it returns an error, the connection is closed and Dial fails with that
 	// error, which also matches [fs.ErrPermission] and says who was found. The server then reads end of stream. Nil
-	// means [SameUser] for a [UserName], [Admin] for a [SystemName], and everybody for other names.
+	// means [SameUser] for a [UserName], [Admin] for a [SystemName], and everybody for other names. Dial also fails if
+	// the system does not report who the server is. On macOS and the BSDs that is so once the server has closed the
+	// connection; the error then also matches [syscall.ENOTCONN].
 	Server PeerPolicy
 
 	// Spin is how long the connection spins before it waits, see [Conn.SetSpin]. Zero means no spin.
