@@ -351,7 +351,7 @@ func ExampleParseName() {
 	// "" false parse ipc: empty name
 }
 
-// The server and the clients of one user. Nobody else can take the name.
+// The server and the clients of one user. Nobody else can pose as the server.
 func ExampleUserName() {
 	name := ipc.UserName("app")
 	l, err := ipc.Listen(name)

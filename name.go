@@ -18,8 +18,8 @@ import (
 // [net.Addr]. The zero Name is invalid as an argument; as a result it is the name of a socket that is not bound.
 //
 // A program that serves the user who runs it uses [UserName], and a daemon of the machine [SystemName]: nobody else can
-// take such a name, and a client that dials one checks who the server is, see [Dialer].Server. [Path] and [Namespaced]
-// are for names that another program prescribes.
+// pose as the server of such a name, because a client that dials one checks who the server is, see [Dialer].Server.
+// [Path] and [Namespaced] are for names that another program prescribes.
 //
 // These functions check nothing, so names can be variables of a package. [ParseName], and everything that takes a Name,
 // refuses one that the system cannot have. Names are never truncated.
@@ -60,7 +60,8 @@ func SupportedNames() NameTypes { return PathNames | NamespacedNames | UserNames
 // [os.Setenv] meanwhile: the C library may crash.
 //
 // On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user,
-// elevated or not.
+// elevated or not. Another user can create a pipe of that name first. Then Listen fails with [syscall.EADDRINUSE], and
+// Dial refuses that server. A program in an AppContainer cannot listen on such a name.
 func UserName(name string) Name { return Name{core.Name{Type: core.UserName, Text: name}} }
 
 // SystemName returns a name of the machine, on which only root or administrators can listen. The text is as in
