@@ -80,7 +80,7 @@ func TestErrorOfAReadyMadePolicySaysWhoWasWanted(t *testing.T) {
 		fmt.Sprintf("expected user %d or root: permission denied", own): ipc.SameUserOrAdmin,
 		"expected root: permission denied":                              ipc.Admin,
 		"expected nobody: permission denied":                            ipc.AnyOf(),
-		"expected user -1 or 4294967295: permission denied":             ipc.AnyOf(-1, math.MaxUint32),
+		"expected user -1 or 1000: permission denied":                   ipc.AnyOf(-1, 1000),
 	} {
 		err := policy(stranger)
 		require.ErrorIs(t, err, fs.ErrPermission)
@@ -90,11 +90,15 @@ func TestErrorOfAReadyMadePolicySaysWhoWasWanted(t *testing.T) {
 
 func TestAnyOfTakesNoIDForAnother(t *testing.T) {
 	leakcheck.Start(t)
-	uids := []int{7, 1<<32 + 8, -1, math.MaxUint32, -1<<32 + 9}
+	uids, others := []int{7, -1, math.MinInt}, []int{6, -1, 0, math.MinInt}
+	if beyond := int64(1) << 32; int64(int(beyond)) == beyond { // these are ints, but no IDs
+		uids = append(uids, int(beyond-1), int(beyond+8), int(9-beyond))
+		others = append(others, int(beyond-1), int(beyond+8), int(9-beyond), int(beyond+7), 8, 9)
+	}
 	policy := ipc.AnyOf(uids...)
 	uids[0] = 6
 	require.NoError(t, policy(ipc.Credentials{UID: 7}), "the list is that of the call")
-	for _, uid := range []int{6, 8, 9, -1, math.MaxUint32, 1<<32 + 7, 1<<32 + 8} {
+	for _, uid := range others {
 		require.ErrorIs(t, policy(ipc.Credentials{UID: uid}), fs.ErrPermission, uid)
 	}
 }
