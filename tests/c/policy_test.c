@@ -371,7 +371,8 @@ TEST(a_listener_keeps_a_copy_of_its_policy) {
     lipc_listener *listener = listen_for(&name, LIPC_STREAM, policy);
     memset(uids, 0x5a, COUNT * sizeof *uids);
     memset(policy, 0x5a, sizeof *policy);
-    free(uids);
+    check_serves(listener, &name);
+    free(uids); /* not before: a compiler may leave out what writes to memory that is then freed */
     free(policy);
     check_serves(listener, &name);
     lipc_listener_close(listener);
