@@ -26,6 +26,14 @@ static int lipc__system_directory_make(const char *path) {
     return r < 0 ? r : lipc__directory_make(path, 0755);
 }
 
+/* LIPC__OTHERS_WRITE for the directory above the system's. On macOS that is /var/run, which the group daemon may write
+ * to; its members run parts of the system. */
+#ifdef __APPLE__
+enum { LIPC__SYSTEM_OTHERS_WRITE = 0002 };
+#else
+enum { LIPC__SYSTEM_OTHERS_WRITE = LIPC__OTHERS_WRITE };
+#endif
+
 /* Checks that only the user, or root for the system's names, can put anything into a directory, or something else in
  * its place. Another user that can could pose as our servers. mends: whether to let the user into a directory of its
  * own that is not yet accessible: another process is just making it, or ended while it did. */
@@ -34,9 +42,13 @@ static int lipc__directory_check(int type, const char *path, bool mends) {
     int r = lipc__file_open(AT_FDCWD, path, &f);
     if (r < 0)
         return r;
-    const mode_t others = type == LIPC_NAME_SYSTEM ? 0022 : 0077;
-    bool safe = S_ISDIR(f.stat.st_mode) && (f.stat.st_mode & others) == 0 && lipc__in_own_directory(&f) &&
-                (type == LIPC_NAME_SYSTEM ? f.stat.st_uid == 0 : lipc__file_is_own(&f));
+    bool safe = S_ISDIR(f.stat.st_mode);
+    if (type == LIPC_NAME_SYSTEM)
+        safe = safe && f.stat.st_uid == 0 && (f.stat.st_mode & LIPC__OTHERS_WRITE) == 0 &&
+               lipc__in_own_directory(&f, LIPC__SYSTEM_OTHERS_WRITE);
+    else
+        safe = safe && (f.stat.st_mode & 0077) == 0 && lipc__file_is_own(&f) &&
+               lipc__in_own_directory(&f, LIPC__OTHERS_WRITE);
     r = safe ? 0 : lipc__fault(LIPC_EACCES);
     if (safe && mends && type != LIPC_NAME_SYSTEM && (f.stat.st_mode & 0777) != 0700)
         r = lipc__file_set_mode(&f, 0700);

@@ -79,8 +79,12 @@ static bool lipc__pin_path(const lipc__file *f, char *ret_path, size_t size) {
 
 #endif
 
-/* Whether only this user and root can put another file in the place of one of ours. */
-static bool lipc__in_own_directory(const lipc__file *f) {
+/* The write bits of everybody but the owner. */
+enum { LIPC__OTHERS_WRITE = 0022 };
+
+/* Whether only this user and root can put another file in the place of one of ours. others: the bits of a directory's
+ * mode by which others could. */
+static bool lipc__in_own_directory(const lipc__file *f, mode_t others) {
     char parent[PATH_MAX] = ".";
     const char *slash = strrchr(f->leaf, '/');
     size_t length = slash == NULL || slash == f->leaf ? 1 : (size_t)(slash - f->leaf);
@@ -91,7 +95,7 @@ static bool lipc__in_own_directory(const lipc__file *f) {
         memcpy(parent, f->leaf, length);
     if (fstatat(f->directory, parent, &st, 0) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
         return false;
-    return (st.st_mode & 0022) == 0 || (st.st_mode & S_ISVTX);
+    return (st.st_mode & others) == 0 || (st.st_mode & S_ISVTX);
 }
 
 /* Changes the mode of the file that was looked at, and of no other. */
@@ -103,7 +107,7 @@ static int lipc__file_set_mode(lipc__file *f, mode_t mode) {
         char path[40];
         if (lipc__pin_path(f, path, sizeof path))
             r = SYS(chmod(path, mode));
-        else if (lipc__in_own_directory(f))
+        else if (lipc__in_own_directory(f, LIPC__OTHERS_WRITE))
             r = SYS(fchmodat(f->directory, f->leaf, mode, 0));
         else
             return lipc__fault(LIPC_EACCES);
