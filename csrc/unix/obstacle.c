@@ -7,13 +7,19 @@
  *
  *     1: FLOCK  ADVISORY  WRITE 4711 08:01:131 */
 static int64_t lipc__holder_in(const char *line, const struct stat *file) {
-    long process;
-    unsigned device[2];
-    unsigned long long inode;
-    if (sscanf(line, "%*s %*s %*s %*s %ld %x:%x:%llu", &process, &device[0], &device[1], &inode) != 4)
+    for (int word = 0; word < 4; word++) {
+        line += strcspn(line, " ");
+        line += strspn(line, " ");
+    }
+    char *end;
+    const long process = strtol(line, &end, 10);
+    const unsigned long device_major = strtoul(end, &end, 16);
+    if (process <= 0 || *end != ':')
         return -1;
-    bool is = inode == file->st_ino && device[0] == major(file->st_dev) && device[1] == minor(file->st_dev);
-    return is && process > 0 ? process : -1;
+    const unsigned long device_minor = strtoul(end + 1, &end, 16);
+    if (*end != ':' || strtoull(end + 1, NULL, 10) != file->st_ino)
+        return -1;
+    return device_major == major(file->st_dev) && device_minor == minor(file->st_dev) ? process : -1;
 }
 
 /* Returns the process that locked a file by flock(2) or fcntl(2), or -1 if the system reports none. It reports no
