@@ -76,10 +76,10 @@ extern "C" {
  *    and on Linux otherwise /run/user/UID. It counts only if the path is absolute, and leads to a directory, not a
  *    symbolic link, that belongs to the process's effective user and that nobody else can write to or replace. Others
  *    can replace it if a directory or link on the way belongs to another user, or if a directory there is writable to
- *    others and not sticky. The variable does not count in a program whose effective ids are not its real ids. On Windows it is the pipe
- *    \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user, elevated or not. Another user
- *    can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE, and lipc_connect() refuses
- *    that server, see lipc_connect_options.server.
+ *    others and not sticky. The variable does not count in a program whose effective ids are not its real ids.
+ *    On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user,
+ *    elevated or not. Another user can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE,
+ *    and lipc_connect() refuses that server, see lipc_connect_options.server.
  *  - LIPC_NAME_SYSTEM: a name of the machine, which only root or administrators can listen on. On Linux it is a file
  *    in /run/lipc, on other Unix systems in /var/run/lipc. On Windows it is the pipe
  *    \\.\pipe\ProtectedPrefix\Administrators\name.

@@ -23,8 +23,8 @@ static int64_t lipc__holder_in(const char *line, const struct stat *file) {
 }
 
 /* Returns the process that locked a file by flock(2) or fcntl(2), or -1 if the system reports none. It reports no
- * process of another process namespace. A process that ended may have left the lock to a child, and its id to any process: so
- * another user's file says nothing. */
+ * process of another process namespace. A process that ended may have left the lock to a child, and its id to any
+ * process: so another user's file says nothing. */
 static int64_t lipc__holder_of(const struct stat *file) {
     if (file->st_uid != geteuid() && file->st_uid != 0)
         return -1;
