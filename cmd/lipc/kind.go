@@ -203,8 +203,8 @@ type permission struct {
 func (p *permission) define(options *flag.FlagSet) {
 	options.Var(p, "mode", "who may connect, as the `permissions` of a socket file in octal: 0660 lets in the\n"+
 		"group, 0666 everybody (default 0600: only this user, and root)")
-	options.StringVar(&p.group, "group", "", "the `group` of the socket file, by name or number, which -mode 0660 lets in (by\n"+
-		"default that of this process); on Windows a SID, which may connect, too")
+	options.StringVar(&p.group, "group", "", "the `group` of the socket file, by name or number, which -mode 0660 lets in\n"+
+		"(by default that of this process); on Windows a SID, which may connect, too")
 	p.only.define(options, "client", "all that -mode lets connect")
 }
 

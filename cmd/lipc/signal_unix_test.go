@@ -137,9 +137,10 @@ func TestGroupIsThatOfTheSocketFile(t *testing.T) {
 		name := newName(t)
 		p := begin(t, words("listen", name, "-mode=0660", "-group", strconv.Itoa(group), options)...)
 		awaitListener(t, name)
-		info, err := os.Stat(name)
-		require.NoError(t, err)
-		require.EqualValues(t, group, info.Sys().(*syscall.Stat_t).Gid)
+		require.Eventually(t, func() bool { // it is another one at first
+			info, err := os.Stat(name)
+			return err == nil && int(info.Sys().(*syscall.Stat_t).Gid) == group
+		}, patience, tick, "%v: not %d", options, group)
 		require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 		p.code()
 	}
