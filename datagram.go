@@ -164,7 +164,7 @@ func (lc *ListenConfig) ListenDatagram(ctx context.Context, name Name) (*Datagra
 		err = ended
 	}
 	if err == nil && lc.Client != nil {
-		err = fmt.Errorf("Client, for a socket without connections: %w", errors.ErrUnsupported)
+		err = fmt.Errorf("a datagram socket has no connections that Client could decide about: %w", errors.ErrUnsupported)
 	}
 	if err == nil {
 		err = name.listenErr(c.end.ListenDatagram(name.name, o), core.KindDatagram)

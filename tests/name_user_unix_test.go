@@ -295,7 +295,7 @@ func TestSystemNameIsRootsAndServesOthers(t *testing.T) {
 	require.NoError(t, l.Close())
 	require.NoFileExists(t, location)
 
-	l = listen(t, name) // with mode 0600
+	listen(t, name) // with mode 0600
 	client.order("dial %s", name)
 	require.Contains(t, client.answer(), fmt.Sprintf("dial ipc %s: this user may not connect, or %s is not a directory "+
 		"that only root can write to: ", name, filepath.Dir(location)))

@@ -44,6 +44,7 @@ static bool lipc__is_runtime_directory(const char *path) {
     size_t length = strlen(path);
     if (path[0] != '/' || length >= sizeof part || stat("/", &root) < 0)
         return false;
+    st = root;
     while (length > 1 && path[length - 1] == '/') /* behind a slash a link would be followed */
         length--;
     for (size_t i = 1; i <= length; i++) {
