@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 )
@@ -16,7 +17,7 @@ func startElsewhere(t *testing.T, script string) *process {
 	t.Helper()
 	anotherUser(t) // root is needed
 	if os.Getenv("LIPC_TEST_EMULATOR") != "" {
-		t.Skip("the emulator is not there")
+		facility.Missing(t, "an emulator inside another root")
 	}
 	dir := leakcheck.Dir(t)
 	return startWith(t, func(cmd *exec.Cmd) {

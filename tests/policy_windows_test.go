@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
@@ -35,7 +36,7 @@ func TestReadyMadePoliciesAdmitWhomTheySay(t *testing.T) {
 func TestElevatedClientIsAnAdministrator(t *testing.T) {
 	leakcheck.Start(t)
 	if !windows.GetCurrentProcessToken().IsElevated() {
-		t.Skip("this process is not elevated")
+		facility.Missing(t, "elevation of this process")
 	}
 	name := newPath(t)
 	lc := ipc.ListenConfig{Client: ipc.Admin}

@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
@@ -54,7 +55,7 @@ func TestTmpfilesMakeTheDirectoryOfTheMachinesNames(t *testing.T) {
 	leakcheck.Start(t)
 	program, err := exec.LookPath("systemd-tmpfiles")
 	if err != nil || os.Geteuid() != 0 {
-		t.Skip("needs systemd-tmpfiles, and root")
+		facility.Missing(t, "systemd-tmpfiles, and root to run it")
 	}
 	root := leakcheck.Dir(t)
 	project.MustRun(t, project.Root(t), nil, program, "--root="+root, "--create",
