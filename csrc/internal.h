@@ -21,6 +21,11 @@
 
 #define LIPC__STATIC_ASSERT(name, condition) typedef char lipc__assert_##name[(condition) ? 1 : -1]
 
+/* How the environment is read. A build beside another owner of the environment defines it: see internal/core/lipc.c. */
+#ifndef LIPC__GETENV
+#define LIPC__GETENV(variable) getenv(variable)
+#endif
+
 /* For what follows a first attempt that failed. Most calls succeed at once, so this code is kept away from theirs. */
 #ifdef __GNUC__
 #define LIPC__UNLIKELY __attribute__((cold, noinline))

@@ -188,3 +188,11 @@ func privateRuntimeDirectory(t *testing.T) (dir string) {
 	t.Setenv("XDG_RUNTIME_DIR", dir)
 	return dir
 }
+
+// setRealUser makes the effective user of this process its real and saved one. Returns the real user.
+func setRealUser() int {
+	if err := syscall.Setreuid(os.Geteuid(), os.Geteuid()); err != nil {
+		panic(err)
+	}
+	return os.Getuid()
+}

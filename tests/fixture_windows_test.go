@@ -154,3 +154,5 @@ func startClient(t *testing.T, name ipc.Name) *process {
 
 // privateRuntimeDirectory is for Unix: there is no such directory.
 func privateRuntimeDirectory(*testing.T) string { return "" }
+
+func setRealUser() int { panic("there are no set-user-ID programs on Windows") }

@@ -60,6 +60,26 @@ func TestSystemNamesWorkInAContainerThatHasNoRun(t *testing.T) {
 	require.Contains(t, p.answer(), "listen ipc user:app: no such file or directory")
 }
 
+func TestSetUserIDProgramIgnoresTheVariableOfTheUserThatStartedIt(t *testing.T) {
+	leakcheck.Start(t)
+	p := startElsewhere(t, `
+		mount -t tmpfs -o mode=755 none "$1"
+		mount -t tmpfs -o mode=755 none /run
+		cp "$2" "$1/program"
+		chown 65534 "$1/program"
+		chmod 4755 "$1/program"
+		mkdir -m 700 "$1/runtime"
+		chown 65534 "$1/runtime"
+		export XDG_RUNTIME_DIR="$1/runtime"
+		exec "$1/program"`)
+	p.order("location user:app")
+	p.expect("/tmp/lipc-65534/app")
+	p.order("setuid")
+	p.expect("65534")
+	p.order("location user:app")
+	p.expect("/tmp/lipc-65534/app")
+}
+
 func TestSystemNamesWorkWhereTheDirectoryIsMissing(t *testing.T) {
 	leakcheck.Start(t)
 	requireSystemNameServed(t, startElsewhere(t, `mount -t tmpfs -o mode=755 none /run; exec "$2"`))

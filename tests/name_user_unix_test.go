@@ -132,6 +132,37 @@ func TestRuntimeDirectoryCountsOnlyIfItIsTheUsersAlone(t *testing.T) {
 	require.Equal(t, usualDirectory()+"/app", location)
 }
 
+func TestEnvironmentMayChangeWhileNamesAreUsed(t *testing.T) {
+	leakcheck.Start(t)
+	name, done := ipc.UserName("app"), make(chan struct{})
+	dirs := []string{privateRuntimeDirectory(t), privateRuntimeDirectory(t)}
+	go func() { // getenv(3) beside it would read memory that is freed here
+		defer close(done)
+		for i := range 20_000 {
+			_ = os.Setenv("XDG_RUNTIME_DIR", dirs[i%2])
+			_ = os.Setenv(fmt.Sprint("LIPC_TEST_", i%100), strings.Repeat("x", i%100))
+		}
+		for i := range 100 {
+			_ = os.Unsetenv(fmt.Sprint("LIPC_TEST_", i))
+		}
+	}()
+	for running := true; running; {
+		select {
+		case <-done:
+			running = false
+		default:
+		}
+		location, err := name.Location()
+		require.NoError(t, err)
+		require.Contains(t, []string{dirs[0] + "/lipc/app", dirs[1] + "/lipc/app"}, location)
+		_, err = ipc.Activated()
+		require.NoError(t, err)
+	}
+	location, err := name.Location()
+	require.NoError(t, err)
+	require.Equal(t, dirs[1]+"/lipc/app", location)
+}
+
 func TestRuntimeDirectoryThatLeavesNoRoomIsNamed(t *testing.T) {
 	leakcheck.Start(t)
 	dir := filepath.Join(leakcheck.Dir(t), strings.Repeat("x", pathLimit))

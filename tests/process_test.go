@@ -415,10 +415,15 @@ func clientChild(_ []string, orders *bufio.Scanner) error {
 }
 
 // namesChild answers "location NAME" with where the name is; "listen NAME" with "listening", or the error, and then
-// each connection with what it sent up to its end, or "nothing"; "dial NAME" with "connected", or the error.
+// each connection with what it sent up to its end, or "nothing"; "dial NAME" with "connected", or the error. At "setuid"
+// the user that it runs as becomes the one that started it, too.
 func namesChild(_ []string, orders *bufio.Scanner) error {
 	for orders.Scan() {
 		order, text, _ := strings.Cut(orders.Text(), " ")
+		if order == "setuid" {
+			fmt.Println(setRealUser())
+			continue
+		}
 		name, err := ipc.ParseName(text)
 		if err != nil {
 			fmt.Println(err)

@@ -5,7 +5,7 @@ enum { LIPC__FIRST_ACTIVATED = 3 };
 /* Returns the number in an environment variable, -1 if the variable is not set, or LIPC_EINVAL if it is not a
  * number. */
 static int lipc__number_from(const char *variable) {
-    const char *text = getenv(variable);
+    const char *text = LIPC__GETENV(variable);
     if (text == NULL)
         return -1;
     int64_t number = 0;
@@ -62,7 +62,7 @@ int lipc_activation(size_t capacity, lipc_activated *ret_activated) {
         return count;
     if (count <= 0)
         return 0;
-    const char *names = getenv("LISTEN_FDNAMES");
+    const char *names = LIPC__GETENV("LISTEN_FDNAMES");
     int r = lipc__check_activated(names, count);
     if (r < 0)
         return r;

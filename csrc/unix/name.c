@@ -29,15 +29,16 @@ enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 /* ----------------------------------------- Directories -------------------------------------------- */
 
 #ifdef __linux__
-#define LIPC__SYSTEM_DIRECTORY "/run/lipc"
+#define LIPC__RUN "/run"
 #else
-#define LIPC__SYSTEM_DIRECTORY "/var/run/lipc"
+#define LIPC__RUN "/var/run"
 #endif
+#define LIPC__SYSTEM_DIRECTORY LIPC__RUN "/lipc"
 
 /* Whether a directory can be this user's runtime directory: nobody else can put anything into it, or another one in its
  * place. So nothing on the way to it belongs to another user, or can be written to by others unless it is sticky. The
  * owner of the root directory counts as root, since a user namespace need not map root. A directory that cannot be
- * looked at cannot be used either. */
+ * looked at cannot be used either. Nor can the one where the machine's names are, which root alone could take. */
 static bool lipc__is_runtime_directory(const char *path) {
     char part[PATH_MAX]; /* the path as far as a slash or its end */
     struct stat root, st;
@@ -57,7 +58,21 @@ static bool lipc__is_runtime_directory(const char *path) {
         if (!S_ISLNK(st.st_mode) && (st.st_mode & 0022) && !(st.st_mode & S_ISVTX))
             return false;
     }
-    return S_ISDIR(st.st_mode) && st.st_uid == geteuid() && (st.st_mode & 0022) == 0;
+    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022) != 0)
+        return false;
+    struct stat system;
+    return stat(LIPC__RUN, &system) < 0 || st.st_dev != system.st_dev || st.st_ino != system.st_ino;
+}
+
+/* Whether another user than this process's may have started the program, and chosen its environment. */
+static bool lipc__is_set_user_id(void) {
+    if (geteuid() != getuid() || getegid() != getgid())
+        return true;
+#ifdef __linux__
+    return getauxval(AT_SECURE) != 0; /* also if the program has made the ids equal, getauxval(3) */
+#else
+    return issetugid() != 0;
+#endif
 }
 
 /* Stores the user's directory, and returns its length as snprintf(3) does. sudo(8) and su(1) may leave the variable as
@@ -65,7 +80,7 @@ static bool lipc__is_runtime_directory(const char *path) {
  * program the variable is the word of the user that started it, and does not count. */
 static int lipc__user_directory(char *ret_directory, size_t size) {
     const unsigned long user = (unsigned long)geteuid();
-    const char *runtime = geteuid() == getuid() && getegid() == getgid() ? getenv("XDG_RUNTIME_DIR") : NULL;
+    const char *runtime = lipc__is_set_user_id() ? NULL : LIPC__GETENV("XDG_RUNTIME_DIR");
     if (runtime != NULL && lipc__is_runtime_directory(runtime))
         return snprintf(ret_directory, size, "%s/lipc", runtime);
 #ifdef __linux__

@@ -75,6 +75,7 @@
 /* Constants that the C library's headers may be too old to have. Sources: include/uapi/asm-generic/socket.h, Linux 6.5
  * (PA-RISC and SPARC have other numbers); include/linux/socket.h; include/uapi/linux/fs.h, Linux 6.18. */
 #ifdef __linux__
+#include <sys/auxv.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
 #ifndef SO_PASSPIDFD

@@ -382,6 +382,14 @@ static void set_empty(uid_t user) {
     CHECK(setenv("XDG_RUNTIME_DIR", "", 1) == 0);
 }
 
+static void set_run(uid_t user) { /* where /run/lipc is the machine's */
+    CHECK(chown("/run", user, user) == 0 && setenv("XDG_RUNTIME_DIR", "/run", 1) == 0);
+}
+
+static void set_run_by_another_path(uid_t user) {
+    CHECK(chown("/run", user, user) == 0 && setenv("XDG_RUNTIME_DIR", "/run/user/..", 1) == 0);
+}
+
 static void set_nothing(uid_t user) {
     (void)user;
     CHECK(unsetenv("XDG_RUNTIME_DIR") == 0);
@@ -469,6 +477,8 @@ TEST(the_directory_is_the_first_that_nobody_else_can_change) {
         {"writable by its group", set_group_writable, NO_USUAL, NULL, 0},
         {"writable by others", set_writable, NO_USUAL, NULL, 0},
         {"sticky", set_sticky, NO_USUAL, NULL, 0},
+        {"that of the machine's names", set_run, NO_USUAL, NULL, 0},
+        {"that of the machine's names, by another path", set_run_by_another_path, OWN_USUAL, usual, 0},
         {"another user's", set_another_users, NO_USUAL, NULL, 0},
         {"another user's, and the usual one", set_another_users, OWN_USUAL, usual, 0},
     };
@@ -529,6 +539,9 @@ static void check_tmp_that_is_not_sticky(const void *mode) {
     prepare_user(0);
     CHECK(chmod("/tmp", *(const mode_t *)mode) == 0);
     CHECK_OK(lipc_name_parse("user:s", LIPC_STRLEN, &name));
+    lipc_listener *listener;
+    CHECK_ERROR(LIPC_EACCES, lipc_listen(&name, NULL, &listener));
+    CHECK(access(in_tmp, F_OK) < 0);
     CHECK(mkdir(in_tmp, 0700) == 0);
     check_refused(&name, in_tmp);
 }
