@@ -50,6 +50,7 @@ func (a *Activated) Restore() { C.ipc_passed_restore(C.lipc_handle(a.Handle), a.
 // Activation returns the handles that a service manager passed.
 func Activation() ([]Activated, Result) {
 	const first = 3 // sd_listen_fds(3)
+	handOverEnvironment()
 	r := Result(C.lipc_activation(0, nil))
 	if r <= 0 {
 		return nil, r

@@ -25,7 +25,7 @@ import "time"
 func Connect(name Name, kind Kind, system *ConnectSystem, timeout time.Duration) (handle uintptr, r Result, err error) {
 	var h C.lipc_handle
 	r = creating(func() Result {
-		return Result(C.ipc_connect(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.int(kind),
+		return Result(C.ipc_connect(name.Type.c(), text(name.Text), C.size_t(len(name.Text)), C.int(kind),
 			system.options(), C.int(timeout.Milliseconds()), &h))
 	})
 	return uintptr(h), r, r.nameErr(name)

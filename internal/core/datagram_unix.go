@@ -43,13 +43,13 @@ func OpenDatagram() (handle uintptr, r Result) {
 
 // ConnectDatagram connects a socket to a peer. The zero Name dissolves the connection.
 func ConnectDatagram(handle uintptr, peer Name) error {
-	return Result(C.ipc_datagram_connect(C.lipc_handle(handle), C.int(peer.Type), text(peer.Text),
+	return Result(C.ipc_datagram_connect(C.lipc_handle(handle), peer.Type.c(), text(peer.Text),
 		C.size_t(len(peer.Text)))).nameErr(peer)
 }
 
 // SendTo sends a datagram to a peer.
 func SendTo(handle uintptr, b []byte, peer Name) Result {
-	return Result(C.ipc_send_to(C.lipc_handle(handle), char(b), C.size_t(len(b)), C.int(peer.Type), text(peer.Text),
+	return Result(C.ipc_send_to(C.lipc_handle(handle), char(b), C.size_t(len(b)), peer.Type.c(), text(peer.Text),
 		C.size_t(len(peer.Text))))
 }
 

@@ -37,7 +37,7 @@ func Listen(name Name, kind Kind, o ListenOptions) (l Listener, err error) {
 	system, free := o.System.options()
 	defer free()
 	r := creating(func() Result {
-		return Result(C.ipc_listen(C.int(name.Type), text(name.Text), C.size_t(len(name.Text)), C.uint(o.Mode),
+		return Result(C.ipc_listen(name.Type.c(), text(name.Text), C.size_t(len(name.Text)), C.uint(o.Mode),
 			(*C.uint32_t)(o.Group), C.int(min(o.Backlog, 1<<30)), C.int(kind), system, &l.c))
 	})
 	return l, o.System.explain(r, r.nameErr(name))

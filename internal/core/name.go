@@ -56,21 +56,29 @@ const (
 	SystemName     NameType = C.LIPC_NAME_SYSTEM
 )
 
+// c returns the type for a call of C, which finds the directory of such a name in the environment.
+func (t NameType) c() C.int {
+	if t == UserName || t == NamespacedName {
+		handOverEnvironment()
+	}
+	return C.int(t)
+}
+
 // Limit returns the greatest length of a name of this type.
 func (t NameType) Limit() (int, error) {
-	r := Result(C.lipc_name_limit(C.int(t)))
+	r := Result(C.lipc_name_limit(t.c()))
 	return int(max(r, 0)), r.Err()
 }
 
 // Check returns an error for a name that this system cannot have.
 func (n Name) Check() error {
-	return Result(C.ipc_check_name(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)))).nameErr(n)
+	return Result(C.ipc_check_name(n.Type.c(), text(n.Text), C.size_t(len(n.Text)))).nameErr(n)
 }
 
 // Location returns the path by which other programs reach the name.
 func (n Name) Location() (string, error) {
 	buffer := make([]byte, C.LIPC_NAME_CAPACITY)
-	r := Result(C.ipc_name_location(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), char(buffer),
+	r := Result(C.ipc_name_location(n.Type.c(), text(n.Text), C.size_t(len(n.Text)), char(buffer),
 		C.size_t(len(buffer))))
 	return string(buffer[:max(r, 0)]), r.nameErr(n)
 }
@@ -87,7 +95,7 @@ var obstacles = map[Result]string{
 // Obstacle says what is in the way of a listener on the name, empty if that is not known.
 func (n Name) Obstacle(kind Kind) string {
 	pid := C.int64_t(-1)
-	r := Result(C.ipc_name_obstacle(C.int(n.Type), text(n.Text), C.size_t(len(n.Text)), C.int(kind), &pid))
+	r := Result(C.ipc_name_obstacle(n.Type.c(), text(n.Text), C.size_t(len(n.Text)), C.int(kind), &pid))
 	if pid > 0 && obstacles[r] != "" {
 		return fmt.Sprintf("%s, process %d", obstacles[r], pid)
 	}
@@ -112,7 +120,7 @@ func (n *SocketName) Name() Name { return goName(&n.c) }
 
 // SetName stores a name, which must be valid.
 func (n *SocketName) SetName(name Name) {
-	n.c._type, n.c.length = C.uint32_t(name.Type), C.uint32_t(len(name.Text))
+	n.c._type, n.c.length = C.uint32_t(name.Type.c()), C.uint32_t(len(name.Text))
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&n.c.text[0])), len(n.c.text)), name.Text)
 }
 

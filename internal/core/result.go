@@ -92,7 +92,7 @@ func (r Result) TemporaryErr() error {
 func (r Result) nameErr(name Name) error {
 	switch {
 	case r.is(C.LIPC_ENAMETOOLONG):
-		return newNameError(name, max(1, int(C.lipc_name_limit(C.int(name.Type)))), r.Err())
+		return newNameError(name, max(1, int(C.lipc_name_limit(name.Type.c()))), r.Err())
 	case r.is(C.LIPC_ENAME):
 		return newNameError(name, 0, r.Err())
 	default:
