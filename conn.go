@@ -126,11 +126,14 @@ func (c *conn) Close() error { return c.opError("close", c.end.Close()) }
 
 // LocalAddr returns the [Name] that this end is bound to. An accepted connection has the listener's name. A dialled
 // connection usually has none: the zero Name.
-func (c *conn) LocalAddr() net.Addr { return c.localName() }
+//
+// On Windows both ends have the name of the pipe, and the address prints as the pipe's path, as gRPC's local credentials
+// and others expect. [NameOf] returns the Name.
+func (c *conn) LocalAddr() net.Addr { return endAddress(c.localName(), c.peer(), core.KindStream) }
 
 // RemoteAddr returns the [Name] that the peer is bound to. A dialled connection has the name that was dialled. The peer
-// of an accepted connection usually has none: the zero Name.
-func (c *conn) RemoteAddr() net.Addr { return c.peer() }
+// of an accepted connection usually has none: the zero Name. Windows: as for LocalAddr.
+func (c *conn) RemoteAddr() net.Addr { return endAddress(c.peer(), c.localName(), core.KindStream) }
 
 // SetDeadline sets both deadlines, see [net.Conn]. The zero time means no deadline.
 func (c *conn) SetDeadline(t time.Time) error { return c.opError("set", c.end.SetDeadline(t)) }

@@ -69,26 +69,21 @@ func (c *DatagramConn) ReceiveFrom(b []byte) (int, Name, error) {
 }
 
 // LocalAddr is [Conn.LocalAddr], with the network "unixgram".
-func (c *DatagramConn) LocalAddr() net.Addr { return address(c.localName(), core.KindDatagram) }
+func (c *DatagramConn) LocalAddr() net.Addr {
+	return endAddress(c.localName(), c.peer(), core.KindDatagram)
+}
 
 // RemoteAddr is [Conn.RemoteAddr], with the network "unixgram".
-func (c *DatagramConn) RemoteAddr() net.Addr { return address(c.peer(), core.KindDatagram) }
+func (c *DatagramConn) RemoteAddr() net.Addr {
+	return endAddress(c.peer(), c.localName(), core.KindDatagram)
+}
 
 // WriteTo is [DatagramConn.SendTo], for [net.PacketConn]. addr may be what ReadFrom returned, a [Name] or a
 // [*net.UnixAddr].
 func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
-	var peer Name
-	switch addr := addr.(type) {
-	case Name:
-		peer = addr
-	case packetAddr:
-		peer = addr.Name
-	case *net.UnixAddr:
-		if addr != nil {
-			peer = nameOfUnixAddr(addr)
-		}
-	default:
-		return 0, c.opError("write", core.Invalidf("address is a %T, neither a Name nor a *net.UnixAddr", addr))
+	peer, known := NameOf(addr)
+	if !known {
+		return 0, c.opError("write", core.Invalidf("address %v, a %[1]T, is neither a Name nor a *net.UnixAddr", addr))
 	}
 	if err := c.SendTo(b, peer); err != nil {
 		return 0, err
@@ -128,7 +123,7 @@ func (s *senders) named(name *core.SocketName) sender {
 		s.known = map[string]sender{}
 	}
 	found := sender{name: publicName(name.Name())}
-	found.addr = address(found.name, core.KindDatagram)
+	found.addr = endAddress(found.name, Name{}, core.KindDatagram)
 	s.known[string(name.Bytes())] = found
 	return found
 }

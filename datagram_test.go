@@ -15,7 +15,7 @@ func TestSendersThatAreRememberedAreLimited(t *testing.T) {
 		name := Path(fmt.Sprint(i))
 		from.SetName(name.name)
 		for range 2 {
-			require.Equal(t, sender{name, address(name, core.KindDatagram)}, s.named(&from))
+			require.Equal(t, sender{name, endAddress(name, Name{}, core.KindDatagram)}, s.named(&from))
 		}
 		require.LessOrEqual(t, len(s.known), 256)
 	}

@@ -69,10 +69,11 @@ func ExampleListener_Accept() {
 }
 
 func ExampleListener_Addr() {
-	l, client, server, end := connected()
+	l, client, _, end := connected()
 	defer end()
-	fmt.Println(client.RemoteAddr() == l.Addr(), server.LocalAddr() == l.Addr())
-	// Output: true true
+	name, _ := ipc.NameOf(client.RemoteAddr())
+	fmt.Println(name == l.Addr())
+	// Output: true
 }
 
 func ExampleListener_SetDeadline() {
@@ -219,10 +220,7 @@ func ExampleConn_RemoteAddr() {
 	_, client, server, end := connected()
 	defer end()
 	fmt.Println(client.RemoteAddr() == server.LocalAddr())
-	fmt.Println(client.LocalAddr() == ipc.Name{}) // an end that dialled has no name
-	// Output:
-	// true
-	// true
+	// Output: true
 }
 
 func ExampleConn_SyscallConn() {

@@ -4,6 +4,7 @@ package ipc
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"strconv"
@@ -14,6 +15,14 @@ import (
 // networks are the names that package net has for what connections are made of.
 var networks = map[core.Kind]string{
 	core.KindStream: "unix", core.KindMessage: "unixpacket", core.KindDatagram: "unixgram",
+}
+
+// endAddress returns the address of an end: its name.
+func endAddress(own, _ Name, kind core.Kind) net.Addr {
+	if kind == core.KindStream {
+		return own
+	}
+	return endAddr{own, networks[kind]}
 }
 
 const admins = "root"

@@ -5,6 +5,7 @@ package ipc
 import (
 	"fmt"
 	"math"
+	"net"
 	"os"
 	"runtime"
 	"syscall"
@@ -15,6 +16,22 @@ import (
 
 // networks are the names of what connections are made of. .NET and others call it a pipe, too.
 var networks = map[core.Kind]string{core.KindStream: "pipe", core.KindMessage: "pipe", core.KindDatagram: "pipe"}
+
+// endAddress returns the address of an end. Both ends of a pipe have its name.
+func endAddress(own, other Name, kind core.Kind) net.Addr {
+	if own == (Name{}) {
+		own = other
+	}
+	return endAddr{own, networks[kind]}
+}
+
+// String returns the path of the pipe, which is what other programs know.
+func (a endAddr) String() string {
+	if location, err := a.Location(); err == nil {
+		return location
+	}
+	return a.Name.String()
+}
 
 const admins = "SYSTEM or an administrator"
 

@@ -121,10 +121,14 @@ func (c *packets) ReceiveBatch(messages [][]byte) (int, error) {
 }
 
 // LocalAddr is [Conn.LocalAddr], with the network "unixpacket", or on Windows "pipe".
-func (c *MessageConn) LocalAddr() net.Addr { return address(c.localName(), core.KindMessage) }
+func (c *MessageConn) LocalAddr() net.Addr {
+	return endAddress(c.localName(), c.peer(), core.KindMessage)
+}
 
 // RemoteAddr is [Conn.RemoteAddr], with the network "unixpacket", or on Windows "pipe".
-func (c *MessageConn) RemoteAddr() net.Addr { return address(c.peer(), core.KindMessage) }
+func (c *MessageConn) RemoteAddr() net.Addr {
+	return endAddress(c.peer(), c.localName(), core.KindMessage)
+}
 
 // DialMessage connects to a listener for messages, as [Dialer.Dial] does to one for bytes. If the listener is one for
 // bytes, the error is [syscall.EPROTOTYPE].
@@ -181,7 +185,9 @@ func (l *MessageListener) Incoming(ctx context.Context) iter.Seq2[*MessageConn, 
 }
 
 // Addr is [Listener.Addr], with the network "unixpacket", or on Windows "pipe".
-func (l *MessageListener) Addr() net.Addr { return address(nameAt(l.name), core.KindMessage) }
+func (l *MessageListener) Addr() net.Addr {
+	return endAddress(nameAt(l.name), Name{}, core.KindMessage)
+}
 
 // MessagePair returns two connections. Each is the other's peer.
 func MessagePair() (*MessageConn, *MessageConn, error) {

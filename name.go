@@ -201,8 +201,7 @@ func (n Name) accessErr(err error, listening bool) error {
 	}
 }
 
-// Network returns "unix", or on Windows "pipe", as [net.Addr] has it. The addresses of a [MessageConn] and of a
-// [DatagramConn] return "unixpacket" and "unixgram" on Unix.
+// Network returns "unix", or on Windows "pipe", as [net.Addr] has it.
 func (n Name) Network() string { return networks[core.KindStream] }
 
 // String returns the name in the form that [ParseName] reads. It is empty for the zero Name.
@@ -213,13 +212,26 @@ func (n Name) String() string {
 // Type returns the type of the name, or 0 for the zero Name.
 func (n Name) Type() NameTypes { return NameTypes(n.name.Type) }
 
-// A packetAddr is the name of an end that is not a stream.
-type packetAddr struct {
+// NameOf returns the name in an address: a [Name], an address that this package returned, or a [*net.UnixAddr]. It
+// returns false for any other.
+func NameOf(addr net.Addr) (Name, bool) {
+	switch addr := addr.(type) {
+	case Name:
+		return addr, true
+	case endAddr:
+		return addr.Name, true
+	case *net.UnixAddr:
+		if addr != nil {
+			return nameOfUnixAddr(addr), true
+		}
+	}
+	return Name{}, false
+}
+
+// An endAddr is the name of an end, as programs expect it that look at the network and the text of addresses.
+type endAddr struct {
 	Name
 	network string
 }
 
-func (a packetAddr) Network() string { return a.network }
-
-// address returns a name as the address of an end of a kind.
-func address(name Name, kind core.Kind) net.Addr { return packetAddr{name, networks[kind]} }
+func (a endAddr) Network() string { return a.network }

@@ -228,11 +228,11 @@ func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
 	require.Equal(t, ipc.Name{}, nameOf(t, from))
 	for what, addr := range map[string]net.Addr{
 		"<nil>": nil, "*net.UDPAddr": &net.UDPAddr{}, "empty name": ipc.Name{},
-		"empty": (*net.UnixAddr)(nil), "empty ": &net.UnixAddr{},
+		"<nil>, a *net.UnixAddr": (*net.UnixAddr)(nil), "empty": &net.UnixAddr{},
 	} {
 		_, err := packets.WriteTo([]byte("packet"), addr)
 		require.ErrorIs(t, err, syscall.EINVAL, what)
-		require.ErrorContains(t, err, strings.TrimSpace(what))
+		require.ErrorContains(t, err, what)
 	}
 	for what, addr := range map[string]net.Addr{
 		"name too long": &net.UnixAddr{Name: strings.Repeat("x", 2000)}, "NUL byte": ipc.Path("a\x00b"),

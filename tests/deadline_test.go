@@ -49,10 +49,10 @@ func waits(t *testing.T) map[string]wait {
 			vectorReader.SetDeadline, vectorReader.Close},
 		"read ipc, polling": {func() error { _, err := polling.Read(make([]byte, 1)); return err },
 			polling.SetDeadline, polling.Close},
-		"read ipc " + hotReader.RemoteAddr().String() + ", polling": {
+		"read ipc " + nameOf(t, hotReader.RemoteAddr()).String() + ", polling": {
 			func() error { _, err := hotReader.Read(make([]byte, 1)); return err },
 			hotReader.SetReadDeadline, hotReader.Close},
-		"write ipc " + hotWriter.RemoteAddr().String() + ", polling": {
+		"write ipc " + nameOf(t, hotWriter.RemoteAddr()).String() + ", polling": {
 			func() error { _, err := hotWriter.Write(make([]byte, 1<<20)); return err },
 			hotWriter.SetWriteDeadline, hotWriter.Close},
 		"write ipc": {func() error { _, err := writer.Write(make([]byte, 1<<20)); return err },

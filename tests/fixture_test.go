@@ -59,11 +59,8 @@ func newUserName(t *testing.T) ipc.Name {
 // nameOf returns the name in an address.
 func nameOf(t *testing.T, addr net.Addr) ipc.Name {
 	t.Helper()
-	if addr.String() == "" {
-		return ipc.Name{}
-	}
-	name, err := ipc.ParseName(addr.String())
-	require.NoError(t, err)
+	name, known := ipc.NameOf(addr)
+	require.True(t, known)
 	return name
 }
 

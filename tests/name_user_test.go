@@ -19,7 +19,7 @@ func TestUserNamesServeStreams(t *testing.T) {
 	go serveEcho(l)
 	require.NoError(t, echoOnce(name))
 	c := dial(t, name)
-	require.Equal(t, name, c.RemoteAddr())
+	require.Equal(t, name, nameOf(t, c.RemoteAddr()))
 	require.NoError(t, c.Close())
 }
 

@@ -1,6 +1,8 @@
 package tests
 
 import (
+	"net"
+	"strings"
 	"testing"
 
 	"github.com/lipc/ipc"
@@ -21,6 +23,25 @@ func TestLocationIsThePathOfThePipe(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, location)
 		require.Equal(t, "pipe", name.Network())
+	}
+}
+
+// As credentials/local of google.golang.org/grpc decides it.
+func TestAddressesOfConnectionsAreLocalInTheEyesOfOthers(t *testing.T) {
+	leakcheck.Start(t)
+	for _, name := range []ipc.Name{newUserName(t), newNamespaced(t), newPath(t)} {
+		l := listen(t, name)
+		c := dial(t, name)
+		accepted, err := l.AcceptConn(t.Context())
+		require.NoError(t, err)
+		for _, end := range []net.Conn{c, accepted} {
+			for _, addr := range []net.Addr{end.LocalAddr(), end.RemoteAddr()} {
+				require.Equal(t, "pipe", addr.Network())
+				require.True(t, strings.HasPrefix(addr.String(), `\\.\pipe\`), addr)
+				require.Equal(t, name, nameOf(t, addr))
+			}
+		}
+		require.NoError(t, accepted.Close())
 	}
 }
 
