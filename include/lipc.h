@@ -788,9 +788,8 @@ typedef struct lipc_credentials {
  * Errors: LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP. */
 LIPC_API int lipc_peer_credentials(lipc_handle handle, lipc_credentials *ret_credentials);
 
-/* Stores the credentials of the client that the last lipc_accept() which failed with LIPC_EACCES closed, for a log. On
- * Windows they are those that lipc_peer_credentials() reports of it. All are -1 before the first. Another thread that
- * accepts meanwhile may replace them, so threads that share a listener need a lock around both calls. */
+/* Stores the credentials of the client that lipc_accept() refused last, for a log. On Windows they are those that
+ * lipc_peer_credentials() reports of it. All are -1 before the first. */
 LIPC_API void lipc_listener_refused(const lipc_listener *listener, lipc_credentials *ret_credentials);
 
 /* Returns the number of the peer's supplementary groups, and stores them if they are no more than capacity. ret_groups

@@ -5,6 +5,7 @@ struct lipc_listener {
     bool owns_fd;
     lipc__admission admission;
     bool marked;              /* whether lipc__mark_messages() came before any client could connect */
+    bool refused_in_use;      /* a lock */
     lipc_credentials refused; /* of the client that was not admitted last */
     lipc_peer_policy clients; /* with a copy of what it points to */
     lipc__socket_file file;
@@ -152,9 +153,19 @@ static bool lipc__is_admitted(const lipc_listener *l, int fd) {
     return lipc__peer_check(fd, &l->clients) >= 0;
 }
 
+/* Copies credentials while no other thread does. */
+static void lipc__copy_locked(bool *in_use, lipc_credentials *to, const lipc_credentials *from) {
+    while (__atomic_exchange_n(in_use, true, __ATOMIC_ACQUIRE))
+        sched_yield();
+    *to = *from;
+    __atomic_store_n(in_use, false, __ATOMIC_RELEASE);
+}
+
 static void lipc__note_refused(lipc_listener *l, int fd) {
-    memset(&l->refused, 0xff, sizeof l->refused);
-    lipc_peer_credentials(fd, &l->refused);
+    lipc_credentials who;
+    memset(&who, 0xff, sizeof who);
+    lipc_peer_credentials(fd, &who);
+    lipc__copy_locked(&l->refused_in_use, &l->refused, &who);
 }
 
 int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection) {
@@ -196,8 +207,9 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
     }
 }
 
-void lipc_listener_refused(const lipc_listener *l, lipc_credentials *ret_credentials) {
-    *ret_credentials = l->refused;
+void lipc_listener_refused(const lipc_listener *listener, lipc_credentials *ret_credentials) {
+    lipc_listener *l = (lipc_listener *)listener; /* for the lock */
+    lipc__copy_locked(&l->refused_in_use, ret_credentials, &l->refused);
 }
 
 lipc_handle lipc_listener_handle(const lipc_listener *l) {

@@ -1,6 +1,7 @@
 /* Policies: whom they admit, and that nobody else gets or sends a byte. */
 #include "fixture.h"
 
+#include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
 
@@ -260,6 +261,47 @@ TEST(a_client_that_is_refused_reads_the_end_and_reaches_nobody) {
             CHECK_OK(lipc_close(client));
             lipc_listener_close(listener);
         }
+}
+
+static _Atomic bool asking;
+
+static void *accept_nobody(void *listener) {
+    lipc_handle connection;
+    while (asking)
+        CHECK(lipc_accept(listener, 1, NULL, &connection) < 0);
+    return NULL;
+}
+
+static void *connect_often(void *name) {
+    while (asking) {
+        lipc_handle client;
+        if (lipc_connect(name, NULL, 0, &client) >= 0)
+            CHECK_OK(lipc_close(client));
+    }
+    return NULL;
+}
+
+TEST(who_was_refused_is_known_whole_while_other_threads_accept) {
+    lipc_name name = name_for(LIPC_NAME_PATH, "s");
+    lipc_listener *listener = listen_for(&name, LIPC_STREAM, &nobody);
+    lipc_handle client = connect_to(&name), server;
+    CHECK_ERROR(LIPC_EACCES, lipc_accept(listener, 0, NULL, &server));
+    CHECK_OK(lipc_close(client));
+    pthread_t threads[3];
+    asking = true;
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_create(&threads[i], NULL, i == 0 ? connect_often : accept_nobody,
+                             i == 0 ? (void *)&name : (void *)listener) == 0);
+    for (int i = 0; i < 100000; i++) {
+        lipc_credentials who;
+        lipc_listener_refused(listener, &who);
+        CHECK_INT(getpid(), who.pid);
+        CHECK_INT(geteuid(), who.uid);
+    }
+    asking = false;
+    for (int i = 0; i < 3; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+    lipc_listener_close(listener);
 }
 
 TEST(refused_clients_do_not_prolong_a_wait) {
