@@ -9,7 +9,7 @@ type Activation struct {
 	Listeners        map[string][]*Listener
 	MessageListeners map[string][]*MessageListener
 	Datagrams        map[string][]*DatagramConn
-	Files            map[string][]*os.File // anything else: connections, pipes, TCP listeners …
+	Files            map[string][]*os.File // anything else: connections (Accept=yes), pipes, TCP listeners …
 }
 
 // Activated returns what a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS descriptors, beginning
@@ -21,12 +21,20 @@ type Activation struct {
 // not remove its socket file, which belongs to the service manager.
 //
 // Only the options Client, Refused, Spin and MaxMessage have an effect, and for names in Linux's abstract namespace
-// also Mode and Group: there these decide who may connect, whatever SocketMode= the service's description has. Client
-// does not concern datagram sockets, which have no connections.
+// also Mode and Group:
+//
+//   - A client may connect to a socket file as the service's description says: SocketMode=, SocketUser=, SocketGroup=.
+//     To a name in Linux's abstract namespace everybody can connect, and Mode and Group decide who is admitted,
+//     whatever SocketMode= is.
+//   - Client then decides about each connection of Listeners and MessageListeners when it is accepted, also about those
+//     that waited before this process started. Refused is called for each that is not admitted.
+//   - Neither is called for Datagrams, which have no connections, nor for Files. A connection that the service manager
+//     accepted itself (Accept=yes) is in Files: pass its [Conn.PeerCredentials] to the policy after [FileConn].
+//   - To the policy of a client, [Dialer].Server, the server is the service manager, since that listened.
 //
 // Errors:
 //
-//   - [syscall.EINVAL]: a variable is malformed.
+//   - [syscall.EINVAL]: a variable is malformed, or an option is invalid.
 //   - [syscall.EBADF]: a descriptor is not open.
 //   - [syscall.EMFILE]: there is no room for the duplicates.
 //   - Those of the system's poller.

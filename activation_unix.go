@@ -66,6 +66,7 @@ func (a *Activation) adopt(f core.Activated, lc *ListenConfig) (io.Closer, error
 	}
 }
 
+// adoptHandle opens l on a handle, which it takes over, with those of the options that have an effect on it.
 func (l *listener) adoptHandle(handle uintptr, lc *ListenConfig) error {
 	l.configure(lc)
 	o, err := lc.options()
