@@ -4,9 +4,12 @@
 //
 // A server listens on a [Name], and a client dials it:
 //
-//	l, err := ipc.Listen(ipc.Namespaced("greeter"))
+//	l, err := ipc.Listen(ipc.UserName("greeter"))
 //	…
-//	c, err := ipc.Dial(ctx, ipc.Namespaced("greeter"))
+//	c, err := ipc.Dial(ctx, ipc.UserName("greeter"))
+//
+// Nobody else can pose as the server of a user's own name ([UserName]) or of a daemon of the machine ([SystemName]). A
+// [PeerPolicy] decides who may be at the other end of a connection.
 //
 // [Conn] is a [net.Conn] and [Listener] is a [net.Listener], so net/http, net/rpc, crypto/tls and other packages that
 // take these work without changes. The peer can be any program that opens a Unix domain socket or a named pipe.

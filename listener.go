@@ -27,7 +27,8 @@ type ListenConfig struct {
 	// supplementary one, and with the write bit for other it admits everybody. It closes the connection of a peer that
 	// is not admitted, and does not return it: that peer's dial succeeds, and then the peer reads end of stream. In a
 	// user namespace that does not map all IDs, one ID stands for all others (65534, user_namespaces(7)). That ID
-	// admits nobody, not even this process's own user if it has that ID. The same holds where /proc is missing.
+	// admits nobody, not even this process's own user if it has that ID. Without /proc, 65534 is always taken
+	// for it.
 	//
 	// On Windows the owner, SYSTEM and the administrators may connect. With the write bit for other, everybody who has
 	// logged in may connect, too, but cannot pose as the server. SysListen.SecurityDescriptor replaces Mode. Clients on

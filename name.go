@@ -48,16 +48,17 @@ func SupportedNames() NameTypes { return PathNames | NamespacedNames | UserNames
 //
 //   - $XDG_RUNTIME_DIR/lipc, if XDG_RUNTIME_DIR is a directory that belongs to the user, not a symbolic link, and others
 //     cannot write to it or replace it. They can replace it if a directory or link on the way belongs to another user,
-//     or if a directory there can be written to by others and is not sticky. It does not count in a program whose
-//     effective IDs are not its real IDs.
+//     or if a directory there can be written to by others and is not sticky. The directory of the
+//     machine's names, /run or /var/run, does not count. Nor does the variable in a program that is or was set-user-ID
+//     or set-group-ID.
 //   - On Linux /run/user/UID/lipc, if /run/user/UID is such a directory.
 //   - /tmp/lipc-UID.
 //
 // The first listener creates it with mode 0700. A directory that belongs to another user, or that others can enter, is
 // [fs.ErrPermission]. The user is the effective one, so what sudo(8) runs has the names of root. Programs of a user
 // find each other only if they come to the same directory: if XDG_RUNTIME_DIR is set to an unusual place, it must be
-// set for all of them. Each use of such a name reads the variable with getenv(3), so no other goroutine may call
-// [os.Setenv] meanwhile: the C library may crash.
+// set for all of them. Each use of such a name reads the variable. (With the build tag liblipc the C library reads it,
+// with getenv(3): then no goroutine may call [os.Setenv] meanwhile, because the program may crash.)
 //
 // On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user,
 // elevated or not. Another user can create a pipe of that name first. Then Listen fails with [syscall.EADDRINUSE], and
@@ -201,7 +202,8 @@ func (n Name) accessErr(err error, listening bool) error {
 	}
 }
 
-// Network returns "unix", or on Windows "pipe", as [net.Addr] has it.
+// Network returns "unix", or on Windows "pipe", as [net.Addr] has it. The addresses of a [MessageConn] and of a
+// [DatagramConn] return "unixpacket" and "unixgram" on Unix; [NameOf] returns the Name in any address.
 func (n Name) Network() string { return networks[core.KindStream] }
 
 // String returns the name in the form that [ParseName] reads. It is empty for the zero Name.

@@ -13,13 +13,14 @@ import (
 
 // A PeerPolicy decides whether the process at the other end of a connection may be there. It returns nil if it may, and
 // otherwise why not. The credentials are those that [Conn.PeerCredentials] returns, supplied by the kernel. A policy
-// may take its time, or ask somebody: only the call that accepts or dials this connection waits for it. Neither a
-// context nor a deadline nor Close interrupts it. It must be safe for concurrent use if several goroutines dial or
-// accept. If it panics, the connection is closed.
+// may take its time, or ask somebody: only the call that accepts or dials this connection waits for it. A server
+// that accepts in one goroutine, such as [net/http.Server], accepts nobody else meanwhile. Neither a context nor a
+// deadline nor Close interrupts it. It must be safe for concurrent use if several goroutines dial or accept. If it
+// panics, the connection is closed.
 //
 // Who counts as a user:
 //
-//   - On Unix the effective user. What sudo(8) runs is root, also as a peer of itself. In a user namespace that does
+//   - On Unix the effective user. A program that sudo(8) runs is root, at both ends. In a user namespace that does
 //     not map all IDs, the ID that stands for all others (65534, user_namespaces(7)) is nobody: [SameUser] and [AnyOf]
 //     do not admit it.
 //   - On Windows the user of the process's token, elevated or not. A server is the owner of its pipe. A pipe that an
@@ -35,7 +36,7 @@ func SameUser(c Credentials) error {
 	return admit(c, core.SameUser, nil, func() string { return ownUser() })
 }
 
-// SameUserOrAdmin admits the user of this process, and whom [Admin] admits.
+// SameUserOrAdmin admits the user of this process, and those that [Admin] admits.
 func SameUserOrAdmin(c Credentials) error {
 	return admit(c, core.SameUser|core.Admin, nil, func() string { return ownUser() + " or " + admins })
 }

@@ -76,7 +76,8 @@ extern "C" {
  *    and on Linux otherwise /run/user/UID. It counts only if the path is absolute, and leads to a directory, not a
  *    symbolic link, that belongs to the process's effective user and that nobody else can write to or replace. Others
  *    can replace it if a directory or link on the way belongs to another user, or if a directory there is writable to
- *    others and not sticky. The variable does not count in a program whose effective ids are not its real ids.
+ *    others and not sticky. /run and /var/run do not count, because the machine's names are there. The variable does
+ *    not count in a program that is or was set-user-ID or set-group-ID: AT_SECURE, getauxval(3); issetugid(2).
  *    On Windows it is the pipe \\.\pipe\lipc-SID\name, where SID is the security identifier of the process's user,
  *    elevated or not. Another user can create a pipe of that name first. Then lipc_listen() fails with LIPC_EADDRINUSE,
  *    and lipc_connect() refuses that server, see lipc_connect_options.server.
@@ -92,7 +93,8 @@ extern "C" {
  *
  * Programs of a user find each other only if they come to the same directory. On Linux a program without the variable,
  * such as one that cron(8) started, comes to that of the user's session if the variable has its usual value there.
- * XDG_RUNTIME_DIR is read whenever a user's name is used, so no other thread may call setenv(3) meanwhile.
+ * XDG_RUNTIME_DIR is read whenever a user's name is used, so no other thread may call setenv(3) or putenv(3)
+ * meanwhile.
  *
  * The first listener creates the directory, whatever the umask: the user's with mode 0700; the system's with mode
  * 0755, in /run or /var/run, which it creates too if it is missing. A function that uses the directory fails with
@@ -192,7 +194,8 @@ enum lipc_peers {
  *
  *  - Unix: the user of this process is its effective user, so in a program that sudo(8) runs it is root. In a user
  *    namespace that does not map all ids, one id stands for all others (65534, user_namespaces(7)). It is admitted
- *    only with LIPC_PEERS_ANY, even if it is this process's own or is listed. The same holds where /proc is missing.
+ *    only with LIPC_PEERS_ANY, even if it is this process's own or is listed. Without /proc, 65534
+ *    is always taken for it.
  *  - Windows: the user of this process is that of its token, whether it is elevated or not, and whatever its integrity
  *    level. A server is the owner of its pipe. LIPC_PEERS_ADMIN admits a server whose pipe belongs to SYSTEM (S-1-5-18)
  *    or to the group of administrators (S-1-5-32-544), and a client that is SYSTEM or whose token has that group
@@ -250,7 +253,7 @@ typedef struct lipc_listen_options {
      * belongs to the group if it has the group of the listening process, as its own or as a supplementary one. A peer
      * that is not admitted is closed: its connect succeeds, and then it reads end of stream. In a user namespace that
      * does not map all ids, one id stands for all others (65534, user_namespaces(7)). That id admits nobody, not even
-     * the listening process's own user if it has that id. The same holds where /proc is missing.
+     * the listening process's own user if it has that id. Without /proc, 65534 is always taken for it.
      *
      * Windows: the owner, SYSTEM and the administrators may connect. With the write bit for other, everybody who has
      * logged in may connect, too, but cannot create instances of the pipe and so cannot pose as the server. The owner
@@ -273,8 +276,8 @@ typedef struct lipc_listen_options {
      * user the system does not report is not admitted either. NULL: all of them. The library keeps a copy of the
      * policy and its lists. Datagrams have no such check: LIPC_ENOTSUP. */
     const lipc_peer_policy *clients;
-    /* Unix: the group of the socket file. With a mode of 0660 its members may connect, and at no moment does another
-     * group. On macOS and the BSDs that holds for datagrams only in a directory that others cannot enter, see
+    /* Unix: the group of the socket file. With a mode of 0660 its members may connect. No other group may at any
+     * moment. On macOS and the BSDs that holds for datagrams only in a directory that others cannot enter, see
      * lipc_unix.h. For namespaced names on Linux it takes the place of the listening process's group. A process that is
      * not root's may give a file only to a group that it has: LIPC_EACCES. NULL: the group that the system gives to a
      * new file. That is the process's; on macOS and the BSDs, and in a set-group-ID directory, it is the
@@ -356,8 +359,8 @@ LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pi
  * Errors:
  *  - LIPC_EAGAIN, LIPC_ETIMEDOUT.
  *  - LIPC_EACCES, only with a timeout_ms of 0: a peer was not admitted (see mode and clients) and was closed. Others
- *    may wait, so call again. With another timeout_ms the call goes on to the next peer. Clients are accepted in the
- *    order in which they connected, whether they are admitted or not.
+ *    may wait, so call again. With another timeout_ms the call goes on to the next peer. On Unix clients are accepted
+ *    in the order in which they connected, on Windows in the order of the pipe's instances, admitted or not.
  *  - LIPC_EMFILE, LIPC_ENOMEM: the connection still waits, and the listener goes on working.
  *  - LIPC_ENOTSOCK: this is a datagram socket, which has no connections. */
 LIPC_API int lipc_accept(lipc_listener *listener, int timeout_ms, lipc_name *ret_peer, lipc_handle *ret_connection);
@@ -377,9 +380,10 @@ typedef struct lipc_connect_options {
     const struct lipc_connect_windows *windows; /* as in lipc_listen_options */
     /* The servers to connect to. A connection to another is closed before a byte is read or written, and the call
      * fails with LIPC_EACCES. NULL is the default of the type of name: the same user for LIPC_NAME_USER, root or
-     * administrators for LIPC_NAME_SYSTEM, and otherwise everybody. A server is who listened, also if another process
-     * accepts, so a socket that a service manager passes is that manager's. Datagrams have no such check: it must be
-     * NULL (LIPC_ENOTSUP), and anybody may be the receiver who can put a socket in the directory. */
+     * administrators for LIPC_NAME_SYSTEM, and otherwise everybody. The server is the process that listened, also if
+     * another accepts, so a socket that a service manager passes is that manager's. A server that is not admitted may
+     * still keep a call waiting, up to its timeout, by a full backlog. Datagrams have no such check: it must be NULL
+     * (LIPC_ENOTSUP), and anybody that can put a socket in the directory may be the receiver. */
     const lipc_peer_policy *server;
 } lipc_connect_options;
 

@@ -51,7 +51,7 @@ const foot = `
 "lipc COMMAND --help" shows the options of a command, and more examples. "lipc --version" shows the version.
 
 NAME is one of these:
-  user:x         a name of your own, which only you can reach. "sudo lipc" has the names of root
+  user:x         a name of your own, which no other user can listen on. "sudo lipc" has the names of root
   system:x       a name of the machine, on which only root or administrators can listen
   /tmp/x.sock    a socket file; on Windows \\.\pipe\x
   @x             a name without a path: in Linux's abstract namespace; on Windows \\.\pipe\x; elsewhere like user:x
