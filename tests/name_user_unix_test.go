@@ -134,6 +134,17 @@ func TestRuntimeDirectoryCountsOnlyIfItIsTheUsersAlone(t *testing.T) {
 	require.Equal(t, usualDirectory()+"/app", location)
 }
 
+func TestSendToAReceiverOfSomebodyElseBlamesNoDirectory(t *testing.T) {
+	leakcheck.Start(t)
+	privateRuntimeDirectory(t)
+	receiver, peer := listenDatagram(t, ipc.UserName("receiver")), listenDatagram(t, ipc.UserName("peer"))
+	require.NoError(t, receiver.Connect(ipc.UserName("peer")))
+	err := openDatagram(t).SendTo([]byte("x"), ipc.UserName("receiver"))
+	require.ErrorIs(t, err, fs.ErrPermission)
+	require.NotContains(t, err.Error(), "directory")
+	require.NoError(t, peer.SendTo([]byte("x"), ipc.UserName("receiver")))
+}
+
 func TestEnvironmentMayChangeWhileNamesAreUsed(t *testing.T) {
 	leakcheck.Start(t)
 	const variables = 10_000

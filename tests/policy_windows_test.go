@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"testing"
@@ -8,6 +9,7 @@ import (
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/windows"
 )
@@ -31,6 +33,39 @@ func TestReadyMadePoliciesAdmitWhomTheySay(t *testing.T) {
 	err := ipc.SameUser(of(guest))
 	require.EqualError(t, err, "expected user "+ownSID(t)+": permission denied")
 	require.EqualError(t, ipc.Admin(of(guest)), "expected SYSTEM or an administrator: permission denied")
+}
+
+func TestClientThatIsRefusedKeepsNoInstance(t *testing.T) {
+	leakcheck.Start(t)
+	name, refused := newPath(t), make(chan error, 1)
+	turn := 0
+	lc := ipc.ListenConfig{
+		Sys: &ipc.SysListen{InstanceLimit: 1},
+		Client: func(ipc.Credentials) error {
+			if turn++; turn == 1 {
+				return fs.ErrPermission
+			}
+			return nil
+		},
+		Refused: func(_ ipc.Credentials, err error) { refused <- err },
+	}
+	l, err := lc.Listen(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	first := dial(t, name) // which keeps its end open
+	accepted := make(chan *ipc.Conn)
+	go func() {
+		c, err := l.AcceptConn(t.Context())
+		assert.NoError(t, err)
+		accepted <- c
+	}()
+	require.ErrorIs(t, <-refused, fs.ErrPermission)
+	second := dial(t, name)
+	server := <-accepted
+	defer server.Close()
+	requireByteArrives(t, second, server)
+	_, err = first.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
 }
 
 func TestElevatedClientIsAnAdministrator(t *testing.T) {
