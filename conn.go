@@ -217,7 +217,9 @@ func (c *conn) SyscallConn() (syscall.RawConn, error) {
 
 // File returns a duplicate of the connection's handle. Closing one does not affect the other. Both share the
 // non-blocking mode, and what CloseRead and CloseWrite do. On Windows both also share the completion port of the one
-// that read or wrote first; [FileConn] and package os can do without that port. A connection that was taken from
+// that read or wrote first; [FileConn] and package os can do without that port. When package os closes the duplicate, it
+// cancels what this process has under way on either: a read goes on, but a Write fails, because the peer may have got a
+// part. So close the duplicate while nothing is written. A connection that was taken from
 // another process cannot be duplicated: [errors.ErrUnsupported].
 func (c *conn) File() (*os.File, error) {
 	name := c.peer()
