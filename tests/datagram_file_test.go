@@ -82,7 +82,8 @@ func TestForgottenDatagramSocketIsClosed(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, c.SendTo(nil, name)) // to itself
 	}()
-	collect(t, func() bool { _, err := os.Lstat(name.String()); return errors.Is(err, fs.ErrNotExist) })
+	collect(t, func() bool { _, err := os.Lstat(name.String() + ".lock"); return errors.Is(err, fs.ErrNotExist) })
+	require.NoFileExists(t, name.String())
 }
 
 func TestFileDatagramConnTakesDatagramSocketsAlone(t *testing.T) {

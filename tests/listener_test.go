@@ -126,4 +126,5 @@ func TestForgottenListenerFreesItsName(t *testing.T) {
 		}
 		return errors.Is(err, fs.ErrNotExist) // on Unix, once its file is removed
 	})
+	collect(t, func() bool { _, err := os.Lstat(name.String() + ".lock"); return err != nil }) // the last to go
 }
