@@ -96,16 +96,9 @@ func TestAbstractListenersAdmitOtherUsersAsTheirModeSays(t *testing.T) {
 	}
 }
 
-func TestRefusedClientsDelayNobody(t *testing.T) {
-	leakcheck.Start(t)
-	user := anotherUser(t)
-	if !abstract() {
-		return // the mode of a file refuses them
-	}
-	name := newNamespaced(t)
-	l := listen(t, name)
-	flood := startAs(t, user, "flood", name.String())
-	flood.expect("flooding")
+// requireDeadlinesOfAccept requires that a deadline and a context end accepting, although clients come and are refused.
+func requireDeadlinesOfAccept(t *testing.T, l *ipc.Listener) {
+	t.Helper()
 	for range 20 {
 		require.NoError(t, l.SetDeadline(time.Now().Add(5*time.Millisecond)))
 		_, err := l.Accept()
@@ -116,6 +109,19 @@ func TestRefusedClientsDelayNobody(t *testing.T) {
 		cancel()
 		require.ErrorIs(t, err, context.DeadlineExceeded)
 	}
+}
+
+func TestRefusedClientsDelayNobody(t *testing.T) {
+	leakcheck.Start(t)
+	user := anotherUser(t)
+	if !abstract() {
+		return // the mode of a file refuses them
+	}
+	name := newNamespaced(t)
+	l := listen(t, name)
+	flood := startAs(t, user, "flood", name.String())
+	flood.expect("flooding")
+	requireDeadlinesOfAccept(t, l)
 	accepted := make(chan error)
 	go func() { _, err := l.Accept(); accepted <- err }()
 	require.NoError(t, l.Close())

@@ -382,17 +382,7 @@ func TestServerOfASystemNameMustBeRoot(t *testing.T) {
 	squatter.expect("listening")
 	require.NoError(t, os.Symlink(dir+"/s", location)) // as root would have to do by mistake
 	defer os.Remove(location)
-	_, err := ipc.Dial(t.Context(), name)
-	require.ErrorIs(t, err, fs.ErrPermission)
-	require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d, group %d: expected root: ",
-		squatter.cmd.Process.Pid, user.Uid, user.Gid))
-	squatter.expect("nothing")
-	d := ipc.Dialer{Server: ipc.AnyOf(int(user.Uid))}
-	c, err := d.Dial(t.Context(), name)
-	require.NoError(t, err)
-	require.NoError(t, c.Close())
-	squatter.expect("nothing")
-	squatter.end()
+	requireStrangerRefused(t, name, squatter, user, "root")
 }
 
 // This test stands for a directory that fails to protect the user: root's link leads to a stranger's socket.
@@ -408,12 +398,19 @@ func TestServerOfAUserNameMustBeTheUser(t *testing.T) {
 	directory := privateRuntimeDirectory(t) + "/lipc"
 	require.NoError(t, os.Mkdir(directory, 0o700))
 	require.NoError(t, os.Symlink(dir+"/s", directory+"/app"))
+	requireStrangerRefused(t, name, squatter, user, fmt.Sprint("user ", os.Geteuid()))
+}
+
+// requireStrangerRefused requires that a dial says that the server is the squatter, and whom it expected. A policy of
+// the caller's own takes the place of the default.
+func requireStrangerRefused(t *testing.T, name ipc.Name, squatter *process, user *syscall.Credential, expected string) {
+	t.Helper()
 	_, err := ipc.Dial(t.Context(), name)
 	require.ErrorIs(t, err, fs.ErrPermission)
-	require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d, group %d: expected user %d: ",
-		squatter.cmd.Process.Pid, user.Uid, user.Gid, os.Geteuid()))
+	require.ErrorContains(t, err, fmt.Sprintf("the server is process %d of user %d, group %d: expected %s: ",
+		squatter.cmd.Process.Pid, user.Uid, user.Gid, expected))
 	squatter.expect("nothing")
-	d := ipc.Dialer{Server: ipc.AnyOf(int(user.Uid))} // takes the place of the default
+	d := ipc.Dialer{Server: ipc.AnyOf(int(user.Uid))}
 	c, err := d.Dial(t.Context(), name)
 	require.NoError(t, err)
 	require.NoError(t, c.Close())

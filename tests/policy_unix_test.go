@@ -17,7 +17,6 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
@@ -246,21 +245,7 @@ func squatterChild(args []string, orders *bufio.Scanner) error {
 	defer l.Close()
 	go greet(func() (io.WriteCloser, error) { return l.Accept() })
 	fmt.Println("listening")
-	ended := make(chan struct{})
-	go func() {
-		orders.Scan()
-		close(ended)
-	}()
-	for {
-		select {
-		case <-ended:
-			return nil
-		default:
-			if err := replace(args[0], args[1]); err != nil {
-				return err
-			}
-		}
-	}
+	return untilOrdered(orders, func() error { return replace(args[0], args[1]) })
 }
 
 // replace has a path lead to another file.
@@ -340,16 +325,7 @@ func TestClientsThatThePolicyRefusesDelayNoDeadline(t *testing.T) {
 	require.NoError(t, err)
 	defer l.Close()
 	start(t, "flood", name.String()).expect("flooding")
-	for range 20 {
-		require.NoError(t, l.SetDeadline(time.Now().Add(5*time.Millisecond)))
-		_, err := l.Accept()
-		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
-		require.NoError(t, l.SetDeadline(time.Time{}))
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Millisecond)
-		_, err = l.AcceptConn(ctx)
-		cancel()
-		require.ErrorIs(t, err, context.DeadlineExceeded)
-	}
+	requireDeadlinesOfAccept(t, l)
 	accepted := make(chan error)
 	go func() { accepted <- second(l.Accept()) }()
 	require.NoError(t, l.Close())

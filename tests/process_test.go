@@ -362,6 +362,16 @@ func floodChild(args []string, orders *bufio.Scanner) error {
 		return err
 	}
 	fmt.Println("flooding")
+	return untilOrdered(orders, func() error {
+		if c, err := ipc.Dial(context.Background(), name); err == nil {
+			c.Close()
+		}
+		return nil
+	})
+}
+
+// untilOrdered repeats a step until there is an order, or a step fails.
+func untilOrdered(orders *bufio.Scanner, step func() error) error {
 	ended := make(chan struct{})
 	go func() {
 		orders.Scan()
@@ -372,8 +382,8 @@ func floodChild(args []string, orders *bufio.Scanner) error {
 		case <-ended:
 			return nil
 		default:
-			if c, err := ipc.Dial(context.Background(), name); err == nil {
-				c.Close()
+			if err := step(); err != nil {
+				return err
 			}
 		}
 	}
