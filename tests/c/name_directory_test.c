@@ -1,26 +1,7 @@
-/* The directories of the user's and the system's names: which one it is, how it is made, and when it is refused. */
-#include "fixture.h"
-
-enum { UID = 4001 };
-
-static const int kinds[] = {
-    LIPC_STREAM,
-#ifndef __APPLE__
-    LIPC_MESSAGE,
-#endif
-    LIPC_DATAGRAM,
-};
-enum { KINDS = sizeof kinds / sizeof *kinds };
+/* The directory of a user's names: which one it is, how it is made, and when it is refused. */
+#include "directory.h"
 
 /* ---------------------------------- What every user can test ------------------------------------ */
-
-/* Checks that a path is a directory of this process's user with this mode. */
-static void check_directory(const char *path, mode_t mode) {
-    struct stat st;
-    CHECK(lstat(path, &st) == 0 && S_ISDIR(st.st_mode));
-    CHECK_INT(mode, st.st_mode & 0777);
-    CHECK_INT(geteuid(), st.st_uid);
-}
 
 TEST(the_directory_is_made_for_its_user_alone_whatever_the_umask) {
     static const mode_t masks[] = {0, 022, 077, 0777};
@@ -130,32 +111,9 @@ static void make_readable(const char *path) {
     CHECK(mkdir(path, 0700) == 0 && chmod(path, 0755) == 0);
 }
 
-static void make_open_to_all(const char *path) {
-    CHECK(mkdir(path, 0700) == 0 && chmod(path, 0777) == 0);
-}
-
-static void make_sticky(const char *path) {
-    CHECK(mkdir(path, 0700) == 0 && chmod(path, 01777) == 0);
-}
-
-static void make_link(const char *path) {
-    char target[256];
-    snprintf(target, sizeof target, "%s-target", path);
-    CHECK(mkdir(target, 0700) == 0 && symlink(target, path) == 0);
-}
-
-static void make_file(const char *path) {
-    CHECK(close(open(path, O_CREAT | O_EXCL | O_RDWR, 0700)) == 0);
-}
-
 static void make_another_users(const char *path) {
     CHECK(mkdir(path, 0700) == 0 && chown(path, UID, UID) == 0);
 }
-
-typedef struct obstruction {
-    void (*make)(const char *path);
-    const char *name;
-} obstruction;
 
 /* What may be in the place of the user's directory. */
 static const obstruction refused[] = {
@@ -164,34 +122,6 @@ static const obstruction refused[] = {
     {make_another_users, "another user's"}, /* only root can make it */
 };
 enum { REFUSED = sizeof refused / sizeof *refused };
-
-/* Checks that a name cannot be used, and that what is in the way of its directory stays as it is. */
-static void check_refused(const lipc_name *name, const char *directory) {
-    struct stat before, after;
-    lipc_handle handle, datagrams;
-    lipc_listener *listener;
-    memset(&listener, UNTOUCHED, sizeof listener);
-    memset(&handle, UNTOUCHED, sizeof handle);
-    CHECK(lstat(directory, &before) == 0);
-    CHECK_OK(lipc_datagram(&datagrams));
-    for (int i = 0; i < KINDS; i++) {
-        lipc_listen_options options = {.size = sizeof options, .kind = kinds[i]};
-        lipc_connect_options connect_options = {.size = sizeof connect_options, .kind = kinds[i]};
-        CHECK_ERROR(LIPC_EACCES, lipc_listen(name, &options, &listener));
-        CHECK(is_untouched(&listener, sizeof listener));
-        CHECK_ERROR(LIPC_EACCES, lipc_connect(name, &connect_options, 0, &handle));
-        CHECK(is_untouched(&handle, sizeof handle));
-    }
-    CHECK_ERROR(LIPC_EACCES, lipc_datagram_connect(datagrams, name));
-    CHECK_ERROR(LIPC_EACCES, lipc_send_to(datagrams, "x", 1, name, 0));
-    CHECK_OK(lipc_close(datagrams));
-    CHECK(lstat(directory, &after) == 0);
-    CHECK(before.st_ino == after.st_ino && before.st_mode == after.st_mode && before.st_nlink == after.st_nlink);
-    if (S_ISDIR(after.st_mode)) {
-        char last[300];
-        CHECK_INT(0, test_entries(directory, last, sizeof last));
-    }
-}
 
 TEST(a_directory_that_others_could_use_is_refused) {
     lipc_name name = name_for(LIPC_NAME_USER, "s");
@@ -258,26 +188,6 @@ TEST(processes_that_make_the_directory_at_the_same_time_all_succeed) {
 /* -------------------------------- Which directory it is ----------------------------------------- */
 
 #ifdef __linux__
-
-static void empty_run_and_tmp(void) {
-    hide_directories((const char *const[]){"/run", "/tmp"}, 2);
-    CHECK(chmod("/tmp", 01777) == 0);
-    umask(022);
-}
-
-/* Runs a body as root in another process where /run and /tmp are empty, and unlike ours. */
-static void (*elsewhere_body)(const void *);
-
-static void run_elsewhere(const void *argument) {
-    empty_run_and_tmp();
-    elsewhere_body(argument);
-    ready();
-}
-
-static void elsewhere(void (*body)(const void *), const void *argument) {
-    elsewhere_body = body;
-    join(start(run_elsewhere, argument));
-}
 
 static char usual[32], in_tmp[32]; /* the user's directory below /run/user, and its directory in /tmp */
 
@@ -592,194 +502,6 @@ TEST(two_users_have_two_directories) {
     NEEDS_ROOT();
     for (int variable = 0; variable < 2; variable++)
         elsewhere(check_two_users, &(bool){variable});
-}
-
-/* ------------------------------------- The system's names --------------------------------------- */
-
-static lipc_name systems_name(void) {
-    lipc_name name;
-    CHECK_OK(lipc_name_parse("system:s", LIPC_STRLEN, &name));
-    return name;
-}
-
-static void connect_as(const void *user) {
-    lipc_name name = systems_name();
-    become(*(const uid_t *)user, *(const uid_t *)user, 0);
-    CHECK_OK(lipc_close(connect_to(&name)));
-    ready();
-}
-
-static void check_systems_directory(const void *mask) {
-    lipc_name name = systems_name();
-    static const uid_t users[] = {0, UID, NOBODY};
-    for (int kind = 0; kind < KINDS; kind++) {
-        lipc_listen_options options = {.size = sizeof options, .mode = 0666, .kind = kinds[kind]};
-        lipc_listener *listener;
-        umask(*(const mode_t *)mask);
-        CHECK_OK(lipc_listen(&name, &options, &listener));
-        check_directory("/run/lipc", 0755);
-        CHECK(access("/run/lipc/s", F_OK) == 0);
-        for (size_t i = 0; kinds[kind] == LIPC_STREAM && i < sizeof users / sizeof *users; i++) {
-            pid_t process = start(connect_as, &users[i]);
-            CHECK_OK(lipc_close(accept_from(listener)));
-            join(process);
-        }
-        lipc_listener_close(listener);
-        CHECK(rmdir("/run/lipc") == 0); /* nothing is left in it */
-    }
-}
-
-TEST(root_makes_the_systems_directory_for_all_to_connect) {
-    NEEDS_ROOT();
-    static const mode_t masks[] = {0, 022, 077, 0777};
-    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
-        elsewhere(check_systems_directory, &masks[i]);
-}
-
-static void check_systems_refused(const void *row) {
-    lipc_name name = systems_name();
-    ((const obstruction *)row)->make("/run/lipc");
-    check_refused(&name, "/run/lipc");
-}
-
-static void make_group_writable(const char *path) {
-    CHECK(mkdir(path, 0755) == 0 && chmod(path, 0775) == 0);
-}
-
-static void make_another_users_0755(const char *path) {
-    CHECK(mkdir(path, 0755) == 0 && chown(path, UID, UID) == 0);
-}
-
-TEST(a_systems_directory_that_another_user_could_change_is_refused) {
-    NEEDS_ROOT();
-    static const obstruction rows[] = {
-        {make_group_writable, "writable by its group"}, {make_open_to_all, "open to all"}, {make_sticky, "sticky"},
-        {make_another_users_0755, "another user's"},    {make_link, "a link"},             {make_file, "a file"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        test_row = rows[i].name;
-        elsewhere(check_systems_refused, &rows[i]);
-    }
-}
-
-static void check_narrow_directory(const void *unused) {
-    (void)unused;
-    lipc_name name = systems_name();
-    CHECK(mkdir("/run/lipc", 0750) == 0); /* an administrator's wish */
-    lipc_listener_close(listen_on(&name));
-    check_directory("/run/lipc", 0750);
-}
-
-TEST(a_systems_directory_keeps_the_mode_that_an_administrator_gave_it) {
-    NEEDS_ROOT();
-    elsewhere(check_narrow_directory, NULL);
-}
-
-static void listen_as_nobody(const void *unused) {
-    (void)unused;
-    lipc_name name = systems_name();
-    lipc_listener *listener;
-    become(NOBODY, NOBODY, 0);
-    for (int i = 0; i < KINDS; i++) {
-        lipc_listen_options options = {.size = sizeof options, .kind = kinds[i]};
-        CHECK_ERROR(LIPC_EACCES, lipc_listen(&name, &options, &listener));
-    }
-    ready();
-}
-
-static void check_listening_as_another(const void *run_mode) {
-    char last[300];
-    CHECK(chmod("/run", *(const mode_t *)run_mode) == 0);
-    join(start(listen_as_nobody, NULL));
-    CHECK(access("/run/lipc", F_OK) < 0);
-    CHECK(mkdir("/run/lipc", 0755) == 0);
-    join(start(listen_as_nobody, NULL));
-    CHECK_INT(0, test_entries("/run/lipc", last, sizeof last));
-}
-
-TEST(only_root_can_listen_on_a_systems_name) {
-    NEEDS_ROOT();
-    static const mode_t run_modes[] = {0755, 01777}; /* a container's may be open to all */
-    for (size_t i = 0; i < sizeof run_modes / sizeof *run_modes; i++)
-        elsewhere(check_listening_as_another, &run_modes[i]);
-}
-
-/* The directory is safe, but the server, which got the socket from root, is another user. */
-static void listen_in_roots_place(const void *fd) {
-    become(UID, UID, 0);
-    CHECK(listen(*(const int *)fd, 5) == 0);
-    ready();
-    stay();
-}
-
-static void be_refused(const void *user) {
-    lipc_name name = systems_name();
-    lipc_handle client;
-    become(*(const uid_t *)user, *(const uid_t *)user, 0);
-    CHECK_ERROR(LIPC_EACCES, lipc_connect(&name, NULL, WAIT, &client));
-    lipc_peer_policy policy = {.size = sizeof policy, .uids = &(uint32_t){UID}, .uid_count = 1};
-    lipc_connect_options options = {.size = sizeof options, .server = &policy};
-    CHECK_OK(lipc_connect(&name, &options, WAIT, &client));
-    CHECK_OK(lipc_close(client));
-    ready();
-}
-
-static void check_server_that_is_not_root(const void *unused) {
-    (void)unused;
-    static const uid_t users[] = {0, UID, NOBODY};
-    struct sockaddr_un address = {.sun_family = AF_UNIX, .sun_path = "/run/lipc/s"};
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    CHECK(mkdir("/run/lipc", 0755) == 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0);
-    CHECK(chmod("/run/lipc/s", 0666) == 0);
-    pid_t process = start(listen_in_roots_place, &fd);
-    for (size_t i = 0; i < sizeof users / sizeof *users; i++)
-        join(start(be_refused, &users[i]));
-    kill_hard(process);
-    close(fd);
-}
-
-TEST(a_server_of_a_systems_name_has_to_be_root) {
-    NEEDS_ROOT();
-    elsewhere(check_server_that_is_not_root, NULL);
-}
-
-/* A container's root without /run and /tmp, and without /proc, unless the C library needs that: glibc's fchmodat(3). */
-static void enter_an_empty_root(void) {
-    hide_directories((const char *const[]){test_directory}, 1);
-    CHECK(chroot(test_directory) == 0 && chdir("/") == 0);
-    CHECK(ABSTRACT_NAMES || (mkdir("/proc", 0755) == 0 && mount("none", "/proc", "proc", 0, NULL) == 0));
-}
-
-static void check_without_run(const void *mask) {
-    lipc_name name = systems_name(), user;
-    lipc_handle client;
-    lipc_listener *listener;
-    enter_an_empty_root();
-    unsetenv("XDG_RUNTIME_DIR");
-    umask(*(const mode_t *)mask);
-    CHECK_ERROR(LIPC_ENOENT, lipc_connect(&name, NULL, 0, &client));
-    CHECK(access("/run", F_OK) < 0);
-    lipc_listen_options options = {.size = sizeof options, .mode = 0666};
-    CHECK_OK(lipc_listen(&name, &options, &listener));
-    check_directory("/run", 0755);
-    check_directory("/run/lipc", 0755);
-    check_serves(listener, &name);
-    lipc_listener_close(listener);
-    CHECK_OK(lipc_name_parse("user:s", LIPC_STRLEN, &user));
-    CHECK_ERROR(LIPC_ENOENT, lipc_listen(&user, NULL, &listener)); /* there is no /tmp either */
-    CHECK(mkdir("/tmp", 0755) == 0 && chmod("/tmp", 01777) == 0);
-    listener = listen_on(&user);
-    check_directory("/tmp/lipc-0", 0700);
-    check_serves(listener, &user);
-    lipc_listener_close(listener);
-    ready();
-}
-
-TEST(a_container_without_run_gets_it) {
-    NEEDS_ROOT();
-    static const mode_t masks[] = {0, 077, 0777};
-    for (size_t i = 0; i < sizeof masks / sizeof *masks; i++)
-        join(start(check_without_run, &masks[i]));
 }
 
 #endif
