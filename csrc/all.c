@@ -75,7 +75,15 @@
 #include "unix/datagram.c"
 #include "unix/fifo.c"
 #include "unix/activation.c"
+#include "unix/channel_memory.c"
 #include "unix/constant.c"
 #endif
+
+#ifndef LIPC__SHARES_MEMORY
+#include "portable/channel_no_memory.c"
+#endif
+#include "portable/ring.c"
+#include "portable/channel.c"
+#include "portable/channel_handshake.c"
 
 #include "portable/constant.c"

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lipc.h"
+#include "lipc_channel.h"
 #ifdef _WIN32
 #include "lipc_windows.h"
 #else
@@ -50,6 +51,10 @@ static int lipc__name_valid(int type, const char *text, size_t length);
 
 /* portable/name.c: for the system's part */
 static bool lipc__is_portable(const char *text, size_t length);
+
+/* portable/channel_handshake.c: for portable/channel.c, which closes channels in any state */
+static void lipc__handshake_end(lipc_channel *channel);
+static void lipc__memory_release(lipc_channel *channel);
 
 #ifndef _WIN32
 /* unix/pipe.c: for unix/handle.c, when a descriptor is not a socket */

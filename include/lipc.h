@@ -12,8 +12,9 @@
  *         fprintf(stderr, "connect: %s\n", lipc_strerror(r));
  *
  * The sections from "Names" to "Errors" are enough for most programs. The sections after them are for programs that
- * need more. Two other headers describe what only some systems have:
+ * need more. Three other headers describe more:
  *
+ *  - lipc_channel.h: channels, through shared memory.
  *  - lipc_unix.h: datagrams, control data, FIFOs, copying by the kernel, socket activation.
  *  - lipc_windows.h: the options of named pipes, impersonation, handles for other processes, completion ports.
  *
@@ -34,7 +35,7 @@
  *    signal never ends a wait. A program that must be able to stop has two ways: it waits for a short time in each
  *    call, or it waits for the handle and a wake-up in poll(2) or the like, and then calls with a timeout_ms of 0.
  *  - The library has no global state, starts no thread and installs no signal handler. It allocates memory only for
- *    listeners, and on Windows while it sends a message of several buffers that has more than 4 KiB.
+ *    listeners and channels, and on Windows while it sends a message of several buffers that has more than 4 KiB.
  *  - Threads: any thread may call any function. One thread may read from a handle while another writes to it. Only one
  *    thread at a time may use a listener; on Unix, though, several may call lipc_accept(). Closing a handle that
  *    another thread uses is an error of the caller, as with close(2).
@@ -539,6 +540,7 @@ LIPC_API int lipc_error_os(int64_t result);
     X(LIPC_EHANDLES, 22, "handles came with the message and could not all be taken, so they were closed") \
     X(LIPC_EEXIST, 23, "a file of that name exists") \
     X(LIPC_ENOTFIFO, 24, "a file of that name exists and is no FIFO") \
+    X(LIPC_EPROTO, 25, "the peer broke the protocol of channels") \
     X(LIPC_EOTHER, 255, "system error")
 
 /* The portable codes of errors: LIPC_ERRORS expanded. */
@@ -891,8 +893,8 @@ LIPC_API int lipc_version(void);
 
 /* Returns the value of a constant by its name ("LIPC_STREAM"), or the size of a struct ("sizeof(lipc_name)"). It is for
  * callers that cannot read these headers, such as those that use a foreign-function interface. It knows all constants
- * and structs of this header, on Unix also of lipc_unix.h, and on Windows also of lipc_windows.h. Errors: LIPC_ENOENT
- * (this version has no such constant on this system). */
+ * and structs of this header and of lipc_channel.h, on Unix also of lipc_unix.h, and on Windows also of lipc_windows.h.
+ * Errors: LIPC_ENOENT (this version has no such constant on this system). */
 LIPC_API int lipc_constant(const char *name, int64_t *ret_value);
 
 /* Returns the name of the constant with this index, beginning with 0, or NULL after the last. It is a static string. */

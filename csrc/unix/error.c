@@ -58,6 +58,9 @@ static int lipc__fault(int code) {
     case LIPC_EMSGSIZE:
     case LIPC_EHANDLES: return lipc__error(code, EMSGSIZE);
     case LIPC_ENOTFIFO: return lipc__error(code, EEXIST);
+    case LIPC_EPROTO: return lipc__error(code, EPROTO);
+    case LIPC_ENOMEM: return lipc__error(code, ENOMEM);
+    case LIPC_EPIPE: return lipc__error(code, EPIPE);
     case LIPC_EEND:
     case LIPC_ETRUNCATED: return lipc__error(code, 0);
     default: return lipc__error(code, EINVAL);

@@ -60,6 +60,9 @@ static int lipc__fault(int code) {
     case LIPC_EACCES: return lipc__error(code, ERROR_ACCESS_DENIED);
     case LIPC_EADDRINUSE: return lipc__error(code, ERROR_ALREADY_EXISTS);
     case LIPC_EEND: return lipc__error(code, ERROR_BROKEN_PIPE);
+    case LIPC_EPROTO: return lipc__error(code, ERROR_INVALID_DATA);
+    case LIPC_ENOMEM: return lipc__error(code, ERROR_NOT_ENOUGH_MEMORY);
+    case LIPC_EPIPE: return lipc__error(code, ERROR_NO_DATA);
     case LIPC_ETRUNCATED: return lipc__error(code, ERROR_MORE_DATA);
     case LIPC_ENOTCONN: return lipc__error(code, ERROR_PIPE_NOT_CONNECTED);
     case LIPC_EBADF: return lipc__error(code, ERROR_ACCESS_DENIED); /* this end cannot do that */

@@ -35,6 +35,7 @@ static const struct {
     {LIPC_EHANDLES, 22, "LIPC_EHANDLES"},
     {LIPC_EEXIST, 23, "LIPC_EEXIST"},
     {LIPC_ENOTFIFO, 24, "LIPC_ENOTFIFO"},
+    {LIPC_EPROTO, 25, "LIPC_EPROTO"},
     {LIPC_EOTHER, 255, "LIPC_EOTHER"},
 };
 enum { FROZEN = sizeof frozen / sizeof *frozen };

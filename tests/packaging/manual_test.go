@@ -37,8 +37,8 @@ func readHeader(t *testing.T, name string) string {
 	return strings.Join(strings.Fields(string(text)), " ")
 }
 
-func TestManualPagesHaveThePrototypesAndErrorsOfTheHeader(t *testing.T) {
-	header := readHeader(t, "lipc.h")
+func TestManualPagesHaveThePrototypesAndErrorsOfTheHeaders(t *testing.T) {
+	header := readHeader(t, "lipc.h") + " " + readHeader(t, "lipc_channel.h")
 	prototype := regexp.MustCompile(`(?m)^\.Ft "?([^"\n]+)"?\n\.Fn (\w+) (.+)$`)
 	argument := regexp.MustCompile(`"[^"]*"|\S+`)
 	for page, text := range manuals(t) {
@@ -64,7 +64,7 @@ func TestManualPagesHaveThePrototypesAndErrorsOfTheHeader(t *testing.T) {
 			require.Contains(t, names, "\n.Nm "+name, page)
 		}
 		for _, constant := range regexp.MustCompile(`LIPC_[A-Z_]*[A-Z]`).FindAllString(text, -1) {
-			require.True(t, constant == "LIPC_LISTEN" || strings.Contains(header, constant), "%s: %s", page, constant)
+			require.True(t, constant == strings.ToUpper(page) || strings.Contains(header, constant), "%s: %s", page, constant)
 		}
 	}
 	_, listed, _ := strings.Cut(manuals(t)["lipc"], "\n.Bl -tag -width LIPC_ENAMETOOLONG -compact\n")
@@ -76,13 +76,14 @@ func TestManualPagesHaveThePrototypesAndErrorsOfTheHeader(t *testing.T) {
 	require.Equal(t, wanted, listed)
 }
 
-func TestProgramInTheManualPageCompilesAndRuns(t *testing.T) {
+func TestProgramsInTheManualPagesCompileAndRun(t *testing.T) {
 	leakcheck.Start(t)
-	const before = ".Sh EXAMPLES\nA server and its client in one program:\n.Bd -literal\n"
-	_, program, found := strings.Cut(manuals(t)["lipc"], before)
-	require.True(t, found)
-	program, _, _ = strings.Cut(program, ".Ed\n")
-	require.Equal(t, "hello\n", runInC(t, strings.ReplaceAll(program, `\e`, `\`)))
+	for _, page := range []string{"lipc", "lipc_channel"} {
+		_, program, found := strings.Cut(manuals(t)[page], ".Bd -literal\n#include")
+		require.True(t, found, page)
+		program, _, _ = strings.Cut("#include"+program, ".Ed\n")
+		require.Equal(t, "hello\n", runInC(t, strings.ReplaceAll(program, `\e`, `\`)), page)
+	}
 }
 
 func TestManualPagesAreInstalledUnderTheNamesOfTheirFunctions(t *testing.T) {
@@ -96,6 +97,7 @@ func TestManualPagesAreInstalledUnderTheNamesOfTheirFunctions(t *testing.T) {
 	}
 	require.Equal(t, ".so man3/lipc_listen.3\n", installed("lipc_accept"))
 	require.Equal(t, ".so man3/lipc_message.3\n", installed("lipc_peer_credentials"))
+	require.Equal(t, ".so man3/lipc_channel.3\n", installed("lipc_channel_open"))
 	for page, text := range manuals(t) {
 		require.Equal(t, text, installed(page))
 		for _, name := range regexp.MustCompile(`(?m)^\.Xr (lipc\w*) 3`).FindAllStringSubmatch(text, -1) {

@@ -55,6 +55,7 @@ constants! {
     LIPC_EHANDLES = 22,
     LIPC_EEXIST = 23,
     LIPC_ENOTFIFO = 24,
+    LIPC_EPROTO = 25,
     LIPC_EOTHER = 255,
     LIPC_ERROR_OS_BITS = 20,
     LIPC_NAME_PATH = 1,

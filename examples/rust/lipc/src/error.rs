@@ -60,6 +60,7 @@ kinds! {
     HandlesLost LIPC_EHANDLES Other,
     Exists LIPC_EEXIST AlreadyExists,
     NotFifo LIPC_ENOTFIFO AlreadyExists,
+    Protocol LIPC_EPROTO InvalidData,
     Other LIPC_EOTHER Other,
 }
 

@@ -1,0 +1,547 @@
+/* Peers of a channel that do not keep to the protocol. The peer here is written after docs/channel-protocol.md, without
+ * the library's help. */
+#include "channel.h"
+
+#ifdef __linux__
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#endif
+
+/* ------------------------------------------- A peer --------------------------------------------- */
+
+enum { HELLO = 64, RING = 4096, SHARES = 1, ANSWER = 4, MESSAGE = 1, FRAGMENT = 2, PAD = 3, FINISH = 4, CANCEL = 5 };
+#define FILES_FLAG UINT32_C(0x80000000)
+
+typedef struct hello {
+    char magic[8];
+    uint32_t order, length;
+    uint16_t version_min, version_max;
+    uint32_t flags, ring_size, max_message;
+    char reserved[32];
+} hello;
+
+static hello good_hello(void) {
+    hello h = {.order = 0x01020304,
+               .length = sizeof h,
+               .version_min = 1,
+               .version_max = 1,
+               .flags = SHARES_MEMORY ? SHARES : 0,
+               .ring_size = RING,
+               .max_message = 100000};
+    memcpy(h.magic, "\x89lipc\r\n\x1a", 8);
+    return h;
+}
+
+static lipc_handle peer;    /* the peer's end of the connection */
+static lipc_handle room;    /* its end of the bell for room */
+static char *shared_memory; /* as the peer has mapped it */
+
+/* The words of a direction are 128 bytes apart, directions 512. The peer connected, so it sends in the first one. */
+static uint32_t *word(int direction, int index) {
+    return (uint32_t *)(void *)(shared_memory + direction * 512 + index * 128);
+}
+
+enum { HEAD = 0, CONSUMER = 1, PRODUCER = 2 };
+
+/* The place of a record in the ring of a direction. */
+static uint32_t *record_at(int direction, uint32_t offset) {
+    return (uint32_t *)(void *)(shared_memory + 4096 + direction * RING + offset);
+}
+
+static void put_record(uint32_t offset, uint32_t kind, uint32_t length, uint32_t second) {
+    uint32_t *at = record_at(0, offset);
+    at[1] = second;
+    __atomic_store_n(at, kind << 29 | length, __ATOMIC_RELEASE);
+}
+
+static void *do_handshake(void *unused) {
+    (void)unused;
+    hello h = good_hello(), answer;
+    const uint32_t choice[2] = {SHARES_MEMORY, 0};
+    CHECK_INT(HELLO, lipc_write(peer, &h, sizeof h, WAIT));
+    lipc_handle handles[2];
+    size_t count = 2;
+    CHECK_INT(HELLO, receive_handles(peer, &answer, sizeof answer, handles, &count, WAIT));
+    CHECK(memcmp(answer.magic, h.magic, 8) == 0 && (answer.flags & ANSWER));
+    CHECK_INT(8, lipc_write(peer, choice, sizeof choice, WAIT));
+#ifdef __linux__
+    if (SHARES_MEMORY) {
+        CHECK_INT(2, (int64_t)count);
+        CHECK_INT(RING, answer.ring_size);
+        shared_memory = mmap(NULL, 4096 + 2 * RING, PROT_READ | PROT_WRITE, MAP_SHARED, (int)handles[0], 0);
+        CHECK(shared_memory != MAP_FAILED);
+        CHECK_OK(lipc_close(handles[0]));
+        room = handles[1];
+    }
+#endif
+    return NULL;
+}
+
+/* Opens a, whose peer is this file. */
+static void open_with_peer(void) {
+    lipc_handle end;
+    pthread_t thread;
+    lipc_channel_options o = {.size = sizeof o, .accepting = 1, .ring_size = RING, .max_message = 5000};
+    CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+    CHECK(pthread_create(&thread, NULL, do_handshake, NULL) == 0);
+    CHECK_OK(lipc_channel_open(end, &o, WAIT, &a));
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK_INT(SHARES_MEMORY, lipc_channel_shared(a));
+}
+
+static void close_peer(void) {
+    lipc_channel_close(a);
+    lipc_close(peer);
+#ifdef __linux__
+    if (SHARES_MEMORY) {
+        CHECK(munmap(shared_memory, 4096 + 2 * RING) == 0);
+        lipc_close(room);
+    }
+#endif
+}
+
+/* Nothing works after a violation, at either half. */
+static void check_dead(void) {
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, WAIT));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_send(a, "x", 1, WAIT));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_write(a, "x", 1, WAIT));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_prepare(a, LIPC_READ, 0));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_shutdown(a, LIPC_WRITE, 0));
+}
+
+/* ------------------------------------------ The ring -------------------------------------------- */
+
+TEST(a_peer_that_keeps_to_the_protocol_is_served) {
+    NEEDS_MEMORY();
+    open_with_peer();
+    memcpy(record_at(0, 8), "hello", 5);
+    put_record(0, MESSAGE, 5, 5);
+    CHECK_INT(5, lipc_channel_receive(a, in_data, 10, WAIT));
+    CHECK(memcmp(in_data, "hello", 5) == 0);
+    CHECK_INT(3, lipc_channel_send(a, "abc", 3, WAIT));
+    CHECK_INT(MESSAGE << 29 | 3, __atomic_load_n(record_at(1, 0), __ATOMIC_ACQUIRE));
+    CHECK_INT(3, record_at(1, 0)[1]);
+    CHECK(memcmp(record_at(1, 8), "abc", 3) == 0);
+    put_record(16, FINISH, 0, 0);
+    CHECK_ERROR(LIPC_EEND, lipc_channel_receive(a, in_data, 10, WAIT));
+    close_peer();
+}
+
+static const struct {
+    const char *name;
+    struct {
+        uint32_t offset, kind, length, second;
+    } records[4]; /* the last one is published last; offset 1: there is none */
+} violations[] = {
+    {"longer than a record may be", {{0, MESSAGE, RING / 2 - 15, RING / 2 - 15}}},
+    {"as long as can be", {{0, MESSAGE, 0x1fffffff, 0x7fffffff}}},
+    {"longer than its message", {{0, MESSAGE, 9, 8}}},
+    {"shorter than its message", {{0, MESSAGE, 8, 9}}},
+    {"larger than the receiver takes", {{0, FRAGMENT, 100, 5001}}},
+    {"a kind that does not exist", {{0, 6, 0, 0}}},
+    {"another kind that does not exist", {{0, 7, 8, 8}}},
+    {"a length without a kind", {{0, 0, 8, 8}}},
+    {"an end with a length", {{0, FINISH, 8, 0}}},
+    {"nothing to cancel", {{0, CANCEL, 0, 0}}},
+    {"a fragment that is the whole", {{0, FRAGMENT, 8, 8}}},
+    {"an empty fragment", {{0, FRAGMENT, 0, 8}}},
+    {"a fragment that changes its size", {{0, FRAGMENT, 8, 100}, {16, FRAGMENT, 8, 99}}},
+    {"a last fragment that is too long", {{0, FRAGMENT, 8, 12}, {16, MESSAGE, 8, 12}}},
+    {"a last fragment that is too short", {{0, FRAGMENT, 8, 20}, {16, MESSAGE, 8, 20}}},
+    {"fragments that are too long together", {{0, FRAGMENT, 8, 12}, {16, FRAGMENT, 8, 12}}},
+    {"files without a file", {{0, MESSAGE, 8, FILES_FLAG | 8}}},
+    {"files with a later fragment", {{0, FRAGMENT, 8, 100}, {16, FRAGMENT, 8, FILES_FLAG | 100}}},
+    {"a pad with a length of its own", {{0, PAD, 8, 8}}},
+    {"a pad that is not aligned", {{0, PAD, 0, 12}}},
+    {"a pad beyond the end", {{0, PAD, 0, RING}}},
+    {"a pad with a huge length", {{0, PAD, 0, 0xfffffff8}}},
+    {"a pad with nothing behind it", {{0, PAD, 0, RING - 8}}}, /* it leads back to itself: two in a row */
+    {"two pads in a row", {{0, PAD, 0, 8}, {16, PAD, 0, 8}}},
+    {"a pad, and nothing yet", {{0, PAD, 0, 8}}},
+    {"a record beyond the end", {{0, PAD, 0, RING - 24}, {RING - 16, MESSAGE, 16, 16}}},
+};
+
+TEST(a_record_that_cannot_be_kills_the_channel) {
+    NEEDS_MEMORY();
+    for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) {
+        test_row = violations[i].name;
+        open_with_peer();
+        for (int j = 3; j >= 0; j--)
+            if (j == 0 || violations[i].records[j].kind != 0)
+                put_record(violations[i].records[j].offset, violations[i].records[j].kind,
+                           violations[i].records[j].length, violations[i].records[j].second);
+        CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, sizeof in_data, WAIT));
+        check_dead();
+        close_peer();
+    }
+}
+
+TEST(a_head_that_cannot_be_kills_the_channel) {
+    NEEDS_MEMORY();
+    static const uint32_t heads[] = {1 << 20, 0x80000000, 0xffffffff, RING + 8};
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        open_with_peer();
+        __atomic_store_n(word(1, HEAD), heads[i], __ATOMIC_RELEASE);
+        int64_t n;
+        for (int j = 0; (n = lipc_channel_send(a, out_data, 1000, 0)) >= 0; j++)
+            CHECK(j < 10);
+        CHECK_ERROR(LIPC_EPROTO, n);
+        check_dead();
+        close_peer();
+    }
+}
+
+TEST(a_head_that_goes_back_kills_the_channel) {
+    NEEDS_MEMORY();
+    open_with_peer();
+    CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0));
+    CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0));
+    CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0));
+    __atomic_store_n(word(1, HEAD), 2016, __ATOMIC_RELEASE);
+    CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0));
+    CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0)); /* it had to look for this one */
+    __atomic_store_n(word(1, HEAD), 1008, __ATOMIC_RELEASE);
+    int64_t n = 0;
+    for (int j = 0; n >= 0 && j < 10; j++)
+        n = lipc_channel_send(a, out_data, 1000, 0);
+    CHECK_ERROR(LIPC_EPROTO, n);
+    close_peer();
+}
+
+TEST(a_peer_that_changes_a_record_after_it_was_read_changes_nothing_but_its_content) {
+    NEEDS_MEMORY();
+    open_with_peer();
+    const void *data;
+    put_record(0, MESSAGE, 100, 100);
+    CHECK_INT(100, lipc_channel_next(a, WAIT, &data));
+    put_record(0, MESSAGE, 2000, 2000);
+    CHECK_INT(100, lipc_channel_next(a, WAIT, &data));
+    CHECK_INT(100, lipc_channel_receive(a, in_data, sizeof in_data, WAIT));
+    close_peer();
+}
+
+static uint32_t random_state = 1;
+
+static uint32_t random_number(void) {
+    random_state = random_state * 1664525 + 1013904223;
+    return random_state >> 8;
+}
+
+/* The sanitizer sees what goes beyond the buffers, and the test's time limit what never ends. */
+TEST(a_peer_that_writes_anything_anywhere_breaks_nothing) {
+    NEEDS_MEMORY();
+    for (int round = 0; round < 300; round++) {
+        random_state = (uint32_t)round;
+        open_with_peer();
+        char *small = malloc(100);
+        CHECK(small != NULL);
+        for (int i = 0; i < 50; i++) {
+            for (uint32_t j = random_number() % 8; j > 0; j--) {
+                /* mostly where it matters: at the beginning of both rings, and in the words */
+                uint32_t at = random_number() % 3 == 0 ? random_number() % 1024 : 4096 + random_number() % 64;
+                at += random_number() % 4 == 0 ? RING : 0;
+                uint32_t record = random_number() % 8 << 29 | random_number() % 64;
+                uint32_t value = random_number() % 3 == 0 ? random_number() : record;
+                __atomic_store_n((uint32_t *)(void *)(shared_memory + at / 4 * 4), value, __ATOMIC_RELEASE);
+            }
+            const void *data;
+            void *place;
+            int64_t n = 0;
+            switch (random_number() % 7) {
+            case 0: n = lipc_channel_receive(a, small, 100, 0); break;
+            case 1: n = lipc_channel_send(a, out_data, random_number() % 3000, 0); break;
+            case 2: n = lipc_channel_read(a, small, 100, 0); break;
+            case 3:
+                n = lipc_channel_next(a, 0, &data);
+                if (n > 0)
+                    memcpy(in_data, data, (size_t)n);
+                lipc_channel_release(a);
+                break;
+            case 4:
+                n = lipc_channel_reserve(a, random_number() % 2000, 0, &place);
+                if (n >= 0) {
+                    memset(place, 'x', (size_t)n);
+                    lipc_channel_commit(a, (size_t)n, 0);
+                }
+                break;
+            case 5: n = lipc_channel_prepare(a, LIPC_READ, 0); break;
+            default: n = lipc_channel_receive(a, small, 100, LIPC_CHANNEL_ARM); break;
+            }
+            CHECK(n >= 0 || strcmp(lipc_error_name(n), "unknown") != 0);
+        }
+        free(small);
+        close_peer();
+    }
+}
+
+/* ---------------------------------------- The connection ---------------------------------------- */
+
+TEST(a_flood_of_bells_costs_a_read_each_and_hides_nothing) {
+    NEEDS_MEMORY();
+    open_with_peer();
+    static const char bells[4096];
+    while (lipc_write(peer, bells, sizeof bells, 0) > 0) {
+    }
+    CHECK_ERROR(LIPC_ETIMEDOUT, lipc_channel_receive(a, in_data, 10, 20));
+    while (lipc_write(peer, bells, sizeof bells, 0) > 0) {
+    }
+    put_record(0, MESSAGE, 3, 3);
+    CHECK_INT(3, lipc_channel_receive(a, in_data, 10, WAIT));
+    close_peer();
+}
+
+TEST(files_that_were_not_announced_are_closed_and_kill_the_channel) {
+    NEEDS_MEMORY();
+    static const struct {
+        const char *name;
+        int count;
+        char bytes[2];
+    } cases[] = {{"with a bell", 1, {0}}, {"two at once", 2, {1, 1}}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_row = cases[i].name;
+        open_with_peer();
+        int traces[2];
+        for (int j = 0; j < cases[i].count; j++) {
+            lipc_handle file = traced(&traces[j]);
+            CHECK_INT(1, send_handles(peer, &cases[i].bytes[j], 1, &file, 1, 0));
+            CHECK_OK(lipc_close(file));
+        }
+        /* The first set of files may be on its way to a message. */
+        int64_t n = lipc_channel_receive(a, in_data, 10, 20);
+        CHECK(lipc_error_code(n) == LIPC_EPROTO);
+        close_peer();
+        for (int j = 0; j < cases[i].count; j++)
+            check_gone(traces[j]);
+    }
+}
+
+TEST(files_that_were_not_announced_are_closed_although_more_comes_after_them) {
+    NEEDS_MEMORY();
+    open_with_peer();
+    int trace;
+    lipc_handle file = traced(&trace);
+    CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(a, in_data, 10, LIPC_CHANNEL_ARM));
+    CHECK_INT(1, send_handles(peer, "", 1, &file, 1, 0));
+    CHECK_INT(1, lipc_write(peer, "", 1, 0));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, LIPC_CHANNEL_ARM));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, LIPC_CHANNEL_ARM));
+    close_peer();
+    close_traced(file, trace);
+}
+
+TEST(records_that_cannot_be_kill_a_channel_without_memory) {
+    for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) {
+        test_row = violations[i].name;
+        if (strstr(test_row, "pad") != NULL || strstr(test_row, "files without") != NULL ||
+            strstr(test_row, "longer than a record") != NULL || strstr(test_row, "beyond") != NULL)
+            continue; /* there is no ring */
+        lipc_channel_options o = {.size = sizeof o, .accepting = 1, .max_message = 5000, .memory = LIPC_CHANNEL_NEVER};
+        hello h = good_hello(), answer;
+        const uint32_t choice[2] = {0, 0};
+        lipc_handle end;
+        CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+        CHECK_OK(lipc_channel_start(end, &o, &a));
+        CHECK_INT(HELLO, lipc_write(peer, &h, sizeof h, 0));
+        CHECK_INT(8, lipc_write(peer, choice, sizeof choice, 0));
+        CHECK_OK(lipc_channel_handshake(a, WAIT));
+        CHECK_INT(HELLO, lipc_read(peer, &answer, sizeof answer, WAIT));
+        for (int j = 0; j < 4 && (j == 0 || violations[i].records[j].kind != 0); j++) {
+            const uint32_t header[2] = {violations[i].records[j].kind << 29 | violations[i].records[j].length,
+                                        violations[i].records[j].second};
+            CHECK_INT(8, lipc_write(peer, header, sizeof header, 0));
+            const size_t size = (violations[i].records[j].length + 7) & ~7u;
+            if (size <= 32752) /* otherwise the header alone is enough */
+                CHECK_INT(size, lipc_write(peer, out_data, size, 0));
+        }
+        CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, sizeof in_data, WAIT));
+        lipc_channel_close(a);
+        CHECK_OK(lipc_close(peer));
+    }
+}
+
+/* ---------------------------------------- The handshake ----------------------------------------- */
+
+/* Opens the end of the library with these options, with a peer that has sent this. Returns the result. */
+static int open_against(int accepting, int memory, const void *bytes, size_t size, const lipc_handle *handles,
+                        size_t count, bool ends, int timeout_ms) {
+    lipc_channel_options o = {.size = sizeof o, .accepting = accepting, .memory = memory, .ring_size = 65536};
+    lipc_handle end;
+    lipc_channel *channel = (lipc_channel *)(uintptr_t)&o;
+    CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+    if (size > 0)
+        CHECK_INT(size, send_handles(peer, bytes, size, handles, count, 0));
+    if (ends)
+        CHECK_OK(lipc_shutdown(peer, LIPC_WRITE));
+    int r = lipc_channel_open(end, &o, timeout_ms, &channel);
+    if (r >= 0)
+        lipc_channel_close(channel);
+    else
+        CHECK(channel == (lipc_channel *)(uintptr_t)&o && lipc_close(end) == 0);
+    CHECK_OK(lipc_close(peer));
+    return r;
+}
+
+TEST(a_peer_that_is_no_channel_is_found_out_in_time) {
+    static const char http[] = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    hello h = good_hello();
+    for (int accepting = 0; accepting < 2; accepting++) {
+        CHECK_ERROR(LIPC_EPROTO, open_against(accepting, 0, http, sizeof http - 1, NULL, 0, false, WAIT));
+        CHECK_ERROR(LIPC_EPROTO, open_against(accepting, 0, "x", 1, NULL, 0, false, WAIT));
+        CHECK_ERROR(LIPC_ETIMEDOUT, open_against(accepting, 0, NULL, 0, NULL, 0, false, 20));
+        CHECK_ERROR(LIPC_ETIMEDOUT, open_against(accepting, 0, &h, sizeof h - 1, NULL, 0, false, 20));
+        CHECK_ERROR(LIPC_EAGAIN, open_against(accepting, 0, NULL, 0, NULL, 0, false, 0));
+        CHECK_ERROR(LIPC_EEND, open_against(accepting, 0, NULL, 0, NULL, 0, true, WAIT));
+        CHECK_ERROR(LIPC_EEND, open_against(accepting, 0, &h, 20, NULL, 0, true, WAIT));
+    }
+}
+
+TEST(a_hello_that_cannot_be_is_refused) {
+    for (int accepting = 0; accepting < 2; accepting++)
+        for (int i = 0; i < 9; i++) {
+            hello h = good_hello();
+            char row[50];
+            snprintf(row, sizeof row, "accepting %d, case %d", accepting, i);
+            test_row = row;
+            h.flags = accepting ? 0 : ANSWER;
+            switch (i) {
+            case 0: h.order = 0x01020305; break;
+            case 1: h.length = 63; break;
+            case 2: h.length = 1025; break;
+            case 3: h.version_min = 0; break;
+            case 4: h.version_min = 2; break;
+            case 5: h.max_message = 0x80000000; break;
+            case 6: h.magic[7] = 0; break;
+            case 7: h.flags ^= ANSWER; break; /* both ends are the same one */
+            default: /* memory without any */
+                if (accepting)
+                    continue;
+                h.flags = ANSWER | SHARES;
+            }
+            CHECK_ERROR(LIPC_EPROTO, open_against(accepting, 0, &h, sizeof h, NULL, 0, false, WAIT));
+        }
+}
+
+TEST(versions_that_have_none_in_common_are_reported_to_both) {
+    for (int accepting = 0; accepting < 2; accepting++) {
+        lipc_channel_options o = {.size = sizeof o, .accepting = accepting};
+        hello h = good_hello(), answer;
+        lipc_handle end;
+        h.version_min = 3;
+        h.version_max = 7;
+        h.flags = accepting ? 0 : ANSWER;
+        CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+        CHECK_OK(lipc_channel_start(end, &o, &a));
+        CHECK_INT(HELLO, lipc_write(peer, &h, sizeof h, 0));
+        CHECK_ERROR(LIPC_ENOTSUP, lipc_channel_handshake(a, WAIT));
+        lipc_channel_versions v;
+        lipc_channel_version(a, &v);
+        CHECK_INT(1, v.own_max);
+        CHECK_INT(3, v.peer_min);
+        CHECK_INT(7, v.peer_max);
+        CHECK_INT(HELLO, lipc_read(peer, &answer, sizeof answer, 0));
+        CHECK_INT(1, answer.version_max);
+        lipc_channel_close(a);
+        CHECK_OK(lipc_close(peer));
+    }
+}
+
+TEST(what_a_later_version_adds_to_a_hello_is_passed_over) {
+    lipc_channel_options o = {.size = sizeof o, .accepting = 1, .memory = LIPC_CHANNEL_NEVER};
+    hello h = good_hello();
+    const uint32_t choice[2] = {0, 0};
+    lipc_handle end;
+    h.length = 200;
+    h.version_max = 9;
+    CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+    CHECK_OK(lipc_channel_start(end, &o, &a));
+    CHECK_INT(HELLO, lipc_write(peer, &h, sizeof h, 0));
+    CHECK_ERROR(LIPC_EAGAIN, lipc_channel_handshake(a, 0));
+    CHECK_INT(200 - HELLO, lipc_write(peer, out_data, 200 - HELLO, 0));
+    CHECK_INT(8, lipc_write(peer, choice, sizeof choice, 0));
+    CHECK_OK(lipc_channel_handshake(a, WAIT));
+    lipc_channel_close(a);
+    CHECK_OK(lipc_close(peer));
+}
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+
+enum { SEALABLE = 2, SIZE_SEALS = 2 | 4, ADD_SEALS = 1033 };
+
+/* Memory as an accepting end has to send it, or not. */
+static int memory_of(size_t size, int seals) {
+    int fd = (int)syscall(SYS_memfd_create, "test", SEALABLE);
+    CHECK(fd >= 0 && ftruncate(fd, (off_t)size) == 0 && (seals == 0 || fcntl(fd, ADD_SEALS, seals) == 0));
+    return fd;
+}
+
+TEST(memory_that_is_not_as_it_must_be_is_refused) {
+    const size_t size = 4096 + 2 * RING;
+    lipc_handle pair[2], good = memory_of(size, SIZE_SEALS), plain = numbered_file(1);
+    CHECK_OK(lipc_pair(LIPC_STREAM, &pair[0], &pair[1]));
+    CHECK(ftruncate((int)plain, (off_t)size) == 0);
+    const lipc_handle shrinks = memory_of(size, 4), grows = memory_of(size, 2), none = memory_of(size, 0),
+                      small = memory_of(size - 4096, SIZE_SEALS), large = memory_of(size + 4096, SIZE_SEALS);
+    const struct {
+        const char *name;
+        lipc_handle handles[3];
+        size_t count;
+        uint32_t ring_size;
+    } cases[] = {
+        {"it can shrink", {shrinks, pair[0]}, 2, RING},
+        {"it can grow", {grows, pair[0]}, 2, RING},
+        {"it has no seals", {none, pair[0]}, 2, RING},
+        {"it is too small", {small, pair[0]}, 2, RING},
+        {"it is too large", {large, pair[0]}, 2, RING},
+        {"it is a file", {plain, pair[0]}, 2, RING},
+        {"it is a socket", {pair[0], pair[0]}, 2, RING},
+        {"the bell is a file", {good, plain}, 2, RING},
+        {"there is no bell", {good}, 1, RING},
+        {"the rings are too large", {good, pair[0]}, 2, 1 << 20},
+        {"the rings are too small", {good, pair[0]}, 2, 2048},
+        {"the rings have an odd size", {good, pair[0]}, 2, RING + 8},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_row = cases[i].name;
+        hello h = good_hello();
+        h.flags = ANSWER | SHARES;
+        h.ring_size = cases[i].ring_size;
+        CHECK_ERROR(LIPC_EPROTO, open_against(0, 0, &h, sizeof h, cases[i].handles, cases[i].count, false, WAIT));
+    }
+    hello h = good_hello();
+    h.flags = ANSWER | SHARES;
+    test_row = "it was not asked for";
+    CHECK_ERROR(LIPC_EPROTO,
+                open_against(0, LIPC_CHANNEL_NEVER, &h, sizeof h, (lipc_handle[]){good, pair[0]}, 2, false, WAIT));
+    test_row = "it is as it must be";
+    CHECK_OK(open_against(0, 0, &h, sizeof h, (lipc_handle[]){good, pair[0]}, 2, false, WAIT));
+    close_all((lipc_handle[]){good, plain, shrinks, grows, none, small, large, pair[0], pair[1]}, 9);
+}
+
+TEST(a_client_that_may_open_no_more_files_goes_without_memory) {
+    hello h = good_hello();
+    h.flags = ANSWER | SHARES;
+    for (int memory = LIPC_CHANNEL_PREFER; memory <= LIPC_CHANNEL_REQUIRE; memory++) {
+        lipc_channel_options o = {.size = sizeof o, .memory = memory};
+        lipc_handle end, pair[2], good = memory_of(4096 + 2 * RING, SIZE_SEALS);
+        uint32_t choice[2] = {9, 9};
+        CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+        CHECK_OK(lipc_pair(LIPC_STREAM, &pair[0], &pair[1]));
+        CHECK_INT(HELLO, send_handles(peer, &h, sizeof h, (lipc_handle[]){good, pair[0]}, 2, 0));
+        CHECK_OK(lipc_channel_start(end, &o, &a));
+        struct rlimit limit = forbid_descriptors();
+        int r = lipc_channel_handshake(a, WAIT);
+        CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+        if (memory == LIPC_CHANNEL_PREFER) {
+            CHECK_OK(r);
+            CHECK_INT(0, lipc_channel_shared(a));
+            CHECK_INT(HELLO, lipc_read(peer, in_data, HELLO, WAIT));
+            CHECK_INT(8, lipc_read(peer, choice, sizeof choice, WAIT));
+            CHECK_INT(0, choice[0]);
+        } else {
+            CHECK_ERROR(LIPC_EMFILE, r);
+        }
+        lipc_channel_close(a);
+        close_all((lipc_handle[]){peer, pair[0], pair[1], good}, 4);
+    }
+}
+#endif
