@@ -63,7 +63,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test soak test-windows test-systems abi bench docs lint version install uninstall clean help
+.PHONY: all demo test soak test-model test-windows test-systems abi bench docs lint version install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -93,6 +93,9 @@ test: ## run all tests that this machine can run, and print what was left out
 
 soak: ## kill a server and 200 clients at random, and look for what is lost or left; SOAK=2m says for how long
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v ./tests/soak
+
+test-model: ## try the ring of a channel in each execution that the memory model allows, with loom
+	cd tests/model && CC=$(CC) CARGO_TARGET_DIR=$(abspath $(BUILD))/model cargo test --locked
 
 test-windows: ## build the tests for Windows with mingw-w64, and run them under Wine
 	GO=$(GO) tests/windows/run
