@@ -18,6 +18,8 @@
 // files, credentials and other control data travel with any of them ([Message]). [Pipe] and [OpenFIFOReader] return
 // pipes with deadlines. [Activated] returns the sockets that a service manager passed.
 //
+// A [Channel] carries messages, or bytes, through memory that both processes share, and is the fastest connection.
+//
 // These promises hold on every system:
 //
 //   - Only the owner of a listener, and administrators, may connect to it, unless [ListenConfig].Mode says otherwise.

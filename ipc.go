@@ -32,6 +32,10 @@ type Dialer struct {
 	// Zero means 64 MiB. A negative size is [syscall.EINVAL]. It has no effect on connections of bytes.
 	MaxMessage int
 
+	// Channel holds the options of channels, see [Dialer.DialChannel]. Nil means the defaults. Spin and MaxMessage have
+	// no effect on channels.
+	Channel *ChannelConfig
+
 	// Sys holds the options that only one system has. Nil means the defaults.
 	Sys *SysDial
 }
@@ -80,11 +84,8 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 	if err := errors.Join(checkSpin(d.Spin), checkMaxMessage(d.MaxMessage), d.Sys.check()); err != nil {
 		return err
 	}
-	if d.Timeout > 0 {
-		limited, cancel := context.WithTimeout(ctx, d.Timeout)
-		defer cancel()
-		ctx = limited
-	}
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
 	c.setPeer(name)
 	c.end.SetSpin(d.Spin)
 	if err := c.end.Connect(ctx, name.name, kind, d.Sys.options()); err != nil {
@@ -94,6 +95,14 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 		return refused
 	}
 	return nil
+}
+
+// limit returns the context with the Timeout.
+func (d *Dialer) limit(ctx context.Context) (context.Context, context.CancelFunc) {
+	if d.Timeout > 0 {
+		return context.WithTimeout(ctx, d.Timeout)
+	}
+	return ctx, func() {}
 }
 
 // kindNames are what connections carry, in words.

@@ -70,6 +70,10 @@ type ListenConfig struct {
 	// 64 MiB. A negative size is [syscall.EINVAL].
 	MaxMessage int
 
+	// Channel holds the options of channels, see [ListenConfig.ListenChannel]. Nil means the defaults. Spin and
+	// MaxMessage have no effect on channels.
+	Channel *ChannelConfig
+
 	// Sys holds the options that only one system has. Nil means the defaults.
 	Sys *SysListen
 }

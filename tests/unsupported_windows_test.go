@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/lipc/ipc"
@@ -40,6 +41,24 @@ func TestDatagramsAreUnsupported(t *testing.T) {
 		"write":   c.SendTo(b, name),
 		"read":    fromErr,
 	})
+}
+
+func TestChannelsAreUnsupported(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	c := dial(t, name)
+	server, err := l.AcceptConn(t.Context())
+	require.NoError(t, err)
+	defer server.Close()
+	_, onConn := c.Channel(t.Context(), nil)
+	_, listening := ipc.ListenChannel(newPath(t))
+	_, dialling := ipc.DialChannel(t.Context(), name)
+	_, _, paired := ipc.ChannelPair(nil)
+	for _, err := range []error{onConn, listening, dialling, paired} {
+		require.ErrorIs(t, err, errors.ErrUnsupported)
+	}
+	require.ErrorIs(t, new(ipc.Channel).Send(nil), syscall.EINVAL)
 }
 
 func TestFIFOsAreUnsupported(t *testing.T) {

@@ -4,6 +4,7 @@ package core
 
 /*
 #include "core.h"
+#include <lipc_channel.h>
 #include <lipc_unix.h>
 #include <stdbool.h>
 
@@ -21,15 +22,31 @@ typedef struct ipc_ancillary {
 	char control[LIPC_CONTROL_SIZE];
 } ipc_ancillary;
 
-static int64_t ipc_send_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
-	lipc_control control = {a->control, sizeof a->control, a->control_length, 0};
+// What to send, with control as the memory for its control data.
+static lipc_message ipc_outgoing(const lipc_buffer *buffers, size_t count, ipc_ancillary *a, lipc_control *control) {
+	*control = (lipc_control){a->control, sizeof a->control, a->control_length, 0};
 	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
-	                  .handle_count = a->handle_count, .control = &control};
+	                  .handle_count = a->handle_count};
+	if (a->control_length > 0)
+		m.control = control;
 	if (a->with_credentials)
 		m.credentials = &a->credentials;
 	if (a->with_peer)
 		m.peer = &a->peer;
+	return m;
+}
+
+static int64_t ipc_send_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
+	lipc_control control;
+	lipc_message m = ipc_outgoing(buffers, count, a, &control);
 	return lipc_send_message(handle, &m, 0);
+}
+
+static int64_t ipc_channel_send_message(lipc_channel *c, const lipc_buffer *buffers, size_t count, ipc_ancillary *a,
+                                        int timeout_ms) {
+	lipc_control control;
+	lipc_message m = ipc_outgoing(buffers, count, a, &control);
+	return lipc_channel_send_message(c, &m, timeout_ms);
 }
 
 static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
@@ -45,6 +62,23 @@ static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffer
 	return r;
 }
 
+static int64_t ipc_channel_receive_message(lipc_channel *c, const lipc_buffer *buffers, size_t count,
+                                           ipc_ancillary *a, int timeout_ms) {
+	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
+	                  .handle_capacity = a->handle_count, .credentials = &a->credentials};
+	int64_t r = lipc_channel_receive_message(c, &m, timeout_ms);
+	if (r >= 0)
+		a->handle_count = m.handle_count;
+	a->length = m.length;
+	a->control_length = 0;
+	a->pidfd = LIPC_INVALID_HANDLE;
+	return r;
+}
+
+#cgo noescape ipc_channel_send_message
+#cgo nocallback ipc_channel_send_message
+#cgo noescape ipc_channel_receive_message
+#cgo nocallback ipc_channel_receive_message
 #cgo noescape ipc_send_message
 #cgo nocallback ipc_send_message
 #cgo noescape ipc_receive_message
@@ -142,5 +176,17 @@ func SendMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
 func ReceiveMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
 	return creating(func() Result {
 		return Result(C.ipc_receive_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))
+	})
+}
+
+// SendMessage sends a message and what travels with it. After a busy result the same must follow, or Cancel.
+func (c Channel) SendMessage(buffers []Buffer, a *Ancillary) Result {
+	return Result(C.ipc_channel_send_message(c.c, cbuffers(buffers), C.size_t(len(buffers)), &a.c, c.timeout()))
+}
+
+// ReceiveMessage receives a message and what travels with it.
+func (c Channel) ReceiveMessage(buffers []Buffer, a *Ancillary) Result {
+	return creating(func() Result {
+		return Result(C.ipc_channel_receive_message(c.c, cbuffers(buffers), C.size_t(len(buffers)), &a.c, c.timeout()))
 	})
 }

@@ -39,6 +39,9 @@ func (r Result) Busy() bool { return r.is(C.LIPC_EAGAIN) }
 // Truncated reports whether a message did not fit.
 func (r Result) Truncated() bool { return r.is(C.LIPC_ETRUNCATED) }
 
+// TooLarge reports whether a message was too large for the call, and stays.
+func (r Result) TooLarge() bool { return r.is(C.LIPC_EMSGSIZE) }
+
 // FilesLost reports whether files arrived that could not all be taken.
 func (r Result) FilesLost() bool { return r.is(C.LIPC_EHANDLES) }
 

@@ -84,6 +84,11 @@ func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*co
 // before another message can be received. The files then belong to the caller. After an error it does not call
 // received, except that with [core.ErrTruncated] and [core.ErrFilesLost] it passes the sender's name and credentials.
 func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
+	return e.receiveMessage(func() (int, error) { return e.run(&e.in, receiveMessage) }, buffers, files, received)
+}
+
+func (e *Endpoint) receiveMessage(run func() (int, error), buffers [][]byte, files int, received func(*core.Ancillary)) (
+	int, error) {
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -91,7 +96,7 @@ func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*co
 	a.LimitHandles(files)
 	d.pin(buffers)
 	defer d.unpin()
-	n, err := e.run(d, receiveMessage)
+	n, err := run()
 	if lacking := d.result.Truncated() || d.result.FilesLost(); err != nil && lacking {
 		a.Clear()
 		n = a.Length()

@@ -23,7 +23,8 @@ type Endpoint struct {
 	closed  atomic.Bool
 	given   atomic.Bool // this end is for child processes: nothing is read or written here
 	in, out direction
-	bound   *socketFile // of a bound datagram socket
+	bound   *socketFile             // of a bound datagram socket
+	channel atomic.Pointer[Channel] // that the connection has become
 }
 
 // systemDirection is what a direction needs on Unix. attempt is bound once, so that an operation allocates nothing.
@@ -43,6 +44,7 @@ type systemExtras struct {
 	ancillary *core.Ancillary // what travels with buffers
 	control                   // what travels with data
 	addresses                 // of datagrams
+	channelExtras
 }
 
 // open takes over a descriptor. It closes the descriptor if it fails.
@@ -173,6 +175,11 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 	if err := e.Usable(); err != nil {
 		return 0, err
 	}
+	return e.goOn(d)
+}
+
+// goOn performs the rest of an operation.
+func (e *Endpoint) goOn(d *direction) (int, error) {
 	for pause := nextPause(0); ; pause = nextPause(pause) {
 		d.pausing = false
 		err := e.wait(d)
@@ -191,7 +198,7 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 
 // wait performs attempts until one ends the operation, and waits on the poller in between.
 func (e *Endpoint) wait(d *direction) error {
-	if d.operation.writes {
+	if d == &e.out {
 		return e.raw.Write(d.attempt)
 	}
 	return e.raw.Read(d.attempt)
@@ -215,6 +222,9 @@ func (e *Endpoint) Usable() error {
 func (e *Endpoint) Close() error {
 	if !e.opened() {
 		return core.ErrZero
+	}
+	if c := e.channel.Load(); c != nil { // which uses the descriptor
+		return c.Close()
 	}
 	if e.closed.Swap(true) {
 		return net.ErrClosed

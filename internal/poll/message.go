@@ -55,12 +55,16 @@ type sizeLimit struct {
 // ReceiveAppend appends to b a message of no more than most bytes. It drops a larger one; excess is then the message's
 // size, or -1 if the system does not report it.
 func (e *Endpoint) ReceiveAppend(b []byte, most int) (appended []byte, excess int, err error) {
+	return e.receiveAppend(func() (int, error) { return e.run(&e.in, receiveAppend) }, b, most)
+}
+
+func (e *Endpoint) receiveAppend(run func() (int, error), b []byte, most int) (appended []byte, excess int, err error) {
 	d := &e.in
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.needExtras()
 	d.data, d.sizeLimit = b, sizeLimit{most: most}
-	_, err = e.run(d, receiveAppend)
+	_, err = run()
 	appended, d.data = d.data, nil
 	if d.excess != 0 {
 		appended = b

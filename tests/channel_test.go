@@ -1,0 +1,737 @@
+//go:build unix
+
+package tests
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// channelConfigs are channels of each sort.
+var channelConfigs = map[string]*ipc.ChannelConfig{
+	"shared":     {Memory: ipc.PreferMemory},
+	"not shared": {Memory: ipc.NeverMemory},
+	"no spin":    {Spin: -1},
+	"small ring": {RingSize: 4096},
+}
+
+// eachChannel runs a test on pairs and on connections of each sort.
+func eachChannel(t *testing.T, test func(t *testing.T, a, b *ipc.Channel)) {
+	for name, config := range channelConfigs {
+		t.Run(name, func(t *testing.T) {
+			leakcheck.Start(t)
+			a, b, err := ipc.ChannelPair(config)
+			require.NoError(t, err)
+			test(t, a, b)
+			a.Close()
+			b.Close()
+		})
+		t.Run(name+", connected", func(t *testing.T) {
+			leakcheck.Start(t)
+			client, server := channels(t, config)
+			test(t, server, client)
+		})
+	}
+}
+
+// channels returns both ends of a channel over a name.
+func channels(t *testing.T, config *ipc.ChannelConfig) (client, server *ipc.Channel) {
+	t.Helper()
+	name := newPath(t)
+	l, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), name)
+	require.NoError(t, err)
+	t.Cleanup(func() { l.Close() })
+	dialled := make(chan *ipc.Channel)
+	go func() {
+		c, err := (&ipc.Dialer{Channel: config}).DialChannel(t.Context(), name)
+		assert.NoError(t, err)
+		dialled <- c
+	}()
+	server, err = l.AcceptChannel(t.Context())
+	require.NoError(t, err)
+	client = <-dialled
+	require.NotNil(t, client)
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return client, server
+}
+
+func TestChannelKeepsMessagesApart(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		for _, message := range []string{"first", "", "third"} {
+			require.NoError(t, a.Send([]byte(message)))
+		}
+		buf := make([]byte, 10)
+		for _, message := range []string{"first", "", "third"} {
+			n, err := b.Receive(buf)
+			require.NoError(t, err)
+			require.Equal(t, message, string(buf[:n]))
+		}
+		require.NoError(t, b.Send([]byte("back")))
+		got, err := a.ReceiveAppend([]byte("and "))
+		require.NoError(t, err)
+		require.Equal(t, "and back", string(got))
+	})
+}
+
+func TestChannelCarriesMessagesLargerThanItsMemory(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		for _, size := range []int{4096, 100_000, 1 << 20} {
+			message := make([]byte, size)
+			for i := range message {
+				message[i] = byte(i * 7)
+			}
+			sent := make(chan error)
+			go func() { sent <- a.Send(message) }()
+			got, err := b.ReceiveAppend(nil)
+			require.NoError(t, err)
+			require.Equal(t, message, got)
+			require.NoError(t, <-sent)
+		}
+	})
+}
+
+func TestChannelEndsAfterWhatWasSent(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		require.NoError(t, a.Send([]byte("last")))
+		require.NoError(t, a.CloseWrite())
+		require.ErrorIs(t, a.Send([]byte("x")), syscall.EPIPE)
+		buf := make([]byte, 10)
+		n, err := b.Receive(buf)
+		require.NoError(t, err)
+		require.Equal(t, "last", string(buf[:n]))
+		_, err = b.Receive(buf)
+		require.Equal(t, io.EOF, err)
+		require.NoError(t, b.Send([]byte("answer")))
+		n, err = a.Receive(buf)
+		require.NoError(t, err)
+		require.Equal(t, "answer", string(buf[:n]))
+		require.NoError(t, b.Send([]byte("before Close")))
+		require.NoError(t, b.Close())
+		got, err := a.ReceiveAppend(nil)
+		require.NoError(t, err)
+		require.Equal(t, "before Close", string(got))
+		_, err = a.Receive(buf)
+		require.Equal(t, io.EOF, err)
+	})
+}
+
+func TestChannelDeadlinesAndCloseEndEverythingThatWaits(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		require.NoError(t, a.SetDeadline(time.Now().Add(10*time.Millisecond)))
+		_, err := a.Receive(make([]byte, 1))
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+		big := make([]byte, 8<<20)
+		require.ErrorIs(t, a.Send(big), os.ErrDeadlineExceeded)
+		require.NoError(t, a.SetDeadline(time.Time{}))
+		waiting := make(chan error, 2)
+		go func() { _, err := a.Receive(make([]byte, 1)); waiting <- err }()
+		go func() { waiting <- a.Send(big) }()
+		require.NoError(t, a.Close())
+		require.ErrorIs(t, <-waiting, net.ErrClosed)
+		require.ErrorIs(t, <-waiting, net.ErrClosed)
+		require.ErrorIs(t, a.Close(), net.ErrClosed)
+		_, err = b.Receive(make([]byte, 1))
+		require.Equal(t, io.EOF, err)
+	})
+}
+
+func TestChannelPassesFilesInOrderWithMessages(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		go func() {
+			for i := range 10 {
+				assert.NoError(t, a.Send(fmt.Appendf(nil, "plain %d", i)))
+				r, w, err := os.Pipe()
+				assert.NoError(t, err)
+				fmt.Fprintf(w, "file %d", i)
+				w.Close()
+				_, err = a.SendFiles(fmt.Appendf(nil, "with %d", i), r)
+				assert.NoError(t, err)
+				r.Close()
+			}
+		}()
+		buf, files := make([]byte, 100), make([]*os.File, 2)
+		for i := range 10 {
+			n, count, err := b.ReceiveFiles(buf, files)
+			require.NoError(t, err)
+			require.Zero(t, count)
+			require.Equal(t, fmt.Sprint("plain ", i), string(buf[:n]))
+			n, count, err = b.ReceiveFiles(buf, files)
+			require.NoError(t, err)
+			require.Equal(t, 1, count)
+			require.Equal(t, fmt.Sprint("with ", i), string(buf[:n]))
+			content, err := io.ReadAll(files[0])
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint("file ", i), string(content))
+			files[0].Close()
+		}
+	})
+}
+
+func TestChannelBatches(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		const count = 1000
+		go func() {
+			var batch [][]byte
+			for i := range count {
+				batch = append(batch, fmt.Append(nil, "message ", i))
+				if len(batch) == 16 || i == count-1 {
+					n, err := a.SendBatch(batch)
+					assert.NoError(t, err)
+					assert.Equal(t, len(batch), n)
+					batch = nil
+				}
+			}
+		}()
+		for next := 0; next < count; {
+			batch := make([][]byte, 7)
+			for i := range batch {
+				batch[i] = make([]byte, 100)
+			}
+			n, err := b.ReceiveBatch(batch)
+			require.NoError(t, err)
+			require.NotZero(t, n)
+			for _, message := range batch[:n] {
+				require.Equal(t, fmt.Sprint("message ", next), string(message))
+				next++
+			}
+		}
+	})
+}
+
+func TestChannelBatchThatWasSentArrives(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		batch := [][]byte{make([]byte, 1000), make([]byte, 1000)}
+		require.NoError(t, a.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+		sent := 0
+		for _, err := a.SendBatch(batch); err == nil; _, err = a.SendBatch(batch) {
+			sent += len(batch)
+		}
+		require.NoError(t, b.SetReadDeadline(time.Now().Add(10*time.Second)))
+		for range sent {
+			_, err := b.Receive(batch[0])
+			require.NoError(t, err)
+		}
+	})
+}
+
+func TestChannelWithoutCopying(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		for i := range 100 {
+			room, err := a.Reserve(200)
+			require.NoError(t, err)
+			n := copy(room, fmt.Sprint("message ", i))
+			require.NoError(t, a.Commit(n))
+			message, err := b.Next()
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint("message ", i), string(message))
+			again, err := b.Next()
+			require.NoError(t, err)
+			require.Equal(t, message, again)
+			b.Release()
+		}
+		room, err := a.Reserve(100)
+		require.NoError(t, err)
+		require.NoError(t, b.Send([]byte("lent")))
+		lent, err := a.Next()
+		require.NoError(t, err)
+		require.NoError(t, a.Close())
+		room[99] = 1
+		require.Equal(t, "lent", string(lent))
+		a.Release()
+		require.ErrorIs(t, a.Commit(100), net.ErrClosed)
+	})
+}
+
+func TestLentMessageOfSeveralPartsOutlivesItsChannel(t *testing.T) {
+	for what, end := range map[string]func(*ipc.Channel) error{
+		"Close": (*ipc.Channel).Close, "CloseRead": (*ipc.Channel).CloseRead,
+		"Receive": func(c *ipc.Channel) error { _, err := c.Receive(make([]byte, 4<<20)); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+				message := bytes.Repeat([]byte("lent"), 1<<20) // free gives so much back to the system
+				sent := make(chan error)
+				go func() { sent <- a.Send(message) }()
+				lent, err := b.Next()
+				require.NoError(t, err)
+				require.NoError(t, <-sent)
+				require.NoError(t, end(b))
+				require.True(t, bytes.Equal(message, lent))
+				b.Release()
+			})
+		})
+	}
+}
+
+func TestChannelStreamsBytes(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		data := make([]byte, 3<<20)
+		for i := range data {
+			data[i] = byte(rand.IntN(256))
+		}
+		go func() {
+			n, err := a.Stream().Write(data)
+			assert.NoError(t, err)
+			assert.Equal(t, len(data), n)
+			assert.NoError(t, a.CloseWrite())
+		}()
+		got, err := io.ReadAll(b.Stream())
+		require.NoError(t, err)
+		require.Equal(t, data, got)
+	})
+}
+
+func TestChannelBothWaysAtOnce(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		const count = 5000
+		var group sync.WaitGroup
+		for _, ends := range [][2]*ipc.Channel{{a, b}, {b, a}} {
+			group.Go(func() {
+				random := rand.New(rand.NewPCG(1, 2))
+				for range count {
+					message := make([]byte, random.IntN(3000))
+					for i := range message {
+						message[i] = byte(len(message))
+					}
+					if !assert.NoError(t, ends[0].Send(message)) {
+						return
+					}
+				}
+			})
+			group.Go(func() {
+				random := rand.New(rand.NewPCG(1, 2))
+				for range count {
+					got, err := ends[1].ReceiveAppend(nil)
+					if !assert.NoError(t, err) || !assert.Len(t, got, random.IntN(3000)) {
+						return
+					}
+				}
+			})
+		}
+		group.Wait()
+	})
+}
+
+func TestSilentClientDelaysNoOther(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	lc := ipc.ListenConfig{Channel: &ipc.ChannelConfig{HandshakeTimeout: 50 * time.Millisecond}}
+	l, err := lc.ListenChannel(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	silent := dial(t, name)
+	first, err := l.AcceptChannel(t.Context())
+	require.NoError(t, err)
+	defer first.Close()
+	go func() {
+		c, err := ipc.DialChannel(t.Context(), name)
+		if assert.NoError(t, err) {
+			assert.NoError(t, c.Send([]byte("hello")))
+			c.Close()
+		}
+	}()
+	second, err := l.AcceptChannel(t.Context())
+	require.NoError(t, err)
+	defer second.Close()
+	got, err := second.ReceiveAppend(nil)
+	require.NoError(t, err)
+	require.Equal(t, "hello", string(got))
+	_, err = first.Receive(make([]byte, 1))
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+	_, err = silent.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+}
+
+func TestChannelsAllocateNothing(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		message, batch, got := make([]byte, 64), make([][]byte, 8), make([][]byte, 8)
+		memory := make([]byte, 1024)
+		reader, writer := b.Stream(), a.Stream()
+		requireNoAllocations(t, map[string]func() error{
+			"send and receive": func() error {
+				err := a.Send(message)
+				if err == nil {
+					_, err = b.Receive(message)
+				}
+				return err
+			},
+			"batch": func() error {
+				for i := range batch {
+					batch[i], got[i] = message, memory[i*100:i*100+100]
+				}
+				_, err := a.SendBatch(batch)
+				for n := 0; n < len(batch) && err == nil; {
+					var received int
+					received, err = b.ReceiveBatch(got[n:])
+					n += received
+				}
+				return err
+			},
+			"append": func() error {
+				err := a.Send(message)
+				if err == nil {
+					_, err = b.ReceiveAppend(memory[:0])
+				}
+				return err
+			},
+			"without copying": func() error {
+				_, err := a.Reserve(64)
+				if err == nil {
+					err = a.Commit(64)
+				}
+				if err == nil {
+					_, err = b.Next()
+					b.Release()
+				}
+				return err
+			},
+			"bytes": func() error {
+				_, err := writer.Write(message)
+				if err == nil {
+					_, err = io.ReadFull(reader, message)
+				}
+				return err
+			},
+		})
+	})
+}
+
+func TestHTTPOverChannels(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l, err := ipc.ListenChannel(name)
+	require.NoError(t, err)
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(w, r.Body)
+	})}
+	go server.Serve(l)
+	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		c, err := ipc.DialChannel(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return c.Stream(), nil
+	}}
+	client := http.Client{Transport: transport}
+	body := bytes.Repeat([]byte("x"), 1<<20)
+	for range 3 {
+		response, err := client.Post("http://channel/", "text/plain", bytes.NewReader(body))
+		require.NoError(t, err)
+		got, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, body, got)
+	}
+	transport.CloseIdleConnections()
+	require.NoError(t, server.Close())
+}
+
+func TestChannelPeerThatIsNoChannelIsAnError(t *testing.T) {
+	leakcheck.Start(t)
+	for what, serve := range map[string]func(c net.Conn){
+		"EPROTO": func(c net.Conn) {
+			_, _ = c.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n"))
+			_, _ = io.Copy(io.Discard, c)
+		},
+		"EOF":    func(c net.Conn) {},
+		"silent": func(c net.Conn) { _, _ = io.Copy(io.Discard, c) },
+	} {
+		name := newPath(t)
+		l := listen(t, name)
+		served := make(chan struct{})
+		go func() {
+			defer close(served)
+			if c, err := l.Accept(); err == nil {
+				serve(c)
+				c.Close()
+			}
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		_, err := ipc.DialChannel(ctx, name)
+		cancel()
+		switch what {
+		case "EPROTO":
+			require.ErrorIs(t, err, syscall.EPROTO)
+		case "EOF":
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+		default:
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+		}
+		require.ErrorContains(t, err, "dial ipc "+name.String())
+		<-served
+		require.NoError(t, l.Close())
+	}
+}
+
+func TestChannelClientThatIsNoChannelIsAnError(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l, err := ipc.ListenChannel(name)
+	require.NoError(t, err)
+	defer l.Close()
+	c := dial(t, name)
+	_, err = c.Write([]byte("GET / HTTP/1.1\r\nHost: channel\r\nUser-Agent: a browser, perhaps\r\n\r\n"))
+	require.NoError(t, err)
+	server, err := l.AcceptChannel(t.Context())
+	require.NoError(t, err)
+	_, err = server.Receive(make([]byte, 1))
+	require.ErrorIs(t, err, syscall.EPROTO)
+	require.ErrorIs(t, server.Send(nil), syscall.EPROTO)
+	require.ErrorIs(t, server.Close(), net.ErrClosed)
+	_, err = io.ReadAll(c)
+	require.True(t, err == nil || errors.Is(err, syscall.ECONNRESET), err)
+}
+
+func TestChannelsKnowTheirPeers(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		for _, c := range []*ipc.Channel{a, b} {
+			credentials, err := c.PeerCredentials()
+			require.NoError(t, err)
+			require.Equal(t, os.Getpid(), credentials.PID)
+			require.Equal(t, os.Geteuid(), credentials.UID)
+		}
+	})
+}
+
+func TestChannelOfAConnectionNeedsBothSides(t *testing.T) {
+	leakcheck.Start(t)
+	ours, theirs := pair(t)
+	done := make(chan error, 1)
+	go func() {
+		c, err := theirs.Channel(t.Context(), &ipc.ChannelConfig{Server: true})
+		if err == nil {
+			_, err = c.Receive(make([]byte, 10))
+			c.Close()
+		}
+		done <- err
+	}()
+	c, err := ours.Channel(t.Context(), nil)
+	require.NoError(t, err)
+	require.NoError(t, c.Send([]byte("x")))
+	require.NoError(t, <-done)
+	require.NoError(t, c.Close())
+}
+
+func TestClosingTheConnectionOfAChannelClosesTheChannel(t *testing.T) {
+	leakcheck.Start(t)
+	ours, theirs := pair(t)
+	opened := make(chan *ipc.Channel)
+	go func() {
+		c, err := theirs.Channel(t.Context(), &ipc.ChannelConfig{Server: true})
+		assert.NoError(t, err)
+		opened <- c
+	}()
+	c, err := ours.Channel(t.Context(), nil)
+	require.NoError(t, err)
+	peer := <-opened
+	require.NoError(t, peer.Send(nil))
+	_, err = c.Receive(nil)
+	require.NoError(t, err)
+	require.NoError(t, ours.Close())
+	_, err = ours.Channel(t.Context(), nil)
+	require.ErrorIs(t, err, net.ErrClosed)
+	require.ErrorIs(t, c.Send([]byte("x")), net.ErrClosed)
+	require.ErrorIs(t, c.Close(), net.ErrClosed)
+	_, err = peer.Receive(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+	require.NoError(t, peer.Close())
+}
+
+func TestConnectionThatBecomesNoChannelIsClosed(t *testing.T) {
+	leakcheck.Start(t)
+	ours, theirs := pair(t)
+	_, err := ours.Channel(t.Context(), &ipc.ChannelConfig{MaxMessage: -1})
+	require.ErrorIs(t, err, syscall.EINVAL)
+	_, err = theirs.Read(make([]byte, 1))
+	require.Equal(t, io.EOF, err)
+}
+
+func TestChannelBudgetIsOfTheListener(t *testing.T) {
+	leakcheck.Start(t)
+	config := &ipc.ChannelConfig{RingSize: 64 << 10, Budget: 300_000}
+	name := newPath(t)
+	l, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	connect := func() (*ipc.Channel, *ipc.Channel) {
+		dialled := make(chan *ipc.Channel)
+		go func() {
+			c, err := ipc.DialChannel(t.Context(), name)
+			assert.NoError(t, err)
+			dialled <- c
+		}()
+		server, err := l.AcceptChannel(t.Context())
+		require.NoError(t, err)
+		return <-dialled, server
+	}
+	var shared []bool
+	var last func()
+	for range 4 {
+		client, server := connect()
+		is, err := server.Shared()
+		require.NoError(t, err)
+		shared = append(shared, is)
+		require.NoError(t, client.Send([]byte("x")))
+		_, err = server.Receive(make([]byte, 1))
+		require.NoError(t, err)
+		last = func() { client.Close(); server.Close() }
+		defer last()
+		if len(shared) == 1 {
+			defer client.Close()
+		}
+	}
+	require.Equal(t, []bool{true, true, false, false}, shared)
+}
+
+func TestChannelConfigThatIsInvalidIsRefused(t *testing.T) {
+	leakcheck.Start(t)
+	for what, config := range map[string]*ipc.ChannelConfig{
+		"RingSize": {RingSize: 100}, "RingSize 2147483648": {RingSize: 1 << 31}, "MaxMessage": {MaxMessage: -1},
+		"Spin": {Spin: time.Second}, "Memory": {Memory: 3}, "Budget": {Budget: -1}, "Timeout": {HandshakeTimeout: -1},
+	} {
+		_, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), newPath(t))
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, what)
+		_, _, err = ipc.ChannelPair(config)
+		require.ErrorContains(t, err, what)
+	}
+	var c ipc.Channel
+	for _, err := range []error{c.Send(nil), c.Close(), c.SetDeadline(time.Time{}), c.CloseWrite(), c.CloseRead(),
+		c.SetPassCredentials(true), c.Commit(1)} {
+		require.ErrorIs(t, err, syscall.EINVAL)
+	}
+	c.Release()
+	_, err := c.Next()
+	require.ErrorIs(t, err, syscall.EINVAL)
+}
+
+func TestChannelMessageOverTheReceiversLimitIsRefused(t *testing.T) {
+	leakcheck.Start(t)
+	a, b, err := ipc.ChannelPair(&ipc.ChannelConfig{MaxMessage: 1000})
+	require.NoError(t, err)
+	defer a.Close()
+	defer b.Close()
+	err = a.Send(make([]byte, 1001))
+	require.ErrorIs(t, err, syscall.EMSGSIZE)
+	require.ErrorContains(t, err, "1001 bytes, at most 1000")
+	require.NoError(t, a.Send(make([]byte, 1000)))
+	n, err := b.Receive(make([]byte, 10))
+	require.ErrorIs(t, err, ipc.ErrTruncated)
+	require.Equal(t, 10, n)
+}
+
+func TestDeathOfAChannelsPeerIsTheEndWheneverItHappened(t *testing.T) {
+	for name, config := range channelConfigs {
+		t.Run(name, func(t *testing.T) {
+			leakcheck.Start(t)
+			path := newPath(t)
+			l, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), path)
+			require.NoError(t, err)
+			defer l.Close()
+			for range 5 {
+				peer := start(t, "channel peer", path.String())
+				c, err := l.AcceptChannel(t.Context())
+				require.NoError(t, err)
+				got, err := c.ReceiveAppend(nil)
+				require.NoError(t, err)
+				require.Equal(t, "hello", string(got))
+				peer.kill() // while nothing waits
+				require.NoError(t, c.SetDeadline(time.Now().Add(10*time.Second)))
+				_, err = c.Receive(make([]byte, 10))
+				require.Equal(t, io.EOF, err)
+				for err = nil; err == nil; err = c.Send(make([]byte, 1000)) {
+				}
+				require.ErrorIs(t, err, syscall.EPIPE)
+				require.NoError(t, c.Close())
+			}
+		})
+	}
+}
+
+// channelPeerChild dials NAME, and sends a message.
+func channelPeerChild(args []string, orders *bufio.Scanner) error {
+	c, err := ipc.DialChannel(context.Background(), ipc.Path(args[0]))
+	if err == nil {
+		err = c.Send([]byte("hello"))
+	}
+	orders.Scan()
+	return err
+}
+
+func TestClosedChannelLeavesItsMemoryAlone(t *testing.T) {
+	leakcheck.Start(t)
+	withPerturbation := func(cmd *exec.Cmd) { cmd.Env = append(cmd.Env, "MALLOC_PERTURB_=165") } // glibc fills what is free
+	startWith(t, withPerturbation, "closed channel").end()
+}
+
+// closedChannelChild uses channels after Close.
+func closedChannelChild([]string, *bufio.Scanner) error {
+	a, b, err := ipc.ChannelPair(nil)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(a.Close(), b.Close())
+	_, receiveErr := a.Receive(make([]byte, 10))
+	for _, failed := range []error{receiveErr, a.Send([]byte("x")), a.Commit(1), a.CloseWrite(), a.CloseRead()} {
+		if !errors.Is(failed, net.ErrClosed) {
+			err = errors.Join(err, fmt.Errorf("after Close: %v", failed))
+		}
+	}
+	return err
+}
+
+func TestReserveNamesItsLimit(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, _ *ipc.Channel) {
+		_, err := a.Reserve(1 << 20)
+		require.ErrorIs(t, err, syscall.EMSGSIZE)
+		require.Regexp(t, "1048576 bytes, at most [0-9]{4,6}:", err.Error())
+	})
+}
+
+func TestMessageThatIsGivenUpGivesWayToALargerOne(t *testing.T) {
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		if shared, err := a.Shared(); err != nil || !shared { // otherwise it may still arrive
+			return
+		}
+		received := make(chan []byte)
+		go func() {
+			message, err := b.ReceiveAppend(nil)
+			assert.NoError(t, err)
+			received <- message
+		}()
+		require.NoError(t, a.SetWriteDeadline(time.Now().Add(20*time.Millisecond)))
+		given := 0
+		for err := error(nil); err == nil && given < 100; given++ {
+			err = a.Send(make([]byte, 1<<20))
+			if err == nil {
+				<-received
+				go func() {
+					message, err := b.ReceiveAppend(nil)
+					assert.NoError(t, err)
+					received <- message
+				}()
+			}
+		}
+		require.NoError(t, a.SetWriteDeadline(time.Time{}))
+		require.NoError(t, a.Send(make([]byte, 2<<20)))
+		require.Len(t, <-received, 2<<20)
+	})
+}
