@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A joint is how a channel is joined to standard input and output.
+// A joint is how a connection is joined to standard input and output.
 type joint struct {
 	send, receive bool
 	hold          bool // do not end the writing half when standard input has ended
@@ -20,11 +20,11 @@ type joint struct {
 // goneInterval is how often to check whether a peer that has shut down its writing half is still there.
 const goneInterval = 100 * time.Millisecond
 
-// join joins a channel to standard input and output until both directions have ended, and then closes it. It does not
-// wait for the end of standard input if the peer is gone. Nor does it wait if standard input is a terminal and the peer
-// has sent something and ended: the user would have to end the input by hand after each transfer. (A peer that sent
-// nothing may still want to receive something.)
-func join(ctx context.Context, c channel, j joint) error {
+// join joins a connection to standard input and output until both directions have ended, and then closes it. It does
+// not wait for the end of standard input if the peer is gone. Nor does it wait if standard input is a terminal and the
+// peer has sent something and ended: the user would have to end the input by hand after each transfer. (A peer that
+// sent nothing may still want to receive something.)
+func join(ctx context.Context, c connection, j joint) error {
 	defer c.Close()
 	input, output := &counted{file: os.Stdin}, &counted{file: os.Stdout}
 	sent, received := make(chan error, 1), make(chan error, 1)
@@ -81,9 +81,9 @@ func join(ctx context.Context, c channel, j joint) error {
 	return lost
 }
 
-// endSending shuts down the writing half. If the system has no half-closes, it reports instead whether the channel is
-// to be closed: it is done if anything was sent.
-func endSending(c channel, any bool) (done bool, err error) {
+// endSending shuts down the writing half. If the system has no half-closes, it reports instead whether the connection
+// is to be closed: it is done if anything was sent.
+func endSending(c connection, any bool) (done bool, err error) {
 	err = c.CloseWrite()
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):

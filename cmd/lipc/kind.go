@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
 	"os"
@@ -15,14 +16,17 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// A kind is the choice made by the options -message, -datagram and -binary.
+// A kind is the choice made by the options -message, -datagram, -channel and -binary.
 type kind struct {
-	message, datagram, binary bool
+	message, datagram, channel, binary bool
 }
 
 func (k *kind) define(options *flag.FlagSet) {
 	options.BoolVar(&k.message, "message", false, "messages instead of bytes")
 	options.BoolVar(&k.datagram, "datagram", false, "datagrams instead of bytes; not on Windows")
+	options.BoolVar(&k.channel, "channel", false,
+		"a channel: bytes, or with -message messages, through memory that both ends share if\n"+
+			"they can; the other end needs it, too; not on Windows")
 }
 
 func (k *kind) defineBinary(options *flag.FlagSet) {
@@ -35,6 +39,9 @@ func (k *kind) defineBinary(options *flag.FlagSet) {
 func (k *kind) check(users only) error {
 	if k.message && k.datagram {
 		return usageError{"-message and -datagram are two kinds: choose one"}
+	}
+	if k.channel && k.datagram {
+		return usageError{"-channel is not for -datagram: a channel carries bytes or messages"}
 	}
 	if k.datagram && users.given() {
 		return usageError{"-only is not for -datagram: there are no connections to refuse"}
@@ -88,8 +95,8 @@ func (d *dialer) defineTimeout(options *flag.FlagSet) {
 const again = 10 * time.Millisecond
 
 // dial connects to a name.
-func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (channel, error) {
-	c, err := d.attempt(ctx, func(ctx context.Context) (channel, error) { return d.dialOnce(ctx, k, name) })
+func (d *dialer) dial(ctx context.Context, k kind, name ipc.Name) (connection, error) {
+	c, err := d.attempt(ctx, func(ctx context.Context) (connection, error) { return d.dialOnce(ctx, k, name) })
 	return c, k.explained(err)
 }
 
@@ -100,6 +107,12 @@ func (k kind) explained(err error) error {
 		return nil
 	case errors.Is(err, syscall.EPROTOTYPE):
 		return fmt.Errorf("%w: the options -message and -datagram choose", err)
+	case k.channel && errors.Is(err, syscall.EPROTO):
+		return fmt.Errorf("%w: it listens without -channel", err)
+	case k.channel && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)):
+		return fmt.Errorf("%w: the peer ended the connection", err)
+	case k.channel && errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%w, or listens without -channel", err)
 	case absent(err):
 		return fmt.Errorf("%w: nobody listens there for %s", err, k)
 	default:
@@ -107,9 +120,11 @@ func (k kind) explained(err error) error {
 	}
 }
 
-// String returns what a channel of this kind carries.
+// String returns what a listener of this kind listens for.
 func (k kind) String() string {
 	switch {
+	case k.channel:
+		return "channels"
 	case k.message:
 		return "messages"
 	case k.datagram:
@@ -120,12 +135,12 @@ func (k kind) String() string {
 }
 
 // dialFrom connects a datagram socket to a name, and binds it to the name own, so that the peer can answer.
-func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (channel, error) {
+func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (connection, error) {
 	bound, err := new(permission).listenDatagram(ctx, k, own)
 	if err != nil {
 		return nil, err
 	}
-	c, err := d.attempt(ctx, func(context.Context) (channel, error) {
+	c, err := d.attempt(ctx, func(context.Context) (connection, error) {
 		return bound, bound.carrier.(*ipc.DatagramConn).Connect(name)
 	})
 	if err != nil {
@@ -135,7 +150,7 @@ func (d *dialer) dialFrom(ctx context.Context, k kind, own, name ipc.Name) (chan
 }
 
 // attempt dials. While nobody listens it tries again, until the time of -timeout has run out.
-func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (channel, error)) (channel, error) {
+func (d *dialer) attempt(ctx context.Context, dial func(context.Context) (connection, error)) (connection, error) {
 	within := ctx
 	if d.timeout > 0 {
 		var cancel context.CancelFunc
@@ -169,28 +184,24 @@ func absent(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
-func (d *dialer) dialOnce(ctx context.Context, k kind, name ipc.Name) (channel, error) {
+func (d *dialer) dialOnce(ctx context.Context, k kind, name ipc.Name) (connection, error) {
 	config := ipc.Dialer{Server: d.only.policy(d.server)}
+	var c any
+	var err error
 	switch {
+	case k.channel:
+		c, err = config.DialChannel(ctx, name)
 	case k.message:
-		c, err := config.DialMessage(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		return &messages{carrier: c, framing: k.framing()}, nil
+		c, err = config.DialMessage(ctx, name)
 	case k.datagram:
-		c, err := ipc.DialDatagram(name)
-		if err != nil {
-			return nil, err
-		}
-		return &messages{carrier: c, framing: k.framing()}, nil
+		c, err = ipc.DialDatagram(name)
 	default:
-		c, err := config.Dial(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		return stream{c}, nil
+		c, err = config.Dial(ctx, name)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return k.connection(c), nil
 }
 
 // A permission is the value of -mode, and of a listener's -group and -only.
@@ -219,39 +230,45 @@ func (p *permission) Set(text string) error {
 	return nil
 }
 
-// An acceptor is a listener of either kind.
+// An acceptor is a listener of any kind.
 type acceptor struct {
-	accept func(ctx context.Context) (channel, error)
+	accept func(ctx context.Context) (connection, error)
 	Close  func() error
 }
 
-// listen listens on a name, for bytes or messages.
+// listen listens on a name.
 func (p *permission) listen(ctx context.Context, k kind, name ipc.Name) (acceptor, error) {
 	config := ipc.ListenConfig{Mode: p.mode, Group: p.group, Client: p.only.policy(nil), Refused: refused}
-	if k.message {
+	switch {
+	case k.channel:
+		l, err := config.ListenChannel(ctx, name)
+		if err != nil {
+			return acceptor{}, err
+		}
+		return newAcceptor(k, l.AcceptChannel, l.Close), nil
+	case k.message:
 		l, err := config.ListenMessage(ctx, name)
 		if err != nil {
 			return acceptor{}, err
 		}
-		return acceptor{func(ctx context.Context) (channel, error) {
-			c, err := acceptPatiently(ctx, l.AcceptConn)
-			if err != nil {
-				return nil, err
-			}
-			return &messages{carrier: c, framing: k.framing()}, nil
-		}, l.Close}, nil
+		return newAcceptor(k, l.AcceptConn, l.Close), nil
+	default:
+		l, err := config.Listen(ctx, name)
+		if err != nil {
+			return acceptor{}, err
+		}
+		return newAcceptor(k, l.AcceptConn, l.Close), nil
 	}
-	l, err := config.Listen(ctx, name)
-	if err != nil {
-		return acceptor{}, err
-	}
-	return acceptor{func(ctx context.Context) (channel, error) {
-		c, err := acceptPatiently(ctx, l.AcceptConn)
+}
+
+func newAcceptor[C any](k kind, once func(context.Context) (C, error), close func() error) acceptor {
+	return acceptor{func(ctx context.Context) (connection, error) {
+		c, err := acceptPatiently(ctx, once)
 		if err != nil {
 			return nil, err
 		}
-		return stream{c}, nil
-	}, l.Close}, nil
+		return k.connection(c), nil
+	}, close}
 }
 
 // refused reports a client that was refused.
@@ -280,7 +297,7 @@ func (p *permission) listenDatagram(ctx context.Context, k kind, name ipc.Name) 
 	if err != nil {
 		return nil, err
 	}
-	return &messages{carrier: c, framing: k.framing()}, nil
+	return &messages{carrier: c, framing: framing{k.binary}}, nil
 }
 
 // interruption returns the cause of the context if it has ended, and otherwise the error.

@@ -274,7 +274,7 @@ func dial(t *testing.T, name string) *ipc.Conn {
 	c, err := d.dial(t.Context(), kind{}, parse(t, name))
 	require.NoError(t, err)
 	t.Cleanup(func() { c.Close() })
-	return c.(stream).Conn
+	return c.(stream).conn()
 }
 
 // listenHere listens in this process, until the test ends.

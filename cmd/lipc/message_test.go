@@ -15,11 +15,24 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hasMessages and hasDatagrams: the system has them.
+// hasMessages, hasDatagrams and hasChannels: the system has them.
 const (
 	hasMessages  = runtime.GOOS != "darwin"
 	hasDatagrams = runtime.GOOS != "windows"
+	hasChannels  = runtime.GOOS != "windows"
 )
+
+// there reports whether the system has connections of a kind.
+func (k kind) there() bool {
+	switch {
+	case k.channel:
+		return hasChannels
+	case k.message:
+		return hasMessages
+	default:
+		return hasDatagrams || !k.datagram
+	}
+}
 
 // needsMessages skips a test where the system has none.
 func needsMessages(t *testing.T) {
@@ -147,13 +160,13 @@ func TestManyClientsAreAnsweredAtOnce(t *testing.T) {
 	if slower() {
 		clients = 8
 	}
-	for _, k := range []kind{{}, {message: true}} {
-		if k.message && !hasMessages {
+	for _, k := range []kind{{}, {message: true}, {channel: true}, {channel: true, message: true}} {
+		if !k.there() {
 			continue
 		}
 		name := newName(t)
 		begin(t, words("listen", name, "-echo", kindOptions(k))...)
-		all := make([]channel, clients) // all at the same time
+		all := make([]connection, clients) // all at the same time
 		for i := range all {
 			var err error
 			all[i], err = (&dialer{timeout: patience}).dial(t.Context(), k, parse(t, name))
@@ -176,13 +189,13 @@ func TestManyClientsAreAnsweredAtOnce(t *testing.T) {
 }
 
 func kindOptions(k kind) []string {
-	switch {
-	case k.message:
-		return []string{"-message"}
-	case k.datagram:
-		return []string{"-datagram"}
+	var options []string
+	for option, given := range map[string]bool{"-message": k.message, "-datagram": k.datagram, "-channel": k.channel} {
+		if given {
+			options = append(options, option)
+		}
 	}
-	return nil
+	return options
 }
 
 func TestEchoEndsWithItsClientsWhenInterrupted(t *testing.T) {
@@ -246,8 +259,8 @@ func TestDatagramsAreAnsweredToTheNameTheyAreFrom(t *testing.T) {
 
 func TestLinesOfInputAreReadToTheirEnd(t *testing.T) {
 	leakcheck.Start(t)
-	for _, pair := range []kind{{message: true}, {datagram: true}} {
-		if pair.message && !hasMessages || pair.datagram && !hasDatagrams {
+	for _, pair := range []kind{{message: true}, {datagram: true}, {channel: true, message: true}} {
+		if !pair.there() {
 			continue
 		}
 		name := newName(t)

@@ -27,8 +27,8 @@ func users(t *testing.T) (own, other string) {
 func TestOnlySaysWhoMayBeTheClient(t *testing.T) {
 	leakcheck.Start(t)
 	own, other := users(t)
-	for _, k := range []kind{{}, {message: true}} {
-		if k.message && !hasMessages {
+	for _, k := range []kind{{}, {message: true}, {channel: true}} {
+		if !k.there() {
 			continue
 		}
 		for value, admitted := range map[string]bool{
@@ -60,6 +60,9 @@ func TestOnlySaysWhoMayBeTheServer(t *testing.T) {
 		fails(t, 1, " of user "+own, words(line, soon, "-only", other)...)
 		fails(t, 1, "-only "+other+" does not admit it", words(line, soon, "-only", other)...)
 	}
+	if hasChannels { // the policy is asked before the channel begins
+		fails(t, 1, "-only "+other+" does not admit it", "connect", name, soon, "-channel", "-only", other)
+	}
 	passes(t, "", "ping", name, soon, "-only", other, "-only", "same", "-count=1")
 	passes(t, "", "ping", name, soon, "-only", other+","+own, "-count=1")
 }
@@ -67,8 +70,8 @@ func TestOnlySaysWhoMayBeTheServer(t *testing.T) {
 func TestUserNamesReachTheUsersOwnListener(t *testing.T) {
 	leakcheck.Start(t)
 	name := newUserName(t)
-	for _, k := range []kind{{}, {message: true}, {datagram: true}} {
-		if k.message && !hasMessages || k.datagram && !hasDatagrams {
+	for _, k := range []kind{{}, {message: true}, {datagram: true}, {channel: true}} {
+		if !k.there() {
 			continue
 		}
 		listener := begin(t, words("listen", name, "-echo", kindOptions(k))...)

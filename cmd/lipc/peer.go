@@ -62,8 +62,8 @@ func (p *peering) run(ctx context.Context, arguments, _ []string) error {
 }
 
 // dialAny connects to a listener of any kind.
-func (p *peering) dialAny(ctx context.Context, name ipc.Name) (channel, error) {
-	return p.attempt(ctx, func(ctx context.Context) (channel, error) {
+func (p *peering) dialAny(ctx context.Context, name ipc.Name) (connection, error) {
+	return p.attempt(ctx, func(ctx context.Context) (connection, error) {
 		c, err := p.dialOnce(ctx, kind{}, name)
 		// The socket is of another kind. In Linux's abstract namespace each kind has its own names.
 		if errors.Is(err, syscall.EPROTOTYPE) || errors.Is(err, syscall.ECONNREFUSED) {

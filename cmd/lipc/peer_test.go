@@ -18,8 +18,8 @@ func TestPeerTellsWhoListens(t *testing.T) {
 	leakcheck.Start(t)
 	program, err := os.Executable()
 	require.NoError(t, err)
-	for _, k := range []kind{{}, {message: true}} {
-		if k.message && !hasMessages {
+	for _, k := range []kind{{}, {message: true}, {channel: true}} {
+		if !k.there() {
 			continue
 		}
 		for _, name := range []string{newName(t), newNamespaced()} {
@@ -54,8 +54,10 @@ func TestPingTellsPercentiles(t *testing.T) {
 		{kind{}, 1}, {kind{}, 64}, {kind{}, 1 << 20},
 		{kind{message: true}, 1}, {kind{message: true}, 64 << 10},
 		{kind{datagram: true}, 1}, {kind{datagram: true}, 64 << 10},
+		{kind{channel: true}, 1}, {kind{channel: true}, 1 << 20},
+		{kind{channel: true, message: true}, 64}, {kind{channel: true, message: true}, 1 << 20},
 	} {
-		if c.message && !hasMessages || c.datagram && (!hasDatagrams || c.size > 2000 && runtime.GOOS != "linux") {
+		if !c.there() || c.datagram && c.size > 2000 && runtime.GOOS != "linux" {
 			continue
 		}
 		name := newName(t)

@@ -27,7 +27,10 @@ counted. The server can be any that sends back what it receives.
 
   lipc listen user:echo -echo &
   lipc ping user:echo
-  lipc ping user:echo -size 65536 -count 1000`,
+  lipc ping user:echo -size 65536 -count 1000
+
+  lipc listen user:fast -echo -channel &
+  lipc ping user:fast -channel`,
 	define: func(options *flag.FlagSet) run {
 		var p pinging
 		p.define(options)
@@ -86,7 +89,7 @@ func (p *pinging) run(ctx context.Context, arguments, _ []string) error {
 }
 
 // connect connects. For datagrams it binds a name of its own, so that the server can answer.
-func (p *pinging) connect(ctx context.Context, name ipc.Name) (channel, error) {
+func (p *pinging) connect(ctx context.Context, name ipc.Name) (connection, error) {
 	if !p.datagram {
 		return p.dial(ctx, p.kind, name)
 	}
@@ -94,7 +97,7 @@ func (p *pinging) connect(ctx context.Context, name ipc.Name) (channel, error) {
 }
 
 // measure performs the round trips, and returns the times of those that count.
-func (p *pinging) measure(ctx context.Context, c channel) ([]time.Duration, error) {
+func (p *pinging) measure(ctx context.Context, c connection) ([]time.Duration, error) {
 	sent, got := make([]byte, p.size), make([]byte, p.size)
 	_, _ = rand.Read(sent) // never fails
 	late := time.AfterFunc(p.patience, func() { c.Close() })

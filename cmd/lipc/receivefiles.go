@@ -94,7 +94,7 @@ func (r *receiving) run(ctx context.Context, arguments, program []string) (err e
 				return errors.Join(err, c.Close())
 			}
 		}
-		err = r.receive(ctx, c.(stream))
+		err = r.receive(ctx, c.(stream).conn())
 		if ctx.Err() != nil {
 			return unlessKept(r.keep, context.Cause(ctx))
 		}
@@ -108,10 +108,10 @@ func (r *receiving) run(ctx context.Context, arguments, program []string) (err e
 }
 
 // receive takes all files of a sender.
-func (r *receiving) receive(ctx context.Context, c stream) error {
+func (r *receiving) receive(ctx context.Context, c *ipc.Conn) error {
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
-	in := inbox{c.Conn}
+	in := inbox{c}
 	var failed error
 	for {
 		o, f, err := in.next()

@@ -73,7 +73,7 @@ func (s *sending) run(ctx context.Context, arguments, _ []string) error {
 	if err != nil {
 		return err
 	}
-	c := ch.(stream).Conn
+	c := ch.(stream).conn()
 	defer c.Close()
 	defer context.AfterFunc(ctx, func() { c.Close() })()
 	out := newOutbox(c)

@@ -104,7 +104,7 @@ func (s *serving) run(ctx context.Context, arguments, program []string) error {
 }
 
 // serve runs the program for a connection.
-func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program []string) {
+func (s *serving) serve(ctx context.Context, c connection, name ipc.Name, program []string) {
 	defer c.Close()
 	cmd := exec.CommandContext(ctx, program[0], program[1:]...)
 	cmd.Env = environment(c, name)
@@ -117,7 +117,7 @@ func (s *serving) serve(ctx context.Context, c channel, name ipc.Name, program [
 }
 
 // environment returns the environment of this process, with variables for the name and the peer.
-func environment(c channel, name ipc.Name) []string {
+func environment(c connection, name ipc.Name) []string {
 	lines := slices.DeleteFunc(os.Environ(), func(line string) bool { // inherited ones may be false
 		return strings.HasPrefix(line, "LIPC_PEER_") || strings.HasPrefix(line, "LIPC_FILE_") ||
 			strings.HasPrefix(line, "LIPC_NAME=")

@@ -20,14 +20,15 @@ func brokenPipe(err error) bool { return errors.Is(err, syscall.EPIPE) }
 
 // gone reports whether the peer has closed its end, and not only shut down its writing half. poll(2) returns POLLHUP if
 // both halves are shut down (Linux: unix_poll() in net/unix/af_unix.c; FreeBSD: sopoll_generic() in
-// sys/kern/uipc_socket.c). Other systems also return it for one half, so there the answer is always false.
-func gone(c channel) bool {
+// sys/kern/uipc_socket.c). Other systems also return it for one half, so there the answer is always false. So it is for
+// a channel.
+func gone(c connection) bool {
 	if runtime.GOOS != "linux" && runtime.GOOS != "freebsd" {
 		return false
 	}
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return true
+		return !errors.Is(err, errors.ErrUnsupported)
 	}
 	var state [1]unix.PollFd
 	err = raw.Control(func(fd uintptr) {
@@ -37,8 +38,8 @@ func gone(c channel) bool {
 	return err != nil || state[0].Revents&unix.POLLHUP != 0
 }
 
-// carriesMessages reports whether a channel that was dialled as a stream carries messages. A socket cannot.
-func carriesMessages(channel) bool { return false }
+// carriesMessages reports whether a connection that was dialled as a stream carries messages. A socket cannot.
+func carriesMessages(connection) bool { return false }
 
 // terminal reports whether a file is a terminal. Only terminals have a size in rows and columns.
 func terminal(f *os.File) bool {
@@ -60,8 +61,8 @@ func makeBlocking(f *os.File) error {
 	return errors.Join(err, refused)
 }
 
-// runJoined runs a program with a channel as its standard input and output.
-func runJoined(cmd *exec.Cmd, c channel) error {
+// runJoined runs a program with a connection as its standard input and output.
+func runJoined(cmd *exec.Cmd, c connection) error {
 	f, err := c.File()
 	if err != nil {
 		return err

@@ -16,11 +16,11 @@ func brokenPipe(err error) bool {
 }
 
 // gone reports whether the peer has closed its end. A pipe has no half-closes: a peer that has ended sending is gone.
-func gone(channel) bool { return true }
+func gone(connection) bool { return true }
 
-// carriesMessages reports whether a channel that was dialled as a stream carries messages. Any pipe can be dialled as a
-// stream.
-func carriesMessages(c channel) bool {
+// carriesMessages reports whether a connection that was dialled as a stream carries messages. Any pipe can be dialled
+// as a stream.
+func carriesMessages(c connection) bool {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return false
@@ -45,8 +45,8 @@ const passesConnections = false
 // makeBlocking does nothing: a file is as the sender opened it.
 func makeBlocking(*os.File) error { return nil }
 
-// runJoined runs a program with pipes from and to a channel as its standard input and output.
-func runJoined(cmd *exec.Cmd, c channel) error {
+// runJoined runs a program with pipes from and to a connection as its standard input and output.
+func runJoined(cmd *exec.Cmd, c connection) error {
 	cmd.Cancel = func() error { return stop(cmd.Process) }
 	input, err := cmd.StdinPipe()
 	if err != nil {

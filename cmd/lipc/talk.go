@@ -29,7 +29,8 @@ With -datagram it prints the datagrams that anybody sends, until interrupted.
   lipc listen system:log -mode 0666 -only www-data -keep >> log
                                                collect the output of one client of www-data after the other
   lipc listen user:jobs -message | while read -r job; do …; done
-  lipc listen user:echo -echo                  send everything back, for lipc ping`,
+  lipc listen user:echo -echo                  send everything back, for lipc ping
+  lipc listen user:copy -channel > copy.img    through shared memory, from "lipc connect user:copy -channel"`,
 	define: func(options *flag.FlagSet) run {
 		var l listening
 		l.define(options)
@@ -53,6 +54,7 @@ With -datagram it sends standard input, and ends. With -from it binds a name, to
 the answers, and runs until interrupted, or until -count answers have come.
 
   lipc connect user:copy < disk.img
+  lipc connect user:copy -channel < disk.img   to "lipc listen user:copy -channel"
   printf 'GET / HTTP/1.0\r\n\r\n' | lipc connect /run/docker.sock
   lipc connect user:jobs -message -timeout 10s < jobs.txt`,
 	define: func(options *flag.FlagSet) run {
@@ -239,7 +241,7 @@ func checkCount(count int, k kind) error {
 	return nil
 }
 
-func limit(c channel, count int) {
+func limit(c connection, count int) {
 	if m, ok := c.(*messages); ok {
 		m.most = count
 	}

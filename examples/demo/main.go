@@ -22,7 +22,10 @@ import (
 	"github.com/lipc/ipc"
 )
 
-const onWindows = runtime.GOOS == "windows"
+const (
+	onWindows    = runtime.GOOS == "windows"
+	sharesMemory = runtime.GOOS == "linux" // a channel does
+)
 
 // A demo has a directory for files and one for the programs.
 type demo struct {
@@ -48,8 +51,8 @@ func main() {
 }
 
 func (d *demo) run() error {
-	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.command, d.messages, d.datagrams, d.pipes,
-		d.closing} {
+	for _, part := range []func() error{d.build, d.echo, d.http, d.file, d.command, d.messages, d.datagrams,
+		d.channels, d.frames, d.pipes, d.closing} {
 		if err := part(); err != nil {
 			return err
 		}
@@ -338,6 +341,52 @@ func (d *demo) datagrams() error {
 		return fmt.Errorf("the logger printed %q", said)
 	}
 	return nil
+}
+
+func (d *demo) channels() error {
+	if onWindows {
+		fmt.Println("\n   (Windows has no channels: left out)")
+		return nil
+	}
+	d.step("A server of values by key, over a channel: messages through memory that both processes share.")
+	name := d.name("values")
+	server, err := d.serve("channel", name)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	shared := "no"
+	if sharesMemory {
+		shared = "yes"
+	}
+	who := fmt.Sprintf("talking to process %d of user %d, group %d; shared memory: %s\n",
+		server.cmd.Process.Pid, os.Geteuid(), os.Getegid(), shared)
+	err = d.expect(who+"tea=hot: \"hot\"\ntea: \"hot\"\n", d.program("channel"), "ask", name, "tea=hot", "tea")
+	if err != nil {
+		return err
+	}
+	if err := server.expect("serving process "); err != nil {
+		return err
+	}
+	if said := server.lines.Text(); !strings.HasSuffix(said, "; shared memory: "+shared) {
+		return fmt.Errorf("the server printed %q", said)
+	}
+	return d.expect("tea: \"hot\"\n", d.program("channel"), "ask", name, "tea") // the server goes on
+}
+
+func (d *demo) frames() error {
+	if !sharesMemory {
+		fmt.Printf("\n   (Channels share no memory on %s: left out)\n", runtime.GOOS)
+		return nil
+	}
+	d.step("A producer draws pictures of 1 MiB into shared memory, where the consumer looks at them. Nobody copies them.")
+	name := d.name("camera")
+	server, err := d.serve("frames", name)
+	if err != nil {
+		return err
+	}
+	defer server.stop()
+	return d.expect("500 frames, all as they were drawn, ", d.program("frames"), "watch", name, "500")
 }
 
 func (d *demo) pipes() error {

@@ -14,36 +14,71 @@ import (
 	"github.com/lipc/ipc"
 )
 
-// A channel is a connection of any kind.
-type channel interface {
+// A connection is one of any kind: bytes, messages or datagrams.
+type connection interface {
 	receive(w io.Writer) error // writes to w what the peer sends, until end of stream
 	send(r io.Reader) error    // sends what r has, until its end
 	echo() error               // sends back what the peer sends, until end of stream
 	exchange(sent, got []byte) error
 	peer() (ipc.Credentials, error)
+	transport
+}
+
+// A transport is what all types of connections of the package have.
+type transport interface {
+	PeerCredentials() (ipc.Credentials, error)
 	CloseWrite() error
 	Close() error
 	File() (*os.File, error)
 	SyscallConn() (syscall.RawConn, error)
 }
 
-// A stream is a channel of bytes.
-type stream struct{ *ipc.Conn }
+// connection returns a connection of the package as one of this kind.
+func (k kind) connection(c any) connection {
+	if ch, ok := c.(*ipc.Channel); ok {
+		c = channel{ch, ch.Stream()}
+	}
+	if k.message || k.datagram {
+		return &messages{carrier: c.(carrier), framing: framing{k.binary}}
+	}
+	return stream{c.(byteTransport)}
+}
+
+// A channel is an ipc.Channel, for bytes and for messages. No descriptor stands for it.
+type channel struct {
+	*ipc.Channel
+	io.ReadWriter // its stream
+}
+
+func (channel) File() (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func (channel) SyscallConn() (syscall.RawConn, error) { return nil, errors.ErrUnsupported }
+
+// A stream is a connection of bytes.
+type stream struct{ byteTransport }
+
+type byteTransport interface {
+	transport
+	io.ReadWriter
+}
 
 // pieceSize is how many bytes of a stream are moved at a time. A local socket of Linux buffers about 208 KiB by
 // default, net.core.wmem_default.
 const pieceSize = 128 << 10
 
+// conn returns the socket or pipe of a stream that is not a channel's.
+func (s stream) conn() *ipc.Conn { return s.byteTransport.(*ipc.Conn) }
+
 func (s stream) receive(w io.Writer) error {
-	return copyPieces(w, s.Conn, outputError, same)
+	return copyPieces(w, s, outputError, same)
 }
 
 func (s stream) send(r io.Reader) error {
-	return copyPieces(s.Conn, r, same, inputError)
+	return copyPieces(s, r, same, inputError)
 }
 
 func (s stream) echo() error {
-	return copyPieces(s.Conn, s.Conn, same, same)
+	return copyPieces(s, s, same, same)
 }
 
 // exchange sends a piece, and receives one of the same size.
@@ -101,14 +136,10 @@ func copyPieces(w io.Writer, r io.Reader, writing, reading func(error) error) er
 type carrier interface {
 	Send(message []byte) error
 	ReceiveAppend(b []byte) ([]byte, error)
-	PeerCredentials() (ipc.Credentials, error)
-	CloseWrite() error
-	Close() error
-	File() (*os.File, error)
-	SyscallConn() (syscall.RawConn, error)
+	transport
 }
 
-// messages is a channel of messages, or of datagrams.
+// messages is a connection of messages, or of datagrams.
 type messages struct {
 	carrier
 	framing
@@ -219,8 +250,6 @@ func (m *messages) peer() (ipc.Credentials, error) { return m.PeerCredentials() 
 
 // framing is how messages are written in a stream of bytes: as lines, or each after its length.
 type framing struct{ binary bool }
-
-func (k kind) framing() framing { return framing{k.binary} }
 
 const lengthSize = 4
 
