@@ -92,6 +92,20 @@ func TestTargetOfWhatWasNotMeasured(t *testing.T) {
 	assert.Equal(t, "not measured: net unix", v.judgement())
 }
 
+func TestTargetOfMemory(t *testing.T) {
+	used := &idle{Server: usage{Pss: 10 << 10}, Client: usage{Pss: 7 << 10}}
+	r := &results{Works: []outcome{{work: work{Name: "w"}, Rows: []row{{ID: "ipc channel", Idle: used}}}}}
+	larger := memoryTarget{"w", "idle", "ipc channel", (*idle).larger, 10}
+	v := larger.judge(r)
+	assert.Equal(t, "met", v.judgement())
+	both := memoryTarget{"w", "chatty", "ipc channel", (*idle).sum, 16}
+	v = both.judge(r)
+	assert.Equal(t, "NOT met", v.judgement())
+	assert.Equal(t, 17.0, v.Figure.Median)
+	v = larger.judge(&results{})
+	assert.Equal(t, "not measured", v.judgement())
+}
+
 func TestTargetOfAllocationsTakesTheMost(t *testing.T) {
 	with := func(allocations float64) row { return row{ID: "ipc unix", Allocations: &allocations} }
 	r := &results{Works: []outcome{
@@ -117,6 +131,9 @@ func TestTargetsNameWhatThereIs(t *testing.T) {
 	}
 	for _, target := range targets {
 		assert.Subset(t, admitted[target.work], append(target.by, target.of), target.work)
+	}
+	for _, target := range memoryTargets {
+		assert.Contains(t, admitted[target.work], target.of, target.work)
 	}
 	for _, c := range append(charts[0], charts[1]...) {
 		assert.Contains(t, admitted, c.work)

@@ -26,11 +26,13 @@ var programs = map[string]program{
 	"ipc":             {"ipc", inGo},
 	"net":             {"net", inGo},
 	"mdlayher":        {"mdlayher", inGo},
+	"shmipc":          {"shmipc", inGo},
 	"floor":           {"floor", inC("", "-pthread")},
 	"lipc":            {"lipc", inC("", "-fvisibility=hidden", "-I../include", "../csrc/all.c", "-pthread")},
 	"libuv":           {"libuv", inC("libuv", "-pthread")},
 	"interprocess":    {"rust/release/interprocess", inRust},
 	"tokio-seqpacket": {"rust/release/tokio_seqpacket", inRust},
+	"iceoryx2":        {"rust/release/iceoryx2", inRustWith("iceoryx2")},
 }
 
 func inGo(source string) ([]string, error) {
@@ -40,6 +42,14 @@ func inGo(source string) ([]string, error) {
 func inRust(source string) ([]string, error) {
 	return []string{"cargo", "build", "--quiet", "--release", "--locked", "--manifest-path", "rust/Cargo.toml",
 		"--target-dir", filepath.Join(buildDir, "rust"), "--bin", source}, nil
+}
+
+// inRustWith builds with a feature that others are built without, since what it needs may be missing.
+func inRustWith(feature string) func(source string) ([]string, error) {
+	return func(source string) ([]string, error) {
+		command, err := inRust(source)
+		return append(command, "--features", feature), err
+	}
 }
 
 // inC builds with a library that pkg-config knows, or none, and with more flags.

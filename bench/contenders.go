@@ -5,10 +5,12 @@ import (
 	"slices"
 )
 
-// The two groups of works. Ratios compare with package ipc in the same group.
+// The two groups of works. Ratios compare with package ipc in the same group. Contenders whose units are messages of any
+// size take part in both.
 const (
 	streams  = "streams"
 	messages = "messages"
+	both     = "both"
 )
 
 // A contender is a program with one of its variants.
@@ -31,6 +33,11 @@ var contenders = []contender{
 	{Name: "ipc, Spin 100µs", Program: "ipc", Variant: "spin", Group: streams, Few: true},
 	{Name: "bufio over ipc", Program: "ipc", Variant: "bufio", Group: streams, Buffered: true},
 	{Name: "ipc.Pipe", Program: "ipc", Variant: "pipe", Group: streams},
+	{Name: "ipc, channel", Program: "ipc", Variant: "channel", Group: both, Few: true},
+	{Name: "ipc, channel, no spin", Program: "ipc", Variant: "channelnospin", Group: both},
+	{Name: "ipc, channel, batches", Program: "ipc", Variant: "channelbatch", Group: both},
+	{Name: "ipc, channel, zero copy", Program: "ipc", Variant: "channelzerocopy", Group: both},
+	{Name: "ipc, channel, stream", Program: "ipc", Variant: "channelstream", Group: streams},
 	{Name: "net", Program: "net", Variant: "unix", Group: streams},
 	{Name: "net, TCP", Program: "net", Variant: "tcp", Group: streams},
 	{Name: "bufio over net", Program: "net", Variant: "bufio", Group: streams, Buffered: true},
@@ -41,9 +48,17 @@ var contenders = []contender{
 	{Name: "lipc in C", Program: "lipc", Variant: "unix", Group: streams},
 	{Name: "lipc in C, spinning", Program: "lipc", Variant: "spin", Group: streams},
 	{Name: "lipc in C, pipe", Program: "lipc", Variant: "pipe", Group: streams},
+	{Name: "lipc in C, channel", Program: "lipc", Variant: "channel", Group: both, Few: true},
+	{Name: "lipc in C, no spin", Program: "lipc", Variant: "channelnospin", Group: both},
+	{Name: "lipc in C, batches", Program: "lipc", Variant: "channelbatch", Group: both},
+	{Name: "lipc in C, zero copy", Program: "lipc", Variant: "channelzerocopy", Group: both},
+	{Name: "lipc in C, channel stream", Program: "lipc", Variant: "channelstream", Group: streams},
 	{Name: "libuv", Program: "libuv", Variant: "unix", Group: streams},
 	{Name: "interprocess", Program: "interprocess", Variant: "sync", Group: streams},
 	{Name: "interprocess, Tokio", Program: "interprocess", Variant: "tokio", Group: streams},
+	{Name: "shmipc-go", Program: "shmipc", Variant: "stream", Group: streams},
+	{Name: "iceoryx2, polling", Program: "iceoryx2", Variant: "poll", Group: both},
+	{Name: "iceoryx2, events", Program: "iceoryx2", Variant: "event", Group: both},
 
 	{Name: "ipc, messages", Program: "ipc", Variant: "message", Group: messages},
 	{Name: "ipc, messages, Spin 100µs", Program: "ipc", Variant: "messagespin", Group: messages},

@@ -47,7 +47,7 @@ func measureOne(ctx context.Context, o *options, w work, contenders []contender,
 	defer os.RemoveAll(dir)
 	m := &measurement{ctx: ctx, work: w, options: o, dir: dir, results: r}
 	var rows []row
-	if w.Kind == "idle" {
+	if w.resting() {
 		rows = m.idle(contenders)
 	} else {
 		rows, err = m.rounds(contenders)

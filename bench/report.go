@@ -23,7 +23,7 @@ func printHeader(r *results) {
 // printOutcome prints the table of a work.
 func printOutcome(o *outcome) {
 	fmt.Printf("\n%s\n", o.Name)
-	if o.Kind == "idle" {
+	if o.resting() {
 		printIdle(o)
 		return
 	}

@@ -19,6 +19,12 @@ type target struct {
 // sockets are the contenders that use Unix sockets, without lipc and the floor: no pipes, no TCP.
 var sockets = []string{"net unix", "libuv unix", "interprocess sync", "interprocess tokio"}
 
+// copying and copyingInC are the channels that zero copy is compared with.
+var (
+	copying    = []string{"ipc channel", "ipc channelstream"}
+	copyingInC = []string{"lipc channel", "lipc channelstream"}
+)
+
 var targets = []target{
 	{"round trip, 64 B", "ipc, Spin ÷ net", "ipc spin", []string{"net unix"}, false, 0.25},
 	{"round trip, 64 B", "ipc, Spin ÷ C, polling", "ipc spin", []string{"floor spin"}, false, 2.5},
@@ -31,6 +37,35 @@ var targets = []target{
 	{"messages, 64 B", "ipc ÷ net, unixpacket", "ipc message", []string{"net unixpacket"}, true, 1.05},
 	{"messages, 64 B", "ipc ÷ tokio-seqpacket", "ipc message", []string{"tokio-seqpacket seqpacket"}, true, 1.05},
 	{"connect", "ipc ÷ net", "ipc unix", []string{"net unix"}, true, 1},
+
+	{"round trip, 64 B", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 0.05},
+	{"round trip, 64 B", "lipc in C, channel ÷ C, system calls", "lipc channel", []string{"floor unix"}, false, 0.06},
+	{"round trip, 64 B", "ipc, channel, no spin ÷ net", "ipc channelnospin", []string{"net unix"}, false, 1.6},
+	{"round trip, 64 B", "lipc in C, no spin ÷ C, system calls", "lipc channelnospin",
+		[]string{"floor unix"}, false, 1.6},
+	{"round trip, 64 B, beside busy programs", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 1.5},
+	{"round trip, 64 B, beside busy programs", "lipc in C, channel ÷ C, system calls", "lipc channel",
+		[]string{"floor unix"}, false, 1.5},
+	{"stream, 64 B", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 0.12},
+	{"stream, 64 B", "ipc, channel, batches ÷ net", "ipc channelbatch", []string{"net unix"}, false, 0.04},
+	{"stream, 64 B", "lipc in C, channel ÷ net", "lipc channel", []string{"net unix"}, false, 0.05},
+	{"messages, 64 B", "ipc, channel, batches ÷ tokio-seqpacket", "ipc channelbatch",
+		[]string{"tokio-seqpacket seqpacket"}, true, 10},
+	{"messages, 64 B", "lipc in C, channel ÷ tokio-seqpacket", "lipc channel",
+		[]string{"tokio-seqpacket seqpacket"}, true, 10},
+	{"stream, 64 KiB", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 0.45},
+	{"stream, 64 KiB", "ipc, channel, stream ÷ net", "ipc channelstream", []string{"net unix"}, false, 0.45},
+	{"stream, 64 KiB", "ipc, channel, zero copy ÷ copying", "ipc channelzerocopy", copying, false, 1},
+	{"stream, 64 KiB", "lipc in C, channel ÷ net", "lipc channel", []string{"net unix"}, false, 0.45},
+	{"stream, 64 KiB", "lipc in C, channel stream ÷ net", "lipc channelstream", []string{"net unix"}, false, 0.45},
+	{"stream, 64 KiB", "lipc in C, zero copy ÷ copying", "lipc channelzerocopy", copyingInC, false, 1},
+	{"stream, 1 MiB", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 0.55},
+	{"stream, 1 MiB", "ipc, channel, stream ÷ net", "ipc channelstream", []string{"net unix"}, false, 0.55},
+	{"stream, 1 MiB", "ipc, channel, zero copy ÷ copying", "ipc channelzerocopy", copying, false, 1},
+	{"stream, 1 MiB", "lipc in C, channel ÷ net", "lipc channel", []string{"net unix"}, false, 0.55},
+	{"stream, 1 MiB", "lipc in C, channel stream ÷ net", "lipc channelstream", []string{"net unix"}, false, 0.55},
+	{"stream, 1 MiB", "lipc in C, zero copy ÷ copying", "lipc channelzerocopy", copyingInC, false, 1},
+
 	{"round trip, 64 B, beside busy programs", "ipc, Spin ÷ net", "ipc spin", []string{"net unix"}, false, 1.5},
 	{"round trip, 64 B, beside busy programs", "lipc in C, spinning ÷ lipc in C", "lipc spin", []string{"lipc unix"}, false, 1.5},
 }
@@ -79,7 +114,43 @@ func judge(r *results) []verdict {
 			all = append(all, judgeAllocations(r, &c))
 		}
 	}
-	return append(all, judgeMemory(r))
+	all = append(all, judgeMemory(r))
+	for _, t := range memoryTargets {
+		all = append(all, t.judge(r))
+	}
+	return all
+}
+
+// A memoryTarget is a limit for the memory of a connection, in KiB.
+type memoryTarget struct {
+	work, name, of string // as in target
+	sides          func(*idle) float64
+	limit          float64
+}
+
+// Of an idle connection the larger side counts. Of one that is not idle both do, as they share its memory.
+var memoryTargets = []memoryTarget{
+	{"idle, 1,000 connections", "KiB of ipc, channel", "ipc channel", (*idle).larger, 10},
+	{"idle, 1,000 connections", "KiB of lipc in C, channel", "lipc channel", (*idle).larger, 10},
+	{"chatty, 20 connections", "KiB of ipc, channel, both sides", "ipc channel", (*idle).sum, 16},
+	{"chatty, 20 connections", "KiB of lipc in C, channel, both sides", "lipc channel", (*idle).sum, 16},
+}
+
+func (i *idle) larger() float64 { return max(i.Server.Pss, i.Client.Pss) }
+func (i *idle) sum() float64    { return i.Server.Pss + i.Client.Pss }
+
+func (t *memoryTarget) judge(r *results) verdict {
+	v := newVerdict(t.work+": "+t.name, false, t.limit)
+	o := r.outcome(t.work)
+	if o == nil {
+		return v.without("not measured")
+	}
+	of := o.row(t.of)
+	if of == nil {
+		return v.without("not measured: " + t.of)
+	}
+	kib := t.sides(of.Idle) / 1024
+	return v.with(figure{kib, kib, kib}, "")
 }
 
 func (t *target) judge(r *results) verdict {

@@ -35,6 +35,7 @@ var works = []work{
 	{"open files in messages", "files", 1, 1, messages, false},
 	{"idle, 1,000 connections", "idle", 64, 1000, streams, false},
 	{"idle, 10,000 connections", "idle", 64, 10000, streams, false},
+	{"chatty, 20 connections", "chatty", 64, 20, streams, false},
 	{"busy, 1 connection", "busy", 64, 1, streams, false},
 	{"busy, 10 connections", "busy", 64, 10, streams, false},
 	{"busy, 100 connections", "busy", 64, 100, streams, false},
@@ -43,7 +44,8 @@ var works = []work{
 }
 
 // besideHogs are the contenders that take part in works with Hogs, which are about polling.
-var besideHogs = []string{"ipc unix", "ipc spin", "net unix", "floor unix", "lipc unix", "lipc spin"}
+var besideHogs = []string{"ipc unix", "ipc spin", "ipc channel", "net unix", "floor unix", "lipc unix", "lipc spin",
+	"lipc channel", "iceoryx2 poll", "iceoryx2 event"}
 
 // hogRound is the least length of a round with Hogs: the system gives each program milliseconds at a time.
 const hogRound = 200 * time.Millisecond
@@ -79,13 +81,16 @@ func (w *work) admits(c *contender) bool {
 	case c.Few && w.Kind == "idle" && w.Count > 1000:
 		return false
 	}
-	return c.Group == w.Group
+	return c.Group == w.Group || c.Group == both
 }
 
 // contenders returns those that are to be tried.
 func (w *work) contenders(all []contender) []contender {
 	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return !w.admits(&c) })
 }
+
+// resting reports whether the work is about the memory of connections without traffic, and not about time.
+func (w *work) resting() bool { return w.Kind == "idle" || w.Kind == "chatty" }
 
 // bytes reports whether the rate is given in bytes, not in operations per second.
 func (w *work) bytes() bool { return w.Kind == "buffered" || w.Kind == "stream" && w.Group == streams }

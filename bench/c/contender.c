@@ -16,7 +16,8 @@
 enum {
     BUFFER = 64 << 10, /* for BUFFERED, on both sides */
     LARGE = 64 << 10,  /* from this size on, the clock is read after each unit */
-    EVENTS = 64        /* of one call of epoll_wait(2) */
+    EVENTS = 64,       /* of one call of epoll_wait(2) */
+    CHATS = 5000       /* round trips of a connection in CHATTY: more bytes than the ring of a channel has */
 };
 
 struct task task;
@@ -98,7 +99,7 @@ static bool receive_unit(char *ret_last) {
 
 /* The server's answer to the last unit of a round. */
 static void send_answer(void) {
-    write_all("", 1);
+    write_all("\1", 1);
 }
 
 static void receive_answer(void) {
@@ -161,9 +162,9 @@ typedef struct party {
 
 static int events; /* from epoll_create1(2) */
 
-static void watch(int operation, intptr_t descriptor, uint32_t wanted, party *p) {
+static void watch(int operation, int descriptor, uint32_t wanted, party *p) {
     struct epoll_event event = {.events = wanted, .data.ptr = p};
-    if (epoll_ctl(events, operation, (int)descriptor, &event) < 0)
+    if (epoll_ctl(events, operation, descriptor, &event) < 0)
         fail("epoll_ctl: %s", strerror(errno));
 }
 
@@ -174,10 +175,14 @@ static int wait_for_events(struct epoll_event *ready_events) {
     return n;
 }
 
-static party *open_party(intptr_t descriptor) {
+static int descriptor_of(intptr_t c) {
+    return t->descriptor != NULL ? t->descriptor(c) : (int)c;
+}
+
+static party *open_party(intptr_t c) {
     party *p = allocate(sizeof *p + task.size);
-    p->connection = descriptor;
-    watch(EPOLL_CTL_ADD, descriptor, EPOLLIN, p);
+    p->connection = c;
+    watch(EPOLL_CTL_ADD, descriptor_of(c), EPOLLIN, p);
     return p;
 }
 
@@ -204,15 +209,18 @@ static void send_more(party *p) {
         p->sending = false;
     }
     if (p->sending != p->watches_for_room) {
-        watch(EPOLL_CTL_MOD, p->connection, p->sending ? EPOLLOUT : EPOLLIN, p);
+        watch(EPOLL_CTL_MOD, descriptor_of(p->connection), p->sending ? EPOLLOUT : EPOLLIN, p);
         p->watches_for_room = p->sending;
     }
 }
 
 static void serve_party(party *p) {
-    int received = p->sending ? 1 : receive_more(p);
-    if (received == 1)
-        send_more(p);
+    int received;
+    do {
+        received = p->sending ? 1 : receive_more(p);
+        if (received == 1)
+            send_more(p);
+    } while (received == 1 && !p->sending && t->arms);
     if (received == END) {
         t->close(p->connection);
         free(p);
@@ -220,12 +228,15 @@ static void serve_party(party *p) {
 }
 
 static void accept_all(void) {
-    for (intptr_t c = t->accept(); c != WAIT; c = t->accept())
-        open_party(c);
+    for (intptr_t c = t->accept(); c != WAIT; c = t->accept()) {
+        party *p = open_party(c);
+        if (t->arms)
+            serve_party(p);
+    }
 }
 
 static void serve_events(intptr_t listener) {
-    watch(EPOLL_CTL_ADD, listener, EPOLLIN, NULL);
+    watch(EPOLL_CTL_ADD, (int)listener, EPOLLIN, NULL);
     for (;;) {
         struct epoll_event brought[EVENTS];
         int n = wait_for_events(brought);
@@ -269,13 +280,17 @@ static void serve(void) {
 
 /* ========================================= Clients ============================================ */
 
+static void round_trip(void) {
+    char last;
+    send_unit(0);
+    if (!receive_unit(&last))
+        fail("the server ended the connection");
+}
+
 static uint64_t round_trips(uint64_t end) {
     uint64_t operations = 0;
     do {
-        char last;
-        send_unit(0);
-        if (!receive_unit(&last))
-            fail("the server ended the connection");
+        round_trip();
         operations++;
     } while (!time_is_up(operations, end));
     return operations;
@@ -363,11 +378,9 @@ static uint64_t files(uint64_t end) {
 /* The connections stay open until the process ends. */
 static void open_idle(void) {
     for (size_t i = 0; i < task.count; i++) {
-        char last;
         connection = t->connect();
-        send_unit(0);
-        if (!receive_unit(&last))
-            fail("the server ended the connection");
+        for (int trips = task.work == CHATTY ? CHATS : 1; trips > 0; trips--)
+            round_trip();
     }
 }
 
@@ -379,29 +392,47 @@ static void open_busy(void) {
         parties[i] = open_party(t->connect());
 }
 
+/* A round of BUSY. */
+static struct {
+    uint64_t end, operations;
+    size_t left; /* connections whose last round trip is not over */
+    bool over;
+} crowd;
+
+static void go_on_asking(party *p) {
+    bool sends;
+    do {
+        int received = p->sending ? WAIT : receive_more(p);
+        if (received == END)
+            fail("the server ended a connection");
+        if (received == 1) {
+            crowd.operations++;
+            crowd.over = crowd.over || time_is_up(crowd.operations, crowd.end);
+            crowd.left -= crowd.over;
+        }
+        sends = p->sending || (received == 1 && !crowd.over);
+        if (sends)
+            send_more(p);
+    } while (t->arms && sends && !p->sending);
+}
+
 static uint64_t busy(uint64_t end) {
-    uint64_t operations = 0;
-    bool over = false;
-    for (size_t i = 0; i < task.count; i++)
+    crowd.end = end;
+    crowd.operations = 0;
+    crowd.left = task.count;
+    crowd.over = false;
+    for (size_t i = 0; i < task.count; i++) {
         send_more(parties[i]);
-    for (size_t left = task.count; left > 0;) {
+        if (t->arms)
+            go_on_asking(parties[i]);
+    }
+    while (crowd.left > 0) {
         struct epoll_event brought[EVENTS];
         int n = wait_for_events(brought);
-        for (int i = 0; i < n; i++) {
-            party *p = brought[i].data.ptr;
-            int received = p->sending ? WAIT : receive_more(p);
-            if (received == END)
-                fail("the server ended a connection");
-            if (received == 1) {
-                operations++;
-                over = over || time_is_up(operations, end);
-                left -= over;
-            }
-            if (p->sending || (received == 1 && !over))
-                send_more(p);
-        }
+        for (int i = 0; i < n; i++)
+            go_on_asking(brought[i].data.ptr);
     }
-    return operations;
+    return crowd.operations;
 }
 
 static void open_client(void) {
@@ -409,6 +440,7 @@ static void open_client(void) {
     case CONNECT:
         return;
     case IDLE:
+    case CHATTY:
         open_idle();
         return;
     case BUSY:
@@ -492,14 +524,18 @@ static uint64_t number(const char *text, const char *what) {
     return value;
 }
 
+static bool resting(void) {
+    return task.work == IDLE || task.work == CHATTY;
+}
+
 static void run_rounds(uint64_t (*run)(uint64_t end)) {
-    if (task.work != IDLE)
+    if (!resting())
         run(0); /* a round that is not counted */
     say("ready");
     char line[64];
     while (fgets(line, sizeof line, stdin) != NULL) {
         uint64_t milliseconds = number(line, "the length of a round");
-        if (task.work == IDLE) {
+        if (resting()) {
             say("0 0 0");
             continue;
         }
@@ -518,6 +554,7 @@ static enum work parse_work(const char *name) {
     } works[] = {
         {"roundtrip", ROUNDTRIP}, {"stream", STREAM}, {"buffered", BUFFERED}, {"connect", CONNECT},
         {"files", FILES},         {"idle", IDLE},     {"busy", BUSY},
+        {"chatty", CHATTY},
     };
     for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
         if (strcmp(name, works[i].name) == 0)
@@ -553,7 +590,7 @@ int contend(int argc, char **argv, const variant *variants, size_t count, const 
     task.size = number(argv[4], "SIZE");
     task.count = number(argv[5], "COUNT");
     task.address = argv[6];
-    task.events = task.work == BUSY || (task.work == IDLE && server);
+    task.events = task.work == BUSY || (resting() && server);
     if (!(task.variant->works & task.work))
         unsupported("the variant %s does no %s", argv[2], argv[3]);
     if (task.size == 0 || task.count == 0)

@@ -22,7 +22,8 @@ enum work {
     CONNECT = 8,   /* connections that the server closes at once */
     FILES = 16,    /* one byte with an open file, one way; answered as in STREAM */
     IDLE = 32,     /* many open connections, without traffic */
-    BUSY = 64      /* many connections with round trips on all of them at the same time */
+    BUSY = 64,     /* many connections with round trips on all of them at the same time */
+    CHATTY = 128   /* the same as IDLE, after many round trips */
 };
 
 /* Results of a transport's read and write, besides sizes: the end, and that the call would have to wait. */
@@ -33,6 +34,8 @@ enum { END = 0, WAIT = -1 };
  * waiting. On an error they call fail(). */
 typedef struct transport {
     bool messages;                      /* whether each read returns one unit, as written */
+    bool arms;                          /* whether epoll(7) reports only what comes after read() has returned WAIT */
+    int (*descriptor)(intptr_t connection); /* that epoll(7) can watch for units. NULL: the connection is one */
     intptr_t (*listen)(void);           /* on task.address; returns the descriptor that epoll(7) can watch */
     intptr_t (*accept)(void);           /* the next connection, or the only one */
     intptr_t (*connect)(void);          /* to task.address */
@@ -51,7 +54,7 @@ typedef struct variant {
     unsigned works;             /* that it can do */
     const transport *transport; /* NULL: the functions below do the work, in the library's own way */
     void (*serve)(void);        /* calls ready(), and serves until the process ends */
-    void (*connect)(void);      /* as a client; for IDLE also makes the round trips */
+    void (*connect)(void);      /* as a client; for IDLE and CHATTY also makes the round trips */
     uint64_t (*round)(uint64_t end); /* works until time_is_up(), and returns its number of operations */
 } variant;
 

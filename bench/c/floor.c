@@ -213,7 +213,8 @@ static const transport pipes = {
 };
 
 static const variant variants[] = {
-    {.name = "unix", .works = ROUNDTRIP | STREAM | BUFFERED | CONNECT | FILES | IDLE | BUSY, .transport = &stream_socket},
+    {.name = "unix", .works = ROUNDTRIP | STREAM | BUFFERED | CONNECT | FILES | IDLE | BUSY | CHATTY,
+     .transport = &stream_socket},
     {.name = "spin", .works = ROUNDTRIP | STREAM | BUFFERED, .transport = &spinning_socket},
     {.name = "pipe", .works = ROUNDTRIP | STREAM | BUFFERED, .transport = &pipes},
     {.name = "seqpacket", .works = ROUNDTRIP | STREAM | CONNECT | FILES | IDLE | BUSY, .transport = &message_socket},

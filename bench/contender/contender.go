@@ -58,7 +58,10 @@ type Dial func() (Conn, error)
 var (
 	Connecting = []string{"roundtrip", "stream", "connect", "idle", "busy"}
 	Passing    = append(slices.Clip(Connecting), "files")
+	Chatting   = append(slices.Clip(Passing), "chatty")
 	Single     = []string{"roundtrip", "stream"}
+	Asking     = []string{"roundtrip"}
+	OneWay     = []string{"stream"}
 	Buffered   = []string{"buffered"}
 )
 
@@ -163,11 +166,11 @@ func (j Job) measure(v Variant) {
 	var ends []*end
 	var round func(time.Duration) int
 	switch j.Work {
-	case "idle":
-		ends = dialAll(dial, j.Count, j.Size)
+	case "idle", "chatty":
+		ends = dialAll(dial, j.Count, j.Size, j.roundTrips())
 		round = func(time.Duration) int { return 0 }
 	case "busy":
-		ends = dialAll(dial, j.Count, j.Size)
+		ends = dialAll(dial, j.Count, j.Size, j.roundTrips())
 		round = newCrowd(ends).round
 	case "connect":
 		round = newConnector(dial).round
@@ -181,7 +184,7 @@ func (j Job) measure(v Variant) {
 	fmt.Println("ready")
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
 		milliseconds := number(lines.Text())
-		if j.Work == "idle" {
+		if j.resting() {
 			fmt.Println(0, 0, 0)
 			continue
 		}
@@ -194,6 +197,18 @@ func (j Job) measure(v Variant) {
 		check(e.Close())
 	}
 }
+
+// roundTrips returns how many each connection makes before the first round. In the work "chatty" they transfer more than
+// the ring of a channel holds.
+func (j Job) roundTrips() int {
+	if j.Work == "chatty" {
+		return 5000
+	}
+	return 1
+}
+
+// resting reports whether nothing is done in a round.
+func (j Job) resting() bool { return j.Work == "idle" || j.Work == "chatty" }
 
 // operator returns the operator for the work on a connection.
 func (j Job) operator(c Conn) *operator {

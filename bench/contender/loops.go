@@ -223,14 +223,14 @@ func (c *connector) operate(n int) error {
 	return nil
 }
 
-// dialAll opens connections, with a round trip on each.
-func dialAll(dial Dial, count, size int) []*end {
+// dialAll opens connections, with round trips on each.
+func dialAll(dial Dial, count, size, roundTrips int) []*end {
 	ends := make([]*end, count)
 	for i := range ends {
 		c, err := dial()
 		check(err)
 		ends[i] = newEnd(c, size)
-		check(newAsker(ends[i]).operate(1))
+		check(newAsker(ends[i]).operate(roundTrips))
 	}
 	return ends
 }

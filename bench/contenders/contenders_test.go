@@ -21,17 +21,20 @@ import (
 
 // The contenders' variants, and their works.
 var programs = map[string]map[string][]string{
-	"ipc": {"unix": contender.Passing, "spin": contender.Passing, "message": contender.Passing,
-		"messagespin": contender.Passing, "bufio": contender.Buffered, "datagram": contender.Single, "pipe": contender.Single},
-	"net": {"unix": contender.Passing, "unixpacket": contender.Passing, "bufio": contender.Buffered,
+	"ipc": {"unix": contender.Chatting, "spin": contender.Passing, "message": contender.Passing,
+		"messagespin": contender.Passing, "bufio": contender.Buffered, "datagram": contender.Single, "pipe": contender.Single,
+		"channel": contender.Chatting, "channelnospin": contender.Single, "channelbatch": contender.OneWay,
+		"channelzerocopy": contender.Single, "channelstream": contender.Single},
+	"net": {"unix": contender.Chatting, "unixpacket": contender.Passing, "bufio": contender.Buffered,
 		"tcp": contender.Connecting, "unixgram": contender.Single, "pipe": contender.Single},
 	"mdlayher": {"seqpacket": contender.Passing},
+	"shmipc":   {"stream": contender.Asking},
 }
 
 // sizes are those of the units. An odd one does not divide a buffer's size.
 var sizes = map[string][]int{
 	"roundtrip": {1, 64, 64 << 10}, "stream": {1, 64, 64 << 10}, "buffered": {1, 77, 64 << 10}, "connect": {1},
-	"files": {1}, "idle": {64}, "busy": {64},
+	"files": {1}, "idle": {64}, "chatty": {64}, "busy": {64},
 }
 
 const (
@@ -59,6 +62,7 @@ func TestWorkThatAContenderDoesNotDoIsExitStatus2(t *testing.T) {
 	bin := build(t)
 	for _, tt := range []struct{ program, variant, work, size string }{
 		{"ipc", "none", "roundtrip", "1"}, {"ipc", "bufio", "stream", "1"}, {"ipc", "datagram", "files", "1"},
+		{"ipc", "channelbatch", "roundtrip", "1"}, {"shmipc", "stream", "connect", "1"},
 		{"net", "tcp", "files", "1"}, {"net", "pipe", "connect", "1"}, {"mdlayher", "seqpacket", "buffered", "1"},
 	} {
 		for _, role := range []string{"server", "client"} {
@@ -89,14 +93,16 @@ func test(t *testing.T, program, variant, work string, size int) {
 	}
 	server := start(t, program, append([]string{"server"}, arguments...), serverEnds)
 	client := start(t, program, append([]string{"client"}, arguments...), clientEnds)
-	lean := filepath.Base(program) == "ipc" && work != "connect" && work != "files" && work != "idle"
+	resting := work == "idle" || work == "chatty"
+	// A runtime.Pinner allocates for more than five messages.
+	lean := filepath.Base(program) == "ipc" && variant != "channelbatch" && work != "connect" && work != "files" && !resting
 	least := false // whether there was a round without allocations
 	before, all := server.allocations(t), 0
 	for range rounds {
 		client.ask(t, milliseconds)
 		var operations, nanoseconds, allocations int
 		client.answer(t, &operations, &nanoseconds, &allocations)
-		if work == "idle" {
+		if resting {
 			continue
 		}
 		all += operations

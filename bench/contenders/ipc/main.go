@@ -20,13 +20,19 @@ func main() {
 	listen, dial := &ipc.ListenConfig{}, &ipc.Dialer{}
 	listenSpinning, dialSpinning := &ipc.ListenConfig{Spin: spin}, &ipc.Dialer{Spin: spin}
 	contender.Main(map[string]contender.Variant{
-		"unix":        stream(contender.Passing, listen, dial),
+		"unix":        stream(contender.Chatting, listen, dial),
 		"spin":        stream(contender.Passing, listenSpinning, dialSpinning),
 		"bufio":       stream(contender.Buffered, listen, dial),
 		"message":     message(contender.Passing, listen, dial),
 		"messagespin": message(contender.Passing, listenSpinning, dialSpinning),
 		"datagram":    {Works: contender.Single, Listen: listenDatagram, Dialer: dialerDatagram},
 		"pipe":        {Works: contender.Single, Listen: listenPipe, Dialer: dialerPipe},
+
+		"channel":         channel(contender.Chatting, ipc.ChannelConfig{}, newChannelConn),
+		"channelnospin":   channel(contender.Single, ipc.ChannelConfig{Spin: -1}, newChannelConn),
+		"channelbatch":    channel(contender.OneWay, ipc.ChannelConfig{}, newBatchConn),
+		"channelzerocopy": channel(contender.Single, ipc.ChannelConfig{RingSize: ringSize}, newZeroCopyConn),
+		"channelstream":   channel(contender.Single, ipc.ChannelConfig{}, newStreamOfChannel),
 	})
 }
 

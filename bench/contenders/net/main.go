@@ -15,7 +15,7 @@ import (
 
 func main() {
 	contender.Main(map[string]contender.Variant{
-		"unix":       {Works: contender.Passing, Listen: listen("unix"), Dialer: dialer("unix")},
+		"unix":       {Works: contender.Chatting, Listen: listen("unix"), Dialer: dialer("unix")},
 		"unixpacket": {Works: contender.Passing, Listen: listen("unixpacket"), Dialer: dialer("unixpacket")},
 		"bufio":      {Works: contender.Buffered, Listen: listen("unix"), Dialer: dialer("unix")},
 		"tcp":        {Works: contender.Connecting, Listen: listenTCP, Dialer: dialerTCP},

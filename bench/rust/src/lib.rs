@@ -64,15 +64,22 @@ impl Job {
 
     /// For servers: tells the driver that clients can connect. From then on answers it, until it ends the process.
     pub fn serving(&self) {
-        say("ready");
         let address = self.address.clone();
+        self.serving_until(move || {
+            check(fs::remove_file(address));
+            process::exit(0)
+        });
+    }
+
+    /// The same for servers that have to be told of the end.
+    pub fn serving_until(&self, end: impl FnOnce() + Send + 'static) {
+        say("ready");
         thread::spawn(move || {
             for line in io::stdin().lines() {
                 check(line);
                 say("-1");
             }
-            check(fs::remove_file(address));
-            process::exit(0)
+            end()
         });
     }
 
