@@ -458,10 +458,13 @@ static int lipc__out_enter(lipc_channel *c, bool goes_on) {
     return lipc__wake_up(c, &out->sleeper);
 }
 
-/* Remembers where the files of a message will have been taken, once all of it was put. */
+/* Remembers where the files of a message will have been taken, once all of it was put. A message without files leaves
+ * what is known of those before. */
 static void lipc__files_sent(lipc_channel *c) {
     lipc__out *out = &c->out;
-    out->files_on_way = c->shared && out->with_files;
+    if (!out->with_files)
+        return;
+    out->files_on_way = c->shared;
     out->files_until = out->ring.tail;
     out->with_files = false;
 }
@@ -580,7 +583,7 @@ static int64_t lipc__out_send(lipc_channel *c, const lipc_buffer *buffers, size_
         if (r == 0 && !done && c->shared)
             r = lipc__out_push(c, patience);
     }
-    if (r == 0 && out->with_files)
+    if (r == 0)
         lipc__files_sent(c);
     if (r == 0 && push)
         r = lipc__out_push(c, patience);

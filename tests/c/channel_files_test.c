@@ -96,6 +96,25 @@ TEST(files_that_nobody_takes_are_closed) {
     }
 }
 
+TEST(files_wait_for_those_before_also_after_a_message_that_was_given_up) {
+    pair_of(&(lipc_channel_options){.ring_size = 4096});
+    if (lipc_channel_shared(a)) {
+        lipc_handle file = numbered_file(1), got[1];
+        size_t count = 1;
+        CHECK_INT(1, send_files(a, 1, &file, 1, WAIT));
+        CHECK_ERROR(LIPC_ETIMEDOUT, lipc_channel_send(a, out_data, 100000, 5));
+        CHECK_ERROR(LIPC_EAGAIN, send_files(a, 0, &file, 1, 0)); /* there is room for it */
+        CHECK_INT(1, receive_files(b, got, &count, WAIT));
+        CHECK_OK(lipc_close(got[0]));
+        CHECK_INT(0, send_files(a, 0, &file, 1, 0));
+        CHECK_INT(0, receive_files(b, got, &count, WAIT));
+        check_number(got[0], 1);
+        CHECK_OK(lipc_close(got[0]));
+        CHECK_OK(lipc_close(file));
+    }
+    close_pair();
+}
+
 TEST(too_little_room_for_files_is_an_error_and_closes_them) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory});
