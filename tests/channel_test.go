@@ -74,6 +74,7 @@ func channels(t *testing.T, config *ipc.ChannelConfig) (client, server *ipc.Chan
 }
 
 func TestChannelKeepsMessagesApart(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		for _, message := range []string{"first", "", "third"} {
 			require.NoError(t, a.Send([]byte(message)))
@@ -92,6 +93,7 @@ func TestChannelKeepsMessagesApart(t *testing.T) {
 }
 
 func TestChannelCarriesMessagesLargerThanItsMemory(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		for _, size := range []int{4096, 100_000, 1 << 20} {
 			message := make([]byte, size)
@@ -109,6 +111,7 @@ func TestChannelCarriesMessagesLargerThanItsMemory(t *testing.T) {
 }
 
 func TestChannelEndsAfterWhatWasSent(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		require.NoError(t, a.Send([]byte("last")))
 		require.NoError(t, a.CloseWrite())
@@ -134,6 +137,7 @@ func TestChannelEndsAfterWhatWasSent(t *testing.T) {
 }
 
 func TestChannelDeadlinesAndCloseEndEverythingThatWaits(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		require.NoError(t, a.SetDeadline(time.Now().Add(10*time.Millisecond)))
 		_, err := a.Receive(make([]byte, 1))
@@ -154,6 +158,7 @@ func TestChannelDeadlinesAndCloseEndEverythingThatWaits(t *testing.T) {
 }
 
 func TestChannelPassesFilesInOrderWithMessages(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		go func() {
 			for i := range 10 {
@@ -186,6 +191,7 @@ func TestChannelPassesFilesInOrderWithMessages(t *testing.T) {
 }
 
 func TestChannelBatches(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		const count = 1000
 		go func() {
@@ -217,6 +223,7 @@ func TestChannelBatches(t *testing.T) {
 }
 
 func TestChannelBatchThatWasSentArrives(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		batch := [][]byte{make([]byte, 1000), make([]byte, 1000)}
 		require.NoError(t, a.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
@@ -233,6 +240,7 @@ func TestChannelBatchThatWasSentArrives(t *testing.T) {
 }
 
 func TestChannelWithoutCopying(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		for i := range 100 {
 			room, err := a.Reserve(200)
@@ -261,6 +269,7 @@ func TestChannelWithoutCopying(t *testing.T) {
 }
 
 func TestLentMessageOfSeveralPartsOutlivesItsChannel(t *testing.T) {
+	leakcheck.Start(t)
 	for what, end := range map[string]func(*ipc.Channel) error{
 		"Close": (*ipc.Channel).Close, "CloseRead": (*ipc.Channel).CloseRead,
 		"Receive": func(c *ipc.Channel) error { _, err := c.Receive(make([]byte, 4<<20)); return err },
@@ -282,6 +291,7 @@ func TestLentMessageOfSeveralPartsOutlivesItsChannel(t *testing.T) {
 }
 
 func TestChannelStreamsBytes(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		data := make([]byte, 3<<20)
 		for i := range data {
@@ -300,6 +310,7 @@ func TestChannelStreamsBytes(t *testing.T) {
 }
 
 func TestChannelBothWaysAtOnce(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		const count = 5000
 		var group sync.WaitGroup
@@ -361,6 +372,7 @@ func TestSilentClientDelaysNoOther(t *testing.T) {
 }
 
 func TestChannelsAllocateNothing(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		message, batch, got := make([]byte, 64), make([][]byte, 8), make([][]byte, 8)
 		memory := make([]byte, 1024)
@@ -501,6 +513,7 @@ func TestChannelClientThatIsNoChannelIsAnError(t *testing.T) {
 }
 
 func TestChannelsKnowTheirPeers(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		for _, c := range []*ipc.Channel{a, b} {
 			credentials, err := c.PeerCredentials()
@@ -639,6 +652,7 @@ func TestChannelMessageOverTheReceiversLimitIsRefused(t *testing.T) {
 }
 
 func TestDeathOfAChannelsPeerIsTheEndWheneverItHappened(t *testing.T) {
+	leakcheck.Start(t)
 	for name, config := range channelConfigs {
 		t.Run(name, func(t *testing.T) {
 			leakcheck.Start(t)
@@ -699,6 +713,7 @@ func closedChannelChild([]string, *bufio.Scanner) error {
 }
 
 func TestReserveNamesItsLimit(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, _ *ipc.Channel) {
 		_, err := a.Reserve(1 << 20)
 		require.ErrorIs(t, err, syscall.EMSGSIZE)
@@ -707,6 +722,7 @@ func TestReserveNamesItsLimit(t *testing.T) {
 }
 
 func TestMessageThatIsGivenUpGivesWayToALargerOne(t *testing.T) {
+	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		if shared, err := a.Shared(); err != nil || !shared { // otherwise it may still arrive
 			return
