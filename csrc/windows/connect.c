@@ -205,7 +205,7 @@ static int lipc__unnamed(lipc__pipe_shape *server, lipc__client_shape *client, H
 int lipc_pair(int kind, lipc_handle *ret_a, lipc_handle *ret_b) {
     if (kind != LIPC_STREAM && kind != LIPC_MESSAGE)
         return lipc__fault(kind == LIPC_DATAGRAM ? LIPC_ENOTSUP : LIPC_EINVAL);
-    HANDLE a, b;
+    HANDLE a = INVALID_HANDLE_VALUE, b;
     lipc__pipe_shape server = {
         .in = true, .out = true, .message = kind == LIPC_MESSAGE, .instances = 1,
         .inbound = LIPC__PIPE_BUFFER, .outbound = LIPC__PIPE_BUFFER,

@@ -10,7 +10,7 @@ int lipc_pipe(const lipc_pipe_options *options, lipc_handle *ret_read, lipc_hand
         return lipc__fault(LIPC_EINVAL);
     bool gives_reader = o.inherit & LIPC_READ, gives_writer = o.inherit & LIPC_WRITE;
     DWORD size = o.buffer_size > 0 ? (DWORD)o.buffer_size : LIPC__PIPE_BUFFER;
-    HANDLE reader, writer;
+    HANDLE reader = INVALID_HANDLE_VALUE, writer;
     lipc__pipe_shape server = {
         .in = true, .instances = 1, .inbound = size, .outbound = size,
         .inherit = gives_reader, .synchronous = gives_reader, /* as other programs expect */
