@@ -32,7 +32,8 @@
  *  - Memory: a channel is allocated when it is created. No operation allocates, with one exception: a message that was
  *    sent in parts needs memory of its size if lipc_channel_next() is to return it, or if a call that receives it ends
  *    before all parts have come.
- *  - Timeouts: timeout_ms may also be LIPC_CHANNEL_ARM.
+ *  - Timeouts: timeout_ms may also be LIPC_CHANNEL_ARM or LIPC_CHANNEL_SPIN. A call with one of these, or with 0, does
+ *    not wait.
  *  - fork(2): a child process must not use its parent's channels. On Linux it does not get their memory.
  */
 #ifndef LIPC_CHANNEL_H
@@ -165,20 +166,23 @@ LIPC_API int64_t lipc_channel_message_limit(const lipc_channel *channel);
 
 /* ============================================ Messages ============================================ */
 
-/* A timeout_ms for event loops and language runtimes. A call that would wait spins as the options say, asks the peer
- * for a wake-up, and fails with LIPC_EAGAIN. The caller then waits for the handle, see lipc_channel_handle(), and calls
- * again. It may also call again at any time without waiting.
+/* Values of timeout_ms for event loops and language runtimes. A call that would wait does this instead:
  *
- * With a timeout_ms of 0 a call does not spin, and asks for no wake-up: the handle then need not become readable when
- * there is something to receive. */
-enum { LIPC_CHANNEL_ARM = -2 };
+ *  - LIPC_CHANNEL_ARM: it spins as the options say, asks the peer for a wake-up, and fails with LIPC_EAGAIN. The caller
+ *    then waits for the handle, see lipc_channel_handle(), and calls again. It may also call again at any time without
+ *    waiting.
+ *  - LIPC_CHANNEL_SPIN: it spins as the options say, and fails with LIPC_EAGAIN.
+ *  - 0: it fails with LIPC_EAGAIN.
+ *
+ * After the last two the handle need not become readable when there is something to receive. */
+enum { LIPC_CHANNEL_ARM = -2, LIPC_CHANNEL_SPIN = -3 };
 
 /* Sends one message. Returns size. A message of up to lipc_channel_reserve_limit() bytes is sent as a whole or not at
  * all. A larger one is sent in parts, as the receiver makes room:
  *
- *  - With a timeout_ms of 0 or LIPC_CHANNEL_ARM, a call that fails with LIPC_EAGAIN may have sent some parts: the
- *    message is under way. Call again with the same message to go on, or give it up with lipc_channel_cancel().
- *  - With another timeout_ms the message is given up when the time has run out.
+ *  - A call that does not wait, and fails with LIPC_EAGAIN, may have sent some parts: the message is under way. Call
+ *    again with the same message to go on, or give it up with lipc_channel_cancel().
+ *  - A call that waits gives the message up when the time has run out.
  *
  * The receiver drops the parts of a message that was given up. Without shared memory a message of any size may be under
  * way. One that is given up may then still arrive as a whole, with the next message, lipc_channel_flush() or
@@ -203,10 +207,10 @@ LIPC_API int lipc_channel_flush(lipc_channel *channel, int timeout_ms);
 
 /* Receives one message. Returns its size, which may be 0. A call may end before all parts of a message have come:
  *
- *  - With a timeout_ms of 0 or LIPC_CHANNEL_ARM, the parts that have come stay in data. To go on, call again with the
+ *  - If the call does not wait, the parts that have come stay in data. To go on, call again with the
  *    same data and size. Before any other call that receives, call lipc_channel_keep(): otherwise that call fails with
  *    LIPC_EINVAL.
- *  - With another timeout_ms, the channel keeps the parts that have come. The next call goes on, with any buffer.
+ *  - If the call waits, the channel keeps the parts that have come. The next call goes on, with any buffer.
  *
  * Errors:
  *  - LIPC_EEND: the peer closed the channel, shut down its writing half, or died. All that it had sent was received.
@@ -311,7 +315,7 @@ LIPC_API int64_t lipc_channel_receive_message(lipc_channel *channel, lipc_messag
  * lipc_channel_write() gives it up.
  *
  * Without shared memory, lipc_channel_write() may count bytes that lipc_channel_flush() or the next call that sends
- * still has to send: with a timeout_ms of 0 or LIPC_CHANNEL_ARM, or if the time has run out.
+ * still has to send: if the call does not wait, or if the time has run out.
  *
  * Errors, only if nothing was read or written: LIPC_EAGAIN, LIPC_ETIMEDOUT, LIPC_EPROTO. Also, of lipc_channel_read(),
  * LIPC_EINVAL and LIPC_ENOMEM as in lipc_channel_receive(), and of lipc_channel_write(), LIPC_EPIPE. */

@@ -110,12 +110,18 @@ struct lipc_channel {
 /* How long a call waits. */
 typedef struct lipc__patience {
     lipc__deadline deadline;
-    bool arm; /* it asks for a wake-up instead of waiting */
+    bool arm;   /* it asks for a wake-up instead of waiting */
+    bool spins; /* before it waits, or fails */
 } lipc__patience;
 
 static lipc__patience lipc__patience_of(int timeout_ms) {
-    bool arm = timeout_ms == LIPC_CHANNEL_ARM;
-    return (lipc__patience){.deadline = {.timeout_ms = arm ? 0 : timeout_ms}, .arm = arm};
+    const bool arm = timeout_ms == LIPC_CHANNEL_ARM, waits = !arm && timeout_ms != LIPC_CHANNEL_SPIN;
+    return (lipc__patience){.deadline = {.timeout_ms = waits ? timeout_ms : 0}, .arm = arm, .spins = timeout_ms != 0};
+}
+
+/* Whether the call neither waits nor asks for a wake-up. */
+static bool lipc__polls(const lipc__patience *patience) {
+    return patience->deadline.timeout_ms == 0 && !patience->arm;
 }
 
 static bool lipc__is_late(int64_t result) {
@@ -303,19 +309,19 @@ static int lipc__sleep(lipc_channel *c, lipc__sleeper *s, bool (*ready)(lipc_cha
     enum { POLLS = 256 }; /* a caller that never waits looks this rarely whether the peer is gone */
     if (s->ended)
         return lipc__fault(LIPC_EEND);
-    bool polls = patience->deadline.timeout_ms == 0 && !patience->arm;
-    if (polls && ++s->vain % POLLS != 0)
-        return lipc__fault(LIPC_EAGAIN);
-    if (polls || s->owed) {
+    const bool looks = lipc__polls(patience) && ++s->vain % POLLS == 0;
+    if (looks || (s->owed && patience->spins)) {
         int heard = lipc__drain(c, s, 0);
         if (heard < 0)
             return heard;
         s->owed = s->owed && heard == 0;
-        if (s->ended || polls)
-            return s->ended ? 0 : lipc__fault(LIPC_EAGAIN);
+        if (s->ended)
+            return 0;
     }
-    if (lipc__spin_until(c, s, ready))
+    if (patience->spins && lipc__spin_until(c, s, ready))
         return 0;
+    if (lipc__polls(patience))
+        return lipc__fault(LIPC_EAGAIN);
     lipc__store(s->flag, LIPC__WAITS);
     int r = 0, heard = 0;
     if (c->membarrier)
@@ -741,12 +747,11 @@ static int lipc__in_wait(lipc_channel *c, lipc__patience *patience) {
     }
     if (in->sleeper.ended)
         return lipc__fault(LIPC_EEND);
-    bool polls = patience->deadline.timeout_ms == 0 && !patience->arm;
     int64_t n;
     do {
         n = lipc__fill(c, 0);
-    } while (!polls && lipc_spin_again(&in->sleeper.spin, n));
-    if (lipc_error_code(n) == LIPC_EAGAIN) {
+    } while (patience->spins && lipc_spin_again(&in->sleeper.spin, n));
+    if (lipc_error_code(n) == LIPC_EAGAIN && !lipc__polls(patience)) {
         int left = lipc__time_left(&patience->deadline);
         n = left < -1 ? left : lipc__fill(c, left);
     }
@@ -782,7 +787,9 @@ static void lipc__in_consume(lipc_channel *c, bool at_once) {
 /* Forgets what is kept of a message. What lipc_channel_next() returned stays until lipc_channel_release(). */
 static void lipc__in_forget(lipc__in *in) {
     char *old = in->kept;
-    if (in->borrowed && in->kept != NULL) {
+    if (old == NULL)
+        return;
+    if (in->borrowed) {
         old = in->lent;
         in->lent = in->kept;
     }
@@ -997,8 +1004,9 @@ static int64_t lipc__in_receive(lipc_channel *c, const lipc_buffer *buffers, siz
             size = in->size;
             if (whole && size > room)
                 return lipc__fault(LIPC_EMSGSIZE);
-            lipc__scatter(buffers, count, 0, in->kept, in->kept_size);
             done = in->kept_size;
+            if (done > 0)
+                lipc__scatter(buffers, count, 0, in->kept, done);
         }
         const size_t n = in->record.length - in->taken;
         lipc__scatter(buffers, count, done, in->record.payload + in->taken, n);

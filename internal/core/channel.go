@@ -87,19 +87,19 @@ import (
 	"unsafe"
 )
 
-// A Channel is one of the C core. The calls that wait ask the peer for a wake-up instead, and are busy. The zero
-// Channel is NULL there.
+// A Channel is one of the C core. The calls that wait spin and ask the peer for a wake-up instead, and are busy. The
+// zero Channel is NULL there.
 type Channel struct {
 	c   *C.lipc_channel
-	try bool // the calls neither spin nor ask for a wake-up
+	try bool // the calls ask for no wake-up
 }
 
-// Trying returns the channel for calls that neither spin nor ask for a wake-up.
+// Trying returns the channel for calls that ask for no wake-up.
 func (c Channel) Trying() Channel { return Channel{c.c, true} }
 
 func (c Channel) timeout() C.int {
 	if c.try {
-		return 0
+		return C.LIPC_CHANNEL_SPIN
 	}
 	return C.LIPC_CHANNEL_ARM
 }

@@ -24,13 +24,16 @@ TEST(a_call_that_arms_is_woken_by_its_handle) {
 }
 
 TEST(a_call_that_does_not_arm_asks_for_no_bell) {
+    static const int timeouts[] = {0, LIPC_CHANNEL_SPIN};
     NEEDS_MEMORY();
-    pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE});
-    CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, 10, 0));
-    CHECK_INT(4, lipc_channel_send(a, "wake", 4, 0));
-    CHECK(!wait_for(b, LIPC_READ, 0));
-    CHECK_INT(4, lipc_channel_receive(b, in_data, 10, 0));
-    close_pair();
+    for (int i = 0; i < 2; i++) {
+        pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE});
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, 10, timeouts[i]));
+        CHECK_INT(4, lipc_channel_send(a, "wake", 4, timeouts[i]));
+        CHECK(!wait_for(b, LIPC_READ, 0));
+        CHECK_INT(4, lipc_channel_receive(b, in_data, 10, timeouts[i]));
+        close_pair();
+    }
 }
 
 TEST(preparing_says_whether_to_wait) {
@@ -53,6 +56,16 @@ TEST(preparing_says_whether_to_wait) {
         CHECK_ERROR(LIPC_EINVAL, lipc_channel_prepare(a, 3, 0));
         CHECK_OK(lipc_channel_shutdown(b, LIPC_WRITE, WAIT));
         CHECK_INT(0, lipc_channel_prepare(a, LIPC_READ, 0)); /* the end is there */
+        close_pair();
+    }
+}
+
+TEST(a_call_that_only_spins_does_not_wait) {
+    EACH_MEMORY(memory) {
+        pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096, .max_message = sizeof in_data});
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, 10, LIPC_CHANNEL_SPIN));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_send(a, out_data, sizeof out_data, LIPC_CHANNEL_SPIN));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, sizeof in_data, LIPC_CHANNEL_SPIN));
         close_pair();
     }
 }
