@@ -30,6 +30,7 @@ var programs = map[string]program{
 	"floor":           {"floor", inC("", "-pthread")},
 	"lipc":            {"lipc", inC("", "-fvisibility=hidden", "-I../include", "../csrc/all.c", "-pthread")},
 	"libuv":           {"libuv", inC("libuv", "-pthread")},
+	"zeromq":          {"zeromq", inC("libzmq", "-pthread")},
 	"interprocess":    {"rust/release/interprocess", inRust},
 	"tokio-seqpacket": {"rust/release/tokio_seqpacket", inRust},
 	"iceoryx2":        {"rust/release/iceoryx2", inRustWith("iceoryx2")},

@@ -57,6 +57,7 @@ var contenders = []contender{
 	{Name: "interprocess", Program: "interprocess", Variant: "sync", Group: streams},
 	{Name: "interprocess, Tokio", Program: "interprocess", Variant: "tokio", Group: streams},
 	{Name: "shmipc-go", Program: "shmipc", Variant: "stream", Group: streams},
+	{Name: "ZeroMQ", Program: "zeromq", Variant: "dealer", Group: both},
 	{Name: "iceoryx2, polling", Program: "iceoryx2", Variant: "poll", Group: both},
 	{Name: "iceoryx2, events", Program: "iceoryx2", Variant: "event", Group: both},
 
