@@ -29,6 +29,7 @@ var programs = map[string]program{
 	"shmipc":          {"shmipc", inGo},
 	"floor":           {"floor", inC("", "-pthread")},
 	"lipc":            {"lipc", inC("", "-fvisibility=hidden", "-I../include", "../csrc/all.c", "-pthread")},
+	"nomembarrier":    {"nomembarrier", inC("", "-fvisibility=hidden", "-I../include", "c/lipc.c", "-pthread")},
 	"libuv":           {"libuv", inC("libuv", "-pthread")},
 	"zeromq":          {"zeromq", inC("libzmq", "-pthread")},
 	"interprocess":    {"rust/release/interprocess", inRust},

@@ -20,8 +20,8 @@ type contender struct {
 	Variant string
 	Group   string
 
-	Few      bool // 10,000 connections take more open files than a process usually may have
-	Buffered bool // takes part in the work "buffered", and in no other
+	Few  bool   // 10,000 connections take more open files than a process usually may have
+	Only string // the one kind of work that it takes part in; if empty, all that the program has
 }
 
 // id names a contender in targets and results.
@@ -31,7 +31,7 @@ func (c *contender) id() string { return c.Program + " " + c.Variant }
 var contenders = []contender{
 	{Name: "ipc", Program: "ipc", Variant: "unix", Group: streams},
 	{Name: "ipc, Spin 100µs", Program: "ipc", Variant: "spin", Group: streams, Few: true},
-	{Name: "bufio over ipc", Program: "ipc", Variant: "bufio", Group: streams, Buffered: true},
+	{Name: "bufio over ipc", Program: "ipc", Variant: "bufio", Group: streams, Only: "buffered"},
 	{Name: "ipc.Pipe", Program: "ipc", Variant: "pipe", Group: streams},
 	{Name: "ipc, channel", Program: "ipc", Variant: "channel", Group: both, Few: true},
 	{Name: "ipc, channel, no spin", Program: "ipc", Variant: "channelnospin", Group: both},
@@ -40,7 +40,7 @@ var contenders = []contender{
 	{Name: "ipc, channel, stream", Program: "ipc", Variant: "channelstream", Group: streams},
 	{Name: "net", Program: "net", Variant: "unix", Group: streams},
 	{Name: "net, TCP", Program: "net", Variant: "tcp", Group: streams},
-	{Name: "bufio over net", Program: "net", Variant: "bufio", Group: streams, Buffered: true},
+	{Name: "bufio over net", Program: "net", Variant: "bufio", Group: streams, Only: "buffered"},
 	{Name: "os.Pipe", Program: "net", Variant: "pipe", Group: streams},
 	{Name: "C, system calls", Program: "floor", Variant: "unix", Group: streams},
 	{Name: "C, polling", Program: "floor", Variant: "spin", Group: streams},
@@ -49,6 +49,7 @@ var contenders = []contender{
 	{Name: "lipc in C, spinning", Program: "lipc", Variant: "spin", Group: streams},
 	{Name: "lipc in C, pipe", Program: "lipc", Variant: "pipe", Group: streams},
 	{Name: "lipc in C, channel", Program: "lipc", Variant: "channel", Group: both, Few: true},
+	{Name: "lipc in C, no membarrier", Program: "nomembarrier", Variant: "channel", Group: both, Only: "stream"},
 	{Name: "lipc in C, no spin", Program: "lipc", Variant: "channelnospin", Group: both},
 	{Name: "lipc in C, batches", Program: "lipc", Variant: "channelbatch", Group: both},
 	{Name: "lipc in C, zero copy", Program: "lipc", Variant: "channelzerocopy", Group: both},

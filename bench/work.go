@@ -74,8 +74,8 @@ func (w *work) admits(c *contender) bool {
 	switch {
 	case w.Hogs:
 		return slices.Contains(besideHogs, c.id())
-	case c.Buffered:
-		return w.Kind == "buffered"
+	case c.Only != "":
+		return w.Kind == c.Only
 	case w.Kind == "buffered" && (c.id() == "ipc unix" || c.id() == "net unix"):
 		return false // they have a variant for it
 	case c.Few && w.Kind == "idle" && w.Count > 1000:
