@@ -143,6 +143,19 @@ func TestTargetsNameWhatThereIs(t *testing.T) {
 	}
 }
 
+func TestPlacementTakesTwoProcessors(t *testing.T) {
+	p, err := parsePlacement("0,11")
+	require.NoError(t, err)
+	assert.Equal(t, placement{"server": 0, "client": 11}, p)
+	p, err = parsePlacement("")
+	require.NoError(t, err)
+	assert.Nil(t, p)
+	for _, s := range []string{"0", "0,", ",1", "0,1,2", "a,b", "0 1"} {
+		_, err := parsePlacement(s)
+		assert.ErrorContains(t, err, "such as 0,1", s)
+	}
+}
+
 func TestReasonIsTheLineThatSaysMost(t *testing.T) {
 	assert.Equal(t, "c/libuv.c:6:10: fatal error: uv.h: No such file or directory",
 		reason("In file included from x:\nc/libuv.c:6:10: fatal error: uv.h: No such file or directory\n    6 | #include\n"))

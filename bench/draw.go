@@ -83,7 +83,7 @@ func drawing(r *results) []byte {
 	for i, column := range charts {
 		p.column(r, column, margin+vg.Length(i)*(columnWidth+columnGap), height-headHeight)
 	}
-	p.text(margin, 10, 8, false, faint, r.Machine.String()+" · make bench")
+	p.text(margin, 10, 8, false, faint, r.Machine.String()+" · "+r.Options.command())
 	var svg bytes.Buffer
 	if _, err := canvas.WriteTo(&svg); err != nil {
 		panic(err) // a write to a buffer does not fail

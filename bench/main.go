@@ -5,7 +5,8 @@
 // hits all alike. At any time only one server and its client run; the others are stopped. Bench prints the median of
 // the rounds. A ratio is the median of the rounds' ratios.
 //
-//	go run . [-rounds N] [-millis N] [-work REGEXP] [-contender REGEXP] [-require] [-json FILE] [-svg FILE]
+//	go run . [-rounds N] [-millis N] [-pin SERVER,CLIENT] [-work REGEXP] [-contender REGEXP] [-require]
+//		[-json FILE] [-svg FILE]
 //	go run . -build [-contender REGEXP] [-require]
 //	go run . -draw FILE.json [-svg FILE]
 package main
@@ -21,6 +22,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -34,10 +37,43 @@ type options struct {
 	Millis    int    `json:"millis"` // the length of a round
 	Work      string `json:"work,omitempty"`
 	Contender string `json:"contender,omitempty"`
+	Pin       string `json:"pin,omitempty"` // the processors of the server and the client
 
 	build, require    bool
 	json, svg, draw   string
 	works, contenders *regexp.Regexp
+	pin               placement
+}
+
+// A placement has the processor of each role, "server" and "client". If it is nil the system chooses.
+type placement map[string]int
+
+func parsePlacement(s string) (placement, error) {
+	if s == "" {
+		return nil, nil
+	}
+	server, client, found := strings.Cut(s, ",")
+	onServer, serverErr := strconv.Atoi(server)
+	onClient, clientErr := strconv.Atoi(client)
+	if !found || serverErr != nil || clientErr != nil {
+		return nil, fmt.Errorf("-pin takes the processors of the server and the client, such as 0,1, and not %q", s)
+	}
+	return placement{"server": onServer, "client": onClient}, nil
+}
+
+// command is how to run the same again, but for what was left out.
+func (o *options) command() string {
+	if o.Pin == "" {
+		return "make bench"
+	}
+	return fmt.Sprintf("make bench BENCHFLAGS=\"-pin %s\"", o.Pin)
+}
+
+func (p placement) String() string {
+	if p == nil {
+		return "The system chose the processors."
+	}
+	return fmt.Sprintf("The server ran on processor %d, the client on processor %d.", p["server"], p["client"])
 }
 
 func (o *options) length() time.Duration { return time.Duration(o.Millis) * time.Millisecond }
@@ -48,6 +84,7 @@ func parseFlags() (*options, error) {
 	flag.IntVar(&o.Millis, "millis", 50, "length of a round in milliseconds")
 	flag.StringVar(&o.Work, "work", "", "only the works whose name this regular expression matches")
 	flag.StringVar(&o.Contender, "contender", "", "only the contenders whose name, or program and variant, this one matches")
+	flag.StringVar(&o.Pin, "pin", "", "processors of the server and the client, such as 0,1; otherwise the system chooses")
 	flag.BoolVar(&o.build, "build", false, "build the contenders, and measure nothing")
 	flag.BoolVar(&o.require, "require", false, "fail if a contender cannot be built")
 	flag.StringVar(&o.json, "json", filepath.Join(buildDir, "results.json"), "file for the results")
@@ -64,7 +101,10 @@ func parseFlags() (*options, error) {
 	if o.works, err = regexp.Compile(o.Work); err != nil {
 		return nil, err
 	}
-	o.contenders, err = regexp.Compile(o.Contender)
+	if o.contenders, err = regexp.Compile(o.Contender); err != nil {
+		return nil, err
+	}
+	o.pin, err = parsePlacement(o.Pin)
 	return &o, err
 }
 

@@ -20,6 +20,9 @@ import (
 // measure measures all works that were chosen, prints each and adds it to the results.
 func measure(ctx context.Context, o *options, all []contender, r *results) error {
 	runtime.LockOSThread() // the processes are killed when the thread that started them ends
+	if err := o.pin.check(); err != nil {
+		return err
+	}
 	for _, w := range works {
 		if !o.works.MatchString(w.Name) {
 			continue
@@ -104,14 +107,14 @@ func (m *measurement) start(c contender, count int) (*pair, error) {
 	p.kill = kill
 	path := filepath.Join(buildDir, programs[c.Program].path)
 	args := []string{c.Variant, m.Kind, strconv.Itoa(m.Size), strconv.Itoa(count), address}
-	if p.server, err = start(ctx, "server", serverEnds, path, args...); err != nil {
+	if p.server, err = start(ctx, "server", m.options.pin, serverEnds, path, args...); err != nil {
 		kill()
 		return nil, err
 	}
 	if err := p.server.ready(); err != nil {
 		return nil, p.abandon(err)
 	}
-	if p.client, err = start(ctx, "client", clientEnds, path, args...); err != nil {
+	if p.client, err = start(ctx, "client", m.options.pin, clientEnds, path, args...); err != nil {
 		return nil, p.abandon(err)
 	}
 	if err := p.client.ready(); err != nil {

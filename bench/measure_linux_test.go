@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -146,6 +149,22 @@ func TestNoHogIsLeftOfARunOrAnInterrupt(t *testing.T) {
 	_, _, err = measureFakeAt(t, ctx, w, "hangs", "good")
 	require.ErrorIs(t, err, context.Canceled)
 	requireNoChildren(t)
+}
+
+func TestPinnedProcessRunsOnItsProcessorAlone(t *testing.T) {
+	var before, after unix.CPUSet
+	require.NoError(t, unix.SchedGetaffinity(0, &before))
+	last := runtime.NumCPU() - 1
+	require.NoError(t, placement{"server": 0, "client": last}.check())
+	cmd := exec.Command("/bin/sh", "-c", "grep Cpus_allowed_list /proc/self/status; echo $GOMAXPROCS")
+	var out strings.Builder
+	cmd.Stdout = &out
+	require.NoError(t, placement{"server": 0, "client": last}.start("client", cmd))
+	require.NoError(t, cmd.Wait())
+	assert.Equal(t, fmt.Sprintf("Cpus_allowed_list:\t%d\n%d\n", last, runtime.GOMAXPROCS(0)), out.String())
+	require.NoError(t, unix.SchedGetaffinity(0, &after))
+	assert.Equal(t, before, after, "this process may still use all of them")
+	assert.ErrorContains(t, placement{"server": 1 << 20}.check(), "no processor 1048576")
 }
 
 func TestFieldsOfProc(t *testing.T) {

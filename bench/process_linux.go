@@ -38,7 +38,7 @@ type process struct {
 }
 
 // start starts a process that is killed when ctx is done. Files are its descriptors from 3 on.
-func start(ctx context.Context, role string, files []*os.File, path string, args ...string) (*process, error) {
+func start(ctx context.Context, role string, pin placement, files []*os.File, path string, args ...string) (*process, error) {
 	p := &process{role: role, output: make(chan string)}
 	p.cmd = exec.CommandContext(ctx, path, append([]string{role}, args...)...)
 	p.cmd.ExtraFiles = files
@@ -52,7 +52,7 @@ func start(ctx context.Context, role string, files []*os.File, path string, args
 	if p.input, err = p.cmd.StdinPipe(); err != nil {
 		return nil, err
 	}
-	if err := p.cmd.Start(); err != nil {
+	if err := pin.start(role, p.cmd); err != nil {
 		return nil, err
 	}
 	go func() {
@@ -63,6 +63,40 @@ func start(ctx context.Context, role string, files []*os.File, path string, args
 		close(p.output)
 	}()
 	return p, nil
+}
+
+// check fails if this process may not run on the processors.
+func (p placement) check() error {
+	var allowed unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		return fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	for _, processor := range p {
+		if !allowed.IsSet(processor) {
+			return fmt.Errorf("-pin: there is no processor %d that this program may use", processor)
+		}
+	}
+	return nil
+}
+
+// start starts a command on the processor of its role. It inherits that from the thread that starts it.
+func (p placement) start(role string, cmd *exec.Cmd) error {
+	if p == nil {
+		return cmd.Start()
+	}
+	// Otherwise a program in Go would have a GOMAXPROCS of 1, with which ipc does not spin.
+	cmd.Env = append(os.Environ(), fmt.Sprint("GOMAXPROCS=", runtime.GOMAXPROCS(0)))
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var before, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &before); err != nil {
+		return fmt.Errorf("sched_getaffinity: %w", err)
+	}
+	one.Set(p[role])
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("sched_setaffinity: %w", err)
+	}
+	return errors.Join(cmd.Start(), unix.SchedSetaffinity(0, &before))
 }
 
 // attributes returns those of all processes that bench starts. A process is in a group of its own, so that it does not

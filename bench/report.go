@@ -17,7 +17,8 @@ func printHeader(r *results) {
 	fmt.Println(r.Machine)
 	fmt.Printf("%d rounds of %d ms. Medians; ± is half of the distance between the quartiles.\n"+
 		"The ratio is the contender's time divided by that of lipc in Go, in the median of the rounds.\n"+
-		"CPU is that of both processes.\n", r.Options.Rounds, r.Options.Millis)
+		"CPU is that of both processes; processors, how many they kept busy. %v\n",
+		r.Options.Rounds, r.Options.Millis, r.Options.pin)
 }
 
 // printOutcome prints the table of a work.
@@ -28,14 +29,15 @@ func printOutcome(o *outcome) {
 		return
 	}
 	t := newTable(o)
-	t.line("contender", "time", "±", rateTitle(o), "ratio", "CPU", "allocations")
+	t.line("contender", "time", "±", rateTitle(o), "ratio", "CPU", "processors", "allocations")
 	for _, r := range o.Rows {
 		allocations := "–"
 		if r.Allocations != nil {
 			allocations = fmt.Sprintf("%.2f", *r.Allocations)
 		}
 		t.line(r.Name, duration(r.Time.Median), fmt.Sprintf("%.0f %%", 100*r.Time.spread()), rate(o, r.Time.Median),
-			ratio(r.Ratio), duration(r.CPU), allocations)
+			ratio(r.Ratio), duration(r.CPU),
+			fmt.Sprintf("%.2f", r.CPU/r.Time.Median), allocations)
 	}
 	t.Flush()
 }
