@@ -63,7 +63,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test soak test-model test-windows test-systems abi bench docs lint version install uninstall clean help
+.PHONY: all demo test soak test-model test-windows test-systems abi bench bench-channel docs lint version install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -105,6 +105,9 @@ test-systems: ## compile for the other systems, and run the tests on musl, 386, 
 
 bench: ## compare the speed with other local IPC in Go, C and Rust; on Linux only
 	cd bench && GO=$(GO) CC=$(CC) $(GO) run . $(BENCHFLAGS)
+
+bench-channel: ## compare channels with what their targets name, and judge them; BENCHFLAGS="-pin 0,1" sets processors
+	$(MAKE) bench BENCHFLAGS="-target channel $(BENCHFLAGS)"
 
 docs: ## render the reference from the headers, by Doxygen, to build/docs/html
 	mkdir -p $(BUILD)/docs

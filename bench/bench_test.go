@@ -2,6 +2,7 @@ package main
 
 import (
 	"path/filepath"
+	"regexp"
 	"testing"
 	"time"
 
@@ -113,10 +114,11 @@ func TestTargetOfAllocationsTakesTheMost(t *testing.T) {
 		{work: work{Name: "connect", Kind: "connect"}, Rows: []row{with(16)}},
 	}}
 	c := &contender{Name: "ipc", Program: "ipc", Variant: "unix"}
-	v := judgeAllocations(r, c)
+	goal := allocationTarget{*c}
+	v := goal.judge(r)
 	assert.Equal(t, "met (most: stream)", v.judgement())
 	r.Works[0].Rows[0] = with(1)
-	v = judgeAllocations(r, c)
+	v = goal.judge(r)
 	assert.Equal(t, "NOT met (most: stream)", v.judgement())
 }
 
@@ -124,8 +126,10 @@ func TestTargetOfAllocationsTakesTheMost(t *testing.T) {
 func TestTargetsNameWhatThereIs(t *testing.T) {
 	admitted := map[string][]string{}
 	for _, w := range works {
-		for _, c := range w.contenders(contenders) {
-			admitted[w.Name] = append(admitted[w.Name], c.id())
+		for _, c := range contenders {
+			if w.admits(&c) {
+				admitted[w.Name] = append(admitted[w.Name], c.id())
+			}
 		}
 		assert.Contains(t, admitted[w.Name], w.reference(), w.Name)
 	}
@@ -156,6 +160,33 @@ func TestPlacementTakesTwoProcessors(t *testing.T) {
 	}
 }
 
+func TestATargetTakesOnlyWhatItCompares(t *testing.T) {
+	any := regexp.MustCompile("")
+	o := options{Target: "chosen", works: any, contenders: any,
+		goals: goals(regexp.MustCompile("^messages, 64 B: .*batches ÷ ZeroMQ|^allocations: ipc, channel$"))}
+	require.Len(t, o.goals, 2)
+	var taken []string
+	for _, w := range works {
+		for _, c := range o.choose(contenders, w) {
+			taken = append(taken, w.Name+": "+c.id())
+		}
+	}
+	assert.ElementsMatch(t, []string{"messages, 64 B: ipc channelbatch", "messages, 64 B: ipc message",
+		"messages, 64 B: zeromq dealer"}, taken, "with the one that ratios compare with")
+	assert.Len(t, o.choose(contenders, works...), 3)
+}
+
+func TestTargetsOfMemoryInTwoContenders(t *testing.T) {
+	target := target{"w", "memory", "ipc unix", []string{"net unix"}, false, 1}
+	with := func(id string, pss float64) row { return row{ID: id, Idle: &idle{Server: usage{Pss: pss}}} }
+	r := &results{Works: []outcome{{work: work{Name: "w"}, Rows: []row{with("ipc unix", 30), with("net unix", 40)}}}}
+	v := target.judge(r)
+	assert.Equal(t, 0.75, v.Figure.Median)
+	r.Works[0].Rows[1] = with("net unix", 0)
+	v = target.judge(r)
+	assert.Nil(t, v.Figure)
+}
+
 func TestReasonIsTheLineThatSaysMost(t *testing.T) {
 	assert.Equal(t, "c/libuv.c:6:10: fatal error: uv.h: No such file or directory",
 		reason("In file included from x:\nc/libuv.c:6:10: fatal error: uv.h: No such file or directory\n    6 | #include\n"))
@@ -176,7 +207,7 @@ func TestResultsAreReadAsWritten(t *testing.T) {
 	one.Allocations = &allocations
 	written := &results{Machine: machine{Go: "go1"}, Options: options{Rounds: 3},
 		Works:   []outcome{{work: works[0], Rows: []row{one}}},
-		Missing: []missing{{"libuv", []string{"libuv"}, "no header"}}, Targets: judge(&results{})}
+		Missing: []missing{{"libuv", []string{"libuv"}, "no header"}}, Targets: judge(&results{}, goals(regexp.MustCompile("")))}
 	file := filepath.Join(t.TempDir(), "new", "results.json")
 	require.NoError(t, written.write(file))
 	read, err := readResults(file)

@@ -1,9 +1,6 @@
 package main
 
-import (
-	"regexp"
-	"slices"
-)
+import "slices"
 
 // The two groups of works. Ratios compare with package ipc in the same group. Contenders whose units are messages of any
 // size take part in both.
@@ -73,11 +70,17 @@ var contenders = []contender{
 	{Name: "tokio-seqpacket", Program: "tokio-seqpacket", Variant: "seqpacket", Group: messages},
 }
 
-// choose returns the contenders that a regular expression matches.
-func choose(filter *regexp.Regexp) []contender {
-	return slices.DeleteFunc(slices.Clone(contenders), func(c contender) bool {
-		return !filter.MatchString(c.Name) && !filter.MatchString(c.id())
+// choose returns the contenders that are to be tried in one of the works.
+func (o *options) choose(all []contender, works ...work) []contender {
+	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool {
+		return !slices.ContainsFunc(works, func(w work) bool { return o.chosen(&w, &c) })
 	})
+}
+
+// chosen reports whether the contender is to be tried in the work.
+func (o *options) chosen(w *work, c *contender) bool {
+	return o.works.MatchString(w.Name) && (o.contenders.MatchString(c.Name) || o.contenders.MatchString(c.id())) &&
+		(o.Target == "" || needs(o.goals, w, c)) && w.admits(c)
 }
 
 // without returns the contenders whose program was built.

@@ -5,8 +5,8 @@
 // hits all alike. At any time only one server and its client run; the others are stopped. Bench prints the median of
 // the rounds. A ratio is the median of the rounds' ratios.
 //
-//	go run . [-rounds N] [-millis N] [-pin SERVER,CLIENT] [-work REGEXP] [-contender REGEXP] [-require]
-//		[-json FILE] [-svg FILE]
+//	go run . [-rounds N] [-millis N] [-pin SERVER,CLIENT] [-target REGEXP] [-work REGEXP] [-contender REGEXP]
+//		[-require] [-json FILE] [-svg FILE]
 //	go run . -build [-contender REGEXP] [-require]
 //	go run . -draw FILE.json [-svg FILE]
 package main
@@ -37,11 +37,13 @@ type options struct {
 	Millis    int    `json:"millis"` // the length of a round
 	Work      string `json:"work,omitempty"`
 	Contender string `json:"contender,omitempty"`
+	Target    string `json:"target,omitempty"`
 	Pin       string `json:"pin,omitempty"` // the processors of the server and the client
 
 	build, require    bool
 	json, svg, draw   string
 	works, contenders *regexp.Regexp
+	goals             []goal
 	pin               placement
 }
 
@@ -84,6 +86,7 @@ func parseFlags() (*options, error) {
 	flag.IntVar(&o.Millis, "millis", 50, "length of a round in milliseconds")
 	flag.StringVar(&o.Work, "work", "", "only the works whose name this regular expression matches")
 	flag.StringVar(&o.Contender, "contender", "", "only the contenders whose name, or program and variant, this one matches")
+	flag.StringVar(&o.Target, "target", "", "only what the targets take whose name this regular expression matches")
 	flag.StringVar(&o.Pin, "pin", "", "processors of the server and the client, such as 0,1; otherwise the system chooses")
 	flag.BoolVar(&o.build, "build", false, "build the contenders, and measure nothing")
 	flag.BoolVar(&o.require, "require", false, "fail if a contender cannot be built")
@@ -103,6 +106,13 @@ func parseFlags() (*options, error) {
 	}
 	if o.contenders, err = regexp.Compile(o.Contender); err != nil {
 		return nil, err
+	}
+	chosen, err := regexp.Compile(o.Target)
+	if err != nil {
+		return nil, err
+	}
+	if o.goals = goals(chosen); len(o.goals) == 0 {
+		return nil, fmt.Errorf("no target matches %q", o.Target)
 	}
 	o.pin, err = parsePlacement(o.Pin)
 	return &o, err
@@ -139,12 +149,12 @@ func drawAgain(o *options) error {
 func bench(o *options) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	chosen := choose(o.contenders)
-	if len(chosen) == 0 {
-		return fmt.Errorf("no contender matches %q", o.Contender)
-	}
 	if !slices.ContainsFunc(works, func(w work) bool { return o.works.MatchString(w.Name) }) {
 		return fmt.Errorf("no work matches %q", o.Work)
+	}
+	chosen := o.choose(contenders, works...)
+	if len(chosen) == 0 {
+		return errors.New("no contender that was chosen takes part in a work that was chosen")
 	}
 	r := &results{Options: *o, Machine: thisMachine()}
 	printHeader(r)
@@ -165,7 +175,7 @@ func bench(o *options) error {
 	if len(r.Works) == 0 && len(r.Failed) == 0 {
 		return errors.New("nothing was measured: what was chosen is missing, or does not have these works")
 	}
-	r.Targets = judge(r)
+	r.Targets = judge(r, o.goals)
 	printTargets(r.Targets)
 	printMissing(r.Missing)
 	printFailed(r.Failed)

@@ -24,10 +24,11 @@ func measure(ctx context.Context, o *options, all []contender, r *results) error
 		return err
 	}
 	for _, w := range works {
-		if !o.works.MatchString(w.Name) {
+		chosen := o.choose(all, w)
+		if len(chosen) == 0 {
 			continue
 		}
-		rows, err := measureOne(ctx, o, w, w.contenders(all), r)
+		rows, err := measureOne(ctx, o, w, chosen, r)
 		if err != nil {
 			return err
 		}

@@ -2,9 +2,17 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 )
+
+// A goal is a target of any kind.
+type goal interface {
+	title() string                      // as printed
+	needs() (work string, ids []string) // what has to be measured for it; nothing: it takes what is
+	judge(r *results) verdict
+}
 
 // A target is a limit for the ratio of two contenders in a work.
 type target struct {
@@ -12,8 +20,8 @@ type target struct {
 	name  string
 	of    string   // the id of a contender
 	by    []string // the ids of those whose best it is compared with
-	rate  bool     // compare rates, not times
-	limit float64  // the most for times, the least for rates
+	rate  bool     // compare rates, not times or memory
+	limit float64  // the most for times and memory, the least for rates
 }
 
 // sockets are the contenders that use Unix sockets, without lipc and the floor: no pipes, no TCP.
@@ -41,7 +49,7 @@ var targets = []target{
 	{"round trip, 64 B", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 0.05},
 	{"round trip, 64 B", "lipc in C, channel ÷ C, system calls", "lipc channel", []string{"floor unix"}, false, 0.06},
 	{"round trip, 64 B", "ipc, channel, no spin ÷ net", "ipc channelnospin", []string{"net unix"}, false, 1.6},
-	{"round trip, 64 B", "lipc in C, no spin ÷ C, system calls", "lipc channelnospin",
+	{"round trip, 64 B", "lipc in C, channel, no spin ÷ C, system calls", "lipc channelnospin",
 		[]string{"floor unix"}, false, 1.6},
 	{"round trip, 64 B, beside busy programs", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 1.5},
 	{"round trip, 64 B, beside busy programs", "lipc in C, channel ÷ C, system calls", "lipc channel",
@@ -61,17 +69,18 @@ var targets = []target{
 	{"stream, 64 KiB", "ipc, channel, stream ÷ net", "ipc channelstream", []string{"net unix"}, false, 0.45},
 	{"stream, 64 KiB", "ipc, channel, zero copy ÷ copying", "ipc channelzerocopy", copying, false, 1},
 	{"stream, 64 KiB", "lipc in C, channel ÷ net", "lipc channel", []string{"net unix"}, false, 0.45},
-	{"stream, 64 KiB", "lipc in C, channel stream ÷ net", "lipc channelstream", []string{"net unix"}, false, 0.45},
-	{"stream, 64 KiB", "lipc in C, zero copy ÷ copying", "lipc channelzerocopy", copyingInC, false, 1},
+	{"stream, 64 KiB", "lipc in C, channel, stream ÷ net", "lipc channelstream", []string{"net unix"}, false, 0.45},
+	{"stream, 64 KiB", "lipc in C, channel, zero copy ÷ copying", "lipc channelzerocopy", copyingInC, false, 1},
 	{"stream, 1 MiB", "ipc, channel ÷ net", "ipc channel", []string{"net unix"}, false, 0.55},
 	{"stream, 1 MiB", "ipc, channel, stream ÷ net", "ipc channelstream", []string{"net unix"}, false, 0.55},
 	{"stream, 1 MiB", "ipc, channel, zero copy ÷ copying", "ipc channelzerocopy", copying, false, 1},
 	{"stream, 1 MiB", "lipc in C, channel ÷ net", "lipc channel", []string{"net unix"}, false, 0.55},
-	{"stream, 1 MiB", "lipc in C, channel stream ÷ net", "lipc channelstream", []string{"net unix"}, false, 0.55},
-	{"stream, 1 MiB", "lipc in C, zero copy ÷ copying", "lipc channelzerocopy", copyingInC, false, 1},
+	{"stream, 1 MiB", "lipc in C, channel, stream ÷ net", "lipc channelstream", []string{"net unix"}, false, 0.55},
+	{"stream, 1 MiB", "lipc in C, channel, zero copy ÷ copying", "lipc channelzerocopy", copyingInC, false, 1},
 
 	{"round trip, 64 B, beside busy programs", "ipc, Spin ÷ net", "ipc spin", []string{"net unix"}, false, 1.5},
 	{"round trip, 64 B, beside busy programs", "lipc in C, spinning ÷ lipc in C", "lipc spin", []string{"lipc unix"}, false, 1.5},
+	{"idle, 10,000 connections", "memory of the server, ipc ÷ net", "ipc unix", []string{"net unix"}, false, 1},
 }
 
 // allocationLimit is the most allocations that an operation may have: the runtime has some of its own now and then.
@@ -107,20 +116,36 @@ func (v verdict) without(note string) verdict {
 	return v
 }
 
-// judge compares the results with all targets.
-func judge(r *results) []verdict {
-	var all []verdict
+// goals returns all targets, or those whose title the regular expression matches.
+func goals(filter *regexp.Regexp) []goal {
+	var all []goal
 	for _, t := range targets {
-		all = append(all, t.judge(r))
+		all = append(all, &t)
 	}
 	for _, c := range contenders {
 		if c.Program == "ipc" {
-			all = append(all, judgeAllocations(r, &c))
+			all = append(all, &allocationTarget{c})
 		}
 	}
-	all = append(all, judgeMemory(r))
 	for _, t := range memoryTargets {
-		all = append(all, t.judge(r))
+		all = append(all, &t)
+	}
+	return slices.DeleteFunc(all, func(g goal) bool { return !filter.MatchString(g.title()) })
+}
+
+// needs reports whether one of the goals is about the contender in the work, or divides by it there.
+func needs(goals []goal, w *work, c *contender) bool {
+	return slices.ContainsFunc(goals, func(g goal) bool {
+		name, ids := g.needs()
+		return name == w.Name && (slices.Contains(ids, c.id()) || w.reference() == c.id())
+	})
+}
+
+// judge compares the results with the goals.
+func judge(r *results, goals []goal) []verdict {
+	var all []verdict
+	for _, g := range goals {
+		all = append(all, g.judge(r))
 	}
 	return all
 }
@@ -143,8 +168,11 @@ var memoryTargets = []memoryTarget{
 func (i *idle) larger() float64 { return max(i.Server.Pss, i.Client.Pss) }
 func (i *idle) sum() float64    { return i.Server.Pss + i.Client.Pss }
 
+func (t *memoryTarget) title() string             { return t.work + ": " + t.name }
+func (t *memoryTarget) needs() (string, []string) { return t.work, []string{t.of} }
+
 func (t *memoryTarget) judge(r *results) verdict {
-	v := newVerdict(t.work+": "+t.name, false, t.limit)
+	v := newVerdict(t.title(), false, t.limit)
 	o := r.outcome(t.work)
 	if o == nil {
 		return v.without("not measured")
@@ -157,8 +185,11 @@ func (t *memoryTarget) judge(r *results) verdict {
 	return v.with(figure{kib, kib, kib}, "")
 }
 
+func (t *target) title() string             { return t.work + ": " + t.name }
+func (t *target) needs() (string, []string) { return t.work, append(slices.Clip(t.by), t.of) }
+
 func (t *target) judge(r *results) verdict {
-	v := newVerdict(t.work+": "+t.name, t.rate, t.limit)
+	v := newVerdict(t.title(), t.rate, t.limit)
 	o := r.outcome(t.work)
 	if o == nil {
 		return v.without("not measured")
@@ -175,9 +206,13 @@ func (t *target) judge(r *results) verdict {
 		note = by.Name
 	}
 	if t.rate {
-		return v.with(summarize(ratios(by.Rounds, of.Rounds)), note)
+		of, by = by, of
 	}
-	return v.with(summarize(ratios(of.Rounds, by.Rounds)), note)
+	f := of.ratio(by)
+	if f == nil {
+		return v.without("not measured: no memory to compare with")
+	}
+	return v.with(*f, note)
 }
 
 // best returns the fastest of some contenders, or nil if none of them was measured.
@@ -192,12 +227,17 @@ func (o *outcome) best(ids []string) *row {
 	return best
 }
 
-// judgeAllocations takes the work in which the contender allocates most. Connecting may allocate, and so may receiving
-// files, each of which becomes an *os.File.
-func judgeAllocations(r *results, c *contender) verdict {
-	v := newVerdict("allocations: "+c.Name, false, allocationLimit).without("not measured")
+// An allocationTarget is about the work in which a contender allocates most. Connecting may allocate, and so may
+// receiving files, each of which becomes an *os.File.
+type allocationTarget struct{ contender }
+
+func (t *allocationTarget) title() string             { return "allocations: " + t.Name }
+func (t *allocationTarget) needs() (string, []string) { return "", nil }
+
+func (t *allocationTarget) judge(r *results) verdict {
+	v := newVerdict(t.title(), false, allocationLimit).without("not measured")
 	for _, o := range r.Works {
-		one := o.row(c.id())
+		one := o.row(t.id())
 		if one == nil || one.Allocations == nil || o.Kind == "connect" || o.Kind == "files" {
 			continue
 		}
@@ -206,20 +246,6 @@ func judgeAllocations(r *results, c *contender) verdict {
 		}
 	}
 	return v
-}
-
-func judgeMemory(r *results) verdict {
-	const work = "idle, 10,000 connections"
-	v := newVerdict(work+": memory of the server, ipc ÷ net", false, 1)
-	o := r.outcome(work)
-	if o == nil {
-		return v.without("not measured")
-	}
-	of, by := o.row("ipc unix"), o.row("net unix")
-	if of == nil || by == nil || by.Idle.Server.Pss <= 0 {
-		return v.without("not measured")
-	}
-	return v.with(*of.ratio(by), "")
 }
 
 // figures returns the limit and what was measured.

@@ -84,11 +84,6 @@ func (w *work) admits(c *contender) bool {
 	return c.Group == w.Group || c.Group == both
 }
 
-// contenders returns those that are to be tried.
-func (w *work) contenders(all []contender) []contender {
-	return slices.DeleteFunc(slices.Clone(all), func(c contender) bool { return !w.admits(&c) })
-}
-
 // resting reports whether the work is about the memory of connections without traffic, and not about time.
 func (w *work) resting() bool { return w.Kind == "idle" || w.Kind == "chatty" }
 
