@@ -63,7 +63,8 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test soak test-model test-windows test-systems abi bench bench-channel docs lint version install uninstall clean help
+.PHONY: all demo test soak test-model test-windows test-systems abi bench bench-channel docs lint version \
+        install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -103,11 +104,12 @@ test-windows: ## build the tests for Windows with mingw-w64, and run them under 
 test-systems: ## compile for the other systems, and run the tests on musl, 386, arm64 and s390x
 	GO=$(GO) tests/systems/run
 
+BENCH = cd bench && GO=$(GO) CC=$(CC) $(GO) run .
 bench: ## compare the speed with other local IPC in Go, C and Rust; on Linux only
-	cd bench && GO=$(GO) CC=$(CC) $(GO) run . $(BENCHFLAGS)
+	$(BENCH) $(BENCHFLAGS)
 
-bench-channel: ## compare channels with what their targets name, and judge them; BENCHFLAGS="-pin 0,1" sets processors
-	$(MAKE) bench BENCHFLAGS="-target channel $(BENCHFLAGS)"
+bench-channel: ## compare channels with their targets; BENCHFLAGS="-pin 0,1" sets the processors of both sides
+	$(BENCH) -target channel $(BENCHFLAGS)
 
 docs: ## render the reference from the headers, by Doxygen, to build/docs/html
 	mkdir -p $(BUILD)/docs
@@ -154,4 +156,4 @@ clean: ## remove everything that was built here
 	rm -rf $(BUILD)
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

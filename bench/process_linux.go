@@ -38,7 +38,8 @@ type process struct {
 }
 
 // start starts a process that is killed when ctx is done. Files are its descriptors from 3 on.
-func start(ctx context.Context, role string, pin placement, files []*os.File, path string, args ...string) (*process, error) {
+func start(ctx context.Context, role string, pin placement, files []*os.File, path string, args ...string) (
+	*process, error) {
 	p := &process{role: role, output: make(chan string)}
 	p.cmd = exec.CommandContext(ctx, path, append([]string{role}, args...)...)
 	p.cmd.ExtraFiles = files
