@@ -28,6 +28,7 @@ func measure(ctx context.Context, o *options, all []contender, r *results) error
 		if len(chosen) == 0 {
 			continue
 		}
+		begin, before := time.Now(), spentByOthers()
 		rows, err := measureOne(ctx, o, w, chosen, r)
 		if err != nil {
 			return err
@@ -35,12 +36,38 @@ func measure(ctx context.Context, o *options, all []contender, r *results) error
 		if len(rows) == 0 {
 			continue
 		}
-		out := outcome{w, w.reference(), rows}
+		others := (spentByOthers() - before).Seconds() / time.Since(begin).Seconds()
+		out := outcome{w, w.reference(), rows, max(0, others)}
 		out.compare()
 		printOutcome(&out)
 		r.Works = append(r.Works, out)
 	}
 	return nil
+}
+
+// spentByOthers returns the processor time of all programs but this one and those that it has waited for. It is 0 if
+// the system does not report it.
+func spentByOthers() time.Duration {
+	const tick = 10 * time.Millisecond // proc_stat(5): USER_HZ is 100 on all architectures that Go has
+	stat, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0
+	}
+	var spent time.Duration
+	total, _, _ := strings.Cut(string(stat), "\n") // cpu user nice system idle iowait irq softirq steal …
+	for i, column := range strings.Fields(total) {
+		if ticks, err := strconv.ParseInt(column, 10, 64); err == nil && i <= 8 && i != 4 && i != 5 {
+			spent += time.Duration(ticks) * tick
+		}
+	}
+	for _, who := range []int{unix.RUSAGE_SELF, unix.RUSAGE_CHILDREN} {
+		var u unix.Rusage
+		if err := unix.Getrusage(who, &u); err != nil {
+			return 0
+		}
+		spent -= time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	return spent
 }
 
 func measureOne(ctx context.Context, o *options, w work, contenders []contender, r *results) ([]row, error) {

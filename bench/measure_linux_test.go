@@ -167,6 +167,29 @@ func TestPinnedProcessRunsOnItsProcessorAlone(t *testing.T) {
 	assert.ErrorContains(t, placement{"server": 1 << 20}.check(), "no processor 1048576")
 }
 
+func TestTimeOfOthersIsWhatOwnProgramsLeave(t *testing.T) {
+	before, begin := spentByOthers(), time.Now()
+	require.Positive(t, before, "the system has done something since it started")
+	own := make([]*exec.Cmd, runtime.NumCPU())
+	for i := range own {
+		own[i] = exec.Command("/bin/sh", "-c", "i=0; while [ $i -lt 1000000 ]; do i=$((i + 1)); done")
+		require.NoError(t, own[i].Start())
+	}
+	var spent time.Duration
+	for _, cmd := range own {
+		require.NoError(t, cmd.Wait())
+		spent += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	}
+	others := spentByOthers() - before
+	left := time.Duration(runtime.NumCPU())*time.Since(begin) - spent
+	assert.Less(t, others, left+spent/4)
+}
+
+func TestDisturbanceIsSaid(t *testing.T) {
+	assert.Empty(t, disturbance(&outcome{Others: 0.09}))
+	assert.Equal(t, " (other programs kept 0.5 processors busy)", disturbance(&outcome{Others: 0.53}))
+}
+
 func TestFieldsOfProc(t *testing.T) {
 	text := []byte("Rss:  12 kB\nPss_Dirty:  1 kB\nPss:                 345 kB\n")
 	assert.Equal(t, 345.0, field(text, "Pss:"))

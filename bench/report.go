@@ -23,7 +23,7 @@ func printHeader(r *results) {
 
 // printOutcome prints the table of a work.
 func printOutcome(o *outcome) {
-	fmt.Printf("\n%s\n", o.Name)
+	fmt.Printf("\n%s%s\n", o.Name, disturbance(o))
 	if o.resting() {
 		printIdle(o)
 		return
@@ -40,6 +40,14 @@ func printOutcome(o *outcome) {
 			fmt.Sprintf("%.2f", r.CPU/r.Time.Median), allocations)
 	}
 	t.Flush()
+}
+
+// disturbance says that the machine was not quiet.
+func disturbance(o *outcome) string {
+	if o.Others < 0.1 {
+		return ""
+	}
+	return fmt.Sprintf(" (other programs kept %.1f processors busy)", o.Others)
 }
 
 func printIdle(o *outcome) {

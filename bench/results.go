@@ -23,6 +23,9 @@ type outcome struct {
 	work
 	Reference string `json:"reference"` // the id of the contender that the others are divided by
 	Rows      []row  `json:"rows"`      // sorted by ratio
+
+	// Others is how many processors programs that have no part in it kept busy meanwhile.
+	Others float64 `json:"others"`
 }
 
 // A row has the results of one contender in a work.
