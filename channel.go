@@ -100,7 +100,10 @@ func (cc *ChannelConfig) options() (o core.ChannelOptions, err error) {
 		spin = defaultChannelSpin
 	}
 	o = core.ChannelOptions{Accepting: cc.Server, Memory: core.ChannelMemory(cc.Memory), RingSize: cc.RingSize,
-		MaxMessage: cc.MaxMessage, Spin: max(-1, int(spin.Microseconds()))}
+		MaxMessage: cc.MaxMessage, Spin: int((spin + time.Microsecond - 1) / time.Microsecond)}
+	if spin < 0 {
+		o.Spin = -1
+	}
 	switch {
 	case !poll.HasChannels:
 		err = core.Unsupported()

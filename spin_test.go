@@ -48,3 +48,11 @@ func TestSpinReachesBothDirectionsOfAConnection(t *testing.T) {
 		require.Equal(t, wanted, spins(&d.end))
 	}
 }
+
+func TestSpinOfAChannelIsInMicrosecondsRoundedUp(t *testing.T) {
+	for spin, wanted := range map[time.Duration]int{0: 50, -1: -1, -time.Hour: -1, 1: 1, 1000: 1, 1001: 2, maxSpin: 1000} {
+		o, err := (&ChannelConfig{Spin: spin}).options()
+		require.NoError(t, err)
+		require.Equal(t, wanted, o.Spin, "%v", spin)
+	}
+}
