@@ -339,7 +339,7 @@ func (c *Channel) Reserve(size int) ([]byte, error) {
 }
 
 // Commit sends the first size bytes of the room that Reserve returned, as one message. If nothing was reserved, or less
-// than size, the error is [syscall.EINVAL].
+// than size, the error is [syscall.EINVAL]; after CloseWrite it is [syscall.EPIPE].
 func (c *Channel) Commit(size int) error { return c.opError("write", c.end.Commit(size)) }
 
 // Receive receives one message into b, and returns its length. It returns [io.EOF] once the peer has closed the channel

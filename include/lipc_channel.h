@@ -272,7 +272,7 @@ LIPC_API int64_t lipc_channel_reserve(lipc_channel *channel, size_t size, int ti
 /* Sends the first size bytes of what was reserved, as one message. Returns size. The call waits only without shared
  * memory. If it then fails with LIPC_EAGAIN or LIPC_ETIMEDOUT, lipc_channel_flush() or the next call that sends still
  * sends the message. Errors: LIPC_EINVAL (nothing was reserved, or less than size), LIPC_EAGAIN, LIPC_ETIMEDOUT,
- * LIPC_EPIPE, LIPC_EPROTO. */
+ * LIPC_EPIPE (also if this direction was shut down after the room was reserved), LIPC_EPROTO. */
 LIPC_API int64_t lipc_channel_commit(lipc_channel *channel, size_t size, int timeout_ms);
 
 /* Waits for a message, stores where it is, and returns its size. It is aligned to 8 bytes. It stays there until

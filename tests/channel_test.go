@@ -114,8 +114,11 @@ func TestChannelEndsAfterWhatWasSent(t *testing.T) {
 	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
 		require.NoError(t, a.Send([]byte("last")))
+		_, err := a.Reserve(4)
+		require.NoError(t, err)
 		require.NoError(t, a.CloseWrite())
 		require.ErrorIs(t, a.Send([]byte("x")), syscall.EPIPE)
+		require.ErrorIs(t, a.Commit(4), syscall.EPIPE)
 		buf := make([]byte, 10)
 		n, err := b.Receive(buf)
 		require.NoError(t, err)

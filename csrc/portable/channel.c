@@ -676,11 +676,13 @@ int64_t lipc_channel_reserve(lipc_channel *channel, size_t size, int timeout_ms,
 int64_t lipc_channel_commit(lipc_channel *channel, size_t size, int timeout_ms) {
     lipc__patience patience = lipc__patience_of(timeout_ms);
     lipc__out *out = &channel->out;
+    if (lipc__load(&channel->dead))
+        return lipc__fault(LIPC_EPROTO);
+    if (out->finished)
+        return lipc__fault(LIPC_EPIPE);
     if (!out->reserved || size > out->reserved_size)
         return lipc__fault(LIPC_EINVAL);
     out->reserved = false;
-    if (lipc__load(&channel->dead))
-        return lipc__fault(LIPC_EPROTO);
     lipc__out_commit(channel, LIPC__MESSAGE, (uint32_t)size, (uint32_t)size);
     int r = lipc__out_push(channel, &patience);
     return r < 0 ? r : (int64_t)size;

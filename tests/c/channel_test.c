@@ -376,9 +376,13 @@ TEST(empty_messages_are_passed_over_by_a_reader) {
 TEST(a_half_that_is_shut_down_ends_after_what_was_sent) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory});
+        void *room;
         CHECK_INT(4, lipc_channel_send(a, "last", 4, 0));
+        CHECK_INT(4, lipc_channel_reserve(a, 4, 0, &room));
         CHECK_OK(lipc_channel_shutdown(a, LIPC_WRITE, WAIT));
         CHECK_ERROR(LIPC_EPIPE, lipc_channel_send(a, "more", 4, 0));
+        CHECK_ERROR(LIPC_EPIPE, lipc_channel_commit(a, 4, 0));
+        CHECK_ERROR(LIPC_EPIPE, lipc_channel_reserve(a, 4, 0, &room));
         CHECK_INT(4, lipc_channel_receive(b, in_data, 10, WAIT));
         CHECK_ERROR(LIPC_EEND, lipc_channel_receive(b, in_data, 10, 0));
         CHECK_ERROR(LIPC_EEND, lipc_channel_receive(b, in_data, 10, WAIT));
