@@ -741,7 +741,8 @@ static void lipc__wake_producer(lipc_channel *c) {
 static int lipc__in_wait(lipc_channel *c, lipc__patience *patience) {
     lipc__in *in = &c->in;
     if (c->shared) {
-        if (in->ring.published != in->ring.head) { /* a pad was read */
+        /* Only after a peer has taken back a record: lipc__ring_advance() saw one, or it would have published. */
+        if (in->ring.published != in->ring.head) {
             lipc__ring_publish(&in->ring);
             lipc__wake_producer(c);
         }
@@ -840,14 +841,13 @@ static void lipc__in_done(lipc_channel *c) {
 /* Takes the files of the record that was read off the connection. Its sender sent them before the record. */
 static int lipc__files_arrive(lipc_channel *c) {
     enum { READS = 16 }; /* a peer that keeps to the protocol has few bells on their way */
-    for (int i = 0; c->shared && !c->in.files.here; i++) {
-        int64_t n = lipc__drain_connection(c, 0);
+    int64_t n = 1;
+    for (int i = 0; c->shared && !c->in.files.here && i < READS && n != 0; i++) {
+        n = lipc__drain_connection(c, 0);
         if (n < 0 && !lipc__is_late(n))
             return (int)n;
-        if (n == 0 || i == READS)
-            return lipc__die(c);
     }
-    return 0;
+    return c->shared && !c->in.files.here ? lipc__die(c) : 0;
 }
 
 /* Judges a record by the message that it belongs to. Returns 1 if the record is for the caller, 0 if it was consumed

@@ -290,6 +290,26 @@ TEST(a_flood_of_bells_costs_a_read_each_and_hides_nothing) {
     close_peer();
 }
 
+TEST(files_are_looked_for_in_16_reads_of_64_bells_each) {
+    NEEDS_MEMORY();
+    static const char bells[16 * 64];
+    for (int reads = 16; reads <= 17; reads++) {
+        open_with_peer();
+        int trace;
+        lipc_handle file = traced(&trace);
+        CHECK_INT((reads - 1) * 64, lipc_write(peer, bells, (size_t)(reads - 1) * 64, 0));
+        CHECK_INT(1, send_handles(peer, "\1", 1, &file, 1, 0));
+        put_record(0, MESSAGE, 3, FILES_FLAG | 3);
+        int64_t n = lipc_channel_receive(a, in_data, 10, 0);
+        if (reads == 16)
+            CHECK_INT(3, n);
+        else
+            CHECK_ERROR(LIPC_EPROTO, n);
+        close_peer();
+        close_traced(file, trace);
+    }
+}
+
 TEST(files_that_were_not_announced_are_closed_and_kill_the_channel) {
     NEEDS_MEMORY();
     static const struct {
