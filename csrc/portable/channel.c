@@ -62,8 +62,9 @@ typedef struct lipc__in {
     lipc__ring_record record;
     uint32_t taken;
     /* The message that the record belongs to: whether records of it were consumed, and how many bytes those had;
-     * whether it has files; whether the rest of it is to be dropped; whether all of it is kept. */
-    bool begun, with_files, dropped, assembled;
+     * whether it was sent with files or credentials, and whether the files that are here are its own; whether the rest
+     * of it is to be dropped; whether all of it is kept. */
+    bool begun, with_files, owns_files, dropped, assembled;
     uint32_t total, got;
     /* How much of the message the caller has not got yet, and what is kept of that. */
     uint32_t size, kept_size;
@@ -147,6 +148,11 @@ static void lipc__files_close(lipc__files *f) {
     f->here = false;
 }
 
+/* Without shared memory: whether files are here. */
+static bool lipc__files_held(const lipc__files *f) {
+    return f->count > 0 || f->lost < 0;
+}
+
 /* Receives what is on the connection. Files are put aside; if some are there already, those that come are closed.
  * Returns how many bytes came, or 0 at the end. */
 static int64_t lipc__receive_raw(lipc_channel *c, void *data, size_t size, int timeout_ms, lipc__files *ret_files) {
@@ -205,7 +211,7 @@ static int64_t lipc__fill(lipc_channel *c, int timeout_ms) {
         in->end = have;
     }
     /* Only one message's files are kept, so nothing is read beyond the record that they belong to. */
-    bool waiting = in->files.count > 0 || in->files.lost < 0;
+    bool waiting = lipc__files_held(&in->files);
     size_t size = waiting ? needed - have : LIPC__CHANNEL_BUFFER - in->end;
     int64_t n = lipc__receive_raw(c, in->buffer + in->end, size, timeout_ms, waiting ? NULL : &in->files);
     if (n > 0)
@@ -804,9 +810,9 @@ static void lipc__in_forget(lipc__in *in) {
 /* Ends a message: what the caller did not take of it is gone. */
 static void lipc__in_message_end(lipc__in *in) {
     lipc__in_forget(in);
-    if (in->with_files)
+    if (in->owns_files)
         lipc__files_close(&in->files);
-    in->begun = in->with_files = in->dropped = in->assembled = false;
+    in->begun = in->with_files = in->owns_files = in->dropped = in->assembled = false;
     in->got = 0;
 }
 
@@ -816,9 +822,9 @@ static void lipc__in_drop(lipc_channel *c) {
     lipc__in *in = &c->in;
     in->dropped = true;
     lipc__in_forget(in);
-    if (in->with_files)
+    if (in->owns_files)
         lipc__files_close(&in->files);
-    in->with_files = in->with_files && c->shared;
+    in->with_files = in->owns_files = in->with_files && c->shared;
 }
 
 /* Consumes the record that was read, as a part of its message. */
@@ -850,12 +856,31 @@ static int lipc__files_arrive(lipc_channel *c) {
     return c->shared && !c->in.files.here ? lipc__die(c) : 0;
 }
 
+/* Without shared memory: whether files that are here can still be those of a later record. They are those of the last
+ * one that announces any: a system reports files together with what was sent before them, or with what came after them,
+ * but not both. Nothing was read beyond that record. */
+static bool lipc__files_later(const lipc__in *in) {
+    size_t at = in->start + lipc__record_size(in->record.length);
+    while (in->record.files && at + LIPC__RECORD_HEADER <= in->end) {
+        uint32_t header[2];
+        memcpy(header, in->buffer + at, sizeof header);
+        if (header[1] & LIPC__WITH_FILES)
+            return true;
+        at += lipc__record_size(header[0] & LIPC__LENGTH_MASK);
+    }
+    return at < in->end;
+}
+
 /* Judges a record by the message that it belongs to. Returns 1 if the record is for the caller, 0 if it was consumed
  * here, LIPC_EEND, or another error. */
 static int lipc__in_judge(lipc_channel *c) {
     lipc__in *in = &c->in;
     const lipc__ring_record *r = &in->record;
     const bool parts = r->kind == LIPC__MESSAGE || r->kind == LIPC__FRAGMENT;
+    const bool held = !c->shared && !in->owns_files && lipc__files_held(&in->files);
+    const bool later = held && lipc__files_later(in);
+    if (held && !later && !r->files)
+        return lipc__die(c);
     if (r->kind == LIPC__FINISH) {
         in->ended = true;
         return lipc__fault(LIPC_EEND);
@@ -877,6 +902,7 @@ static int lipc__in_judge(lipc_channel *c) {
         if (arrived < 0)
             return arrived;
         in->with_files = true;
+        in->owns_files = c->shared || (held && !later);
     }
     if (!in->begun)
         in->size = r->total;
@@ -964,18 +990,14 @@ static int lipc__in_keep(lipc_channel *c, const lipc_buffer *buffers, size_t cou
 /* Gives the caller what travels with a message. */
 static int lipc__files_deliver(lipc__in *in, lipc_message *m) {
     lipc__files *f = &in->files;
-    if (in->with_files && m->handle_capacity > 0) {
-        if (f->lost < 0)
-            return f->lost;
-        if (f->count > m->handle_capacity)
-            return lipc__fault(LIPC_EHANDLES);
-    }
-    m->handle_count = 0;
-    if (!in->with_files)
-        return 0;
-    if (m->handle_capacity > 0) {
+    const bool wanted = in->owns_files && m->handle_capacity > 0;
+    if (wanted && f->lost < 0)
+        return f->lost;
+    if (wanted && f->count > m->handle_capacity)
+        return lipc__fault(LIPC_EHANDLES);
+    m->handle_count = wanted ? f->count : 0;
+    if (wanted) {
         memcpy(m->handles, f->handles, f->count * sizeof *f->handles);
-        m->handle_count = f->count;
         f->count = 0;
     }
     return 0;

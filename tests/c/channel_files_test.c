@@ -255,4 +255,28 @@ TEST(credentials_come_with_a_message_that_was_sent_with_them) {
         close_pair();
     }
 }
+
+TEST(files_do_not_come_with_the_credentials_of_the_message_before) {
+    EACH_MEMORY(memory) {
+        pair_of(&(lipc_channel_options){.memory = memory});
+        lipc_credentials claim;
+        memset(&claim, 0xff, sizeof claim);
+        lipc_handle file = numbered_file(3), got[1];
+        size_t count = 1;
+        lipc_message m = {.size = sizeof m, .credentials = &claim};
+        CHECK_INT(0, lipc_channel_send_message(a, &m, WAIT));
+        if (memory == LIPC_CHANNEL_NEVER) /* the other way it waits */
+            CHECK_INT(2, send_files(a, 2, &file, 1, WAIT));
+        CHECK_INT(0, receive_files(b, got, &count, WAIT));
+        CHECK_INT(0, (int64_t)count);
+        if (memory != LIPC_CHANNEL_NEVER)
+            CHECK_INT(2, send_files(a, 2, &file, 1, WAIT));
+        count = 1;
+        CHECK_INT(2, receive_files(b, got, &count, WAIT));
+        CHECK_INT(1, (int64_t)count);
+        check_number(got[0], 3);
+        close_all((lipc_handle[]){file, got[0]}, 2);
+        close_pair();
+    }
+}
 #endif

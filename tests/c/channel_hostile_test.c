@@ -349,22 +349,32 @@ TEST(files_that_were_not_announced_are_closed_although_more_comes_after_them) {
     close_traced(file, trace);
 }
 
+/* Opens a, whose peer sends over the connection alone. */
+static void open_without_memory(void) {
+    lipc_channel_options o = {.size = sizeof o, .accepting = 1, .max_message = 5000, .memory = LIPC_CHANNEL_NEVER};
+    hello h = good_hello(), answer;
+    const uint32_t choice[2] = {0, 0};
+    lipc_handle end;
+    CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+    CHECK_OK(lipc_channel_start(end, &o, &a));
+    CHECK_INT(HELLO, lipc_write(peer, &h, sizeof h, 0));
+    CHECK_INT(8, lipc_write(peer, choice, sizeof choice, 0));
+    CHECK_OK(lipc_channel_handshake(a, WAIT));
+    CHECK_INT(HELLO, lipc_read(peer, &answer, sizeof answer, WAIT));
+}
+
+static void close_without_memory(void) {
+    lipc_channel_close(a);
+    CHECK_OK(lipc_close(peer));
+}
+
 TEST(records_that_cannot_be_kill_a_channel_without_memory) {
     for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) {
         test_row = violations[i].name;
         if (strstr(test_row, "pad") != NULL || strstr(test_row, "files without") != NULL ||
             strstr(test_row, "longer than a record") != NULL || strstr(test_row, "beyond") != NULL)
             continue; /* there is no ring */
-        lipc_channel_options o = {.size = sizeof o, .accepting = 1, .max_message = 5000, .memory = LIPC_CHANNEL_NEVER};
-        hello h = good_hello(), answer;
-        const uint32_t choice[2] = {0, 0};
-        lipc_handle end;
-        CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
-        CHECK_OK(lipc_channel_start(end, &o, &a));
-        CHECK_INT(HELLO, lipc_write(peer, &h, sizeof h, 0));
-        CHECK_INT(8, lipc_write(peer, choice, sizeof choice, 0));
-        CHECK_OK(lipc_channel_handshake(a, WAIT));
-        CHECK_INT(HELLO, lipc_read(peer, &answer, sizeof answer, WAIT));
+        open_without_memory();
         for (int j = 0; j < 4 && (j == 0 || violations[i].records[j].kind != 0); j++) {
             const uint32_t header[2] = {violations[i].records[j].kind << 29 | violations[i].records[j].length,
                                         violations[i].records[j].second};
@@ -374,8 +384,46 @@ TEST(records_that_cannot_be_kill_a_channel_without_memory) {
                 CHECK_INT(size, lipc_write(peer, out_data, size, 0));
         }
         CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, sizeof in_data, WAIT));
-        lipc_channel_close(a);
-        CHECK_OK(lipc_close(peer));
+        close_without_memory();
+    }
+}
+
+TEST(files_with_a_record_that_announces_none_kill_a_channel_without_memory) {
+    static const struct {
+        const char *name;
+        size_t before, with;      /* how many bytes of the records are sent before the files, and with them */
+        uint32_t first, second;   /* the kinds of both records, of 8 bytes each with their headers */
+        bool announced;           /* by the second record */
+        int arrive;               /* messages before the violation; 2: there is none */
+    } cases[] = {
+        {"with the only record", 0, 8, MESSAGE, 0, false, 0},
+        {"with a part of its header", 0, 3, MESSAGE, 0, false, 0},
+        {"with the second record", 8, 8, MESSAGE, MESSAGE, false, 1},
+        {"with the end", 0, 8, FINISH, 0, false, 0},
+        {"with the rest of a record", 3, 5, MESSAGE, 0, false, 0},
+        {"with the second record, which announces them", 8, 8, MESSAGE, MESSAGE, true, 2},
+        {"with both records, of which the second announces them", 0, 16, MESSAGE, MESSAGE, true, 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        test_row = cases[i].name;
+        const uint32_t records[4] = {cases[i].first << 29, 0, cases[i].second << 29,
+                                     cases[i].announced ? FILES_FLAG : 0};
+        const char *bytes = (const char *)records;
+        const size_t size = cases[i].second != 0 ? 16 : 8, sent = cases[i].before + cases[i].with;
+        int trace;
+        lipc_handle file = traced(&trace);
+        open_without_memory();
+        if (cases[i].before > 0)
+            CHECK_INT(cases[i].before, lipc_write(peer, bytes, cases[i].before, 0));
+        CHECK_INT(cases[i].with, send_handles(peer, bytes + cases[i].before, cases[i].with, &file, 1, 0));
+        if (sent < size)
+            CHECK_INT(size - sent, lipc_write(peer, bytes + sent, size - sent, 0));
+        for (int j = 0; j < cases[i].arrive; j++)
+            CHECK_INT(0, lipc_channel_receive(a, in_data, 10, 0));
+        if (cases[i].arrive < 2)
+            CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, 0));
+        close_without_memory();
+        close_traced(file, trace);
     }
 }
 
