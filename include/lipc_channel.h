@@ -249,7 +249,8 @@ LIPC_API int64_t lipc_channel_message_size(lipc_channel *channel, int timeout_ms
  * the first of a batch.
  *
  * Errors, only if no message was sent or received: those of lipc_channel_send(), and those of lipc_channel_receive()
- * except LIPC_ETRUNCATED. */
+ * except LIPC_ETRUNCATED. lipc_channel_send_batch() fails with LIPC_EPIPE or LIPC_EPROTO also after it has sent some
+ * messages, if the peer receives no more. */
 LIPC_API int64_t lipc_channel_send_batch(lipc_channel *channel, const lipc_buffer *messages, size_t count,
                                          int timeout_ms);
 LIPC_API int64_t lipc_channel_receive_batch(lipc_channel *channel, lipc_buffer *messages, size_t count,

@@ -138,6 +138,11 @@ static int lipc__die(lipc_channel *c) {
     return lipc__fault(LIPC_EPROTO);
 }
 
+/* The result of a call that the other half may have ended with lipc__die(). */
+static int lipc__unless_dead(const lipc_channel *c, int r) {
+    return r < 0 && lipc__load(&c->dead) ? lipc__fault(LIPC_EPROTO) : r;
+}
+
 /* ------------------------------------- What the connection brings ------------------------------- */
 
 static void lipc__files_close(lipc__files *f) {
@@ -406,7 +411,8 @@ static void lipc__out_commit(lipc_channel *c, uint32_t kind, uint32_t length, ui
 
 /* Lets the peer see what was added. */
 static int lipc__out_push(lipc_channel *c, lipc__patience *patience) {
-    return c->shared ? lipc__ring_bell(c, &c->out_words->consumer.word, c->connection) : lipc__flush(c, patience);
+    int r = c->shared ? lipc__ring_bell(c, &c->out_words->consumer.word, c->connection) : lipc__flush(c, patience);
+    return lipc__unless_dead(c, r);
 }
 
 /* Whether the peer consumes no more. It leaves a bell for a producer that waits, but not for one that is about to. */
@@ -441,7 +447,7 @@ static int lipc__out_wait(lipc_channel *c, bool (*ready)(lipc_channel *), lipc__
     int r = lipc__out_push(c, patience);
     if (r == 0 && c->shared)
         r = lipc__sleep(c, &c->out.sleeper, ready, patience);
-    return lipc_error_code(r) == LIPC_EEND ? lipc__fault(LIPC_EPIPE) : r;
+    return lipc__unless_dead(c, lipc_error_code(r) == LIPC_EEND ? lipc__fault(LIPC_EPIPE) : r);
 }
 
 /* Waits for room for a record. */

@@ -220,6 +220,59 @@ TEST(a_peer_that_changes_a_record_after_it_was_read_changes_nothing_but_its_cont
     close_peer();
 }
 
+TEST(a_batch_that_finds_a_violation_reports_it) {
+    NEEDS_MEMORY();
+    open_with_peer();
+    lipc_buffer batch[10];
+    for (int i = 0; i < 10; i++)
+        batch[i] = (lipc_buffer){out_data, 1000};
+    __atomic_store_n(word(1, CONSUMER), 1, __ATOMIC_RELEASE); /* a bell follows, although the connection is shut down */
+    __atomic_store_n(word(1, HEAD), 1 << 20, __ATOMIC_RELEASE);
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_send_batch(a, batch, 10, 0));
+    check_dead();
+    close_peer();
+}
+
+/* Waits until the library's half waits. */
+static void await(uint32_t *waits) {
+    while (__atomic_load_n(waits, __ATOMIC_ACQUIRE) != 1) {
+    }
+}
+
+static void *receive_violation(void *unused) {
+    (void)unused;
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, WAIT));
+    return NULL;
+}
+
+static void *send_violation(void *unused) {
+    (void)unused;
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_send(a, out_data, 5001, WAIT));
+    return NULL;
+}
+
+TEST(a_violation_that_one_half_finds_ends_the_wait_of_the_other) {
+    NEEDS_MEMORY();
+    pthread_t thread;
+    int64_t n = 0;
+    open_with_peer();
+    CHECK(pthread_create(&thread, NULL, receive_violation, NULL) == 0);
+    await(word(0, CONSUMER));
+    __atomic_store_n(word(1, HEAD), 1 << 20, __ATOMIC_RELEASE);
+    while (n >= 0)
+        n = lipc_channel_send(a, out_data, 1000, 0);
+    CHECK_ERROR(LIPC_EPROTO, n);
+    CHECK(pthread_join(thread, NULL) == 0);
+    close_peer();
+    open_with_peer();
+    CHECK(pthread_create(&thread, NULL, send_violation, NULL) == 0);
+    await(word(1, PRODUCER));
+    put_record(0, 7, 0, 0);
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, WAIT));
+    CHECK(pthread_join(thread, NULL) == 0);
+    close_peer();
+}
+
 static uint32_t random_state = 1;
 
 static uint32_t random_number(void) {
