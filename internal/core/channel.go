@@ -234,7 +234,11 @@ func (c Channel) MessageSize() Result {
 type ChannelBatch struct {
 	data  [32 << 10]byte
 	sizes [C.IPC_PACKED]C.uint32_t
+	begun bool // the first slice has the beginning of a message
 }
+
+// Begin begins a batch. What a busy Receive left in the slices before must have been taken over by Keep.
+func (b *ChannelBatch) Begin() { b.begun = false }
 
 // Send sends as many messages as fit, and returns how many were sent.
 func (b *ChannelBatch) Send(c Channel, messages [][]byte) Result {
@@ -255,8 +259,11 @@ func (b *ChannelBatch) Send(c Channel, messages [][]byte) Result {
 }
 
 // Receive receives the messages that are there, and cuts the slices to their lengths. It returns how many there were,
-// and whether the last one did not fit.
+// and whether the last one did not fit. After a busy result the same slices must follow, or Keep and Begin.
 func (b *ChannelBatch) Receive(c Channel, messages [][]byte) (r Result, truncated bool) {
+	if b.begun {
+		return b.receiveFirst(c, messages)
+	}
 	count := min(len(messages), len(b.sizes))
 	for i, m := range messages[:count] {
 		b.sizes[i] = C.uint32_t(min(uint64(len(m)), math.MaxUint32))
@@ -264,15 +271,7 @@ func (b *ChannelBatch) Receive(c Channel, messages [][]byte) (r Result, truncate
 	r = Result(C.ipc_channel_receive_packed(c.c, char(b.data[:]), C.size_t(len(b.data)), &b.sizes[0], C.size_t(count),
 		c.timeout()))
 	if r == 0 {
-		if r = c.Receive(messages[0]); r.Truncated() {
-			return 1, true
-		} else if r >= 0 {
-			messages[0] = messages[0][:r]
-			r = 1
-		} else {
-			c.Keep() // the next attempt begins with b.data again
-		}
-		return r, false
+		return b.receiveFirst(c, messages)
 	}
 	rest := b.data[:]
 	for i := range max(int(r), 0) {
@@ -283,6 +282,20 @@ func (b *ChannelBatch) Receive(c Channel, messages [][]byte) (r Result, truncate
 		rest = rest[size:]
 	}
 	return r, truncated
+}
+
+// receiveFirst receives a message that does not fit b.data into its slice.
+func (b *ChannelBatch) receiveFirst(c Channel, messages [][]byte) (r Result, truncated bool) {
+	r = c.Receive(messages[0])
+	b.begun = r.Busy()
+	if r.Truncated() {
+		return 1, true
+	}
+	if r >= 0 {
+		messages[0] = messages[0][:r]
+		r = 1
+	}
+	return r, false
 }
 
 // Reserve returns room for a message.

@@ -144,6 +144,7 @@ func (d *direction) setMessages(messages [][]byte) {
 	if d.packed == nil {
 		d.packed = new(core.ChannelBatch)
 	}
+	d.packed.Begin()
 	d.messages = messages
 }
 
