@@ -1009,6 +1009,35 @@ static int lipc__files_deliver(lipc__in *in, lipc_message *m) {
     return 0;
 }
 
+/* Puts the message together whose first part was read. */
+static int lipc__in_assemble(lipc_channel *c, lipc__patience *patience) {
+    lipc__in *in = &c->in;
+    while (!in->assembled && (in->record.kind == LIPC__FRAGMENT || in->kept_size > 0)) {
+        const lipc_buffer part = {(void *)(uintptr_t)(in->record.payload + in->taken), in->record.length - in->taken};
+        const lipc__ring_record record = in->record;
+        const size_t size = in->kept_size + part.size;
+        /* Only what comes after what is kept is copied. */
+        int r = lipc__in_keep(c, (lipc_buffer[]){{NULL, in->kept_size}, part}, 2, size);
+        if (r < 0) {
+            lipc__in_done(c);
+            return r;
+        }
+        if (record.kind == LIPC__MESSAGE) {
+            lipc__in_consume(c, in->with_files);
+            in->record = (lipc__ring_record){.kind = LIPC__MESSAGE, .length = (uint32_t)size, .payload = in->kept};
+            in->have = in->assembled = true;
+            in->begun = false;
+            in->kept_size = 0; /* it is the record now */
+            break;
+        }
+        lipc__in_done(c);
+        r = lipc__in_record(c, patience);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 /* Receives a message. whole: one that does not fit stays. message, if not NULL, gets what travels with it, and how much
  * was stored. ret_size gets the size of the message, also with LIPC_ETRUNCATED. */
 static int64_t lipc__in_receive(lipc_channel *c, const lipc_buffer *buffers, size_t count, size_t room, bool whole,
@@ -1021,6 +1050,10 @@ static int64_t lipc__in_receive(lipc_channel *c, const lipc_buffer *buffers, siz
     in->left_in = NULL;
     for (bool first = !goes_on;; first = false) {
         int r = lipc__in_record(c, patience);
+        if (r == 0 && whole && in->size > room)
+            return lipc__fault(LIPC_EMSGSIZE);
+        if (r == 0 && in->kept_size > 0) /* to copy that for each attempt would take the longer, the more there is */
+            r = lipc__in_assemble(c, patience);
         if (r < 0 && !first && in->begun && !waits && count == 1 && message == NULL) {
             in->left_in = buffers->data;
             in->left = done;
@@ -1032,11 +1065,7 @@ static int64_t lipc__in_receive(lipc_channel *c, const lipc_buffer *buffers, siz
         }
         if (first || !in->begun) { /* not begun: the message before was given up */
             size = in->size;
-            if (whole && size > room)
-                return lipc__fault(LIPC_EMSGSIZE);
-            done = in->kept_size;
-            if (done > 0)
-                lipc__scatter(buffers, count, 0, in->kept, done);
+            done = 0;
         }
         const size_t n = in->record.length - in->taken;
         lipc__scatter(buffers, count, done, in->record.payload + in->taken, n);
@@ -1118,35 +1147,6 @@ int64_t lipc_channel_receive_batch(lipc_channel *channel, lipc_buffer *messages,
             return (int64_t)i + 1;
     }
     return (int64_t)count;
-}
-
-/* Puts the message together whose first part was read. */
-static int lipc__in_assemble(lipc_channel *c, lipc__patience *patience) {
-    lipc__in *in = &c->in;
-    while (!in->assembled && (in->record.kind == LIPC__FRAGMENT || in->kept_size > 0)) {
-        const lipc_buffer part = {(void *)(uintptr_t)(in->record.payload + in->taken), in->record.length - in->taken};
-        const lipc__ring_record record = in->record;
-        const size_t size = in->kept_size + part.size;
-        /* Only what comes after what is kept is copied. */
-        int r = lipc__in_keep(c, (lipc_buffer[]){{NULL, in->kept_size}, part}, 2, size);
-        if (r < 0) {
-            lipc__in_done(c);
-            return r;
-        }
-        if (record.kind == LIPC__MESSAGE) {
-            lipc__in_consume(c, in->with_files);
-            in->record = (lipc__ring_record){.kind = LIPC__MESSAGE, .length = (uint32_t)size, .payload = in->kept};
-            in->have = in->assembled = true;
-            in->begun = false;
-            in->kept_size = 0; /* it is the record now */
-            break;
-        }
-        lipc__in_done(c);
-        r = lipc__in_record(c, patience);
-        if (r < 0)
-            return r;
-    }
-    return 0;
 }
 
 int64_t lipc_channel_next(lipc_channel *channel, int timeout_ms, const void **ret_data) {

@@ -177,6 +177,34 @@ TEST(a_handle_that_is_not_open_sends_nothing) {
     }
 }
 
+TEST(a_large_message_with_files_is_not_copied_again_for_each_attempt) {
+    EACH_MEMORY(memory) {
+        pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096});
+        const size_t size = 1 << 20;
+        lipc_handle file = numbered_file(4), got[1];
+        int64_t sent = -1, received = -1;
+        size_t count = 0;
+        fill_pattern(out_data, size, 4);
+        for (int i = 0; received < 0; i++) {
+            if (sent < 0)
+                sent = send_files(a, size, &file, 1, 0);
+            count = 1;
+            received = receive_files(b, got, &count, 0);
+            if (received >= 0)
+                break;
+            CHECK_ERROR(LIPC_EAGAIN, received);
+            CHECK(i < 2 || in_data[0] == 'L'); /* what was kept is copied at the end */
+            in_data[0] = 'L';
+        }
+        CHECK_INT(size, received);
+        check_pattern(in_data, size, 4);
+        CHECK_INT(1, (int64_t)count);
+        check_number(got[0], 4);
+        close_all((lipc_handle[]){file, got[0]}, 2);
+        close_pair();
+    }
+}
+
 static void *send_large_files(void *unused) {
     (void)unused;
     for (int i = 0; i < 50; i++) {
