@@ -385,8 +385,8 @@ func (c *Channel) ReceiveFiles(b []byte, files []*os.File) (n, nfiles int, err e
 }
 
 // Next waits for a message, and returns it without copying. The message stays valid until [Channel.Release], even after
-// Close. Until then all methods that receive return the same message. It lies in shared memory, where the peer can
-// change it at any time: copy what you check before you check it.
+// Close. Until then Next returns the same message again, and all other methods that receive fail with [syscall.EINVAL].
+// The message lies in shared memory, where the peer can change it at any time: copy what you check before you check it.
 func (c *Channel) Next() ([]byte, error) {
 	b, err := c.end.Next()
 	_, err = c.readResult(0, err)
@@ -396,7 +396,8 @@ func (c *Channel) Next() ([]byte, error) {
 // Release removes the message that Next returned. Without such a message it does nothing.
 func (c *Channel) Release() { c.end.Release() }
 
-// Peek receives a message as Receive does, without removing it: the next call returns it again.
+// Peek receives a message as Receive does, without removing it: the next call returns it again, also after
+// [ErrTruncated].
 func (c *Channel) Peek(b []byte) (int, error) { return c.readResult(c.end.Peek(b)) }
 
 // MessageSize waits for a message, and returns its length. The message stays.

@@ -25,13 +25,13 @@
  *  - Threads: one thread may send while another receives. The functions that send are lipc_channel_send(),
  *    _send_batch(), _send_message(), _reserve(), _commit(), _write(), _cancel() and _flush(), and with LIPC_WRITE
  *    _prepare() and _shutdown(). Those that receive are lipc_channel_receive() and its variants, _keep(),
- *    _message_size(), _next(), _release() and _read(), and with LIPC_READ _prepare() and _shutdown(). Two functions of
- *    the same group must not run at the same time. Opening and closing a channel must not happen at the same time as
- *    any other call. To end the waits of other threads, call lipc_shutdown() with both handles of the channel, see
- *    lipc_channel_handle().
+ *    _message_size(), _peek(), _next(), _release() and _read(), and with LIPC_READ _prepare() and _shutdown(). Two
+ *    functions of the same group must not run at the same time. Opening and closing a channel must not happen at the
+ *    same time as any other call. To end the waits of other threads, call lipc_shutdown() with both handles of the
+ *    channel, see lipc_channel_handle().
  *  - Memory: a channel is allocated when it is created. No operation allocates, with one exception: a message that was
- *    sent in parts needs memory of its size if lipc_channel_next() is to return it, or if a call that receives it ends
- *    before all parts have come.
+ *    sent in parts needs memory of its size if lipc_channel_next() or lipc_channel_peek() is to return it, or if a call
+ *    that receives it ends before all parts have come.
  *  - Timeouts: timeout_ms may also be LIPC_CHANNEL_ARM or LIPC_CHANNEL_SPIN. A call with one of these, or with 0, does
  *    not wait.
  *  - fork(2): a child process must not use its parent's channels. On Linux it does not get their memory.
@@ -216,7 +216,7 @@ LIPC_API int lipc_channel_flush(lipc_channel *channel, int timeout_ms);
  *  - LIPC_EEND: the peer closed the channel, shut down its writing half, or died. All that it had sent was received.
  *  - LIPC_ETRUNCATED: the message did not fit. data has the beginning of it, and the rest is lost.
  *  - LIPC_EPROTO: the peer broke the protocol.
- *  - LIPC_EINVAL: another buffer has the beginning of the message.
+ *  - LIPC_EINVAL: another buffer has the beginning of the message, or lipc_channel_next() has lent one.
  *  - LIPC_ENOMEM: there is no memory to keep the parts that have come. The message is lost.
  *  - LIPC_EAGAIN, LIPC_ETIMEDOUT: there is no message, or not all of it has come.
  *
@@ -231,6 +231,10 @@ LIPC_API int lipc_channel_keep(lipc_channel *channel);
 /* Receives a message as lipc_channel_receive() does. If the message does not fit, the call fails with LIPC_EMSGSIZE
  * instead of LIPC_ETRUNCATED, and the message stays. lipc_channel_message_size() then returns its size at once. */
 LIPC_API int64_t lipc_channel_receive_whole(lipc_channel *channel, void *data, size_t size, int timeout_ms);
+
+/* Receives a message as lipc_channel_receive() does, and keeps it: the next call receives it again. It waits until all
+ * parts of the message have come. After LIPC_ETRUNCATED the message stays, too. */
+LIPC_API int64_t lipc_channel_peek(lipc_channel *channel, void *data, size_t size, int timeout_ms);
 
 /* Waits for a message, and returns its size. The message stays. Its sender says the size, which is at most the option
  * max_message; some of its parts may still have to come. Errors: those of lipc_channel_receive() except
@@ -277,9 +281,11 @@ LIPC_API int64_t lipc_channel_reserve(lipc_channel *channel, size_t size, int ti
 LIPC_API int64_t lipc_channel_commit(lipc_channel *channel, size_t size, int timeout_ms);
 
 /* Waits for a message, stores where it is, and returns its size. It is aligned to 8 bytes. It stays there until
- * lipc_channel_release(). Until then every call that receives returns the same message. A message that was sent in one
- * part lies in the shared memory, where the peer can change it at any time: copy what you check before you check it.
- * Errors: those of lipc_channel_receive() except LIPC_ETRUNCATED. */
+ * lipc_channel_release(), also after lipc_channel_shutdown(), but not after lipc_channel_close(). Until then this
+ * function returns the same message again, and every other call that receives, and lipc_channel_prepare() with
+ * LIPC_READ, fails with LIPC_EINVAL. A message that was sent in one part lies in the shared memory, where the peer can
+ * change it at any time: copy what you check before you check it. Errors: those of lipc_channel_receive() except
+ * LIPC_ETRUNCATED. */
 LIPC_API int64_t lipc_channel_next(lipc_channel *channel, int timeout_ms, const void **ret_data);
 
 /* Removes the message that lipc_channel_next() returned. Without such a message it does nothing. */

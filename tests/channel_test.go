@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -271,11 +272,52 @@ func TestChannelWithoutCopying(t *testing.T) {
 	})
 }
 
+// receiveWhileLent checks that every method that receives, but for Next, refuses to.
+func receiveWhileLent(c *ipc.Channel) error {
+	b := make([]byte, 10)
+	for what, receive := range map[string]func() (int, error){
+		"Receive":        func() (int, error) { return c.Receive(b) },
+		"ReceiveAppend":  func() (int, error) { b, err := c.ReceiveAppend(nil); return len(b), err },
+		"ReceiveBatch":   func() (int, error) { return c.ReceiveBatch([][]byte{b}) },
+		"ReceiveMessage": func() (int, error) { return c.ReceiveMessage(&ipc.Message{Buffers: [][]byte{b}}) },
+		"Peek":           func() (int, error) { return c.Peek(b) },
+		"MessageSize":    c.MessageSize,
+		"Read":           func() (int, error) { return c.Stream().Read(b) },
+	} {
+		if n, err := receive(); n != 0 || !errors.Is(err, syscall.EINVAL) ||
+			!strings.Contains(err.Error(), "Next returned was not released") {
+			return fmt.Errorf("%s: %d, %w", what, n, err)
+		}
+	}
+	return nil
+}
+
+func TestPeekLeavesTheMessage(t *testing.T) {
+	leakcheck.Start(t)
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		for _, size := range []int{10, 1 << 20} {
+			message, got := bytes.Repeat([]byte("x"), size), make([]byte, size)
+			sent := make(chan error)
+			go func() { sent <- a.Send(message) }()
+			n, err := b.Peek(got)
+			require.NoError(t, err)
+			require.Equal(t, message, got[:n])
+			n, err = b.Peek(got[:3])
+			require.ErrorIs(t, err, ipc.ErrTruncated)
+			require.Equal(t, 3, n)
+			got, err = b.ReceiveAppend(got[:0])
+			require.NoError(t, err)
+			require.Equal(t, message, got)
+			require.NoError(t, <-sent)
+		}
+	})
+}
+
 func TestLentMessageOfSeveralPartsOutlivesItsChannel(t *testing.T) {
 	leakcheck.Start(t)
 	for what, end := range map[string]func(*ipc.Channel) error{
 		"Close": (*ipc.Channel).Close, "CloseRead": (*ipc.Channel).CloseRead,
-		"Receive": func(c *ipc.Channel) error { _, err := c.Receive(make([]byte, 4<<20)); return err },
+		"receiving": func(c *ipc.Channel) error { return receiveWhileLent(c) },
 	} {
 		t.Run(what, func(t *testing.T) {
 			eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {

@@ -57,8 +57,9 @@ typedef struct lipc__in {
     uint32_t limit;      /* the longest record */
     uint32_t own_limit;  /* the largest message */
     bool ended;
-    /* The record that is next, if it was read; and how much of it was taken as bytes. */
-    bool have, borrowed;
+    /* The record that is next, if it was read; whether lipc_channel_next() lent it; and how much of it was taken as
+     * bytes. */
+    bool have, lent;
     lipc__ring_record record;
     uint32_t taken;
     /* The message that the record belongs to: whether records of it were consumed, and how many bytes those had;
@@ -69,7 +70,6 @@ typedef struct lipc__in {
     /* How much of the message the caller has not got yet, and what is kept of that. */
     uint32_t size, kept_size;
     char *kept;
-    char *lent; /* a message that was kept, and is gone but for the caller of lipc_channel_next() */
     /* Where the caller's buffer has the beginning of the message, after a call that did not wait; NULL: nowhere. */
     void *left_in;
     size_t left;
@@ -799,16 +799,11 @@ static void lipc__in_consume(lipc_channel *c, bool at_once) {
         lipc__wake_producer(c);
 }
 
-/* Forgets what is kept of a message. What lipc_channel_next() returned stays until lipc_channel_release(). */
+/* Forgets what is kept of a message. */
 static void lipc__in_forget(lipc__in *in) {
-    char *old = in->kept;
-    if (old == NULL)
+    if (in->kept == NULL)
         return;
-    if (in->borrowed) {
-        old = in->lent;
-        in->lent = in->kept;
-    }
-    free(old);
+    free(in->kept);
     in->kept = NULL;
     in->kept_size = 0;
 }
@@ -847,7 +842,6 @@ static void lipc__in_done(lipc_channel *c) {
     }
     if (last)
         lipc__in_message_end(in);
-    in->borrowed = false;
 }
 
 /* Takes the files of the record that was read off the connection. Its sender sent them before the record. */
@@ -932,8 +926,8 @@ static int lipc__in_skip(lipc__in *in, lipc__patience *patience) {
 /* Waits for a record of a message, and reads it. */
 static int lipc__in_record(lipc_channel *c, lipc__patience *patience) {
     lipc__in *in = &c->in;
-    if (in->left_in != NULL)
-        return lipc__fault(LIPC_EINVAL); /* another buffer has the beginning of the message */
+    if (in->left_in != NULL || in->lent)
+        return lipc__fault(LIPC_EINVAL); /* another buffer has the beginning of the message, or the caller has it */
     int r = lipc__wake_up(c, &in->sleeper);
     while (r == 0 && !in->have) {
         if (lipc__load(&c->dead))
@@ -1152,22 +1146,32 @@ int64_t lipc_channel_receive_batch(lipc_channel *channel, lipc_buffer *messages,
 int64_t lipc_channel_next(lipc_channel *channel, int timeout_ms, const void **ret_data) {
     lipc__patience patience = lipc__patience_of(timeout_ms);
     lipc__in *in = &channel->in;
-    int r = lipc__in_record(channel, &patience);
+    int r = in->lent ? 0 : lipc__in_record(channel, &patience);
     if (r == 0)
         r = lipc__in_assemble(channel, &patience);
     if (r < 0)
         return r;
-    in->borrowed = true;
+    in->lent = true;
     *ret_data = in->record.payload + in->taken;
     return (int64_t)(in->record.length - in->taken);
 }
 
 void lipc_channel_release(lipc_channel *channel) {
-    if (channel->in.borrowed && channel->in.have)
+    if (channel->in.lent)
         lipc__in_done(channel);
-    channel->in.borrowed = false;
-    free(channel->in.lent);
-    channel->in.lent = NULL;
+    channel->in.lent = false;
+}
+
+int64_t lipc_channel_peek(lipc_channel *channel, void *data, size_t size, int timeout_ms) {
+    const void *message;
+    if (channel->in.lent)
+        return lipc__fault(LIPC_EINVAL);
+    int64_t n = lipc_channel_next(channel, timeout_ms, &message);
+    if (n < 0)
+        return n;
+    channel->in.lent = false;
+    lipc__scatter(&(lipc_buffer){data, size}, 1, 0, message, (size_t)n);
+    return (size_t)n > size ? lipc__fault(LIPC_ETRUNCATED) : n;
 }
 
 int64_t lipc_channel_read(lipc_channel *channel, void *data, size_t size, int timeout_ms) {
@@ -1234,9 +1238,11 @@ lipc_handle lipc_channel_handle(const lipc_channel *channel, int direction) {
 static void lipc__in_end(lipc_channel *c) {
     enum { MOST_READS = 1024 }; /* of what is on its way: more than any system keeps */
     c->in.ended = true;
-    c->in.have = false;
-    lipc__in_message_end(&c->in);
-    c->in.borrowed = false;
+    c->in.left_in = NULL;
+    if (!c->in.lent) { /* that stays until lipc_channel_release() */
+        c->in.have = false;
+        lipc__in_message_end(&c->in);
+    }
     if (c->shared) {
         lipc__store(&c->in_words->consumer.word, LIPC__GONE);
         lipc__wake_producer(c);
@@ -1285,7 +1291,6 @@ void lipc_channel_detach(lipc_channel *channel) {
     if (!lipc__is_open(c) && c->room != LIPC_INVALID_HANDLE)
         lipc_close(c->room);
     lipc__in_forget(&c->in);
-    free(c->in.lent);
     lipc__files_close(&c->in.files);
     lipc__handshake_end(c);
     lipc__memory_release(c);

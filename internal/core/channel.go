@@ -20,6 +20,10 @@ static int64_t ipc_channel_receive_whole(lipc_channel *c, char *data, size_t siz
 	return lipc_channel_receive_whole(c, data, size, timeout_ms);
 }
 
+static int64_t ipc_channel_peek(lipc_channel *c, char *data, size_t size, int timeout_ms) {
+	return lipc_channel_peek(c, data, size, timeout_ms);
+}
+
 static int64_t ipc_channel_read(lipc_channel *c, char *data, size_t size, int timeout_ms) {
 	return lipc_channel_read(c, data, size, timeout_ms);
 }
@@ -223,6 +227,11 @@ func (c Channel) Receive(b []byte) Result {
 // ReceiveWhole receives a message that fits. It is TooLarge for another, which stays.
 func (c Channel) ReceiveWhole(b []byte) Result {
 	return Result(C.ipc_channel_receive_whole(c.c, char(b), C.size_t(len(b)), c.timeout()))
+}
+
+// Peek receives a message, which stays.
+func (c Channel) Peek(b []byte) Result {
+	return Result(C.ipc_channel_peek(c.c, char(b), C.size_t(len(b)), c.timeout()))
 }
 
 // MessageSize returns the size of the next message.

@@ -37,6 +37,7 @@ var (
 	channelMessage      = &operation{step: (*direction).channelMessage}
 	channelReceiveBatch = &operation{step: (*direction).channelReceiveBatch}
 	channelSize         = &operation{step: (*direction).channelSize}
+	channelPeek         = &operation{step: (*direction).channelPeek}
 	channelNext         = &operation{step: (*direction).channelNext}
 	channelRead         = &operation{step: (*direction).channelRead}
 )
@@ -54,6 +55,7 @@ type channelExtras struct {
 func (d *direction) channelSend(uintptr) core.Result    { return d.channel.Send(d.data) }
 func (d *direction) channelFinish(uintptr) core.Result  { return d.channel.Shutdown(core.Writing) }
 func (d *direction) channelReceive(uintptr) core.Result { return d.channel.Receive(d.data) }
+func (d *direction) channelPeek(uintptr) core.Result    { return d.channel.Peek(d.data) }
 func (d *direction) channelSize(uintptr) core.Result    { return d.channel.MessageSize() }
 func (d *direction) channelRead(uintptr) core.Result    { return d.channel.Read(d.data) }
 
@@ -355,6 +357,9 @@ func (c *Channel) runSend(d *direction, o *operation) (int, error) {
 
 // runReceive performs an operation that receives. It keeps what has come of a message after an error.
 func (c *Channel) runReceive(o *operation) (int, error) {
+	if c.lent && o != channelNext && !c.conn.closed.Load() {
+		return 0, core.Invalidf("the message that Next returned was not released")
+	}
 	n, err := c.run(c.conn, &c.conn.in, o, &c.receiveLimited)
 	if err != nil && !c.conn.closed.Load() {
 		c.memory.Keep()
@@ -606,22 +611,7 @@ func (c *Channel) Next() ([]byte, error) {
 }
 
 // Peek receives a message as Receive does, without removing it.
-func (c *Channel) Peek(b []byte) (int, error) {
-	if err := c.opened(core.Reading); err != nil {
-		return 0, err
-	}
-	d := &c.conn.in
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	n, err := c.runReceive(channelNext)
-	if err != nil {
-		return 0, err
-	}
-	if copied := copy(b, unsafe.Slice((*byte)(d.lent), n)); copied < n {
-		return copied, core.ErrTruncated
-	}
-	return n, nil
-}
+func (c *Channel) Peek(b []byte) (int, error) { return c.receive(channelPeek, b) }
 
 // Release removes the message that Next returned.
 func (c *Channel) Release() {

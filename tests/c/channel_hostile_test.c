@@ -216,7 +216,9 @@ TEST(a_peer_that_changes_a_record_after_it_was_read_changes_nothing_but_its_cont
     CHECK_INT(100, lipc_channel_next(a, WAIT, &data));
     put_record(0, MESSAGE, 2000, 2000);
     CHECK_INT(100, lipc_channel_next(a, WAIT, &data));
-    CHECK_INT(100, lipc_channel_receive(a, in_data, sizeof in_data, WAIT));
+    put_record(112, MESSAGE, 3, 3);
+    lipc_channel_release(a);
+    CHECK_INT(3, lipc_channel_receive(a, in_data, sizeof in_data, WAIT));
     close_peer();
 }
 

@@ -275,8 +275,7 @@ TEST(a_message_is_built_and_read_where_it_lies) {
         CHECK_INT(1, lipc_channel_reserve(a, 1, 0, &room)); /* this one is forgotten */
         CHECK_INT(2, lipc_channel_send(a, "hi", 2, 0));
         CHECK_ERROR(LIPC_EINVAL, lipc_channel_commit(a, 1, 0));
-        CHECK_INT(2, lipc_channel_next(b, WAIT, &data));
-        CHECK_INT(2, lipc_channel_receive(b, in_data, 10, 0)); /* the same message */
+        CHECK_INT(2, lipc_channel_receive(b, in_data, 10, 0));
         close_pair();
     }
 }
@@ -289,44 +288,118 @@ TEST(a_message_in_parts_is_put_together_for_next) {
             send_in_background(200000);
             CHECK_INT(200000, lipc_channel_next(b, WAIT, &data));
             CHECK(memcmp(data, out_data, 200000) == 0);
-            if (i == 0)
+            if (i < 2)
                 lipc_channel_release(b);
-            else if (i == 1)
-                CHECK_INT(200000, lipc_channel_receive(b, in_data, sizeof in_data, 0));
             end_background();
         }
         close_pair(); /* with the last one still borrowed */
     }
 }
 
+/* Every call that receives, but for lipc_channel_next(). */
+static int64_t receive_in_some_way(int way, lipc_channel *channel, int timeout_ms) {
+    lipc_buffer buffer = {in_data, sizeof in_data};
+    lipc_message m = {.size = sizeof m, .buffers = &buffer, .buffer_count = 1};
+    switch (way) {
+    case 0: return lipc_channel_receive(channel, in_data, sizeof in_data, timeout_ms);
+    case 1: return lipc_channel_receive_whole(channel, in_data, sizeof in_data, timeout_ms);
+    case 2: return lipc_channel_receive_message(channel, &m, timeout_ms);
+    case 3: return lipc_channel_receive_batch(channel, &buffer, 1, timeout_ms);
+    case 4: return lipc_channel_message_size(channel, timeout_ms);
+    case 5: return lipc_channel_read(channel, in_data, sizeof in_data, timeout_ms);
+    case 6: return lipc_channel_peek(channel, in_data, sizeof in_data, timeout_ms);
+    default: return lipc_channel_prepare(channel, LIPC_READ, 0);
+    }
+}
+
+enum { WAYS = 8 };
+
 TEST(a_message_that_was_lent_stays_until_it_is_released) {
     EACH_MEMORY(memory) {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 3; i++) {
             pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096});
-            const void *data;
+            const void *data, *again;
             send_in_background(200000);
             CHECK_INT(200000, lipc_channel_next(b, WAIT, &data));
             end_background();
-            if (i == 0)
-                CHECK_INT(200000, lipc_channel_receive(b, in_data, sizeof in_data, 0));
-            else if (i == 1)
-                CHECK_ERROR(LIPC_ETRUNCATED, lipc_channel_receive(b, in_data, 10, 0));
-            else
-                CHECK_INT(0, lipc_channel_shutdown(b, i == 2 ? LIPC_READ : LIPC_READ | LIPC_WRITE, 0));
-            CHECK(memcmp(data, out_data, 200000) == 0);
+            for (int way = 0; way < WAYS; way++)
+                CHECK_ERROR(LIPC_EINVAL, receive_in_some_way(way, b, WAIT));
+            if (i > 0)
+                CHECK_INT(0, lipc_channel_shutdown(b, i == 1 ? LIPC_READ : LIPC_READ | LIPC_WRITE, 0));
+            CHECK_INT(200000, lipc_channel_next(b, 0, &again));
+            CHECK(data == again && memcmp(data, out_data, 200000) == 0);
             lipc_channel_release(b);
-            if (i < 2) {
-                CHECK_INT(1, lipc_channel_send(a, "x", 1, 0));
-                CHECK_INT(1, lipc_channel_next(b, WAIT, &data));
-                CHECK_INT(1, lipc_channel_send(a, "y", 1, 0));
-                CHECK_INT(1, lipc_channel_receive(b, in_data, 1, WAIT));
-                lipc_channel_release(b); /* of what is gone: the next one stays */
-                CHECK_INT(1, lipc_channel_receive(b, in_data, 1, WAIT));
-                CHECK_INT('y', in_data[0]);
-            } else {
+            if (i == 0)
+                check_message(100);
+            else
                 CHECK_ERROR(LIPC_EEND, lipc_channel_receive(b, in_data, 1, 0));
-            }
             close_pair();
+        }
+    }
+}
+
+TEST(a_message_that_was_peeked_at_stays) {
+    EACH_MEMORY(memory) {
+        pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096});
+        const void *data;
+        for (size_t size = 7; size < 300000; size += 200000) {
+            send_in_background(size);
+            CHECK_INT(size, lipc_channel_peek(b, in_data, sizeof in_data, WAIT));
+            check_pattern(in_data, size, (unsigned)size);
+            memset(in_data, UNTOUCHED, 8);
+            CHECK_ERROR(LIPC_ETRUNCATED, lipc_channel_peek(b, in_data, 6, 0));
+            CHECK(memcmp(in_data, out_data, 6) == 0 && in_data[6] == UNTOUCHED);
+            CHECK_ERROR(LIPC_ETRUNCATED, lipc_channel_peek(b, NULL, 0, 0));
+            CHECK_INT(size, lipc_channel_message_size(b, 0));
+            CHECK_INT(size, lipc_channel_next(b, 0, &data));
+            check_pattern(data, size, (unsigned)size);
+            lipc_channel_release(b);
+            CHECK_ERROR(LIPC_EAGAIN, lipc_channel_peek(b, in_data, 1, 0));
+            end_background();
+        }
+        close_pair();
+    }
+}
+
+TEST(calls_that_receive_can_come_in_any_order) {
+    EACH_MEMORY(memory) {
+        unsigned random = 1;
+        for (int round = 0; round < 200; round++) {
+            pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096});
+            const char *lent = NULL;
+            size_t size = 0, lent_size = 0;
+            unsigned sent = 0;
+            bool under_way = false, ended = false;
+            for (int i = 0; i < 60; i++) {
+                random = random * 1664525 + 1013904223;
+                const unsigned choice = random >> 8;
+                if (!under_way) {
+                    size = choice % 3 == 0 ? choice % 9000 : choice % 100;
+                    memset(out_data, (char)++sent, size);
+                }
+                under_way = lipc_error_code(lipc_channel_send(a, out_data, size, 0)) == LIPC_EAGAIN;
+                const int way = (int)(choice >> 6 & 15), timeout_ms = choice & 32 ? LIPC_CHANNEL_ARM : 0;
+                const void *data;
+                if (way < WAYS) {
+                    int64_t n = receive_in_some_way(way, b, timeout_ms);
+                    CHECK(lent == NULL || lipc_error_code(n) == LIPC_EINVAL);
+                    lipc_channel_keep(b);
+                } else if (way < 12) {
+                    int64_t n = lipc_channel_next(b, timeout_ms, &data);
+                    CHECK(lent == NULL || (n == (int64_t)lent_size && data == lent));
+                    lent = n >= 0 ? data : NULL;
+                    lent_size = n >= 0 ? (size_t)n : 0;
+                } else if (way < 15) {
+                    lipc_channel_release(b);
+                    lent = NULL;
+                } else if (choice >> 10 & 1) {
+                    ended = lipc_channel_shutdown(b, LIPC_READ, 0) == 0;
+                }
+                for (size_t j = 1; lent != NULL && j < lent_size; j++)
+                    CHECK(lent[j] == lent[0]);
+                CHECK(!ended || lent != NULL || lipc_error_code(lipc_channel_next(b, 0, &data)) == LIPC_EEND);
+            }
+            close_pair(); /* also with a message that was lent */
         }
     }
 }

@@ -334,6 +334,8 @@ static char *arena;                 /* that the victim's mapping lies in */
 static bool maps;                   /* whether it is the victim that maps */
 static size_t mapped;               /* how much it has mapped */
 static bool is_dead;                /* it has found a violation */
+static const void *lent;            /* the message that it has lent, or NULL */
+static size_t lent_size;
 static uint32_t until_act;          /* moments until the peer acts within a call; 0: it does not */
 static char before[WORDS + LARGEST_RING]; /* the words, and the ring that the victim must not write to */
 
@@ -488,11 +490,14 @@ static int64_t send_message(int timeout_ms) {
 /* What the victim is called to do. */
 static void victim_acts(uint32_t action) {
     const int timeout_ms = action & 0x20 ? LIPC_CHANNEL_ARM : 0;
-    const void *lent;
+    const void *data_lent;
+    char to_peek[1000];
     void *to_fill;
     int64_t n = 0, m;
     bool sends = true;
     remember();
+    if (lent != NULL)
+        touch((void *)(uintptr_t)lent, lent_size, true);
     switch (action % 20) {
     case 0:
     case 1:
@@ -514,14 +519,21 @@ static void victim_acts(uint32_t action) {
         n = receive_message(timeout_ms);
         break;
     case 6:
+        sends = false;
+        n = lipc_channel_next(victim, timeout_ms, &data_lent);
+        CHECK(n <= VICTIM_LIMIT && (lent == NULL || (data_lent == lent && n == (int64_t)lent_size)));
+        lent = n >= 0 ? data_lent : NULL;
+        lent_size = n >= 0 ? (size_t)n : 0;
+        break;
     case 7:
         sends = false;
-        n = lipc_channel_next(victim, timeout_ms, &lent);
-        CHECK(n <= VICTIM_LIMIT);
-        if (n >= 0)
-            touch((void *)(uintptr_t)lent, (size_t)n, true);
+        n = lipc_channel_peek(victim, to_peek, sizeof to_peek, timeout_ms);
+        CHECK(n <= (int64_t)sizeof to_peek);
         break;
-    case 8: lipc_channel_release(victim); return;
+    case 8:
+        lipc_channel_release(victim);
+        lent = NULL;
+        return;
     case 9:
     case 10: n = lipc_channel_send(victim, data, take(2) % (PEER_LIMIT + 100), timeout_ms); break;
     case 11: n = send_message(timeout_ms); break;
@@ -560,6 +572,9 @@ static void victim_acts(uint32_t action) {
     check_written();
     CHECK(n >= 0 || strcmp(lipc_error_name(n), "unknown") != 0);
     CHECK(code_of(n) != LIPC_EPROTO || !honest);
+    /* lipc_channel_next() returns the same message, and reading nothing 0. */
+    CHECK(lent == NULL || sends || n == (int64_t)lent_size || n == 0 || code_of(n) == LIPC_EINVAL ||
+          code_of(n) == LIPC_EPROTO);
     /* A message that was read before may still be received. */
     CHECK(!(is_dead && sends) || code_of(n) == LIPC_EPROTO || code_of(n) == LIPC_EMSGSIZE);
     is_dead = is_dead || code_of(n) == LIPC_EPROTO;
@@ -753,6 +768,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size) {
     ring = (size_t)4096 << (how >> 4) % 3;
     honest = true;
     is_dead = sent_memory = false;
+    lent = NULL;
     if (handshake) {
         start(accepting, how & 8 ? LIPC_CHANNEL_REQUIRE : by_memory ? LIPC_CHANNEL_PREFER : LIPC_CHANNEL_NEVER);
         shake_hands(accepting);
