@@ -62,6 +62,12 @@ type ChannelConfig struct {
 	// it when the channel is opened, and its larger messages fail with [syscall.EMSGSIZE].
 	MaxMessage int
 
+	// MaxFiles is how many files a message may have that this end receives, at most 253. Zero means 16, and a negative
+	// MaxFiles means none. Files that have arrived stay open until their message is received, also if that never
+	// happens. The peer learns MaxFiles when the channel is opened, and its messages with more files fail with
+	// [syscall.EINVAL].
+	MaxFiles int
+
 	// Spin is how long an operation spins before it waits, at most a millisecond. Zero means 50 microseconds. With a
 	// negative Spin operations do not spin, and a round trip takes longer than on a Conn. A channel learns when spinning
 	// is of use, as [Conn.SetSpin] describes.
@@ -100,7 +106,7 @@ func (cc *ChannelConfig) options() (o core.ChannelOptions, err error) {
 		spin = defaultChannelSpin
 	}
 	o = core.ChannelOptions{Accepting: cc.Server, Memory: core.ChannelMemory(cc.Memory), RingSize: cc.RingSize,
-		MaxMessage: cc.MaxMessage, Spin: int((spin + time.Microsecond - 1) / time.Microsecond)}
+		MaxMessage: cc.MaxMessage, MaxFiles: cc.MaxFiles, Spin: int((spin + time.Microsecond - 1) / time.Microsecond)}
 	if spin < 0 {
 		o.Spin = -1
 	}
@@ -111,6 +117,8 @@ func (cc *ChannelConfig) options() (o core.ChannelOptions, err error) {
 		err = core.Invalidf("RingSize %d is not between %d and %d", cc.RingSize, core.ChannelRingMin, core.ChannelRingMax)
 	case cc.MaxMessage < 0 || cc.MaxMessage > core.ChannelMessageMax:
 		err = core.Invalidf("MaxMessage %d is not between 0 and %d", cc.MaxMessage, core.ChannelMessageMax)
+	case cc.MaxFiles > core.MaxFiles:
+		err = core.Invalidf("MaxFiles %d is over %d", cc.MaxFiles, core.MaxFiles)
 	case spin > maxSpin:
 		err = checkSpin(spin)
 	case cc.Memory < PreferMemory || cc.Memory > NeverMemory:
@@ -314,7 +322,8 @@ func (c *Channel) SendBatch(messages [][]byte) (int, error) {
 
 // SendMessage sends a message with what travels with it, in order with all other messages, and returns the size of its
 // payload. An empty payload may have files, too. A message with files or credentials waits until the receiver has taken
-// the one before it. Peer and Control must be zero; otherwise the error is [errors.ErrUnsupported].
+// the one before it. It may have no more files than the receiver's [ChannelConfig].MaxFiles. Peer and Control must be
+// zero; otherwise the error is [errors.ErrUnsupported].
 func (c *Channel) SendMessage(m *Message) (int, error) {
 	err, n := m.check(), 0
 	if err == nil {

@@ -37,7 +37,7 @@ func (w *ControlWriter) Add(level, typ int, data []byte) error {
 // AddFDs adds file descriptors, at most 253. They stay the caller's, and must stay open until the message has been
 // sent.
 func (w *ControlWriter) AddFDs(fds ...int) error {
-	if err := poll.CheckFiles(len(fds)); err != nil {
+	if err := poll.CheckFiles(len(fds), core.MaxFiles); err != nil {
 		return controlError(err)
 	}
 	var handles [core.MaxFiles]uintptr

@@ -72,7 +72,8 @@ enum {
     LIPC_CHANNEL_RING_DEFAULT = 256 << 10,      /* 256 KiB */
     LIPC_CHANNEL_MESSAGE_MAX = 0x7fffffff,      /* the greatest max_message, in bytes */
     LIPC_CHANNEL_MESSAGE_DEFAULT = 16 << 20,    /* 16 MiB */
-    LIPC_CHANNEL_SPIN_DEFAULT = 20              /* microseconds */
+    LIPC_CHANNEL_SPIN_DEFAULT = 20,             /* microseconds */
+    LIPC_CHANNEL_HANDLES_DEFAULT = 16           /* handles in a message */
 };
 
 /* The options of a channel. They begin with their size, as lipc_listen_options does. */
@@ -95,6 +96,10 @@ typedef struct lipc_channel_options {
      * bytes and twice ring_size; the connecting end ignores this option. If too little of the budget is left, the
      * channel goes without shared memory, or with LIPC_CHANNEL_REQUIRE opening fails with LIPC_ENOMEM. */
     lipc_channel_budget *budget;
+    /* How many handles a message may have that this end receives, at most LIPC_MESSAGE_HANDLES; 0: the default; -1:
+     * none. Handles that have arrived stay open until their message is received, also if that never happens. The peer
+     * learns the number in the handshake. If it sends more, its call fails with LIPC_ETOOMANY. */
+    int32_t max_handles;
 } lipc_channel_options;
 
 /* Turns a connection of the kind LIPC_STREAM into an end of a channel, and waits until the peer has done the same.
@@ -163,6 +168,9 @@ LIPC_API void lipc_channel_version(const lipc_channel *channel, lipc_channel_ver
 
 /* Returns the size of the largest message that the peer receives. */
 LIPC_API int64_t lipc_channel_message_limit(const lipc_channel *channel);
+
+/* Returns how many handles a message to the peer may have. */
+LIPC_API int64_t lipc_channel_handle_limit(const lipc_channel *channel);
 
 /* ============================================ Messages ============================================ */
 
@@ -303,6 +311,7 @@ LIPC_API void lipc_channel_release(lipc_channel *channel);
  *    with the same handle.
  *  - At most one message with handles or credentials is on its way: before the next one, lipc_channel_send_message()
  *    waits until the receiver has taken it.
+ *  - A message has at most lipc_channel_handle_limit() handles. With more the call fails with LIPC_ETOOMANY.
  *  - An empty message may have handles.
  *  - If a message is under way, see lipc_channel_send(), its handles have gone with its first part. Call again with the
  *    same message, including the handles.

@@ -665,7 +665,7 @@ func TestChannelConfigThatIsInvalidIsRefused(t *testing.T) {
 	leakcheck.Start(t)
 	for what, config := range map[string]*ipc.ChannelConfig{
 		"RingSize": {RingSize: 100}, "RingSize 2147483648": {RingSize: 1 << 31}, "MaxMessage": {MaxMessage: -1},
-		"Spin": {Spin: time.Second}, "Memory": {Memory: 3}, "Budget": {Budget: -1}, "Timeout": {HandshakeTimeout: -1},
+		"MaxFiles": {MaxFiles: 254}, "Spin": {Spin: time.Second}, "Memory": {Memory: 3}, "Budget": {Budget: -1}, "Timeout": {HandshakeTimeout: -1},
 	} {
 		_, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), newPath(t))
 		require.ErrorIs(t, err, syscall.EINVAL)
@@ -696,6 +696,33 @@ func TestChannelMessageOverTheReceiversLimitIsRefused(t *testing.T) {
 	n, err := b.Receive(make([]byte, 10))
 	require.ErrorIs(t, err, ipc.ErrTruncated)
 	require.Equal(t, 10, n)
+}
+
+func TestChannelFilesOverTheReceiversLimitAreRefused(t *testing.T) {
+	leakcheck.Start(t)
+	for given, limit := range map[int]int{-1: 0, 0: 16, 3: 3, 100: 100} {
+		a, b, err := ipc.ChannelPair(&ipc.ChannelConfig{MaxFiles: given})
+		require.NoError(t, err)
+		files, got := make([]*os.File, limit+1), make([]*os.File, limit)
+		for i := range files {
+			files[i] = os.Stderr
+		}
+		_, err = a.SendFiles([]byte("x"), files...)
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, fmt.Sprintf("%d files, at most %d in one message", limit+1, limit))
+		_, err = a.SendFiles([]byte("x"), files[:limit]...)
+		require.NoError(t, err)
+		_, n, err := b.ReceiveFiles(make([]byte, 1), got)
+		require.NoError(t, err)
+		require.Equal(t, limit, n)
+		for _, f := range got {
+			f.Close()
+		}
+		a.Close()
+		_, err = a.SendFiles([]byte("x"), files...)
+		require.ErrorIs(t, err, net.ErrClosed)
+		b.Close()
+	}
 }
 
 func TestDeathOfAChannelsPeerIsTheEndWheneverItHappened(t *testing.T) {

@@ -25,7 +25,7 @@ typedef struct lipc__files {
     bool here;
     int lost; /* the error because of which the files could not be taken, or 0 */
     size_t count;
-    lipc_handle handles[LIPC_MESSAGE_HANDLES];
+    lipc_handle *handles; /* room for max_handles */
     lipc_credentials credentials;
 } lipc__files;
 
@@ -36,6 +36,7 @@ typedef struct lipc__out {
     size_t start, end;
     uint32_t limit;      /* the longest record */
     uint32_t peer_limit; /* the largest message */
+    uint32_t peer_handles; /* the most handles that a message may have */
     uint32_t wanted;     /* the size of the record that room is awaited for */
     bool finished;       /* this direction was shut down */
     bool reserved;
@@ -158,15 +159,17 @@ static bool lipc__files_held(const lipc__files *f) {
     return f->count > 0 || f->lost < 0;
 }
 
-/* Receives what is on the connection. Files are put aside; if some are there already, those that come are closed.
+/* Receives what is on the connection. Files are put aside; if some are there already, those that come are closed. There
+ * is room for all that the system can bring, so that more than this end takes are told from files that were lost.
  * Returns how many bytes came, or 0 at the end. */
 static int64_t lipc__receive_raw(lipc_channel *c, void *data, size_t size, int timeout_ms, lipc__files *ret_files) {
     lipc__files *f = ret_files;
+    lipc_handle handles[LIPC_MESSAGE_HANDLES];
     lipc_buffer buffer = {data, size};
     lipc_message m = {.size = sizeof m,
                       .buffers = &buffer,
                       .buffer_count = 1,
-                      .handles = f != NULL ? f->handles : NULL,
+                      .handles = f != NULL ? handles : NULL,
                       .handle_capacity = f != NULL ? LIPC_MESSAGE_HANDLES : 0,
                       .credentials = f != NULL ? &f->credentials : NULL};
     int64_t n = lipc_receive_message(c->connection, &m, timeout_ms);
@@ -178,8 +181,15 @@ static int64_t lipc__receive_raw(lipc_channel *c, void *data, size_t size, int t
         f->lost = (int)n;
         return (int64_t)m.length;
     }
-    if (n >= 0 && f != NULL)
-        f->count = m.handle_count;
+    if (n < 0 || f == NULL)
+        return n;
+    if (m.handle_count > (size_t)c->options.max_handles) {
+        while (m.handle_count > 0)
+            lipc_close(handles[--m.handle_count]);
+        return lipc__die(c);
+    }
+    memcpy(f->handles, handles, m.handle_count * sizeof *handles);
+    f->count = m.handle_count;
     return n;
 }
 
@@ -660,7 +670,7 @@ int64_t lipc_channel_send_message(lipc_channel *channel, const lipc_message *mes
     int r = lipc__channel_message_of(message, message != NULL ? message->handle_count : 0, &m, &size);
     if (r < 0)
         return r;
-    if (m.handle_count > LIPC_MESSAGE_HANDLES)
+    if (m.handle_count > channel->out.peer_handles)
         return lipc__fault(LIPC_ETOOMANY);
     bool with = m.handle_count > 0 || m.credentials != NULL;
     return lipc__out_send(channel, m.buffers, size, with ? &m : NULL, true, &patience);
@@ -735,6 +745,10 @@ int64_t lipc_channel_reserve_limit(const lipc_channel *channel) {
 
 int64_t lipc_channel_message_limit(const lipc_channel *channel) {
     return channel->out.peer_limit;
+}
+
+int64_t lipc_channel_handle_limit(const lipc_channel *channel) {
+    return channel->out.peer_handles;
 }
 
 /* ------------------------------------------- Receiving ------------------------------------------ */

@@ -34,7 +34,8 @@ typedef struct lipc__hello {
     uint32_t flags;
     uint32_t ring_size;   /* wanted; in an answer with memory: as it is */
     uint32_t max_message; /* that the sender receives */
-    char reserved[32];    /* 0; ignored */
+    uint32_t max_handles; /* that it takes with a message */
+    char reserved[28];    /* 0; ignored */
 } lipc__hello;
 
 LIPC__STATIC_ASSERT(hello_is_packed, sizeof(lipc__hello) == LIPC__HELLO_SIZE);
@@ -137,7 +138,8 @@ static void lipc__hello_make(lipc_channel *c, uint32_t flags) {
                          .version_max = LIPC__CHANNEL_VERSION,
                          .flags = flags | (c->handshake.barrier ? LIPC__HELLO_BARRIER : 0),
                          .ring_size = c->options.ring_size,
-                         .max_message = c->options.max_message};
+                         .max_message = c->options.max_message,
+                         .max_handles = (uint32_t)c->options.max_handles};
     memcpy(hello.magic, lipc__magic, sizeof hello.magic);
     memcpy(c->handshake.bytes, &hello, sizeof hello);
 }
@@ -155,7 +157,7 @@ static int lipc__hello_check(const lipc_channel *c) {
         return lipc__fault(LIPC_ENOTSUP);
     if (hello.order != LIPC__ORDER || hello.length < sizeof hello || hello.length > LIPC__HELLO_LIMIT ||
         hello.version_min > hello.version_max || hello.version_min == 0 ||
-        hello.max_message > LIPC_CHANNEL_MESSAGE_MAX)
+        hello.max_message > LIPC_CHANNEL_MESSAGE_MAX || hello.max_handles > LIPC_MESSAGE_HANDLES)
         return lipc__fault(LIPC_EPROTO);
     return (int)hello.length;
 }
@@ -167,6 +169,7 @@ static int lipc__hello_read(lipc_channel *c, lipc__hello *ret_hello) {
     h->peer_min = ret_hello->version_min;
     h->peer_max = ret_hello->version_max;
     c->out.peer_limit = ret_hello->max_message;
+    c->out.peer_handles = ret_hello->max_handles;
     c->membarrier = h->barrier && (ret_hello->flags & LIPC__HELLO_BARRIER);
     return h->peer_min <= LIPC__CHANNEL_VERSION && LIPC__CHANNEL_VERSION <= h->peer_max;
 }
@@ -372,7 +375,8 @@ static int lipc__channel_options(const lipc_channel_options *options, lipc_chann
     if (r < 0)
         return r;
     if (o.accepting < 0 || o.accepting > 1 || o.memory < LIPC_CHANNEL_PREFER || o.memory > LIPC_CHANNEL_NEVER ||
-        o.ring_size > LIPC_CHANNEL_RING_MAX || o.max_message > LIPC_CHANNEL_MESSAGE_MAX || o.spin_us < -1)
+        o.ring_size > LIPC_CHANNEL_RING_MAX || o.max_message > LIPC_CHANNEL_MESSAGE_MAX || o.spin_us < -1 ||
+        o.max_handles < -1 || o.max_handles > LIPC_MESSAGE_HANDLES)
         return lipc__fault(LIPC_EINVAL);
     if (o.memory == LIPC_CHANNEL_REQUIRE && !lipc__memory_available())
         return lipc__fault(LIPC_ENOTSUP);
@@ -384,6 +388,8 @@ static int lipc__channel_options(const lipc_channel_options *options, lipc_chann
         o.max_message = LIPC_CHANNEL_MESSAGE_DEFAULT;
     if (o.spin_us <= 0)
         o.spin_us = o.spin_us == 0 ? LIPC_CHANNEL_SPIN_DEFAULT : 0;
+    if (o.max_handles <= 0)
+        o.max_handles = o.max_handles == 0 ? LIPC_CHANNEL_HANDLES_DEFAULT : 0;
     if (!lipc__memory_available())
         o.memory = LIPC_CHANNEL_NEVER;
     *ret_options = o;
@@ -398,9 +404,10 @@ int lipc_channel_start(lipc_handle connection, const lipc_channel_options *optio
     int kind = lipc_kind(connection);
     if (kind != LIPC_STREAM)
         return kind < 0 ? kind : lipc__fault(LIPC_ENOTSOCK);
-    lipc_channel *c = SYS_ALLOCATE(calloc(1, sizeof *c));
+    lipc_channel *c = SYS_ALLOCATE(calloc(1, sizeof *c + (size_t)o.max_handles * sizeof(lipc_handle)));
     if (c == NULL)
         return lipc__fault(LIPC_ENOMEM);
+    c->in.files.handles = (lipc_handle *)(void *)(c + 1);
     const bool wants = o.memory != LIPC_CHANNEL_NEVER;
     c->connection = connection;
     c->room = LIPC_INVALID_HANDLE;

@@ -131,12 +131,14 @@ type ChannelOptions struct {
 	RingSize   int
 	MaxMessage int
 	Spin       int // in microseconds; under 0: none
+	MaxFiles   int // under 0: none
 	Budget     *ChannelBudget
 }
 
 func (o *ChannelOptions) c() C.lipc_channel_options {
 	c := C.lipc_channel_options{accepting: cint(o.Accepting), memory: C.int(o.Memory),
-		ring_size: C.uint32_t(o.RingSize), max_message: C.uint32_t(o.MaxMessage), spin_us: C.int32_t(o.Spin)}
+		ring_size: C.uint32_t(o.RingSize), max_message: C.uint32_t(o.MaxMessage), spin_us: C.int32_t(o.Spin),
+		max_handles: C.int32_t(max(-1, o.MaxFiles))}
 	c.size = C.size_t(unsafe.Sizeof(c))
 	if o.Budget != nil {
 		c.budget = o.Budget.c
@@ -199,6 +201,9 @@ func (c Channel) Shared() bool { return C.lipc_channel_shared(c.c) != 0 }
 
 // MessageLimit returns the size of the largest message that the peer receives.
 func (c Channel) MessageLimit() Result { return Result(C.lipc_channel_message_limit(c.c)) }
+
+// FileLimit returns how many files a message to the peer may have.
+func (c Channel) FileLimit() int { return int(C.lipc_channel_handle_limit(c.c)) }
 
 // ReserveLimit returns how many bytes can be reserved.
 func (c Channel) ReserveLimit() Result { return Result(C.lipc_channel_reserve_limit(c.c)) }

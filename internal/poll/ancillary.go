@@ -6,10 +6,10 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// CheckFiles returns an error if there are more files than one message can carry.
-func CheckFiles(count int) error {
-	if count > core.MaxFiles {
-		return core.Invalidf("%d files, at most %d in one message", count, core.MaxFiles)
+// CheckFiles returns an error if there are more files than the limit of one message.
+func CheckFiles(count, limit int) error {
+	if count > limit {
+		return core.Invalidf("%d files, at most %d in one message", count, limit)
 	}
 	return nil
 }

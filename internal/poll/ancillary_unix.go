@@ -57,7 +57,7 @@ func lend(files []*os.File, a *core.Ancillary, send func() error) error {
 
 // SendMessage sends a payload with files, and with what fill adds.
 func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
-	if err := CheckFiles(len(files)); err != nil {
+	if err := CheckFiles(len(files), core.MaxFiles); err != nil {
 		return 0, err
 	}
 	d := &e.out

@@ -465,9 +465,6 @@ func (c *Channel) SendBatch(messages [][]byte) (int, error) {
 
 // SendMessage sends a message with files, and with what fill adds.
 func (c *Channel) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
-	if err := CheckFiles(len(files)); err != nil {
-		return 0, err
-	}
 	if err := c.opened(core.Writing); err != nil {
 		return 0, err
 	}
@@ -479,6 +476,12 @@ func (c *Channel) sendMessage(buffers [][]byte, files []*os.File, fill func(*cor
 	d := c.sender()
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if c.conn.closed.Load() {
+		return 0, net.ErrClosed
+	}
+	if err := CheckFiles(len(files), c.memory.FileLimit()); err != nil {
+		return 0, err
+	}
 	a := d.needAncillary()
 	a.Clear()
 	if err := fill(a); err != nil {

@@ -51,7 +51,8 @@ TEST(files_arrive_with_their_message_and_in_order) {
 TEST(as_many_files_as_a_message_can_carry_arrive) {
     EACH_MEMORY(memory) {
         allow_descriptors();
-        pair_of(&(lipc_channel_options){.memory = memory});
+        pair_of(&(lipc_channel_options){.memory = memory, .max_handles = LIPC_MESSAGE_HANDLES});
+        CHECK_INT(LIPC_MESSAGE_HANDLES, lipc_channel_handle_limit(a));
         lipc_handle files[MOST_HANDLES + 1], got[MOST_HANDLES];
         size_t count = MOST_HANDLES;
         for (int i = 0; i < MOST_HANDLES + 1; i++)
@@ -68,6 +69,29 @@ TEST(as_many_files_as_a_message_can_carry_arrive) {
         if (MOST_HANDLES == (int)LIPC_MESSAGE_HANDLES)
             CHECK_ERROR(LIPC_ETOOMANY, send_files(a, 1, files, MOST_HANDLES + 1, WAIT));
         close_pair();
+    }
+}
+
+TEST(more_files_than_the_receiver_takes_are_refused) {
+    static const struct {
+        int32_t option, most;
+    } cases[] = {{-1, 0}, {0, LIPC_CHANNEL_HANDLES_DEFAULT}, {3, 3}};
+    EACH_MEMORY(memory) {
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            lipc_handle files[20], got[20];
+            const size_t most = (size_t)cases[i].most;
+            size_t count = most;
+            for (int j = 0; j < 20; j++)
+                files[j] = STDERR_FILENO;
+            pair_of(&(lipc_channel_options){.memory = memory, .max_handles = cases[i].option});
+            CHECK_INT(most, lipc_channel_handle_limit(a));
+            CHECK_ERROR(LIPC_ETOOMANY, send_files(a, 1, files, most + 1, WAIT));
+            CHECK_INT(2, send_files(a, 2, files, most, WAIT));
+            CHECK_INT(2, receive_files(b, got, &count, WAIT));
+            CHECK_INT(most, (int64_t)count);
+            close_all(got, most);
+            close_pair();
+        }
     }
 }
 

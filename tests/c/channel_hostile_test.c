@@ -16,8 +16,8 @@ typedef struct hello {
     char magic[8];
     uint32_t order, length;
     uint16_t version_min, version_max;
-    uint32_t flags, ring_size, max_message;
-    char reserved[32];
+    uint32_t flags, ring_size, max_message, max_handles;
+    char reserved[28];
 } hello;
 
 static hello good_hello(void) {
@@ -443,6 +443,44 @@ TEST(records_that_cannot_be_kill_a_channel_without_memory) {
     }
 }
 
+TEST(more_files_than_were_allowed_are_closed_and_kill_the_channel) {
+    EACH_MEMORY(memory) {
+        const uint32_t record[2] = {MESSAGE << 29, FILES_FLAG};
+        const bool by_memory = memory != LIPC_CHANNEL_NEVER;
+        lipc_handle files[LIPC_CHANNEL_HANDLES_DEFAULT + 1];
+        for (int count = LIPC_CHANNEL_HANDLES_DEFAULT; count <= LIPC_CHANNEL_HANDLES_DEFAULT + 1; count++) {
+            int trace;
+            files[0] = traced(&trace);
+            for (int i = 1; i < count; i++)
+                files[i] = files[0];
+            if (by_memory)
+                open_with_peer();
+            else
+                open_without_memory();
+            if (by_memory)
+                CHECK_INT(1, send_handles(peer, "\1", 1, files, (size_t)count, 0));
+            else
+                CHECK_INT(8, send_handles(peer, record, sizeof record, files, (size_t)count, 0));
+            if (by_memory)
+                put_record(0, MESSAGE, 0, FILES_FLAG);
+            test_open before;
+            test_descriptors(&before);
+            const int64_t n = lipc_channel_message_size(a, 0);
+            if (count <= LIPC_CHANNEL_HANDLES_DEFAULT)
+                CHECK_INT(0, n);
+            else
+                CHECK_ERROR(LIPC_EPROTO, n);
+            if (count > LIPC_CHANNEL_HANDLES_DEFAULT)
+                test_same_descriptors(&before);
+            if (by_memory)
+                close_peer();
+            else
+                close_without_memory();
+            close_traced(files[0], trace);
+        }
+    }
+}
+
 TEST(files_with_a_record_that_announces_none_kill_a_channel_without_memory) {
     static const struct {
         const char *name;
@@ -520,7 +558,7 @@ TEST(a_peer_that_is_no_channel_is_found_out_in_time) {
 
 TEST(a_hello_that_cannot_be_is_refused) {
     for (int accepting = 0; accepting < 2; accepting++)
-        for (int i = 0; i < 9; i++) {
+        for (int i = 0; i < 10; i++) {
             hello h = good_hello();
             char row[50];
             snprintf(row, sizeof row, "accepting %d, case %d", accepting, i);
@@ -535,6 +573,7 @@ TEST(a_hello_that_cannot_be_is_refused) {
             case 5: h.max_message = 0x80000000; break;
             case 6: h.magic[7] = 0; break;
             case 7: h.flags ^= ANSWER; break; /* both ends are the same one */
+            case 8: h.max_handles = LIPC_MESSAGE_HANDLES + 1; break;
             default: /* memory without any */
                 if (accepting)
                     continue;

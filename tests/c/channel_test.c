@@ -508,6 +508,8 @@ TEST(wrong_options_are_refused) {
         {.size = sizeof *wrong, .ring_size = (uint32_t)LIPC_CHANNEL_RING_MAX + 1},
         {.size = sizeof *wrong, .max_message = (uint32_t)LIPC_CHANNEL_MESSAGE_MAX + 1},
         {.size = sizeof *wrong, .spin_us = -2},
+        {.size = sizeof *wrong, .max_handles = -2},
+        {.size = sizeof *wrong, .max_handles = LIPC_MESSAGE_HANDLES + 1},
         {.size = 1},
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)

@@ -29,6 +29,7 @@ enum {
     HEAD = 0, CONSUMER = 1, PRODUCER = 2, PROCESSOR = 3, /* words of a direction */
     WORDS = 4096, LARGEST_RING = 16384, GUARD = 1 << 16,
     VICTIM_LIMIT = 5000, PEER_LIMIT = 9000, /* the largest messages that they take */
+    PEER_HANDLES = 1, VICTIM_HANDLES = 2,   /* and the most files with one */
     MOST_BELLS = 500 /* beyond which the victim need not look for the files that come after them */
 };
 #define WITH_FILES UINT32_C(0x80000000)
@@ -154,6 +155,7 @@ static bool publish(uint32_t kind, uint32_t length, uint32_t second, const int *
     const uint32_t header = kind << 29 | length, size = size_of_record(length);
     if (producer.finished)
         return false;
+    honest = honest && file_count <= VICTIM_HANDLES;
     if (shared == NULL) {
         char *at = producer.outbox + producer.outbox_size;
         if (size > sizeof producer.outbox - producer.outbox_size || (file_count > 0 && producer.outbox_size > 0))
@@ -576,7 +578,8 @@ static void victim_acts(uint32_t action) {
     CHECK(lent == NULL || sends || n == (int64_t)lent_size || n == 0 || code_of(n) == LIPC_EINVAL ||
           code_of(n) == LIPC_EPROTO);
     /* A message that was read before may still be received. */
-    CHECK(!(is_dead && sends) || code_of(n) == LIPC_EPROTO || code_of(n) == LIPC_EMSGSIZE);
+    CHECK(!(is_dead && sends) || code_of(n) == LIPC_EPROTO || code_of(n) == LIPC_EMSGSIZE ||
+          code_of(n) == LIPC_ETOOMANY);
     is_dead = is_dead || code_of(n) == LIPC_EPROTO;
 }
 
@@ -586,12 +589,12 @@ typedef struct hello {
     char magic[8];
     uint32_t order, length;
     uint16_t version_min, version_max;
-    uint32_t flags, ring_size, max_message;
-    char reserved[32];
+    uint32_t flags, ring_size, max_message, max_handles;
+    char reserved[28];
 } hello;
 
 static hello hello_of(uint32_t flags) {
-    hello h = {{0}, 0x01020304, sizeof h, 1, 1, flags, (uint32_t)ring, PEER_LIMIT, {0}};
+    hello h = {{0}, 0x01020304, sizeof h, 1, 1, flags, (uint32_t)ring, PEER_LIMIT, PEER_HANDLES, {0}};
     memcpy(h.magic, "\x89lipc\r\n\x1a", sizeof h.magic);
     return h;
 }
@@ -601,6 +604,7 @@ static void start(bool accepting, int memory) {
     lipc_channel_options o = {.size = sizeof o, .accepting = accepting, .memory = memory, .spin_us = -1};
     o.ring_size = (uint32_t)ring;
     o.max_message = VICTIM_LIMIT;
+    o.max_handles = VICTIM_HANDLES;
     CHECK(lipc_pair(LIPC_STREAM, &ends[0], &ends[1]) == 0);
     CHECK(lipc_channel_start(ends[0], &o, &victim) == 0);
     connection = (int)ends[1];

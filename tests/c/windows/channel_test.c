@@ -223,12 +223,12 @@ typedef struct hello {
     char magic[8];
     uint32_t order, length;
     uint16_t version_min, version_max;
-    uint32_t flags, ring_size, max_message;
-    char reserved[32];
+    uint32_t flags, ring_size, max_message, max_handles;
+    char reserved[28];
 } hello;
 
 static hello good_hello(uint32_t flags) {
-    hello h = {{0}, 0x01020304, sizeof h, 1, 1, flags, 4096, 100000, {0}};
+    hello h = {{0}, 0x01020304, sizeof h, 1, 1, flags, 4096, 100000, 0, {0}};
     memcpy(h.magic, "\x89lipc\r\n\x1a", sizeof h.magic);
     return h;
 }
