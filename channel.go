@@ -79,10 +79,14 @@ type ChannelConfig struct {
 	// Budget limits how many bytes of memory all channels of a listener share. Zero means 64 MiB. A channel takes 4096
 	// bytes and twice its RingSize. If too little is left, it goes over its connection, or fails with RequireMemory.
 	// Only listeners use Budget.
+	//
+	// A channel takes its part once its client has begun the handshake, and gives it back at Close, or at the end of
+	// the HandshakeTimeout. So a client that was admitted can use the budget up, with channels that it stalls or leaves
+	// idle; those of other clients then go over their connections. A client that sends nothing takes nothing.
 	Budget int64
 
-	// HandshakeTimeout is how long a listener's channel waits for its client to begin. After that its operations fail
-	// with [context.DeadlineExceeded]. Zero means 10 seconds. Only listeners use HandshakeTimeout.
+	// HandshakeTimeout is how long a listener's channel waits for its client to complete the handshake. After that its
+	// operations fail with [context.DeadlineExceeded]. Zero means 10 seconds. Only listeners use HandshakeTimeout.
 	HandshakeTimeout time.Duration
 
 	// Server says that this end accepted the connection. One of the two ends must set it. Only [Conn.Channel] uses

@@ -94,7 +94,13 @@ typedef struct lipc_channel_options {
     int32_t spin_us;
     /* The budget that the memory counts against; NULL: there is no limit. The accepting end creates the memory, 4096
      * bytes and twice ring_size; the connecting end ignores this option. If too little of the budget is left, the
-     * channel goes without shared memory, or with LIPC_CHANNEL_REQUIRE opening fails with LIPC_ENOMEM. */
+     * channel goes without shared memory, or with LIPC_CHANNEL_REQUIRE opening fails with LIPC_ENOMEM.
+     *
+     * A channel takes its part once the connecting end's hello has come, and gives it back when it is closed, or when
+     * the connecting end does without shared memory. A client that stalls before its hello takes nothing. A client that
+     * stalls after it, or that keeps its channel open, holds the part until the server closes the channel: so a client
+     * can use the budget up, and the channels of others then go without shared memory. To prevent that, limit the time
+     * of the handshake, and how many connections a client may have. */
     lipc_channel_budget *budget;
     /* How many handles a message may have that this end receives, at most LIPC_MESSAGE_HANDLES; 0: the default; -1:
      * none. Handles that have arrived stay open until their message is received, also if that never happens. The peer

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -661,11 +662,59 @@ func TestChannelBudgetIsOfTheListener(t *testing.T) {
 	}
 }
 
+func TestClientThatStallsHoldsItsPartOfTheBudgetUntilItsChannelEnds(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	config := &ipc.ChannelConfig{RingSize: 4096, Budget: 3 * 4096, HandshakeTimeout: time.Minute}
+	l, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), name)
+	require.NoError(t, err)
+	defer l.Close()
+	stalling := dial(t, name)
+	hello := make([]byte, 64) // see docs/channel-protocol.md
+	copy(hello, "\x89lipc\r\n\x1a")
+	for at, word := range map[int]uint32{8: 0x01020304, 12: 64, 20: 1, 24: 4096} {
+		binary.NativeEndian.PutUint32(hello[at:], word)
+	}
+	binary.NativeEndian.PutUint16(hello[16:], 1)
+	binary.NativeEndian.PutUint16(hello[18:], 1)
+	_, err = stalling.Write(hello)
+	require.NoError(t, err)
+	stalled, err := l.AcceptChannel(t.Context())
+	require.NoError(t, err)
+	_, err = io.ReadFull(stalling, hello)
+	require.NoError(t, err)
+	shares := hello[20]&1 != 0 || hello[23]&1 != 0 // on this system
+	for _, first := range []bool{true, false} {
+		dialled := make(chan error)
+		go func() {
+			c, err := ipc.DialChannel(t.Context(), name)
+			if err == nil {
+				err = c.Close()
+			}
+			dialled <- err
+		}()
+		c, err := l.AcceptChannel(t.Context())
+		require.NoError(t, err)
+		shared, err := c.Shared()
+		require.NoError(t, err)
+		require.Equal(t, shares && !first, shared)
+		require.NoError(t, <-dialled)
+		require.NoError(t, c.Close())
+		if first {
+			require.NoError(t, stalling.Close())
+			_, err = stalled.Receive(nil)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.ErrorIs(t, stalled.Close(), net.ErrClosed) // it has ended
+		}
+	}
+}
+
 func TestChannelConfigThatIsInvalidIsRefused(t *testing.T) {
 	leakcheck.Start(t)
 	for what, config := range map[string]*ipc.ChannelConfig{
 		"RingSize": {RingSize: 100}, "RingSize 2147483648": {RingSize: 1 << 31}, "MaxMessage": {MaxMessage: -1},
-		"MaxFiles": {MaxFiles: 254}, "Spin": {Spin: time.Second}, "Memory": {Memory: 3}, "Budget": {Budget: -1}, "Timeout": {HandshakeTimeout: -1},
+		"MaxFiles": {MaxFiles: 254}, "Spin": {Spin: time.Second}, "Memory": {Memory: 3}, "Budget": {Budget: -1},
+		"Timeout": {HandshakeTimeout: -1},
 	} {
 		_, err := (&ipc.ListenConfig{Channel: config}).ListenChannel(t.Context(), newPath(t))
 		require.ErrorIs(t, err, syscall.EINVAL)

@@ -583,6 +583,34 @@ TEST(a_hello_that_cannot_be_is_refused) {
         }
 }
 
+TEST(a_client_takes_of_the_budget_from_its_hello_until_it_does_without_memory_or_is_closed) {
+    NEEDS_MEMORY();
+    for (int declines = 0; declines < 2; declines++) {
+        lipc_channel_budget budget = {.limit = 4096 + 2 * RING};
+        lipc_channel_options o = {.size = sizeof o, .accepting = 1, .ring_size = RING, .budget = &budget};
+        const uint32_t choice[2] = {0, 0};
+        hello h = good_hello();
+        lipc_handle end;
+        CHECK_OK(lipc_pair(LIPC_STREAM, &end, &peer));
+        CHECK_OK(lipc_channel_start(end, &o, &a));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_handshake(a, 0));
+        CHECK_INT(HELLO - 1, lipc_write(peer, &h, HELLO - 1, 0));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_handshake(a, 0));
+        CHECK_INT(0, (int64_t)budget.used);
+        CHECK_INT(1, lipc_write(peer, (char *)&h + HELLO - 1, 1, 0));
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_handshake(a, 0));
+        CHECK_INT(budget.limit, (int64_t)budget.used);
+        if (declines) {
+            CHECK_INT(8, lipc_write(peer, choice, sizeof choice, 0));
+            CHECK_OK(lipc_channel_handshake(a, 0));
+            CHECK_INT(0, (int64_t)budget.used);
+        }
+        lipc_channel_close(a);
+        CHECK_INT(0, (int64_t)budget.used);
+        CHECK_OK(lipc_close(peer));
+    }
+}
+
 TEST(versions_that_have_none_in_common_are_reported_to_both) {
     for (int accepting = 0; accepting < 2; accepting++) {
         lipc_channel_options o = {.size = sizeof o, .accepting = accepting};
