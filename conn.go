@@ -112,8 +112,10 @@ func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 }
 
 // CloseRead shuts down the reading half, for every process that shares the connection. Reads then return io.EOF. On
-// Linux they first return what had arrived, and the peer's writes fail with [syscall.EPIPE]. On other systems what had
-// arrived, and what the peer writes, may be discarded. On Windows pipes have no halves: [errors.ErrUnsupported].
+// Linux they first return what had arrived, and the peer's writes fail with [syscall.EPIPE]. But a Write of the peer
+// that waits for room already goes on to wait, until this end has read enough of what had arrived, or closes. On other
+// systems what had arrived, and what the peer writes, may be discarded. On Windows pipes have no halves:
+// [errors.ErrUnsupported].
 func (c *conn) CloseRead() error { return c.opError("close", c.end.Shutdown(core.Reading)) }
 
 // CloseWrite shuts down the writing half, for every process that shares the connection. The peer reads what was written

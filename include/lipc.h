@@ -451,8 +451,9 @@ enum lipc_direction {
 
 /* Shuts down one direction or both, for every process that shares the connection. After LIPC_WRITE the peer reads what
  * was written before, and then end of stream. After LIPC_READ this end reads end of stream. On Linux it first reads
- * what had arrived, and the peer's writes fail with LIPC_EPIPE. On other systems what had arrived, and what the peer
- * writes, may be discarded.
+ * what had arrived, and the peer's writes fail with LIPC_EPIPE. But a write of the peer that waits for room already
+ * goes on to wait: the kernel wakes it only when this end has read enough of what had arrived, or closes. On other
+ * systems what had arrived, and what the peer writes, may be discarded.
  *
  * Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (for pipes; on Windows always). */
 LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
