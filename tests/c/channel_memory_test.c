@@ -1,7 +1,7 @@
 /* How much memory channels take: idle ones, and a pair whose ends wait for one another's messages. */
 #include "channel.h"
 
-enum { PAIRS = 200, IDLE_KIB = 10, CHATTY_KIB = 16 /* for each end */ };
+enum { PAIRS = 200, IDLE_KIB = 3, CHATTY_KIB = 16 /* for each end */ };
 
 static lipc_channel *ends[2 * PAIRS];
 
