@@ -85,5 +85,6 @@
 #include "portable/ring.c"
 #include "portable/channel.c"
 #include "portable/channel_handshake.c"
+#include "portable/channel_sans_io.c"
 
 #include "portable/constant.c"

@@ -25,10 +25,11 @@
  *  - Threads: one thread may send while another receives. The functions that send are lipc_channel_send(),
  *    _send_batch(), _send_message(), _reserve(), _commit(), _write(), _cancel() and _flush(), and with LIPC_WRITE
  *    _prepare() and _shutdown(). Those that receive are lipc_channel_receive() and its variants, _keep(),
- *    _message_size(), _peek(), _next(), _release() and _read(), and with LIPC_READ _prepare() and _shutdown(). Two
- *    functions of the same group must not run at the same time. Opening and closing a channel must not happen at the
- *    same time as any other call. To end the waits of other threads, call lipc_shutdown() with both handles of the
- *    channel, see lipc_channel_handle().
+ *    _message_size(), _peek(), _next(), _release() and _read(), and with LIPC_READ _prepare() and _shutdown(). Without
+ *    I/O, see lipc_channel_start_sans_io(), the output functions send, and the input functions receive. Two functions
+ *    of the same group must not run at the same time. Opening and closing a channel must not happen at the same time as
+ *    any other call. To end the waits of other threads, call lipc_shutdown() with both handles of the channel, see
+ *    lipc_channel_handle().
  *  - Memory: a channel is allocated when it is created. No operation allocates, with one exception: a message that was
  *    sent in parts needs memory of its size if lipc_channel_next() or lipc_channel_peek() is to return it, or if a call
  *    that receives it ends before all parts have come.
@@ -136,6 +137,20 @@ LIPC_API int lipc_channel_open(lipc_handle connection, const lipc_channel_option
 LIPC_API int lipc_channel_start(lipc_handle connection, const lipc_channel_options *options,
                                 lipc_channel **ret_channel);
 LIPC_API int lipc_channel_handshake(lipc_channel *channel, int timeout_ms);
+
+/* Creates a channel without I/O (sans-I/O): it has no connection, and no call waits. The caller moves the bytes between
+ * the channel and a connection to the peer, see lipc_channel_input() and lipc_channel_output(). So a channel can be
+ * used with completion ports, io_uring, and any other way to read and write. The peer needs not know: its end can be of
+ * either sort. lipc_channel_handshake() must follow.
+ *
+ * Where a channel with a connection would wait, the call fails with LIPC_EAGAIN, whatever its timeout_ms is. Without
+ * I/O there is no shared memory, no spinning, and no message has handles or credentials: lipc_channel_send_message()
+ * with either fails with LIPC_ENOTSUP. The rest is as with LIPC_CHANNEL_NEVER. lipc_channel_handle() returns
+ * LIPC_INVALID_HANDLE. The caller closes the connection, in particular after LIPC_EPROTO, and after
+ * lipc_channel_shutdown() with LIPC_READ if the peer is to learn of that before the channel is closed.
+ *
+ * Errors: LIPC_EINVAL: an option is out of range. LIPC_ENOTSUP: shared memory is required. LIPC_ENOMEM. */
+LIPC_API int lipc_channel_start_sans_io(const lipc_channel_options *options, lipc_channel **ret_channel);
 
 /* Creates both ends of a channel in this process. options may be NULL. Its field accepting is ignored. Errors: those of
  * lipc_pair() and lipc_channel_open(). */
@@ -355,8 +370,8 @@ LIPC_API int64_t lipc_channel_write(lipc_channel *channel, const void *data, siz
  *
  * For lipc_channel_handshake() wait until the connection, LIPC_READ, is readable.
  *
- * On Windows the connection is a pipe, for which event loops cannot wait in this way. There use timeout_ms, and a
- * thread for each direction. */
+ * On Windows the connection is a pipe, for which event loops cannot wait in this way. There use
+ * lipc_channel_start_sans_io(), or timeout_ms and a thread for each direction. */
 LIPC_API lipc_handle lipc_channel_handle(const lipc_channel *channel, int direction);
 
 /* Asks the peer for a wake-up, after a spin as the options say. With LIPC_READ, the peer wakes this end when there is
@@ -365,6 +380,39 @@ LIPC_API lipc_handle lipc_channel_handle(const lipc_channel *channel, int direct
  * caller has to wait for the handle, and 0 if it can call at once. Errors: LIPC_EINVAL, LIPC_EPIPE, LIPC_EPROTO, those
  * of lipc_read(). */
 LIPC_API int lipc_channel_prepare(lipc_channel *channel, int direction, size_t size);
+
+/* ========================================== Without I/O =========================================== */
+
+/* For channels of lipc_channel_start_sans_io(). When a call that receives has failed with LIPC_EAGAIN, receive bytes
+ * from the peer to where lipc_channel_input() says, and call again. When a call that sends has failed with LIPC_EAGAIN,
+ * send the bytes that lipc_channel_output() returns, and call again. lipc_channel_handshake() needs both: if there is
+ * nothing to send, it waits to receive.
+ *
+ *     while (lipc_error_code(r = lipc_channel_receive(channel, data, size, 0)) == LIPC_EAGAIN) {
+ *         int64_t room = lipc_channel_input(channel, &input);
+ *         int64_t n = lipc_read(connection, input, (size_t)room, -1);
+ *         if (n < 0)
+ *             break;
+ *         lipc_channel_input_done(channel, (size_t)n);
+ *     }
+ *
+ * lipc_channel_input() stores where bytes that come from the peer are to be put, and returns how many fit there. It
+ * returns 0 if the channel takes none now: a message must be received first, the handshake must go on, or the end has
+ * come. After LIPC_EAGAIN of a call that receives there is room. Until lipc_channel_input_done() says how many bytes
+ * came, no other call that receives may be made; it is left out if none came. A size of 0 is the end: the peer has
+ * closed the connection.
+ *
+ * lipc_channel_output() stores where bytes that are to be sent to the peer are, and returns how many. It returns 0 if
+ * there are none. Until lipc_channel_output_done() says how many of them were sent, no other call that sends may be
+ * made.
+ *
+ * During the handshake only one of the four may run at a time.
+ *
+ * Errors: LIPC_EPROTO: the peer broke the protocol. LIPC_EINVAL: the channel has a connection. */
+LIPC_API int64_t lipc_channel_input(lipc_channel *channel, void **ret_data);
+LIPC_API void lipc_channel_input_done(lipc_channel *channel, size_t size);
+LIPC_API int64_t lipc_channel_output(lipc_channel *channel, const void **ret_data);
+LIPC_API void lipc_channel_output_done(lipc_channel *channel, size_t size);
 
 #ifdef __cplusplus
 }

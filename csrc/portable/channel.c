@@ -88,6 +88,7 @@ typedef struct lipc__handshake {
     uint32_t peer_min, peer_max;  /* versions */
     bool barrier;                 /* this end can be interrupted for membarrier(2) */
     bool lost;                    /* the handles that came could not be taken */
+    char unknown[64];             /* what a later version adds to its hello */
     lipc_handle handles[2];       /* that come, or are to be sent: the memory, and the peer's end of room */
     size_t handle_count;
 } lipc__handshake;
@@ -130,10 +131,47 @@ static bool lipc__is_late(int64_t result) {
     return lipc_error_code(result) == LIPC_EAGAIN || lipc_error_code(result) == LIPC_ETIMEDOUT;
 }
 
+/* ---------------------------------------- The connection ---------------------------------------- */
+
+/* Without a connection the caller moves the bytes, see portable/channel_sans_io.c: nothing comes, and nothing can be
+ * sent, during a call. */
+
+static bool lipc__has_connection(const lipc_channel *c) {
+    return c->connection != LIPC_INVALID_HANDLE;
+}
+
+static int64_t lipc__connection_receive(lipc_channel *c, lipc_message *message, int timeout_ms) {
+    if (!lipc__has_connection(c))
+        return lipc__fault(c->in.sleeper.ended ? LIPC_EEND : LIPC_EAGAIN);
+    return lipc_receive_message(c->connection, message, timeout_ms);
+}
+
+/* Sends bytes, with the handles and credentials of a message unless that is NULL. */
+static int64_t lipc__connection_send(lipc_channel *c, const void *data, size_t size, const lipc_message *with,
+                                     int timeout_ms) {
+    if (!lipc__has_connection(c))
+        return lipc__fault(with == NULL ? LIPC_EAGAIN : LIPC_ENOTSUP);
+    if (with == NULL)
+        return lipc_write(c->connection, data, size, timeout_ms);
+    const lipc_buffer buffer = {(void *)(uintptr_t)data, size};
+    const lipc_message m = {.size = sizeof m,
+                            .buffers = &buffer,
+                            .buffer_count = 1,
+                            .handles = with->handles,
+                            .handle_count = with->handle_count,
+                            .credentials = with->credentials};
+    return lipc_send_message(c->connection, &m, timeout_ms);
+}
+
+static void lipc__connection_shutdown(lipc_channel *c, int direction) {
+    if (lipc__has_connection(c))
+        lipc_shutdown(c->connection, direction);
+}
+
 /* Ends the channel because the peer broke the protocol. Both sides' waits end. */
 static int lipc__die(lipc_channel *c) {
     lipc__store(&c->dead, 1);
-    lipc_shutdown(c->connection, LIPC_READ | LIPC_WRITE);
+    lipc__connection_shutdown(c, LIPC_READ | LIPC_WRITE);
     if (c->room != LIPC_INVALID_HANDLE)
         lipc_shutdown(c->room, LIPC_READ | LIPC_WRITE);
     return lipc__fault(LIPC_EPROTO);
@@ -172,7 +210,7 @@ static int64_t lipc__receive_raw(lipc_channel *c, void *data, size_t size, int t
                       .handles = f != NULL ? handles : NULL,
                       .handle_capacity = f != NULL ? LIPC_MESSAGE_HANDLES : 0,
                       .credentials = f != NULL ? &f->credentials : NULL};
-    int64_t n = lipc_receive_message(c->connection, &m, timeout_ms);
+    int64_t n = lipc__connection_receive(c, &m, timeout_ms);
     if (lipc_error_code(n) == LIPC_EEND) {
         c->in.sleeper.ended = true;
         return 0;
@@ -211,9 +249,9 @@ static int64_t lipc__drain_connection(lipc_channel *c, int timeout_ms) {
     return n;
 }
 
-/* Without shared memory: receives records. */
-static int64_t lipc__fill(lipc_channel *c, int timeout_ms) {
-    lipc__in *in = &c->in;
+/* Without shared memory: finds room for bytes of records, and returns how many. Only one message's files are kept, so
+ * if waiting, nothing is read beyond the record that they belong to. */
+static size_t lipc__fill_room(lipc__in *in, bool waiting) {
     size_t have = in->end - in->start, needed = LIPC__RECORD_HEADER;
     if (have >= LIPC__RECORD_HEADER) {
         uint32_t header;
@@ -225,9 +263,14 @@ static int64_t lipc__fill(lipc_channel *c, int timeout_ms) {
         in->start = 0;
         in->end = have;
     }
-    /* Only one message's files are kept, so nothing is read beyond the record that they belong to. */
-    bool waiting = lipc__files_held(&in->files);
-    size_t size = waiting ? needed - have : LIPC__CHANNEL_BUFFER - in->end;
+    return waiting ? needed - have : LIPC__CHANNEL_BUFFER - in->end;
+}
+
+/* Without shared memory: receives records. */
+static int64_t lipc__fill(lipc_channel *c, int timeout_ms) {
+    lipc__in *in = &c->in;
+    const bool waiting = lipc__files_held(&in->files);
+    const size_t size = lipc__fill_room(in, waiting);
     int64_t n = lipc__receive_raw(c, in->buffer + in->end, size, timeout_ms, waiting ? NULL : &in->files);
     if (n > 0)
         in->end += (size_t)n;
@@ -376,7 +419,7 @@ static int lipc__flush(lipc_channel *c, lipc__patience *patience) {
         int left = patience->deadline.timeout_ms == 0 ? 0 : lipc__time_left(&patience->deadline);
         if (left < -1)
             return left;
-        int64_t n = lipc_write(c->connection, out->buffer + out->start, out->end - out->start, left);
+        int64_t n = lipc__connection_send(c, out->buffer + out->start, out->end - out->start, NULL, left);
         if (n < 0)
             return (int)n;
         out->start += (size_t)n;
@@ -532,17 +575,10 @@ static void lipc__gather(char *to, const lipc_buffer *buffers, size_t offset, si
 static int lipc__files_send(lipc_channel *c, const lipc_message *with, lipc__patience *patience) {
     static char files = LIPC__FILES;
     lipc__out *out = &c->out;
-    lipc_buffer buffer = {&files, 1};
-    if (!c->shared)
-        buffer = (lipc_buffer){out->buffer + out->start, out->end - out->start};
-    lipc_message m = {.size = sizeof m,
-                      .buffers = &buffer,
-                      .buffer_count = 1,
-                      .handles = with->handles,
-                      .handle_count = with->handle_count,
-                      .credentials = with->credentials};
+    const char *data = c->shared ? &files : out->buffer + out->start;
+    const size_t size = c->shared ? 1 : out->end - out->start;
     int left = patience->deadline.timeout_ms == 0 ? 0 : lipc__time_left(&patience->deadline);
-    int64_t n = left < -1 ? left : lipc_send_message(c->connection, &m, left);
+    int64_t n = left < -1 ? left : lipc__connection_send(c, data, size, with, left);
     if (!c->shared && n > 0)
         out->start += (size_t)n;
     return n < 0 ? (int)n : 0;
@@ -1261,10 +1297,10 @@ static void lipc__in_end(lipc_channel *c) {
         lipc__store(&c->in_words->consumer.word, LIPC__GONE);
         lipc__wake_producer(c);
     } else {
-        lipc_shutdown(c->connection, LIPC_READ);
+        lipc__connection_shutdown(c, LIPC_READ);
         /* A sender that waits for room only wakes up when there is room. It then finds that it cannot send. */
         char bytes[4096]; /* the buffer may have a message that was lent */
-        for (int i = 0; i < MOST_READS && lipc_read(c->connection, bytes, sizeof bytes, 0) > 0; i++) {
+        for (int i = 0; i < MOST_READS && lipc__receive_raw(c, bytes, sizeof bytes, 0, NULL) > 0; i++) {
         }
     }
 }

@@ -266,15 +266,24 @@ static int lipc__channel_ready(lipc_channel *c) {
     return 0;
 }
 
+/* How many bytes the step sends in all; 0: it receives. */
+static size_t lipc__handshake_sends(const lipc_channel *c) {
+    switch (c->handshake.step) {
+    case LIPC__SENDS_HELLO:
+    case LIPC__SENDS_ANSWER: return LIPC__HELLO_SIZE;
+    case LIPC__SENDS_CHOICE: return LIPC__CHOICE_SIZE;
+    default: return 0;
+    }
+}
+
 /* Sends the bytes of a step, with the handles. */
-static int lipc__handshake_send(lipc_channel *c, size_t size, int timeout_ms) {
+static int lipc__handshake_send(lipc_channel *c, int timeout_ms) {
     lipc__handshake *h = &c->handshake;
+    const size_t size = lipc__handshake_sends(c);
     while (h->done < size) {
-        lipc_buffer buffer = {h->bytes + h->done, size - h->done};
-        lipc_message m = {.size = sizeof m, .buffers = &buffer, .buffer_count = 1};
-        m.handles = h->handle_count > 0 ? h->handles : NULL;
-        m.handle_count = h->handle_count;
-        int64_t n = lipc_send_message(c->connection, &m, timeout_ms);
+        const lipc_message with = {.handles = h->handles, .handle_count = h->handle_count};
+        int64_t n = lipc__connection_send(c, h->bytes + h->done, size - h->done, h->handle_count > 0 ? &with : NULL,
+                                          timeout_ms);
         if (n < 0)
             return (int)n;
         h->done += (size_t)n;
@@ -284,23 +293,37 @@ static int lipc__handshake_send(lipc_channel *c, size_t size, int timeout_ms) {
     return 0;
 }
 
-/* Receives the bytes of a step: those of a hello if size is 0. What a later version adds to a hello is passed over. */
-static int lipc__handshake_receive(lipc_channel *c, size_t size, int timeout_ms) {
+/* Finds room for the next bytes that the step receives. Returns how many; 0: it has them all, or it sends. What a later
+ * version adds to a hello is passed over. */
+static int lipc__handshake_room(lipc_channel *c, char **ret_data) {
+    lipc__handshake *h = &c->handshake;
+    if (lipc__handshake_sends(c) > 0)
+        return 0;
+    int needed = h->step == LIPC__GETS_CHOICE ? LIPC__CHOICE_SIZE : lipc__hello_check(c);
+    if (needed < 0)
+        return needed;
+    const size_t left = (size_t)needed - h->done;
+    const bool known = h->done < sizeof h->bytes;
+    *ret_data = known ? h->bytes + h->done : h->unknown;
+    return (int)(known || left < sizeof h->unknown ? left : sizeof h->unknown);
+}
+
+/* Receives the bytes of a step. */
+static int lipc__handshake_receive(lipc_channel *c, int timeout_ms) {
     lipc__handshake *h = &c->handshake;
     for (;;) {
-        int needed = size > 0 ? (int)size : lipc__hello_check(c);
-        char unknown[LIPC__HELLO_LIMIT];
-        if (needed < 0)
-            return needed;
-        if (h->done == (size_t)needed)
+        char *data;
+        int size = lipc__handshake_room(c, &data);
+        if (size < 0)
+            return size;
+        if (size == 0)
             break;
-        const bool beyond = h->done >= sizeof h->bytes;
-        lipc_buffer buffer = {beyond ? unknown : h->bytes + h->done, (size_t)needed - h->done};
+        lipc_buffer buffer = {data, (size_t)size};
         lipc_message m = {.size = sizeof m, .buffers = &buffer, .buffer_count = 1};
         m.handles = h->handle_count == 0 ? h->handles : NULL;
         m.handle_count = 0;
         m.handle_capacity = h->handle_count == 0 ? 2 : 0;
-        int64_t n = lipc_receive_message(c->connection, &m, timeout_ms);
+        int64_t n = lipc__connection_receive(c, &m, timeout_ms);
         if (lipc_error_code(n) == LIPC_EHANDLES) {
             h->lost = true;
             n = (int64_t)m.length;
@@ -320,28 +343,28 @@ static int lipc__handshake_go(lipc_channel *c, int timeout_ms) {
     lipc__handshake *h = &c->handshake;
     int r = 0;
     switch (h->step) {
-    case LIPC__SENDS_HELLO: r = lipc__handshake_send(c, LIPC__HELLO_SIZE, timeout_ms); break;
+    case LIPC__SENDS_HELLO: r = lipc__handshake_send(c, timeout_ms); break;
     case LIPC__GETS_ANSWER:
-        r = lipc__handshake_receive(c, 0, timeout_ms);
+        r = lipc__handshake_receive(c, timeout_ms);
         if (r == 0)
             r = lipc__choice_make(c);
         break;
     case LIPC__SENDS_CHOICE:
-        r = lipc__handshake_send(c, LIPC__CHOICE_SIZE, timeout_ms);
+        r = lipc__handshake_send(c, timeout_ms);
         return r < 0 ? r : lipc__channel_ready(c);
     case LIPC__GETS_HELLO:
-        r = lipc__handshake_receive(c, 0, timeout_ms);
+        r = lipc__handshake_receive(c, timeout_ms);
         lipc__handshake_end(c); /* a client has no handles to send */
         if (r == 0)
             r = lipc__answer_make(c);
         break;
     case LIPC__SENDS_ANSWER:
-        r = lipc__handshake_send(c, LIPC__HELLO_SIZE, timeout_ms);
+        r = lipc__handshake_send(c, timeout_ms);
         if (r == 0 && (h->peer_min > LIPC__CHANNEL_VERSION || h->peer_max < LIPC__CHANNEL_VERSION))
             r = lipc__fault(LIPC_ENOTSUP);
         break;
     case LIPC__GETS_CHOICE:
-        r = lipc__handshake_receive(c, LIPC__CHOICE_SIZE, timeout_ms);
+        r = lipc__handshake_receive(c, timeout_ms);
         lipc__handshake_end(c);
         if (r == 0)
             r = lipc__choice_read(c);
@@ -396,6 +419,24 @@ static int lipc__channel_options(const lipc_channel_options *options, lipc_chann
     return 0;
 }
 
+/* Creates a channel whose options were checked. */
+static int lipc__channel_create(lipc_handle connection, const lipc_channel_options *options,
+                                lipc_channel **ret_channel) {
+    lipc_channel *c = SYS_ALLOCATE(calloc(1, sizeof *c + (size_t)options->max_handles * sizeof(lipc_handle)));
+    if (c == NULL)
+        return lipc__fault(LIPC_ENOMEM);
+    c->in.files.handles = (lipc_handle *)(void *)(c + 1);
+    const bool wants = options->memory != LIPC_CHANNEL_NEVER;
+    c->connection = connection;
+    c->room = LIPC_INVALID_HANDLE;
+    c->options = *options;
+    c->handshake.step = options->accepting ? LIPC__GETS_HELLO : LIPC__SENDS_HELLO;
+    c->handshake.barrier = wants && lipc__membarrier_register();
+    lipc__hello_make(c, wants ? LIPC__HELLO_SHARES : 0);
+    *ret_channel = c;
+    return 0;
+}
+
 int lipc_channel_start(lipc_handle connection, const lipc_channel_options *options, lipc_channel **ret_channel) {
     lipc_channel_options o;
     int r = lipc__channel_options(options, &o);
@@ -404,19 +445,7 @@ int lipc_channel_start(lipc_handle connection, const lipc_channel_options *optio
     int kind = lipc_kind(connection);
     if (kind != LIPC_STREAM)
         return kind < 0 ? kind : lipc__fault(LIPC_ENOTSOCK);
-    lipc_channel *c = SYS_ALLOCATE(calloc(1, sizeof *c + (size_t)o.max_handles * sizeof(lipc_handle)));
-    if (c == NULL)
-        return lipc__fault(LIPC_ENOMEM);
-    c->in.files.handles = (lipc_handle *)(void *)(c + 1);
-    const bool wants = o.memory != LIPC_CHANNEL_NEVER;
-    c->connection = connection;
-    c->room = LIPC_INVALID_HANDLE;
-    c->options = o;
-    c->handshake.step = o.accepting ? LIPC__GETS_HELLO : LIPC__SENDS_HELLO;
-    c->handshake.barrier = wants && lipc__membarrier_register();
-    lipc__hello_make(c, wants ? LIPC__HELLO_SHARES : 0);
-    *ret_channel = c;
-    return 0;
+    return lipc__channel_create(connection, &o, ret_channel);
 }
 
 /* Frees a channel, but leaves the connection open. */
