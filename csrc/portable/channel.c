@@ -424,7 +424,8 @@ static int lipc__flush(lipc_channel *c, lipc__patience *patience) {
             return (int)n;
         out->start += (size_t)n;
     }
-    out->start = out->end = 0;
+    if (!out->reserved) /* what was reserved lies behind the end */
+        out->start = out->end = 0;
     return 0;
 }
 

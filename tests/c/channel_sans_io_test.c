@@ -166,6 +166,23 @@ TEST(calls_do_not_wait_whatever_their_time_is) {
     close_both(a, b);
 }
 
+TEST(what_was_reserved_stays_where_it_is) {
+    lipc_channel *a, *b;
+    void *place;
+    open_both(LIMIT, &a, &b);
+    CHECK_ERROR(LIPC_EAGAIN, lipc_channel_send(a, "first", 5, 0));
+    CHECK_INT(10, lipc_channel_reserve(a, 10, 0, &place));
+    memcpy(place, "reserved", 8);
+    CHECK_INT(16, (int64_t)move(a, b, LIMIT));
+    CHECK_OK(lipc_channel_prepare(a, LIPC_WRITE, 0));
+    CHECK_ERROR(LIPC_EAGAIN, lipc_channel_commit(a, 8, 0));
+    CHECK_INT(16, (int64_t)move(a, b, LIMIT));
+    CHECK_INT(5, lipc_channel_receive(b, got, 10, 0));
+    CHECK_INT(8, lipc_channel_receive(b, got, 10, 0));
+    CHECK(memcmp(got, "reserved", 8) == 0);
+    close_both(a, b);
+}
+
 TEST(a_message_that_was_read_stays_where_it_is) {
     lipc_channel *a, *b;
     const void *lent;
