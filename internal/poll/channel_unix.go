@@ -163,15 +163,20 @@ func (c *Channel) own(channel core.Channel, budget *core.ChannelBudget) {
 	c.memory = channelMemory{Channel: channel, budget: budget, users: new(atomic.Int32)}
 	c.memory.users.Store(1)
 	c.conn.channel.Store(c)
-	held := c.memory // keeps the budget reachable until then
-	c.memory.stop = runtime.AddCleanup(c, func(m channelMemory) { m.Free() }, held)
+	c.memory.stop = runtime.AddCleanup(c, channelMemory.free, c.memory)
+}
+
+// free gives the memory back to the budget, which must not have been freed before.
+func (m channelMemory) free() {
+	m.Free()
+	runtime.KeepAlive(m.budget)
 }
 
 // drop ends a use of the memory.
 func (m *channelMemory) drop() {
 	if m.users.Add(-1) == 0 {
 		m.stop.Stop()
-		m.Free()
+		m.free()
 	}
 }
 
