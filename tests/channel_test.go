@@ -558,6 +558,28 @@ func TestChannelClientThatIsNoChannelIsAnError(t *testing.T) {
 	require.True(t, err == nil || errors.Is(err, syscall.ECONNRESET), err)
 }
 
+func TestErrorOfTheHandshakeComesBeforeADeadline(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l, err := ipc.ListenChannel(name)
+	require.NoError(t, err)
+	defer l.Close()
+	peer := dial(t, name)
+	c, err := l.AcceptChannel(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, c.SetDeadline(time.Unix(1, 0)))
+	_, err = c.Receive(make([]byte, 1))
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	_, err = peer.Write([]byte("GET / HTTP/1.1\r\n"))
+	require.NoError(t, err)
+	_, err = io.ReadAll(peer) // until the handshake is over
+	require.True(t, err == nil || errors.Is(err, syscall.ECONNRESET), err)
+	for range 100 {
+		_, err = c.Receive(make([]byte, 1))
+		require.ErrorIs(t, err, syscall.EPROTO)
+	}
+}
+
 func TestChannelsKnowTheirPeers(t *testing.T) {
 	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {

@@ -295,19 +295,30 @@ func (c *Channel) opened(direction core.Direction) error {
 		c.mu.Lock()
 		limit, changed := c.limits[index(direction)], c.changed
 		c.mu.Unlock()
-		var passed <-chan time.Time
-		if !limit.IsZero() {
-			timer := time.NewTimer(time.Until(limit))
-			defer timer.Stop()
-			passed = timer.C
-		}
 		select {
 		case <-c.finished:
 			return c.err
-		case <-passed:
-			return os.ErrDeadlineExceeded
-		case <-changed:
+		default:
 		}
+		if !limit.IsZero() && time.Until(limit) <= 0 {
+			return os.ErrDeadlineExceeded
+		}
+		c.waitUntil(limit, changed)
+	}
+}
+
+// waitUntil waits until the handshake is over, the deadlines were changed, or a time has come.
+func (c *Channel) waitUntil(limit time.Time, changed <-chan struct{}) {
+	var passed <-chan time.Time
+	if !limit.IsZero() {
+		timer := time.NewTimer(time.Until(limit))
+		defer timer.Stop()
+		passed = timer.C
+	}
+	select {
+	case <-c.finished:
+	case <-changed:
+	case <-passed:
 	}
 }
 
