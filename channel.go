@@ -115,8 +115,6 @@ func (cc *ChannelConfig) options() (o core.ChannelOptions, err error) {
 		o.Spin = -1
 	}
 	switch {
-	case !poll.HasChannels:
-		err = core.Unsupported()
 	case cc.RingSize != 0 && (cc.RingSize < core.ChannelRingMin || cc.RingSize > core.ChannelRingMax):
 		err = core.Invalidf("RingSize %d is not between %d and %d", cc.RingSize, core.ChannelRingMin, core.ChannelRingMax)
 	case cc.MaxMessage < 0 || cc.MaxMessage > core.ChannelMessageMax:
@@ -152,7 +150,7 @@ func (d *Dialer) DialChannel(ctx context.Context, name Name) (*Channel, error) {
 		err = d.dial(ctx, name, c.conn, core.KindStream)
 	}
 	if err == nil {
-		err = c.open(ctx, o)
+		err = c.end.Open(ctx, &c.conn.end, o)
 	}
 	if err != nil {
 		return nil, opError("dial", Name{}, name, err)
@@ -176,7 +174,7 @@ func (c *Conn) Channel(ctx context.Context, config *ChannelConfig) (*Channel, er
 		err = c.end.Usable()
 	}
 	if err == nil {
-		err = ch.open(ctx, o)
+		err = ch.end.Open(ctx, &c.conn.end, o)
 	} else {
 		_ = c.end.Close()
 	}
@@ -184,16 +182,6 @@ func (c *Conn) Channel(ctx context.Context, config *ChannelConfig) (*Channel, er
 		return nil, c.opError("open", err)
 	}
 	return ch, nil
-}
-
-// open makes the connection a channel, or closes it.
-func (c *Channel) open(ctx context.Context, o core.ChannelOptions) error {
-	err := c.end.Start(&c.conn.end, o)
-	if err != nil {
-		_ = c.conn.end.Close()
-		return err
-	}
-	return c.end.Handshake(ctx)
 }
 
 // ChannelPair returns both ends of a channel. A nil config means the defaults.

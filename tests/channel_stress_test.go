@@ -1,5 +1,3 @@
-//go:build unix
-
 package tests
 
 import (
@@ -46,7 +44,7 @@ func (s *stress) messages(seed uint64) func() (size int, file bool) {
 		case 1, 2, 3, 4:
 			return random.IntN(3), false
 		case 5:
-			return stressHeader + random.IntN(100), true
+			return stressHeader + random.IntN(100), passesFiles
 		}
 		return random.IntN(1 + random.IntN(most)), false
 	}

@@ -22,6 +22,9 @@ func newPath(t *testing.T) ipc.Name {
 	return ipc.Path(filepath.Join(leakcheck.Dir(t), "s"))
 }
 
+// passesFiles reports whether messages can have files.
+const passesFiles = true
+
 // onWine is for Windows.
 const onWine = false
 
@@ -33,17 +36,14 @@ const idleConnections = 10_000
 
 // systemChildren are the children that only this system can run.
 var systemChildren = map[string]child{
-	"ancillary":      ancillaryChild,
-	"in flight":      inFlightChild,
-	"receiver":       receiverChild,
-	"signals":        signalsChild,
-	"fifo writer":    fifoWriterChild,
-	"activated":      activatedChild,
-	"channel stress": channelStressChild,
-	"channel peer":   channelPeerChild,
-	"closed channel": closedChannelChild,
-	"policies":       policiesChild,
-	"squatter":       squatterChild,
+	"ancillary":   ancillaryChild,
+	"in flight":   inFlightChild,
+	"receiver":    receiverChild,
+	"signals":     signalsChild,
+	"fifo writer": fifoWriterChild,
+	"activated":   activatedChild,
+	"policies":    policiesChild,
+	"squatter":    squatterChild,
 }
 
 // requireNameGone requires that nothing is left of a name.

@@ -32,6 +32,9 @@ var onWine = windows.NewLazySystemDLL("ntdll.dll").NewProc("wine_get_version").F
 // fails with ERROR_INTERNAL_ERROR.
 func startsAtTimes(err error) bool { return onWine && errors.Is(err, windows.ERROR_INTERNAL_ERROR) }
 
+// passesFiles reports whether messages can have files.
+const passesFiles = false
+
 // idleConnections is how many connections are kept at a time.
 const idleConnections = 10_000
 

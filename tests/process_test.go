@@ -158,16 +158,19 @@ func outputOf(p *process) io.Reader {
 }
 
 var children = map[string]child{
-	"echo":          echoChild,
-	"listener":      listenerChild,
-	"dialer":        dialerChild,
-	"idle":          idleChild,
-	"dial and read": dialAndReadChild,
-	"flood":         floodChild,
-	"client":        clientChild,
-	"slow reader":   slowReaderChild,
-	"pipes":         pipesChild,
-	"names":         namesChild,
+	"echo":           echoChild,
+	"listener":       listenerChild,
+	"dialer":         dialerChild,
+	"idle":           idleChild,
+	"dial and read":  dialAndReadChild,
+	"flood":          floodChild,
+	"client":         clientChild,
+	"slow reader":    slowReaderChild,
+	"pipes":          pipesChild,
+	"names":          namesChild,
+	"channel stress": channelStressChild,
+	"channel peer":   channelPeerChild,
+	"closed channel": closedChannelChild,
 }
 
 // systemChildren has those that only this system can run.

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/lipc/ipc"
@@ -43,22 +42,30 @@ func TestDatagramsAreUnsupported(t *testing.T) {
 	})
 }
 
-func TestChannelsAreUnsupported(t *testing.T) {
+func TestSharedMemoryOfChannelsIsUnsupported(t *testing.T) {
 	leakcheck.Start(t)
-	name := newPath(t)
-	l := listen(t, name)
-	c := dial(t, name)
-	server, err := l.AcceptConn(t.Context())
+	a, b, err := ipc.ChannelPair(nil)
 	require.NoError(t, err)
-	defer server.Close()
-	_, onConn := c.Channel(t.Context(), nil)
-	_, listening := ipc.ListenChannel(newPath(t))
-	_, dialling := ipc.DialChannel(t.Context(), name)
-	_, _, paired := ipc.ChannelPair(nil)
-	for _, err := range []error{onConn, listening, dialling, paired} {
-		require.ErrorIs(t, err, errors.ErrUnsupported)
-	}
-	require.ErrorIs(t, new(ipc.Channel).Send(nil), syscall.EINVAL)
+	defer a.Close()
+	defer b.Close()
+	shared, err := a.Shared()
+	require.NoError(t, err)
+	require.False(t, shared)
+	_, _, pairErr := ipc.ChannelPair(&ipc.ChannelConfig{Memory: ipc.RequireMemory})
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	requireUnsupported(t, map[string]error{
+		"pair":               pairErr,
+		"close":              a.CloseRead(),
+		"set":                a.SetPassCredentials(true),
+		"write: files":       second(a.SendFiles(nil, r)),
+		"write: credentials": second(a.SendMessage(&ipc.Message{Credentials: new(ipc.Credentials)})),
+	})
+	require.NoError(t, b.Send([]byte("x"))) // neither half was closed
+	_, err = a.Receive(make([]byte, 1))
+	require.NoError(t, err)
 }
 
 func TestFIFOsAreUnsupported(t *testing.T) {

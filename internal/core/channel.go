@@ -73,8 +73,6 @@ static int64_t ipc_channel_receive_packed(lipc_channel *c, char *data, size_t si
 
 #cgo noescape lipc_channel_start
 #cgo nocallback lipc_channel_start
-#cgo noescape lipc_channel_pair
-#cgo nocallback lipc_channel_pair
 #cgo noescape lipc_channel_reserve
 #cgo nocallback lipc_channel_reserve
 #cgo noescape lipc_channel_next
@@ -162,13 +160,6 @@ func NewChannelBudget(limit int64) *ChannelBudget {
 func StartChannel(connection uintptr, o ChannelOptions) (c Channel, r Result) {
 	options := o.c()
 	return c, Result(C.lipc_channel_start(C.lipc_handle(connection), &options, &c.c))
-}
-
-// ChannelPair returns both ends of a channel. Their handles are the caller's.
-func ChannelPair(o ChannelOptions) (a, b Channel, r Result) {
-	options := o.c()
-	r = creating(func() Result { return Result(C.lipc_channel_pair(&options, &a.c, &b.c)) })
-	return a, b, r
 }
 
 // Free frees the channel's memory. Its handles stay open.

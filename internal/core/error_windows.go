@@ -46,6 +46,7 @@ var sentinels = map[int]error{
 	C.LIPC_ENOTSOCK:     syscall.ENOTSOCK,
 	C.LIPC_ENOTCONN:     syscall.ENOTCONN,
 	C.LIPC_EMSGSIZE:     syscall.EMSGSIZE,
+	C.LIPC_EPROTO:       syscall.EPROTO,
 }
 
 // A codeError has a text of its own, because the system's texts for pipes are about files. It matches the system's

@@ -23,6 +23,7 @@ type Result int64
 const (
 	End         Result = -C.LIPC_EEND << C.LIPC_ERROR_OS_BITS    // end of stream
 	Unavailable Result = -C.LIPC_ENOTSUP << C.LIPC_ERROR_OS_BITS // the system does not have this
+	Violation   Result = -C.LIPC_EPROTO << C.LIPC_ERROR_OS_BITS  // the peer broke the protocol of channels
 )
 
 func (r Result) code() int { return int(-r >> C.LIPC_ERROR_OS_BITS) }
@@ -44,6 +45,9 @@ func (r Result) TooLarge() bool { return r.is(C.LIPC_EMSGSIZE) }
 
 // FilesLost reports whether files arrived that could not all be taken.
 func (r Result) FilesLost() bool { return r.is(C.LIPC_EHANDLES) }
+
+// Violated reports whether the peer broke the protocol of channels.
+func (r Result) Violated() bool { return r.is(C.LIPC_EPROTO) }
 
 // Unsupported reports whether the system does not have what was asked for.
 func (r Result) Unsupported() bool { return r.is(C.LIPC_ENOTSUP) }

@@ -45,14 +45,23 @@ func (d *direction) receiveMessage(handle uintptr) core.Result {
 	return r
 }
 
-// SendMessage sends a payload. On Windows nothing travels with it.
-func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+// nothingTravels returns an error if something is to travel with a payload.
+func nothingTravels(files []*os.File, fill func(*core.Ancillary) error) error {
 	err := fill(new(core.Ancillary))
 	if len(files) > 0 {
 		err = core.Unsupported()
 	}
 	if err != nil {
-		return 0, fmt.Errorf("files, credentials and the like that go with a message: %w", err)
+		return fmt.Errorf("files, credentials and the like that go with a message: %w", err)
+	}
+	return nil
+}
+
+// SendMessage sends a payload. On Windows nothing travels with it.
+func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+	err := nothingTravels(files, fill)
+	if err != nil {
+		return 0, err
 	}
 	if e.kind != core.KindMessage {
 		return e.stream(buffers, e.WriteBuffers)

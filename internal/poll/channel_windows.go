@@ -1,50 +1,151 @@
 package poll
 
 import (
-	"context"
+	"net"
 	"os"
 	"time"
 
 	"github.com/lipc/ipc/internal/core"
 )
 
-// HasChannels reports whether the system has channels.
-const HasChannels = false
+// systemChannel is what a channel needs on Windows. The core's channel is one without I/O: a direction of the connection
+// moves its bytes, as overlapped operations.
+type systemChannel struct{}
 
-// A Channel cannot be opened on Windows: the core's waits for a pipe in a way that is not the completion port's.
-type Channel struct{}
-
-func ChannelPair(_, _ *Channel, _, _ *Endpoint, _ core.ChannelOptions) error {
-	return core.Unsupported()
+func startChannel(conn *Endpoint, _ uintptr, o core.ChannelOptions) (core.Channel, core.Result) {
+	conn.SetSpin(time.Duration(max(o.Spin, 0)) * time.Microsecond)
+	return core.StartChannelSansIO(o)
 }
 
-func (c *Channel) Start(*Endpoint, core.ChannelOptions) error         { return core.Unsupported() }
-func (c *Channel) Handshake(context.Context) error                    { return core.ErrZero }
-func (c *Channel) Send([]byte) error                                  { return core.ErrZero }
-func (c *Channel) Write([]byte) (int, error)                          { return 0, core.ErrZero }
-func (c *Channel) SendBatch([][]byte) (int, error)                    { return 0, core.ErrZero }
-func (c *Channel) Reserve(int) ([]byte, error)                        { return nil, core.ErrZero }
-func (c *Channel) Commit(int) error                                   { return core.ErrZero }
-func (c *Channel) Receive([]byte) (int, error)                        { return 0, core.ErrZero }
-func (c *Channel) Read([]byte) (int, error)                           { return 0, core.ErrZero }
-func (c *Channel) MessageSize() (int, error)                          { return 0, core.ErrZero }
-func (c *Channel) ReceiveAppend(b []byte, _ int) ([]byte, int, error) { return b, 0, core.ErrZero }
-func (c *Channel) ReceiveBatch([][]byte) (int, error)                 { return 0, core.ErrZero }
-func (c *Channel) Next() ([]byte, error)                              { return nil, core.ErrZero }
-func (c *Channel) Peek([]byte) (int, error)                           { return 0, core.ErrZero }
-func (c *Channel) Release()                                           {}
-func (c *Channel) CloseRead() error                                   { return core.ErrZero }
-func (c *Channel) CloseWrite() error                                  { return core.ErrZero }
-func (c *Channel) SetReadDeadline(time.Time) error                    { return core.ErrZero }
-func (c *Channel) SetWriteDeadline(time.Time) error                   { return core.ErrZero }
-func (c *Channel) SetDeadline(time.Time) error                        { return core.ErrZero }
-func (c *Channel) Shared() (bool, error)                              { return false, core.ErrZero }
-func (c *Channel) Close() error                                       { return core.ErrZero }
+var channelMove = &operation{step: (*direction).channelMove}
 
-func (c *Channel) SendMessage([][]byte, []*os.File, func(*core.Ancillary) error) (int, error) {
-	return 0, core.ErrZero
+// channelMove moves bytes between the core's channel and the connection. It waits until there are some.
+func (d *direction) channelMove(uintptr) core.Result {
+	if d == &d.end.out {
+		data, r := d.channel.Output()
+		if r > 0 {
+			r = d.perform(core.StartWrite, data, int(r))
+		}
+		if r > 0 && d.err == nil { // otherwise the peer has nothing of it, or a part after which it gets nothing more
+			d.channel.OutputDone(int(r))
+		}
+		return r
+	}
+	room, r := d.channel.Input()
+	if r > 0 {
+		r = d.readSome(core.NewBuffer(room, int(r)))
+	}
+	if r == core.End { // the next step reports it
+		r = 0
+	}
+	if r >= 0 && d.err == nil {
+		d.channel.InputDone(int(r))
+	}
+	return r
 }
 
-func (c *Channel) ReceiveMessage([][]byte, int, func(*core.Ancillary)) (int, error) {
-	return 0, core.ErrZero
+// waitForHandshake performs the handshake, and waits as long as that takes. The mutexes of the directions are held.
+func (c *Channel) waitForHandshake() (core.Result, error) {
+	for _, d := range []*direction{&c.conn.in, &c.conn.out} {
+		d.needExtras()
+		d.channel = c.memory.Channel
+	}
+	for {
+		r := c.memory.Handshake()
+		if !r.Busy() {
+			return r, nil
+		}
+		d := &c.conn.in
+		if _, r := c.memory.Output(); r > 0 {
+			d = &c.conn.out
+		}
+		if _, err := c.conn.run(d, channelMove); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// openRoom does nothing: no memory is shared.
+func (c *Channel) openRoom() error { return nil }
+
+func (c *Channel) shared() bool { return false }
+
+// sender returns the direction that sends.
+func (c *Channel) sender() *direction { return &c.conn.out }
+
+// run performs an operation whose arguments are set. If the peer breaks the protocol, it closes the connection, which
+// ends an operation of the other direction.
+func (c *Channel) run(d *direction, o *operation) (int, error) {
+	d.start(o) // before the checks, which may end the operation without a call
+	err := d.interrupted()
+	if err == nil {
+		_, err = c.conn.run(d, o)
+	}
+	if d.result.Violated() {
+		_ = c.conn.close()
+	}
+	if err == net.ErrClosed && !c.closed.Load() {
+		err = core.Violation.Err()
+	}
+	return d.done, err
+}
+
+func (d *direction) channelSendMessage(uintptr) core.Result { return d.channel.SendBuffers(d.buffers) }
+func (d *direction) channelMessage(uintptr) core.Result     { return d.channel.ReceiveBuffers(d.buffers) }
+
+func (c *Channel) sendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+	if err := nothingTravels(files, fill); err != nil {
+		return 0, err
+	}
+	d := c.sender()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pin(buffers)
+	defer d.unpin()
+	return c.runSend(d, channelSendMessage)
+}
+
+// ReceiveMessage is [Endpoint.ReceiveMessage].
+func (c *Channel) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
+	if err := c.opened(core.Reading); err != nil {
+		return 0, err
+	}
+	d := &c.conn.in
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pin(buffers)
+	defer d.unpin()
+	n, err := c.runReceive(channelMessage)
+	if d.result.Truncated() {
+		n = size(buffers)
+	}
+	return n, err
+}
+
+func (c *Channel) setReceiveDeadline(t time.Time) error {
+	return closedAnyway(c.conn.SetReadDeadline(t))
+}
+
+func (c *Channel) setSendDeadline(t time.Time) error {
+	return closedAnyway(c.conn.SetWriteDeadline(t))
+}
+
+// closedAnyway returns nil for the error of a connection that is closed although its channel is, or was until now, open:
+// the peer broke the protocol, which operations report.
+func closedAnyway(err error) error {
+	if err == net.ErrClosed {
+		return nil
+	}
+	return err
+}
+
+// closeLocked closes the connection, which ends all operations.
+func (c *Channel) closeLocked() error {
+	err := closedAnyway(c.conn.close())
+	for _, d := range []*direction{&c.conn.in, &c.conn.out} {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+	}
+	c.memory.drop()
+	return err
 }

@@ -44,7 +44,6 @@ type systemExtras struct {
 	ancillary *core.Ancillary // what travels with buffers
 	control                   // what travels with data
 	addresses                 // of datagrams
-	channelExtras
 }
 
 // open takes over a descriptor. It closes the descriptor if it fails.

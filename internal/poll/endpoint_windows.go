@@ -20,7 +20,8 @@ type Endpoint struct {
 	kind    core.Kind
 	stop    runtime.Cleanup
 	lifetime
-	given bool // this end is for child processes: nothing is read or written here; the mutex guards it
+	given   bool                    // this end is for child processes: nothing is read or written here; the mutex guards it
+	channel atomic.Pointer[Channel] // that the connection has become
 }
 
 // held is the system resources of an endpoint. It does not refer to the endpoint, so that the endpoint can be cleaned
@@ -104,6 +105,11 @@ func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 	defer d.pins.Unpin()
 	for {
 		r := o.step(d, e.held.handle)
+		if r.Busy() && e.channel.Load() != nil { // other steps wait by themselves
+			if r = d.channelMove(e.held.handle); r >= 0 && d.err == nil {
+				continue
+			}
+		}
 		d.result = r
 		switch {
 		case d.err != nil:

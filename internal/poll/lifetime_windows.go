@@ -110,6 +110,13 @@ func (e *Endpoint) releaseLocked() {
 
 // Close closes the handle. Operations under way, and all later ones, fail.
 func (e *Endpoint) Close() error {
+	if c := e.channel.Load(); c != nil { // which uses the handle
+		return c.Close()
+	}
+	return e.close()
+}
+
+func (e *Endpoint) close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err := e.usableLocked(); err != nil {

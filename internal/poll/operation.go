@@ -39,6 +39,7 @@ type extras struct {
 	vector
 	batch
 	sizeLimit
+	channelExtras
 	systemExtras
 }
 
