@@ -88,7 +88,6 @@ typedef struct lipc__handshake {
     uint32_t peer_min, peer_max;  /* versions */
     bool barrier;                 /* this end can be interrupted for membarrier(2) */
     bool lost;                    /* the handles that came could not be taken */
-    char unknown[64];             /* what a later version adds to its hello */
     lipc_handle handles[2];       /* that come, or are to be sent: the memory, and the peer's end of room */
     size_t handle_count;
 } lipc__handshake;
@@ -104,9 +103,9 @@ struct lipc_channel {
     bool charged; /* the memory to the budget */
     lipc_channel_options options;
     lipc__handshake handshake;
-    char apart_a[128]; /* so that the halves share no line of the cache */
+    char unknown[128]; /* what a later version adds to its hello; and so that the halves share no line of the cache */
     lipc__out out;
-    char apart_b[128];
+    char apart[128]; /* so that they share none either */
     lipc__in in;
 };
 

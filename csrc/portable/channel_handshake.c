@@ -304,8 +304,8 @@ static int lipc__handshake_room(lipc_channel *c, char **ret_data) {
         return needed;
     const size_t left = (size_t)needed - h->done;
     const bool known = h->done < sizeof h->bytes;
-    *ret_data = known ? h->bytes + h->done : h->unknown;
-    return (int)(known || left < sizeof h->unknown ? left : sizeof h->unknown);
+    *ret_data = known ? h->bytes + h->done : c->unknown;
+    return (int)(known || left < sizeof c->unknown ? left : sizeof c->unknown);
 }
 
 /* Receives the bytes of a step. */
