@@ -31,8 +31,8 @@ import (
 // idle Channel takes no processor time. Errors are those of [Conn]. The methods of a zero Channel fail with
 // [syscall.EINVAL].
 //
-// Linux, macOS and the BSDs have channels. Only Linux shares memory so far. On Windows the error is
-// [errors.ErrUnsupported].
+// Only Linux shares memory so far. On Windows files and credentials with a message, and CloseRead, fail with
+// [errors.ErrUnsupported]: named pipes have neither.
 type Channel struct {
 	conn *conn
 	end  poll.Channel
@@ -451,7 +451,7 @@ func (c *Channel) RemoteAddr() net.Addr {
 }
 
 // CloseRead makes this end receive [io.EOF] at once. The peer's sends fail with [syscall.EPIPE], at the latest when the
-// memory is full.
+// memory is full. On Windows the error is [errors.ErrUnsupported], as for [Conn.CloseRead].
 func (c *Channel) CloseRead() error { return c.opError("close", c.end.CloseRead()) }
 
 // CloseWrite makes the peer receive what was sent before, and then [io.EOF]. It waits for a Send that is under way.

@@ -109,7 +109,7 @@ func (k kind) explained(err error) error {
 		return fmt.Errorf("%w: the options -message and -datagram choose", err)
 	case k.channel && errors.Is(err, syscall.EPROTO):
 		return fmt.Errorf("%w: it listens without -channel", err)
-	case k.channel && (errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, syscall.EPIPE)):
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
 		return fmt.Errorf("%w: the peer ended the connection", err)
 	case k.channel && errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%w, or listens without -channel", err)

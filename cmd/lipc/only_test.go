@@ -60,9 +60,8 @@ func TestOnlySaysWhoMayBeTheServer(t *testing.T) {
 		fails(t, 1, " of user "+own, words(line, soon, "-only", other)...)
 		fails(t, 1, "-only "+other+" does not admit it", words(line, soon, "-only", other)...)
 	}
-	if hasChannels { // the policy is asked before the channel begins
-		fails(t, 1, "-only "+other+" does not admit it", "connect", name, soon, "-channel", "-only", other)
-	}
+	// The policy is asked before the channel begins.
+	fails(t, 1, "-only "+other+" does not admit it", "connect", name, soon, "-channel", "-only", other)
 	passes(t, "", "ping", name, soon, "-only", other, "-only", "same", "-count=1")
 	passes(t, "", "ping", name, soon, "-only", other+","+own, "-count=1")
 }

@@ -15,8 +15,12 @@ func brokenPipe(err error) bool {
 	return errors.Is(err, windows.ERROR_BROKEN_PIPE) || errors.Is(err, windows.ERROR_NO_DATA)
 }
 
-// gone reports whether the peer has closed its end. A pipe has no half-closes: a peer that has ended sending is gone.
-func gone(connection) bool { return true }
+// gone reports whether the peer has closed its end. A pipe has no half-closes: a peer that has ended sending is gone. Of
+// a channel, which has half-closes, that is not known.
+func gone(c connection) bool {
+	_, err := c.SyscallConn()
+	return !errors.Is(err, errors.ErrUnsupported)
+}
 
 // carriesMessages reports whether a connection that was dialled as a stream carries messages. Any pipe can be dialled
 // as a stream.

@@ -4,7 +4,7 @@
 //	channel serve NAME           serve until interrupted
 //	channel ask NAME REQUEST…    send each request, "KEY=VALUE" or "KEY", and print the answers, which are values
 //
-// NAME is "user:values", say, which only you can reach. Windows has no channels.
+// NAME is "user:values", say, which only you can reach.
 package main
 
 import (

@@ -344,10 +344,6 @@ func (d *demo) datagrams() error {
 }
 
 func (d *demo) channels() error {
-	if onWindows {
-		fmt.Println("\n   (Windows has no channels: left out)")
-		return nil
-	}
 	d.step("A server of values by key, over a channel: messages through memory that both processes share.")
 	name := d.name("values")
 	server, err := d.serve("channel", name)
