@@ -326,6 +326,41 @@ func TestChannelStreamsBytes(t *testing.T) {
 	})
 }
 
+func TestBytesOfCallsThatDeadlinesEndArriveOnce(t *testing.T) {
+	leakcheck.Start(t)
+	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
+		data := make([]byte, 4<<20)
+		for i := range data {
+			data[i] = byte(rand.IntN(256))
+		}
+		soon := func() time.Time { return time.Now().Add(time.Duration(rand.IntN(200)) * time.Microsecond) }
+		go func() {
+			w, rest := a.Stream(), data
+			for len(rest) > 0 {
+				assert.NoError(t, w.SetWriteDeadline(soon()))
+				n, err := w.Write(rest[:min(len(rest), rand.IntN(200_000))])
+				if rest = rest[n:]; err != nil && !assert.ErrorIs(t, err, os.ErrDeadlineExceeded) {
+					break
+				}
+			}
+			assert.NoError(t, w.SetWriteDeadline(time.Time{}))
+			assert.NoError(t, a.CloseWrite())
+		}()
+		r := b.Stream()
+		var got []byte
+		for buf := make([]byte, 100_000); ; {
+			require.NoError(t, r.SetReadDeadline(soon()))
+			n, err := r.Read(buf[:1+rand.IntN(len(buf)-1)])
+			got = append(got, buf[:n]...)
+			if err == io.EOF {
+				break
+			}
+			require.True(t, err == nil || errors.Is(err, os.ErrDeadlineExceeded), err)
+		}
+		require.True(t, bytes.Equal(data, got))
+	})
+}
+
 func TestChannelBothWaysAtOnce(t *testing.T) {
 	leakcheck.Start(t)
 	eachChannel(t, func(t *testing.T, a, b *ipc.Channel) {
