@@ -23,7 +23,6 @@ type Result int64
 const (
 	End         Result = -C.LIPC_EEND << C.LIPC_ERROR_OS_BITS    // end of stream
 	Unavailable Result = -C.LIPC_ENOTSUP << C.LIPC_ERROR_OS_BITS // the system does not have this
-	Violation   Result = -C.LIPC_EPROTO << C.LIPC_ERROR_OS_BITS  // the peer broke the protocol of channels
 )
 
 func (r Result) code() int { return int(-r >> C.LIPC_ERROR_OS_BITS) }

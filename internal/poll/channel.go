@@ -167,8 +167,7 @@ func (m *channelMemory) drop() {
 	}
 }
 
-// A Channel transfers messages and bytes through memory that it shares with its peer, or over its connection. Receiving
-// waits for the connection; sending waits for room, and without shared memory for the connection.
+// A Channel transfers messages and bytes through memory that it shares with its peer, or over its connection.
 type Channel struct {
 	conn   *Endpoint
 	memory channelMemory
@@ -328,8 +327,7 @@ func ChannelPair(a, b *Channel, connA, connB *Endpoint, o core.ChannelOptions) e
 	if err == nil {
 		accepted := make(chan error)
 		go func() { accepted <- b.Handshake(context.Background()) }()
-		err = a.Handshake(context.Background())
-		err = errors.Join(<-accepted, err)
+		err = errors.Join(a.Handshake(context.Background()), <-accepted)
 	}
 	if err != nil {
 		_, _ = connA.Close(), connB.Close()

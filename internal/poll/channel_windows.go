@@ -23,18 +23,20 @@ var channelMove = &operation{step: (*direction).channelMove}
 func (d *direction) channelMove(uintptr) core.Result {
 	if d == &d.end.out {
 		data, r := d.channel.Output()
-		if r > 0 {
-			r = d.perform(core.StartWrite, data, int(r))
+		if r < 0 {
+			return r
 		}
+		r = d.perform(core.StartWrite, data, int(r))
 		if r > 0 && d.err == nil { // otherwise the peer has nothing of it, or a part after which it gets nothing more
 			d.channel.OutputDone(int(r))
 		}
 		return r
 	}
 	room, r := d.channel.Input()
-	if r > 0 {
-		r = d.readSome(core.NewBuffer(room, int(r)))
+	if r < 0 {
+		return r
 	}
+	r = d.readSome(core.NewBuffer(room, int(r)))
 	if r == core.End { // the next step reports it
 		r = 0
 	}
@@ -84,8 +86,9 @@ func (c *Channel) run(d *direction, o *operation) (int, error) {
 	if d.result.Violated() {
 		_ = c.conn.close()
 	}
-	if err == net.ErrClosed && !c.closed.Load() {
-		err = core.Violation.Err()
+	if err == net.ErrClosed && !c.closed.Load() { // the peer broke the protocol, of which the core reminds every call
+		_, r := c.memory.Output()
+		err = r.Err()
 	}
 	return d.done, err
 }
