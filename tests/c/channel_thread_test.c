@@ -114,11 +114,11 @@ static void *receive_all(void *channel) {
     return NULL;
 }
 
-/* Runs these in threads of their own, each with the channel beside it. */
-static void run_threads(void *(*const bodies[])(void *), lipc_channel *const channels[], int count) {
+/* Runs these in threads of their own, each with the argument beside it. */
+static void run_threads(void *(*const bodies[])(void *), void *const arguments[], int count) {
     pthread_t threads[4];
     for (int i = 0; i < count; i++)
-        CHECK(pthread_create(&threads[i], NULL, bodies[i], channels[i]) == 0);
+        CHECK(pthread_create(&threads[i], NULL, bodies[i], arguments[i]) == 0);
     for (int i = 0; i < count; i++)
         CHECK(pthread_join(threads[i], NULL) == 0);
 }
@@ -129,7 +129,7 @@ static void exchange(int memory, int spin_us) {
     for (size_t i = 0; i < sizeof pattern; i++)
         pattern[i] = (char)(i % 251 ^ i >> 8);
     run_threads((void *(*const[])(void *)){send_all, receive_all, send_all, receive_all},
-                (lipc_channel *const[]){a, b, b, a}, 4);
+                (void *const[]){a, b, b, a}, 4);
     close_pair();
 }
 
@@ -175,7 +175,7 @@ TEST(bytes_flow_both_ways_at_once) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 1 << 14});
         run_threads((void *(*const[])(void *)){write_all, read_all, write_all, read_all},
-                    (lipc_channel *const[]){a, b, b, a}, 4);
+                    (void *const[]){a, b, b, a}, 4);
         close_pair();
     }
 }
@@ -201,7 +201,89 @@ TEST(a_half_close_ends_the_sender_in_another_thread) {
         for (int i = 0; i < 50; i++) {
             pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096});
             run_threads((void *(*const[])(void *)){send_until_it_ends, receive_some_and_stop},
-                        (lipc_channel *const[]){a, b}, 2);
+                        (void *const[]){a, b}, 2);
             close_pair();
         }
+}
+
+/* An end of a channel without I/O, and the connection over which its threads move the bytes. */
+typedef struct end {
+    lipc_channel *channel;
+    lipc_handle connection;
+} end;
+
+/* Moves bytes if a call failed because there were none. Returns whether the call is to be repeated. */
+static bool moved(const end *e, int direction, int64_t result) {
+    const void *data;
+    void *room;
+    if (lipc_error_code(result) != LIPC_EAGAIN)
+        return false;
+    if (direction == LIPC_WRITE) {
+        int64_t n = CHECK_OK(lipc_channel_output(e->channel, &data));
+        lipc_channel_output_done(e->channel, (size_t)CHECK_OK(lipc_write(e->connection, data, (size_t)n, WAIT)));
+    } else {
+        int64_t n = CHECK_OK(lipc_channel_input(e->channel, &room));
+        lipc_channel_input_done(e->channel, (size_t)CHECK_OK(lipc_read(e->connection, room, (size_t)n, WAIT)));
+    }
+    return true;
+}
+
+static void *send_sans_io(void *argument) {
+    const end *e = argument;
+    for (unsigned i = 0; i < MESSAGES; i++) {
+        int64_t n;
+        do
+            n = lipc_channel_send(e->channel, content_at(i), size_at(i), 0);
+        while (moved(e, LIPC_WRITE, n));
+        CHECK_INT(size_at(i), n);
+    }
+    while (moved(e, LIPC_WRITE, lipc_channel_shutdown(e->channel, LIPC_WRITE, 0))) {
+    }
+    return NULL;
+}
+
+static void *receive_sans_io(void *argument) {
+    const end *e = argument;
+    char *data = malloc(LARGEST);
+    CHECK(data != NULL);
+    int64_t n;
+    for (unsigned i = 0; i <= MESSAGES; i++) {
+        do
+            n = lipc_channel_receive(e->channel, data, LARGEST, 0);
+        while (moved(e, LIPC_READ, n));
+        if (i < MESSAGES)
+            check_content(data, (size_t)CHECK_OK(n), i);
+    }
+    CHECK_ERROR(LIPC_EEND, n);
+    free(data);
+    return NULL;
+}
+
+static void *open_sans_io(void *argument) {
+    const end *e = argument;
+    const void *data;
+    int r;
+    do
+        r = lipc_channel_handshake(e->channel, 0);
+    while (moved(e, lipc_channel_output(e->channel, &data) > 0 ? LIPC_WRITE : LIPC_READ, r));
+    CHECK_OK(r);
+    return NULL;
+}
+
+TEST(four_threads_move_the_bytes_of_channels_without_io) {
+    end ends[2];
+    for (size_t i = 0; i < sizeof pattern; i++)
+        pattern[i] = (char)(i % 251 ^ i >> 8);
+    CHECK_OK(lipc_pair(LIPC_STREAM, &ends[0].connection, &ends[1].connection));
+    for (int i = 0; i < 2; i++) {
+        const lipc_channel_options o = {.size = sizeof o, .accepting = i};
+        CHECK_OK(lipc_channel_start_sans_io(&o, &ends[i].channel));
+    }
+    run_threads((void *(*const[])(void *)){open_sans_io, open_sans_io}, (void *const[]){&ends[0], &ends[1]}, 2);
+    run_threads((void *(*const[])(void *)){send_sans_io, receive_sans_io, send_sans_io, receive_sans_io},
+                (void *const[]){&ends[0], &ends[1], &ends[1], &ends[0]}, 4);
+    for (int i = 0; i < 2; i++) {
+        lipc_channel_close(ends[i].channel);
+        CHECK_OK(lipc_close(ends[i].connection));
+    }
 }
