@@ -9,24 +9,39 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// closePair closes both ends of a channel, and their handles.
-func closePair(ends ...Channel) {
-	for _, end := range ends {
-		handles := []uintptr{end.Handle(Reading)}
-		if end.Shared() {
-			handles = append(handles, end.Handle(Writing))
-		}
-		end.Free()
-		for _, handle := range handles {
-			Close(handle)
+// channelPair returns both ends of a channel, which the end of the test closes.
+func channelPair(t *testing.T, o ChannelOptions) (ends [2]Channel) {
+	a, b, r := Pair(KindStream)
+	require.NoError(t, r.Err())
+	for i, connection := range []uintptr{a, b} {
+		o.Accepting = i == 1
+		ends[i], r = StartChannel(connection, o)
+		require.NoError(t, r.Err())
+		t.Cleanup(func() {
+			if ends[i].Shared() {
+				Close(ends[i].Handle(Writing))
+			}
+			ends[i].Free()
+			Close(connection)
+		})
+	}
+	for busy := 2; busy > 0; {
+		busy = 0
+		for _, end := range ends {
+			if r := end.Handshake(); r.Busy() {
+				busy++
+			} else {
+				require.NoError(t, r.Err())
+			}
 		}
 	}
+	return ends
 }
 
 func TestBatchCopiesEachPartOfALargeMessageOnce(t *testing.T) {
 	for _, memory := range []ChannelMemory{PreferMemory, NeverMemory} {
-		a, b, r := ChannelPair(ChannelOptions{Memory: memory, RingSize: 4096, MaxMessage: 16 << 20, Spin: -1})
-		require.NoError(t, r.Err())
+		ends := channelPair(t, ChannelOptions{Memory: memory, RingSize: 4096, MaxMessage: 16 << 20, Spin: -1})
+		a, b := ends[0], ends[1]
 		message := bytes.Repeat([]byte("large"), 16<<20/5)
 		got, batch, attempts := [][]byte{make([]byte, len(message)), make([]byte, 9)}, new(ChannelBatch), 0
 		for sent, received := Result(-1), Result(-1); received < 0; attempts++ {
@@ -47,6 +62,5 @@ func TestBatchCopiesEachPartOfALargeMessageOnce(t *testing.T) {
 		received, _ := batch.Receive(b, got[1:])
 		require.Equal(t, Result(1), received)
 		require.Equal(t, "on", string(got[1]))
-		closePair(a, b)
 	}
 }
