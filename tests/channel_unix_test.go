@@ -5,7 +5,9 @@ package tests
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
+	"syscall"
 	"testing"
 
 	"github.com/lipc/ipc"
@@ -45,4 +47,31 @@ func TestChannelPassesFilesInOrderWithMessages(t *testing.T) {
 			files[0].Close()
 		}
 	})
+}
+
+func TestChannelFilesOverTheReceiversLimitAreRefused(t *testing.T) {
+	leakcheck.Start(t)
+	for given, limit := range map[int]int{-1: 0, 0: 16, 3: 3, 100: 100} {
+		a, b, err := ipc.ChannelPair(&ipc.ChannelConfig{MaxFiles: given})
+		require.NoError(t, err)
+		files, got := make([]*os.File, limit+1), make([]*os.File, limit)
+		for i := range files {
+			files[i] = os.Stderr
+		}
+		_, err = a.SendFiles([]byte("x"), files...)
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorContains(t, err, fmt.Sprintf("%d files, at most %d in one message", limit+1, limit))
+		_, err = a.SendFiles([]byte("x"), files[:limit]...)
+		require.NoError(t, err)
+		_, n, err := b.ReceiveFiles(make([]byte, 1), got)
+		require.NoError(t, err)
+		require.Equal(t, limit, n)
+		for _, f := range got {
+			f.Close()
+		}
+		a.Close()
+		_, err = a.SendFiles([]byte("x"), files...)
+		require.ErrorIs(t, err, net.ErrClosed)
+		b.Close()
+	}
 }
