@@ -68,9 +68,9 @@ func (c *Channel) waitForHandshake() (core.Result, error) {
 }
 
 // openRoom does nothing: no memory is shared.
-func (c *Channel) openRoom() error { return nil }
+func (systemChannel) openRoom() error { return nil }
 
-func (c *Channel) shared() bool { return false }
+func (systemChannel) shared() bool { return false }
 
 // sender returns the direction that sends.
 func (c *Channel) sender() *direction { return &c.conn.out }
