@@ -195,16 +195,16 @@ LIPC_API int64_t lipc_channel_handle_limit(const lipc_channel *channel);
 
 /* ============================================ Messages ============================================ */
 
-/* Values of timeout_ms for event loops and language runtimes. A call that would wait does this instead:
+/* Values of timeout_ms for event loops and language runtimes. With them a call that would wait spins as the options
+ * say, and fails with LIPC_EAGAIN. It may be called again at any time without waiting.
  *
- *  - LIPC_CHANNEL_ARM: it spins as the options say, asks the peer for a wake-up, and fails with LIPC_EAGAIN. The caller
- *    then waits for the handle, see lipc_channel_handle(), and calls again. It may also call again at any time without
- *    waiting.
- *  - LIPC_CHANNEL_SPIN: it spins as the options say, and fails with LIPC_EAGAIN.
- *  - 0: it fails with LIPC_EAGAIN.
- *
- * After the last two the handle need not become readable when there is something to receive. */
-enum { LIPC_CHANNEL_ARM = -2, LIPC_CHANNEL_SPIN = -3 };
+ * With LIPC_CHANNEL_ARM it has also asked the peer for a wake-up: wait for the handle, see lipc_channel_handle(), and
+ * call again. With LIPC_CHANNEL_SPIN, and with a timeout_ms of 0, when it does not spin either, the handle need not
+ * become readable when there is something to receive. */
+enum {
+    LIPC_CHANNEL_ARM = -2, /* spin, and ask for a wake-up */
+    LIPC_CHANNEL_SPIN = -3 /* spin */
+};
 
 /* Sends one message. Returns size. A message of up to lipc_channel_reserve_limit() bytes is sent as a whole or not at
  * all. A larger one is sent in parts, as the receiver makes room:

@@ -56,6 +56,7 @@ static const lipc__constant lipc__constants[] = {
     LIPC__CONSTANT(LIPC_CHANNEL_SPIN_DEFAULT)
     LIPC__CONSTANT(LIPC_CHANNEL_HANDLES_DEFAULT)
     LIPC__CONSTANT(LIPC_CHANNEL_ARM)
+    LIPC__CONSTANT(LIPC_CHANNEL_SPIN)
     LIPC__CONSTANT(sizeof(lipc_name))
     LIPC__CONSTANT(sizeof(lipc_peer_policy))
     LIPC__CONSTANT(sizeof(lipc_handle))
