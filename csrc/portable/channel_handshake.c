@@ -376,7 +376,7 @@ static int lipc__handshake_go(lipc_channel *c, int timeout_ms) {
 }
 
 int lipc_channel_handshake(lipc_channel *channel, int timeout_ms) {
-    lipc__deadline deadline = {.timeout_ms = timeout_ms == LIPC_CHANNEL_ARM ? 0 : timeout_ms};
+    lipc__deadline deadline = lipc__patience_of(timeout_ms).deadline;
     while (channel->handshake.step != LIPC__IS_OPEN) {
         int r = lipc__handshake_go(channel, 0);
         if (lipc_error_code(r) == LIPC_EAGAIN) {

@@ -36,6 +36,18 @@ TEST(a_call_that_does_not_arm_asks_for_no_bell) {
     }
 }
 
+TEST(a_handshake_that_does_not_wait_fails_at_once) {
+    static const int timeouts[] = {0, LIPC_CHANNEL_ARM, LIPC_CHANNEL_SPIN};
+    lipc_handle connection, silent;
+    lipc_channel *channel;
+    CHECK_OK(lipc_pair(LIPC_STREAM, &connection, &silent));
+    CHECK_OK(lipc_channel_start(connection, NULL, &channel));
+    for (size_t i = 0; i < sizeof timeouts / sizeof *timeouts; i++)
+        CHECK_ERROR(LIPC_EAGAIN, lipc_channel_handshake(channel, timeouts[i]));
+    lipc_channel_close(channel);
+    CHECK_OK(lipc_close(silent));
+}
+
 TEST(preparing_says_whether_to_wait) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096, .spin_us = -1});
