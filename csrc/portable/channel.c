@@ -74,7 +74,6 @@ typedef struct lipc__in {
     /* Where the caller's buffer has the beginning of the message, after a call that did not wait; NULL: nowhere. */
     void *left_in;
     size_t left;
-    uint32_t skipped; /* how many records in a row brought nothing */
     lipc__files files;
 } lipc__in;
 
@@ -112,8 +111,9 @@ struct lipc_channel {
 /* How long a call waits. */
 typedef struct lipc__patience {
     lipc__deadline deadline;
-    bool arm;   /* it asks for a wake-up instead of waiting */
-    bool spins; /* before it waits, or fails */
+    bool arm;         /* it asks for a wake-up instead of waiting */
+    bool spins;       /* before it waits, or fails */
+    uint32_t skipped; /* how many records brought it nothing */
 } lipc__patience;
 
 static lipc__patience lipc__patience_of(int timeout_ms) {
@@ -124,6 +124,17 @@ static lipc__patience lipc__patience_of(int timeout_ms) {
 /* Whether the call neither waits nor asks for a wake-up. */
 static bool lipc__polls(const lipc__patience *patience) {
     return patience->deadline.timeout_ms == 0 && !patience->arm;
+}
+
+/* Counts a record that brought the call nothing. Looks at the time now and then, so that a peer cannot keep the call
+ * busy beyond the time that it has. A call that arms fails here although no wake-up may come. So each call has a count
+ * of its own: such records that arrive one at a time do not add up. */
+static int lipc__skip(lipc__patience *patience) {
+    enum { MOST_SKIPPED = 1024 };
+    if (++patience->skipped % MOST_SKIPPED != 0)
+        return 0;
+    int left = lipc__time_left(&patience->deadline);
+    return left < -1 ? left : 0;
 }
 
 static bool lipc__is_late(int64_t result) {
@@ -963,16 +974,6 @@ static int lipc__in_judge(lipc_channel *c) {
     return in->have;
 }
 
-/* Counts a record that brought nothing. Looks at the time now and then, so that a peer cannot keep a call busy beyond
- * the time that it has. */
-static int lipc__in_skip(lipc__in *in, lipc__patience *patience) {
-    enum { MOST_SKIPPED = 1024 };
-    if (++in->skipped % MOST_SKIPPED != 0)
-        return 0;
-    int left = lipc__time_left(&patience->deadline);
-    return left < -1 ? left : 0;
-}
-
 /* Waits for a record of a message, and reads it. */
 static int lipc__in_record(lipc_channel *c, lipc__patience *patience) {
     lipc__in *in = &c->in;
@@ -994,7 +995,7 @@ static int lipc__in_record(lipc_channel *c, lipc__patience *patience) {
         }
         r = lipc__in_judge(c);
         if (r >= 0)
-            r = r == 0 ? lipc__in_skip(in, patience) : 0;
+            r = r == 0 ? lipc__skip(patience) : 0;
     }
     if (r == 0)
         in->sleeper.vain = 0;
@@ -1243,9 +1244,9 @@ int64_t lipc_channel_read(lipc_channel *channel, void *data, size_t size, int ti
         done += n;
         if (n == left)
             lipc__in_done(channel);
-        if (done > 0)
+        if (n > 0)
             patience = lipc__patience_of(0);
-        r = left == 0 ? lipc__in_skip(in, &patience) : 0;
+        r = left == 0 ? lipc__skip(&patience) : 0;
         if (r < 0)
             return done > 0 ? (int64_t)done : r;
     }

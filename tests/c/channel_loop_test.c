@@ -48,6 +48,18 @@ TEST(a_handshake_that_does_not_wait_fails_at_once) {
     CHECK_OK(lipc_close(silent));
 }
 
+TEST(a_call_that_arms_is_woken_also_after_many_records_that_brought_nothing) {
+    EACH_MEMORY(memory) {
+        pair_of(&(lipc_channel_options){.memory = memory, .spin_us = -1});
+        for (int i = 0; i < 3000; i++) {
+            CHECK_ERROR(LIPC_EAGAIN, lipc_channel_read(b, in_data, 10, LIPC_CHANNEL_ARM));
+            CHECK_INT(0, lipc_channel_send(a, "", 0, 0));
+            CHECK(wait_for(b, LIPC_READ, 0));
+        }
+        close_pair();
+    }
+}
+
 TEST(preparing_says_whether_to_wait) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096, .spin_us = -1});
