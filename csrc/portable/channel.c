@@ -113,7 +113,7 @@ typedef struct lipc__patience {
     lipc__deadline deadline;
     bool arm;         /* it asks for a wake-up instead of waiting */
     bool spins;       /* before it waits, or fails */
-    uint32_t skipped; /* how many records brought it nothing */
+    uint32_t skipped; /* how many records and wake-ups brought it nothing */
 } lipc__patience;
 
 static lipc__patience lipc__patience_of(int timeout_ms) {
@@ -126,9 +126,9 @@ static bool lipc__polls(const lipc__patience *patience) {
     return patience->deadline.timeout_ms == 0 && !patience->arm;
 }
 
-/* Counts a record that brought the call nothing. Looks at the time now and then, so that a peer cannot keep the call
- * busy beyond the time that it has. A call that arms fails here although no wake-up may come. So each call has a count
- * of its own: such records that arrive one at a time do not add up. */
+/* Counts a record, or a wake-up, that brought the call nothing. Looks at the time now and then, so that a peer cannot
+ * keep the call busy beyond the time that it has. A call that arms fails here although no wake-up may come. So each
+ * call has a count of its own: such records that arrive one at a time do not add up. */
 static int lipc__skip(lipc__patience *patience) {
     enum { MOST_SKIPPED = 1024 };
     if (++patience->skipped % MOST_SKIPPED != 0)
@@ -409,7 +409,7 @@ static int lipc__sleep(lipc_channel *c, lipc__sleeper *s, bool (*ready)(lipc_cha
             if (s->armed)
                 return lipc__fault(LIPC_EAGAIN);
             lipc__disarm(s, heard > 0);
-            return heard < 0 ? heard : 0;
+            return heard < 0 ? heard : lipc__skip(patience);
         }
         int left = lipc__time_left(&patience->deadline);
         heard = left < -1 ? left : lipc__drain(c, s, left);

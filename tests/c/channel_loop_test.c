@@ -60,6 +60,18 @@ TEST(a_call_that_arms_is_woken_also_after_many_records_that_brought_nothing) {
     }
 }
 
+TEST(a_call_that_does_not_wait_ends_however_many_bells_there_are) {
+    static char bells[100000];
+    NEEDS_MEMORY();
+    pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE, .spin_us = -1});
+    CHECK_INT(sizeof bells, lipc_write(lipc_channel_handle(a, LIPC_READ), bells, sizeof bells, 0));
+    CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, 10, LIPC_CHANNEL_ARM));
+    CHECK(wait_for(b, LIPC_READ, 0));
+    CHECK_INT(4, lipc_channel_send(a, "some", 4, 0));
+    CHECK_INT(4, lipc_channel_receive(b, in_data, 10, LIPC_CHANNEL_ARM));
+    close_pair();
+}
+
 TEST(preparing_says_whether_to_wait) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096, .spin_us = -1});
