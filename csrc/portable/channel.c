@@ -160,7 +160,7 @@ static int64_t lipc__connection_receive(lipc_channel *c, lipc_message *message, 
 static int64_t lipc__connection_send(lipc_channel *c, const void *data, size_t size, const lipc_message *with,
                                      int timeout_ms) {
     if (!lipc__has_connection(c))
-        return lipc__fault(with == NULL ? LIPC_EAGAIN : LIPC_ENOTSUP);
+        return lipc__fault(LIPC_EAGAIN);
     if (with == NULL)
         return lipc_write(c->connection, data, size, timeout_ms);
     const lipc_buffer buffer = {(void *)(uintptr_t)data, size};
@@ -717,9 +717,11 @@ int64_t lipc_channel_send_message(lipc_channel *channel, const lipc_message *mes
     int r = lipc__channel_message_of(message, message != NULL ? message->handle_count : 0, &m, &size);
     if (r < 0)
         return r;
+    const bool with = m.handle_count > 0 || m.credentials != NULL;
+    if (with && !lipc__has_connection(channel))
+        return lipc__fault(LIPC_ENOTSUP);
     if (m.handle_count > channel->out.peer_handles)
         return lipc__fault(LIPC_ETOOMANY);
-    bool with = m.handle_count > 0 || m.credentials != NULL;
     return lipc__out_send(channel, m.buffers, size, with ? &m : NULL, true, &patience);
 }
 

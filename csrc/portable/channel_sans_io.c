@@ -11,6 +11,7 @@ int lipc_channel_start_sans_io(const lipc_channel_options *options, lipc_channel
         return lipc__fault(LIPC_ENOTSUP);
     o.memory = LIPC_CHANNEL_NEVER;
     o.spin_us = 0; /* nothing comes during a call */
+    o.max_handles = 0; /* they would be lost where the caller reads */
     r = lipc__channel_create(LIPC_INVALID_HANDLE, &o, ret_channel);
     if (r == 0) /* those of messages, which nobody reports */
         memset(&(*ret_channel)->in.files.credentials, 0xff, sizeof(lipc_credentials));

@@ -61,6 +61,7 @@ static void open_both(size_t piece, lipc_channel **ret_a, lipc_channel **ret_b) 
     }
     CHECK_INT(0, lipc_channel_shared(a));
     CHECK_INT(LIMIT, lipc_channel_message_limit(b));
+    CHECK_INT(0, lipc_channel_handle_limit(b));
     CHECK(lipc_channel_handle(a, LIPC_READ) == LIPC_INVALID_HANDLE);
     *ret_a = a;
     *ret_b = b;
@@ -120,6 +121,7 @@ TEST(the_other_end_may_have_a_connection) {
             move_over(ours, connection);
         }
         CHECK_INT(0, lipc_channel_shared(theirs));
+        CHECK_INT(0, lipc_channel_handle_limit(theirs)); /* the caller that reads would lose them */
         int64_t there = -1, back = -1, arrived = -1, returned = -1;
         while (there < 0 || back < 0 || arrived < 0 || returned < 0) {
             there = there < 0 ? lipc_channel_send(ours, sent, BIG, 0) : there;
@@ -310,11 +312,14 @@ TEST(messages_have_neither_handles_nor_credentials) {
     lipc_message m = {.size = sizeof m, .credentials = &credentials};
     open_both(LIMIT, &a, &b);
     CHECK_ERROR(LIPC_ENOTSUP, lipc_channel_send_message(a, &m, 0));
+    m.handles = &handle;
+    m.handle_count = 1;
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_channel_send_message(a, &m, 0));
     close_both(a, b);
     a = open_to_client(64, LIMIT);
     CHECK_INT(8, (int64_t)put(a, with_files, 8, LIMIT)); /* a peer may say otherwise */
     memset(&credentials, 0, sizeof credentials);
-    m.handles = &handle;
+    m.handle_count = 0;
     m.handle_capacity = 1;
     CHECK_INT(0, lipc_channel_receive_message(a, &m, 0));
     CHECK_INT(0, (int64_t)m.handle_count);
