@@ -431,7 +431,7 @@ static int lipc__flush(lipc_channel *c, lipc__patience *patience) {
             return left;
         int64_t n = lipc__connection_send(c, out->buffer + out->start, out->end - out->start, NULL, left);
         if (n < 0)
-            return (int)n;
+            return lipc__unless_dead(c, (int)n);
         out->start += (size_t)n;
     }
     if (!out->reserved) /* what was reserved lies behind the end */
@@ -475,8 +475,9 @@ static void lipc__out_commit(lipc_channel *c, uint32_t kind, uint32_t length, ui
 
 /* Lets the peer see what was added. */
 static int lipc__out_push(lipc_channel *c, lipc__patience *patience) {
-    int r = c->shared ? lipc__ring_bell(c, &c->out_words->consumer.word, c->connection) : lipc__flush(c, patience);
-    return lipc__unless_dead(c, r);
+    if (!c->shared)
+        return lipc__flush(c, patience);
+    return lipc__unless_dead(c, lipc__ring_bell(c, &c->out_words->consumer.word, c->connection));
 }
 
 /* Whether the peer consumes no more. It leaves a bell for a producer that waits, but not for one that is about to. */
@@ -592,7 +593,7 @@ static int lipc__files_send(lipc_channel *c, const lipc_message *with, lipc__pat
     int64_t n = left < -1 ? left : lipc__connection_send(c, data, size, with, left);
     if (!c->shared && n > 0)
         out->start += (size_t)n;
-    return n < 0 ? (int)n : 0;
+    return n < 0 ? lipc__unless_dead(c, (int)n) : 0;
 }
 
 /* Waits until files may be sent: with shared memory one message's at a time. */

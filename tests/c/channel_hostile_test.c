@@ -423,6 +423,25 @@ static void close_without_memory(void) {
     CHECK_OK(lipc_close(peer));
 }
 
+static void *flush_violation(void *unused) {
+    (void)unused;
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_flush(a, WAIT));
+    return NULL;
+}
+
+TEST(a_violation_without_memory_is_what_a_flush_that_waits_reports) {
+    static const uint32_t header[2] = {7u << 29, 0};
+    pthread_t thread;
+    open_without_memory();
+    while (lipc_channel_write(a, out_data, 30000, 0) > 0) {
+    }
+    CHECK(pthread_create(&thread, NULL, flush_violation, NULL) == 0);
+    CHECK_INT(8, lipc_write(peer, header, sizeof header, 0));
+    CHECK_ERROR(LIPC_EPROTO, lipc_channel_receive(a, in_data, 10, WAIT));
+    CHECK(pthread_join(thread, NULL) == 0);
+    close_without_memory();
+}
+
 TEST(records_that_cannot_be_kill_a_channel_without_memory) {
     for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) {
         test_row = violations[i].name;
