@@ -236,9 +236,8 @@ LIPC_API int lipc_channel_flush(lipc_channel *channel, int timeout_ms);
 
 /* Receives one message. Returns its size, which may be 0. A call may end before all parts of a message have come:
  *
- *  - If the call does not wait, the parts that have come stay in data. To go on, call again with the
- *    same data and size. Before any other call that receives, call lipc_channel_keep(): otherwise that call fails with
- *    LIPC_EINVAL.
+ *  - If the call does not wait, the parts that have come stay in data. To go on, call again with the same data and
+ *    size. Before any other call that receives, call lipc_channel_keep(): otherwise that call fails with LIPC_EINVAL.
  *  - If the call waits, the channel keeps the parts that have come. The next call goes on, with any buffer.
  *
  * Errors:
@@ -385,8 +384,8 @@ LIPC_API int lipc_channel_prepare(lipc_channel *channel, int direction, size_t s
 
 /* For channels of lipc_channel_start_sans_io(). When a call that receives has failed with LIPC_EAGAIN, receive bytes
  * from the peer to where lipc_channel_input() says, and call again. When a call that sends has failed with LIPC_EAGAIN,
- * send the bytes that lipc_channel_output() returns, and call again. lipc_channel_handshake() needs both: if there is
- * nothing to send, it waits to receive.
+ * send the bytes that lipc_channel_output() returns, and call again; after lipc_channel_commit(), call
+ * lipc_channel_flush(). lipc_channel_handshake() needs both: if there is nothing to send, it waits to receive.
  *
  *     while (lipc_error_code(r = lipc_channel_receive(channel, data, size, 0)) == LIPC_EAGAIN) {
  *         int64_t room = lipc_channel_input(channel, &input);
