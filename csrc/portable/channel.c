@@ -202,7 +202,7 @@ static void lipc__files_close(lipc__files *f) {
     f->here = false;
 }
 
-/* Without shared memory: whether files are here. */
+/* Whether files have arrived that nobody has taken, or were lost. */
 static bool lipc__files_held(const lipc__files *f) {
     return f->count > 0 || f->lost < 0;
 }
@@ -250,7 +250,7 @@ static int64_t lipc__drain_connection(lipc_channel *c, int timeout_ms) {
     int64_t sets = 0;
     for (int64_t i = 0; i < n; i++)
         sets += bytes[i] == LIPC__FILES;
-    if (sets > 1 || (sets == 1 && f->here) || (sets == 0 && !f->here && (f->count > 0 || f->lost < 0))) {
+    if (sets > 1 || (sets == 1 && f->here) || (sets == 0 && !f->here && lipc__files_held(f))) {
         if (!f->here)
             lipc__files_close(f); /* the next call that drains would forget them */
         return lipc__die(c);
@@ -266,7 +266,7 @@ static size_t lipc__fill_room(lipc__in *in, bool waiting) {
     if (have >= LIPC__RECORD_HEADER) {
         uint32_t header;
         memcpy(&header, in->buffer + in->start, sizeof header);
-        needed = lipc__record_size(header & LIPC__LENGTH_MASK); /* it was checked */
+        needed = lipc__record_size(header & LIPC__LENGTH_MASK); /* if waiting, it was checked */
     }
     if (have == 0 || needed > LIPC__CHANNEL_BUFFER - in->start) {
         memmove(in->buffer, in->buffer + in->start, have);
