@@ -164,9 +164,9 @@ func DialChannel(ctx context.Context, name Name) (*Channel, error) {
 }
 
 // Channel turns a connection of bytes into a channel, and waits until the peer has done the same. Nothing may have been
-// read from the connection or written to it, unless both ends know of that. The connection belongs to the channel then: c
-// must not be used any more, except that Close closes the channel. If Channel fails, it closes c. A nil config means the
-// defaults. Errors are those of [Dialer.DialChannel].
+// read from the connection or written to it, unless both ends know of that. The connection belongs to the channel then:
+// c must not be used any more, except that Close closes the channel. If Channel fails, it closes c. A nil config means
+// the defaults. Errors are those of [Dialer.DialChannel].
 func (c *Conn) Channel(ctx context.Context, config *ChannelConfig) (*Channel, error) {
 	ch := &Channel{conn: &c.conn}
 	o, err := config.options()

@@ -54,8 +54,8 @@ func (d *direction) channelPeek(uintptr) core.Result    { return d.channel.Peek(
 func (d *direction) channelSize(uintptr) core.Result    { return d.channel.MessageSize() }
 func (d *direction) channelRead(uintptr) core.Result    { return d.channel.Read(d.data) }
 
-// Without shared memory, bytes that were written and messages that were sent in a batch or committed may still be in the
-// core.
+// Without shared memory, bytes that were written and messages that were sent in a batch or committed may still be in
+// the core.
 
 func (d *direction) channelWrite(uintptr) core.Result {
 	if len(d.data) == 0 {

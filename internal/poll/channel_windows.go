@@ -8,8 +8,8 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// systemChannel is what a channel needs on Windows. The core's channel is one without I/O: a direction of the connection
-// moves its bytes, as overlapped operations.
+// systemChannel is what a channel needs on Windows. The core's channel is one without I/O: a direction of the
+// connection moves its bytes, as overlapped operations.
 type systemChannel struct{}
 
 func startChannel(conn *Endpoint, _ uintptr, o core.ChannelOptions) (core.Channel, core.Result) {
@@ -133,8 +133,8 @@ func (c *Channel) setSendDeadline(t time.Time) error {
 	return closedAnyway(c.conn.SetWriteDeadline(t))
 }
 
-// closedAnyway returns nil for the error of a connection that is closed although its channel is, or was until now, open:
-// the peer broke the protocol, which operations report.
+// closedAnyway returns nil for the error of a connection that is closed although its channel is, or was until now,
+// open: the peer broke the protocol, which operations report.
 func closedAnyway(err error) error {
 	if err == net.ErrClosed {
 		return nil
