@@ -295,7 +295,7 @@ LIPC_API int64_t lipc_channel_receive_batch(lipc_channel *channel, lipc_buffer *
 LIPC_API int64_t lipc_channel_reserve_limit(const lipc_channel *channel);
 
 /* Waits for room for a message of size bytes, stores where the room is, and returns size. The room is aligned to 8
- * bytes. Fill it, and call lipc_channel_commit(). Until then nothing is sent. Any other call that sends takes the room
+ * bytes. Fill it, and call lipc_channel_commit(). Until then nothing is sent. Sending anything else takes the room
  * back. If a message is under way, this call gives it up.
  *
  * Errors: LIPC_EMSGSIZE (over lipc_channel_reserve_limit() or lipc_channel_message_limit()), LIPC_EAGAIN,

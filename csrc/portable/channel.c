@@ -113,6 +113,7 @@ typedef struct lipc__patience {
     lipc__deadline deadline;
     bool arm;         /* it asks for a wake-up instead of waiting */
     bool spins;       /* before it waits, or fails */
+    bool begun;       /* it has taken back what an earlier call asked for */
     uint32_t skipped; /* how many records and wake-ups brought it nothing */
 } lipc__patience;
 
@@ -126,12 +127,12 @@ static bool lipc__polls(const lipc__patience *patience) {
     return patience->deadline.timeout_ms == 0 && !patience->arm;
 }
 
+enum { LIPC__MOST_SKIPPED = 1024 };
+
 /* Counts a record, or a wake-up, that brought the call nothing. Looks at the time now and then, so that a peer cannot
- * keep the call busy beyond the time that it has. A call that arms fails here although no wake-up may come. So each
- * call has a count of its own: such records that arrive one at a time do not add up. */
+ * keep the call busy beyond the time that it has. */
 static int lipc__skip(lipc__patience *patience) {
-    enum { MOST_SKIPPED = 1024 };
-    if (++patience->skipped % MOST_SKIPPED != 0)
+    if (++patience->skipped % LIPC__MOST_SKIPPED != 0)
         return 0;
     int left = lipc__time_left(&patience->deadline);
     return left < -1 ? left : 0;
@@ -378,6 +379,15 @@ static bool lipc__spin_until(lipc_channel *c, lipc__sleeper *s, bool (*ready)(li
     }
 }
 
+/* Asks the peer for a bell. What it had published before, the caller has to look for. */
+static int lipc__ask_for_bell(lipc_channel *c, lipc__sleeper *s) {
+    lipc__store(s->flag, LIPC__WAITS);
+    if (c->membarrier)
+        return lipc__membarrier();
+    lipc__fence();
+    return 0;
+}
+
 /* With shared memory: waits until ready. Returns 0 if it may be; LIPC_EEND if the peer is gone. */
 static int lipc__sleep(lipc_channel *c, lipc__sleeper *s, bool (*ready)(lipc_channel *), lipc__patience *patience) {
     enum { POLLS = 256 }; /* a caller that never waits looks this rarely whether the peer is gone */
@@ -396,12 +406,7 @@ static int lipc__sleep(lipc_channel *c, lipc__sleeper *s, bool (*ready)(lipc_cha
         return 0;
     if (lipc__polls(patience))
         return lipc__fault(LIPC_EAGAIN);
-    lipc__store(s->flag, LIPC__WAITS);
-    int r = 0, heard = 0;
-    if (c->membarrier)
-        r = lipc__membarrier();
-    else
-        lipc__fence();
+    int r = lipc__ask_for_bell(c, s), heard = 0;
     if (r == 0 && !ready(c)) {
         if (patience->arm) { /* what came before may have been reported to the caller already, and not be again */
             heard = lipc__drain(c, s, 0);
@@ -977,12 +982,30 @@ static int lipc__in_judge(lipc_channel *c) {
     return in->have;
 }
 
+/* lipc__skip() for a record. A call that arms must not fail as long as there may be records that nothing will ring for.
+ * So it asks for a bell first, and then reads as many records as can have been there before: after that the peer has
+ * added one, and rings. On a connection those are the records that a socket's buffer holds. */
+static int lipc__in_skip(lipc_channel *c, lipc__patience *patience) {
+    enum { MOST_BUFFERED = 1 << 20 }; /* 8 MiB of them; Linux's default is 208 KiB, net.core.wmem_default */
+    lipc__sleeper *s = &c->in.sleeper;
+    if (!patience->arm)
+        return lipc__skip(patience);
+    const uint32_t earlier = c->shared ? c->in.ring.capacity / LIPC__RECORD_HEADER : MOST_BUFFERED;
+    if (++patience->skipped == LIPC__MOST_SKIPPED && c->shared) {
+        int r = lipc__ask_for_bell(c, s);
+        s->armed = r == 0;
+        return r;
+    }
+    return patience->skipped < LIPC__MOST_SKIPPED + earlier ? 0 : lipc__fault(LIPC_EAGAIN);
+}
+
 /* Waits for a record of a message, and reads it. */
 static int lipc__in_record(lipc_channel *c, lipc__patience *patience) {
     lipc__in *in = &c->in;
     if (in->left_in != NULL || in->lent)
         return lipc__fault(LIPC_EINVAL); /* another buffer has the beginning of the message, or the caller has it */
-    int r = lipc__wake_up(c, &in->sleeper);
+    int r = patience->begun ? 0 : lipc__wake_up(c, &in->sleeper);
+    patience->begun = true;
     while (r == 0 && !in->have) {
         if (lipc__load(&c->dead))
             return lipc__fault(LIPC_EPROTO);
@@ -998,7 +1021,7 @@ static int lipc__in_record(lipc_channel *c, lipc__patience *patience) {
         }
         r = lipc__in_judge(c);
         if (r >= 0)
-            r = r == 0 ? lipc__skip(patience) : 0;
+            r = r == 0 ? lipc__in_skip(c, patience) : 0;
     }
     if (r == 0)
         in->sleeper.vain = 0;
@@ -1102,7 +1125,7 @@ static int64_t lipc__in_receive(lipc_channel *c, const lipc_buffer *buffers, siz
             return lipc__fault(LIPC_EMSGSIZE);
         if (r == 0 && in->kept_size > 0) /* to copy that for each attempt would take the longer, the more there is */
             r = lipc__in_assemble(c, patience);
-        if (r < 0 && !first && in->begun && !waits && count == 1 && message == NULL) {
+        if (lipc__is_late(r) && !first && in->begun && !waits && count == 1 && message == NULL) {
             in->left_in = buffers->data;
             in->left = done;
             return r;
@@ -1249,7 +1272,7 @@ int64_t lipc_channel_read(lipc_channel *channel, void *data, size_t size, int ti
             lipc__in_done(channel);
         if (n > 0)
             patience = lipc__patience_of(0);
-        r = left == 0 ? lipc__skip(&patience) : 0;
+        r = left == 0 ? lipc__in_skip(channel, &patience) : 0;
         if (r < 0)
             return done > 0 ? (int64_t)done : r;
     }

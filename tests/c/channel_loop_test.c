@@ -72,6 +72,16 @@ TEST(a_call_that_does_not_wait_ends_however_many_bells_there_are) {
     close_pair();
 }
 
+TEST(a_call_that_arms_leaves_nothing_behind_that_nothing_rings_for) {
+    EACH_MEMORY(memory) {
+        pair_of(&(lipc_channel_options){.memory = memory, .spin_us = -1});
+        CHECK_INT(1500, lipc_channel_send_batch(a, (lipc_buffer[1500]){{NULL, 0}}, 1500, 0));
+        CHECK_INT(4, lipc_channel_write(a, "data", 4, 0));
+        CHECK_INT(4, lipc_channel_read(b, in_data, 10, LIPC_CHANNEL_ARM));
+        close_pair();
+    }
+}
+
 TEST(preparing_says_whether_to_wait) {
     EACH_MEMORY(memory) {
         pair_of(&(lipc_channel_options){.memory = memory, .ring_size = 4096, .spin_us = -1});
