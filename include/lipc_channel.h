@@ -146,8 +146,9 @@ LIPC_API int lipc_channel_handshake(lipc_channel *channel, int timeout_ms);
  * Where a channel with a connection would wait, the call fails with LIPC_EAGAIN, whatever its timeout_ms is. Without
  * I/O there is no shared memory, no spinning, and no message has handles or credentials: lipc_channel_send_message()
  * with either fails with LIPC_ENOTSUP, and the peer learns that this end takes no handles. The rest is as with
- * LIPC_CHANNEL_NEVER. lipc_channel_handle() returns LIPC_INVALID_HANDLE. The caller closes the connection, in particular after LIPC_EPROTO, and after
- * lipc_channel_shutdown() with LIPC_READ if the peer is to learn of that before the channel is closed.
+ * LIPC_CHANNEL_NEVER. lipc_channel_handle() returns LIPC_INVALID_HANDLE. The caller closes the connection, in
+ * particular after LIPC_EPROTO, and after lipc_channel_shutdown() with LIPC_READ if the peer is to learn of that before
+ * the channel is closed.
  *
  * Errors: LIPC_EINVAL: an option is out of range. LIPC_ENOTSUP: shared memory is required. LIPC_ENOMEM. */
 LIPC_API int lipc_channel_start_sans_io(const lipc_channel_options *options, lipc_channel **ret_channel);
