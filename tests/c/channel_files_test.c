@@ -171,8 +171,7 @@ TEST(a_process_that_may_open_no_more_files_loses_them_and_gets_the_message) {
     }
 }
 
-TEST(the_files_of_one_message_are_taken_before_those_of_the_next_are_sent) {
-    NEEDS_MEMORY();
+MEMORY_TEST(the_files_of_one_message_are_taken_before_those_of_the_next_are_sent) {
     pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE});
     lipc_handle file = STDERR_FILENO, got[1];
     size_t count = 1;

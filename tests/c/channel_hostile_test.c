@@ -111,8 +111,7 @@ static void check_dead(void) {
 
 /* ------------------------------------------ The ring -------------------------------------------- */
 
-TEST(a_peer_that_keeps_to_the_protocol_is_served) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_peer_that_keeps_to_the_protocol_is_served) {
     open_with_peer();
     memcpy(record_at(0, 8), "hello", 5);
     put_record(0, MESSAGE, 5, 5);
@@ -161,8 +160,7 @@ static const struct {
     {"a record beyond the end", {{0, PAD, 0, RING - 24}, {RING - 16, MESSAGE, 16, 16}}},
 };
 
-TEST(a_record_that_cannot_be_kills_the_channel) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_record_that_cannot_be_kills_the_channel) {
     for (size_t i = 0; i < sizeof violations / sizeof *violations; i++) {
         test_row = violations[i].name;
         open_with_peer();
@@ -176,8 +174,7 @@ TEST(a_record_that_cannot_be_kills_the_channel) {
     }
 }
 
-TEST(a_head_that_cannot_be_kills_the_channel) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_head_that_cannot_be_kills_the_channel) {
     static const uint32_t heads[] = {1 << 20, 0x80000000, 0xffffffff, RING + 8};
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
         open_with_peer();
@@ -191,8 +188,7 @@ TEST(a_head_that_cannot_be_kills_the_channel) {
     }
 }
 
-TEST(a_head_that_goes_back_kills_the_channel) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_head_that_goes_back_kills_the_channel) {
     open_with_peer();
     CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0));
     CHECK_INT(1000, lipc_channel_send(a, out_data, 1000, 0));
@@ -208,8 +204,7 @@ TEST(a_head_that_goes_back_kills_the_channel) {
     close_peer();
 }
 
-TEST(a_peer_that_changes_a_record_after_it_was_read_changes_nothing_but_its_content) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_peer_that_changes_a_record_after_it_was_read_changes_nothing_but_its_content) {
     open_with_peer();
     const void *data;
     put_record(0, MESSAGE, 100, 100);
@@ -222,8 +217,7 @@ TEST(a_peer_that_changes_a_record_after_it_was_read_changes_nothing_but_its_cont
     close_peer();
 }
 
-TEST(a_batch_that_finds_a_violation_reports_it) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_batch_that_finds_a_violation_reports_it) {
     open_with_peer();
     lipc_buffer batch[10];
     for (int i = 0; i < 10; i++)
@@ -253,8 +247,7 @@ static void *send_violation(void *unused) {
     return NULL;
 }
 
-TEST(a_violation_that_one_half_finds_ends_the_wait_of_the_other) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_violation_that_one_half_finds_ends_the_wait_of_the_other) {
     pthread_t thread;
     int64_t n = 0;
     open_with_peer();
@@ -283,8 +276,7 @@ static uint32_t random_number(void) {
 }
 
 /* The sanitizer sees what goes beyond the buffers, and the test's time limit what never ends. */
-TEST(a_peer_that_writes_anything_anywhere_breaks_nothing) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_peer_that_writes_anything_anywhere_breaks_nothing) {
     for (int round = 0; round < 300; round++) {
         random_state = (uint32_t)round;
         open_with_peer();
@@ -331,8 +323,7 @@ TEST(a_peer_that_writes_anything_anywhere_breaks_nothing) {
 
 /* ---------------------------------------- The connection ---------------------------------------- */
 
-TEST(a_flood_of_bells_costs_a_read_each_and_hides_nothing) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_flood_of_bells_costs_a_read_each_and_hides_nothing) {
     open_with_peer();
     static const char bells[4096];
     while (lipc_write(peer, bells, sizeof bells, 0) > 0) {
@@ -345,8 +336,7 @@ TEST(a_flood_of_bells_costs_a_read_each_and_hides_nothing) {
     close_peer();
 }
 
-TEST(files_are_looked_for_in_16_reads_of_64_bells_each) {
-    NEEDS_MEMORY();
+MEMORY_TEST(files_are_looked_for_in_16_reads_of_64_bells_each) {
     static const char bells[16 * 64];
     for (int reads = 16; reads <= 17; reads++) {
         open_with_peer();
@@ -365,8 +355,7 @@ TEST(files_are_looked_for_in_16_reads_of_64_bells_each) {
     }
 }
 
-TEST(files_that_were_not_announced_are_closed_and_kill_the_channel) {
-    NEEDS_MEMORY();
+MEMORY_TEST(files_that_were_not_announced_are_closed_and_kill_the_channel) {
     static const struct {
         const char *name;
         int count;
@@ -390,8 +379,7 @@ TEST(files_that_were_not_announced_are_closed_and_kill_the_channel) {
     }
 }
 
-TEST(files_that_were_not_announced_are_closed_although_more_comes_after_them) {
-    NEEDS_MEMORY();
+MEMORY_TEST(files_that_were_not_announced_are_closed_although_more_comes_after_them) {
     open_with_peer();
     int trace;
     lipc_handle file = traced(&trace);
@@ -602,8 +590,7 @@ TEST(a_hello_that_cannot_be_is_refused) {
         }
 }
 
-TEST(a_client_takes_of_the_budget_from_its_hello_until_it_does_without_memory_or_is_closed) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_client_takes_of_the_budget_from_its_hello_until_it_does_without_memory_or_is_closed) {
     for (int declines = 0; declines < 2; declines++) {
         lipc_channel_budget budget = {.limit = 4096 + 2 * RING};
         lipc_channel_options o = {.size = sizeof o, .accepting = 1, .ring_size = RING, .budget = &budget};

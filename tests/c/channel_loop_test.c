@@ -23,9 +23,8 @@ TEST(a_call_that_arms_is_woken_by_its_handle) {
     }
 }
 
-TEST(a_call_that_does_not_arm_asks_for_no_bell) {
+MEMORY_TEST(a_call_that_does_not_arm_asks_for_no_bell) {
     static const int timeouts[] = {0, LIPC_CHANNEL_SPIN};
-    NEEDS_MEMORY();
     for (int i = 0; i < 2; i++) {
         pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE});
         CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, 10, timeouts[i]));
@@ -60,9 +59,8 @@ TEST(a_call_that_arms_is_woken_also_after_many_records_that_brought_nothing) {
     }
 }
 
-TEST(a_call_that_does_not_wait_ends_however_many_bells_there_are) {
+MEMORY_TEST(a_call_that_does_not_wait_ends_however_many_bells_there_are) {
     static char bells[100000];
-    NEEDS_MEMORY();
     pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE, .spin_us = -1});
     CHECK_INT(sizeof bells, lipc_write(lipc_channel_handle(a, LIPC_READ), bells, sizeof bells, 0));
     CHECK_ERROR(LIPC_EAGAIN, lipc_channel_receive(b, in_data, 10, LIPC_CHANNEL_ARM));
@@ -188,8 +186,7 @@ TEST(a_channel_that_was_never_opened_can_be_closed) {
     lipc_channel_close(NULL);
 }
 
-TEST(a_budget_limits_how_many_channels_share_memory) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_budget_limits_how_many_channels_share_memory) {
     lipc_channel_budget budget = {.limit = 2 * (4096 + 2 * 65536) + 100};
     lipc_channel_options o = {.size = sizeof o, .ring_size = 65536, .budget = &budget};
     lipc_channel *pairs[3][2];

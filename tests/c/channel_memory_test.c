@@ -20,8 +20,7 @@ static void open_all(int first, int end) {
         CHECK_OK(lipc_channel_pair(&o, &ends[2 * i], &ends[2 * i + 1]));
 }
 
-TEST(an_idle_channel_takes_little_memory_and_touches_no_page_that_it_shares) {
-    NEEDS_MEMORY();
+MEMORY_TEST(an_idle_channel_takes_little_memory_and_touches_no_page_that_it_shares) {
     struct rlimit limit;
     CHECK(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     limit.rlim_cur = limit.rlim_max;
@@ -38,8 +37,7 @@ TEST(an_idle_channel_takes_little_memory_and_touches_no_page_that_it_shares) {
         lipc_channel_close(ends[i]);
 }
 
-TEST(a_pair_that_asks_and_answers_touches_few_pages) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_pair_that_asks_and_answers_touches_few_pages) {
     pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE});
     for (size_t i = 0; i < 20000; i++) {
         const size_t size = i * 37 % 1500;

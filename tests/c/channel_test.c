@@ -36,8 +36,7 @@ TEST(messages_stay_in_order_around_the_end_of_the_ring) {
     }
 }
 
-TEST(a_ring_that_is_empty_starts_again_at_its_beginning) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_ring_that_is_empty_starts_again_at_its_beginning) {
     pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE});
     for (int i = 0; i < 20000; i++) {
         CHECK_INT(64, lipc_channel_send(a, out_data, 64, 0));
@@ -49,8 +48,7 @@ TEST(a_ring_that_is_empty_starts_again_at_its_beginning) {
     close_pair();
 }
 
-TEST(the_whole_ring_is_there_after_a_restart) {
-    NEEDS_MEMORY();
+MEMORY_TEST(the_whole_ring_is_there_after_a_restart) {
     pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE, .ring_size = 65536});
     for (int i = 0; i < 60; i++) { /* the next message is the first of the second page, and goes to the beginning */
         CHECK_INT(64, lipc_channel_send(a, out_data, 64, 0));
@@ -238,8 +236,7 @@ TEST(batches_move_many_messages_with_one_call) {
     }
 }
 
-TEST(a_batch_that_finds_no_room_reports_what_was_sent) {
-    NEEDS_MEMORY();
+MEMORY_TEST(a_batch_that_finds_no_room_reports_what_was_sent) {
     pair_of(&(lipc_channel_options){.memory = LIPC_CHANNEL_REQUIRE, .ring_size = 4096});
     lipc_buffer batch[10];
     for (int i = 0; i < 10; i++)

@@ -73,7 +73,7 @@ func words(text string) string {
 // testsThatExist returns the names of all tests, in Go and in C.
 func testsThatExist(t *testing.T) map[string]bool {
 	t.Helper()
-	declaration := regexp.MustCompile(`(?m)^(?:func (Test\w+)\(|TEST\((\w+)\))`)
+	declaration := regexp.MustCompile(`(?m)^(?:func (Test\w+)\(|(?:MEMORY_)?TEST\((\w+)\))`)
 	names := map[string]bool{}
 	require.NoError(t, filepath.WalkDir(project.Root(t), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() && entry.Name() == "build" {
