@@ -83,6 +83,9 @@
 #include "portable/channel_no_memory.c"
 #endif
 #include "portable/ring.c"
+#include "portable/channel_wait.c"
+#include "portable/channel_send.c"
+#include "portable/channel_receive.c"
 #include "portable/channel.c"
 #include "portable/channel_handshake.c"
 #include "portable/channel_sans_io.c"

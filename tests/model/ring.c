@@ -98,6 +98,9 @@ static void lipc__memory_release(lipc_channel *channel) {
 #include "portable/error.c"
 #include "portable/spin.c"
 #include "ring_of_small_pages.c"
+#include "portable/channel_wait.c"
+#include "portable/channel_send.c"
+#include "portable/channel_receive.c"
 #include "portable/channel.c"
 
 struct ends {
