@@ -90,4 +90,12 @@
 #include "portable/channel_handshake.c"
 #include "portable/channel_sans_io.c"
 
+#include "portable/signal_queue.c"
+#include "portable/signal.c"
+#ifdef _WIN32
+#include "windows/signal.c"
+#else
+#include "unix/signal.c"
+#endif
+
 #include "portable/constant.c"

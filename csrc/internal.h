@@ -13,6 +13,7 @@
 
 #include "lipc.h"
 #include "lipc_channel.h"
+#include "lipc_signal.h"
 #ifdef _WIN32
 #include "lipc_windows.h"
 #else
@@ -55,6 +56,22 @@ static bool lipc__is_portable(const char *text, size_t length);
 /* portable/channel_handshake.c: for portable/channel.c, which closes channels in any state */
 static void lipc__handshake_end(lipc_channel *channel);
 static void lipc__memory_release(lipc_channel *channel);
+
+/* unix/signal.c, windows/signal.c: the system's part of portable/signal.c */
+typedef struct lipc__signal_wish { /* what all watches of a signal together ask for */
+    bool child_stops, interrupts, forwards;
+} lipc__signal_wish;
+struct lipc__deadline;
+static uint32_t lipc__process(void); /* the number of this process */
+static int lipc__signal_index(int signal); /* less than LIPC__SIGNALS; an error if it cannot be watched */
+static int lipc__signal_install(int index, const lipc__signal_wish *wish, bool begins); /* begins: for a new watch */
+static void lipc__signal_restore(int index); /* what was there before the first watch */
+static int lipc__signal_bell(lipc_handle *ret_handle, lipc_handle *ret_bell);
+static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell);
+static void lipc__signal_ring(lipc_handle bell);   /* makes the handle readable */
+static int lipc__signal_hush(lipc_handle handle);  /* makes it not readable; returns whether it was */
+/* Waits until the handle is readable, but may return before. */
+static int lipc__signal_await(lipc_handle handle, struct lipc__deadline *deadline);
 
 #ifndef _WIN32
 /* unix/pipe.c: for unix/handle.c, when a descriptor is not a socket */

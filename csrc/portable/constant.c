@@ -70,6 +70,15 @@ static const lipc__constant lipc__constants[] = {
     LIPC__CONSTANT(sizeof(lipc_channel_options))
     LIPC__CONSTANT(sizeof(lipc_channel_budget))
     LIPC__CONSTANT(sizeof(lipc_channel_versions))
+    LIPC__CONSTANT(LIPC_SIGNAL_BREAK)
+    LIPC__CONSTANT(LIPC_SIGNAL_CLOSE)
+    LIPC__CONSTANT(LIPC_SIGNAL_LOGOFF)
+    LIPC__CONSTANT(LIPC_SIGNAL_SHUTDOWN)
+    LIPC__CONSTANT(LIPC_SIGNAL_WATCHES)
+    LIPC__CONSTANT(LIPC_SIGNAL_QUEUE_DEFAULT)
+    LIPC__CONSTANT(LIPC_SIGNAL_QUEUE_MAX)
+    LIPC__CONSTANT(sizeof(lipc_signal_options))
+    LIPC__CONSTANT(sizeof(lipc_signal_info))
     LIPC__SYSTEM_CONSTANTS(LIPC__CONSTANT)
 };
 enum { LIPC__CONSTANT_COUNT = sizeof lipc__constants / sizeof *lipc__constants };

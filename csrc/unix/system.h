@@ -157,6 +157,13 @@ static inline ssize_t lipc__sys_splice(int from, int to, size_t size, unsigned f
 }
 #endif
 
+/* Signals have numbers below this; those of FreeBSD, and of Linux on MIPS, go up to 128. */
+enum { LIPC__SIGNALS = 129 };
+
+#if (defined(__linux__) || defined(__FreeBSD__) || defined(__NetBSD__)) && !defined(LIPC_PLAIN_POSIX)
+#define LIPC__QUEUES_SIGNALS 1 /* sigqueue(3) */
+#endif
+
 /* Whether a message has to be sent with MSG_EOR; a stream refuses that flag there. */
 #ifdef __linux__
 #define LIPC__MARKS_MESSAGES 0

@@ -10,6 +10,7 @@
 
 #include <limits.h>
 #include <sddl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <winternl.h>
@@ -31,6 +32,9 @@ enum {
     LIPC__PIPE_TYPE_MESSAGE = 1, /* FILE_PIPE_MESSAGE_TYPE, FILE_PIPE_MESSAGE_MODE */
     LIPC__PIPE_REJECT_REMOTE = 2 /* FILE_PIPE_REJECT_REMOTE_CLIENTS */
 };
+
+/* Events of consoles have numbers below this. */
+enum { LIPC__SIGNALS = CTRL_SHUTDOWN_EVENT + 1 };
 
 typedef struct lipc__pipe_local_information { /* FILE_PIPE_LOCAL_INFORMATION */
     ULONG type, configuration, maximum_instances, current_instances, inbound_quota, read_data_available, outbound_quota,

@@ -1,0 +1,236 @@
+/* Watches of signals: which there are, and what is put into each. This is the library's global state, together with
+ * what unix/signal.c and windows/signal.c keep of the system's handlers.
+ *
+ * Handlers run at any moment, and take no lock. A handler finds a watch by its bit in lipc__signals.watchers, counts
+ * itself in the watch's users, and looks at the bit again: so whoever clears the bit and then finds no users knows that
+ * no handler is at the watch, and none will be. Everything else changes under the lock, which handlers never take. */
+
+typedef struct lipc__signal_watch {
+    uint32_t key;   /* of the handle, see lipc__signal_key(); 0: this watch is not in use */
+    uint32_t users; /* how many handlers are at it */
+    uint32_t rung;  /* whether the reader was told that there is something to take, or is being told */
+    lipc_handle handle, bell;  /* what the reader waits for; what handlers make it readable with */
+    lipc__signal_queue *queue; /* NULL: it is the parent's, and can only be closed */
+    lipc_signal_options options;
+    bool wants[LIPC__SIGNALS];
+} lipc__signal_watch;
+
+enum { LIPC__WATCH_WORDS = LIPC_SIGNAL_WATCHES / 32 };
+
+static struct {
+    uint32_t lock;    /* the process that holds it; 0: none */
+    uint32_t process; /* whose watches these are; 0: there never was one */
+    uint32_t watchers[LIPC__SIGNALS][LIPC__WATCH_WORDS]; /* by signal: a bit for each watch */
+    lipc__signal_watch watches[LIPC_SIGNAL_WATCHES];
+} lipc__signals;
+
+/* ---------------------------------------- In handlers ------------------------------------------- */
+
+/* Lets the reader know that there is something to take, unless it was told already. */
+static void lipc__signal_tell(lipc__signal_watch *watch) {
+    if (lipc__exchange(&watch->rung, 1) == 0)
+        lipc__signal_ring(watch->bell);
+}
+
+/* Gives a signal to all that watch it. index: lipc__signal_index(). is_stop: it reports a child that has not ended. */
+static void lipc__signal_record(int index, const lipc_signal_info *info, bool is_stop) {
+    for (unsigned i = 0; i < LIPC_SIGNAL_WATCHES; i++) {
+        lipc__signal_watch *watch = &lipc__signals.watches[i];
+        uint32_t *word = &lipc__signals.watchers[index][i / 32], bit = 1u << (i % 32);
+        if ((lipc__load(word) & bit) == 0)
+            continue;
+        lipc__add(&watch->users, 1);
+        if ((lipc__add(word, 0) & bit) != 0 && (!is_stop || watch->options.child_stops)) {
+            lipc__signal_put(watch->queue, info);
+            lipc__signal_tell(watch);
+        }
+        lipc__add(&watch->users, (uint32_t)-1);
+    }
+}
+
+/* ---------------------------------------- Outside of them --------------------------------------- */
+
+static uint32_t lipc__signal_key(lipc_handle handle) {
+    return (uint32_t)handle + 1; /* 0 is a handle on Unix; handles of Windows have 32 bits that count */
+}
+
+/* Finds out what all watches of a signal together ask for. Returns false if there is none. */
+static bool lipc__signal_wishes(int index, lipc__signal_wish *ret_wish) {
+    bool watched = false;
+    memset(ret_wish, 0, sizeof *ret_wish);
+    for (lipc__signal_watch *w = lipc__signals.watches; w < lipc__signals.watches + LIPC_SIGNAL_WATCHES; w++)
+        if (w->key != 0 && w->wants[index]) {
+            watched = true;
+            ret_wish->child_stops |= w->options.child_stops != 0;
+            ret_wish->interrupts |= w->options.interrupts != 0;
+            ret_wish->forwards |= w->options.forwards != 0;
+        }
+    return watched;
+}
+
+static void lipc__signal_mark(const lipc__signal_watch *watch, int index, bool on) {
+    unsigned i = (unsigned)(watch - lipc__signals.watches);
+    uint32_t bit = 1u << (i % 32);
+    lipc__add(&lipc__signals.watchers[index][i / 32], on ? bit : 0 - bit); /* only the lock's holder changes the bit */
+}
+
+/* Lets go of all signals of a watch, and waits until no handler is at it. The handler of before comes first, so that no
+ * signal meets the library's without a watch. */
+static void lipc__signal_forget(lipc__signal_watch *watch) {
+    lipc__signal_wish wish;
+    bool wanted[LIPC__SIGNALS];
+    memcpy(wanted, watch->wants, sizeof wanted);
+    memset(watch->wants, 0, sizeof watch->wants);
+    for (int i = 0; i < LIPC__SIGNALS; i++)
+        if (wanted[i]) {
+            if (lipc__signal_wishes(i, &wish))
+                (void)lipc__signal_install(i, &wish, false); /* if it fails, the handler stays as it was */
+            else
+                lipc__signal_restore(i);
+            lipc__signal_mark(watch, i, false);
+        }
+    while (lipc__add(&watch->users, 0) != 0)
+        lipc__sleep_ms(1);
+    free(watch->queue);
+    watch->queue = NULL;
+}
+
+/* In a child that fork(2) created: its parent's watches are not its own, and no other thread of its parent is here. */
+static void lipc__signal_inherit(void) {
+    for (lipc__signal_watch *w = lipc__signals.watches; w < lipc__signals.watches + LIPC_SIGNAL_WATCHES; w++)
+        if (w->key != 0) {
+            w->users = 0;
+            lipc__signal_forget(w);
+        }
+}
+
+/* The lock's word has the holder's process: a lock that another thread of the parent held when it forked is free. */
+static void lipc__signal_enter(void) {
+    const uint32_t self = lipc__process();
+    for (;;) {
+        uint32_t holder = lipc__load(&lipc__signals.lock);
+        if (holder != self && lipc__replace(&lipc__signals.lock, holder, self))
+            break;
+        lipc__sleep_ms(1);
+    }
+    if (lipc__load(&lipc__signals.process) == self)
+        return;
+    if (lipc__load(&lipc__signals.process) != 0)
+        lipc__signal_inherit();
+    lipc__exchange(&lipc__signals.process, self);
+}
+
+static void lipc__signal_leave(void) {
+    lipc__store_release(&lipc__signals.lock, 0);
+}
+
+/* Returns NULL if there is none. A key of 0 finds one that is not in use. */
+static lipc__signal_watch *lipc__signal_find(uint32_t key) {
+    for (lipc__signal_watch *w = lipc__signals.watches; w < lipc__signals.watches + LIPC_SIGNAL_WATCHES; w++)
+        if (lipc__load_acquire(&w->key) == key)
+            return w;
+    return NULL;
+}
+
+static lipc__signal_watch *lipc__signal_watch_of(lipc_handle handle) {
+    return handle == LIPC_INVALID_HANDLE ? NULL : lipc__signal_find(lipc__signal_key(handle));
+}
+
+/* Fills a watch that is not in use, and has its signals come to it. */
+static int lipc__signal_begin(lipc__signal_watch *watch, const lipc__signal_watch *what) {
+    watch->rung = 0;
+    watch->handle = what->handle;
+    watch->bell = what->bell;
+    watch->queue = what->queue;
+    watch->options = what->options;
+    memcpy(watch->wants, what->wants, sizeof watch->wants);
+    lipc__store_release(&watch->key, lipc__signal_key(what->handle));
+    for (int i = 0; i < LIPC__SIGNALS; i++)
+        if (watch->wants[i])
+            lipc__signal_mark(watch, i, true);
+    for (int i = 0; i < LIPC__SIGNALS; i++) {
+        if (!watch->wants[i])
+            continue;
+        lipc__signal_wish wish;
+        lipc__signal_wishes(i, &wish);
+        int r = lipc__signal_install(i, &wish, true);
+        if (r < 0) {
+            lipc__signal_forget(watch);
+            lipc__store_release(&watch->key, 0);
+            return r;
+        }
+    }
+    return 0;
+}
+
+int lipc_signal_watch(const int *signals, size_t count, const lipc_signal_options *options, lipc_handle *ret_handle) {
+    lipc__signal_watch what = {0};
+    int r = lipc__options(&what.options, sizeof what.options, options);
+    if (r < 0)
+        return r;
+    if (count == 0 || what.options.queue_size > LIPC_SIGNAL_QUEUE_MAX)
+        return lipc__fault(LIPC_EINVAL);
+    for (size_t i = 0; i < count; i++) {
+        int index = lipc__signal_index(signals[i]);
+        if (index < 0)
+            return index;
+        what.wants[index] = true;
+    }
+    what.queue =
+        lipc__signal_queue_create(what.options.queue_size > 0 ? what.options.queue_size : LIPC_SIGNAL_QUEUE_DEFAULT);
+    if (what.queue == NULL)
+        return lipc__fault(LIPC_ENOMEM);
+    r = lipc__signal_bell(&what.handle, &what.bell);
+    if (r < 0) {
+        free(what.queue);
+        return r;
+    }
+    lipc__signal_enter();
+    lipc__signal_watch *watch = lipc__signal_find(0);
+    if (watch == NULL)
+        free(what.queue);
+    r = watch == NULL ? lipc__fault(LIPC_EMFILE) : lipc__signal_begin(watch, &what);
+    lipc__signal_leave();
+    if (r < 0)
+        lipc__signal_bell_close(what.handle, what.bell);
+    else
+        *ret_handle = what.handle;
+    return r;
+}
+
+int lipc_signal_next(lipc_handle handle, int timeout_ms, lipc_signal_info *ret_info) {
+    lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    lipc_signal_info info;
+    size_t size = ret_info->size;
+    if (size < sizeof size)
+        return lipc__fault(LIPC_EINVAL);
+    lipc__signal_watch *watch = lipc__signal_watch_of(handle);
+    if (watch == NULL || watch->queue == NULL || lipc__load(&lipc__signals.process) != lipc__process())
+        return lipc__fault(LIPC_EBADF);
+    while (!lipc__signal_take(watch->queue, &info)) {
+        int r = lipc__signal_hush(handle);
+        if (r > 0) /* what is put from now on rings again; what was put before is there to be taken */
+            lipc__exchange(&watch->rung, 0);
+        else if (r == 0)
+            r = lipc__signal_await(handle, &deadline);
+        if (r < 0)
+            return r;
+    }
+    if (lipc__signal_waits(watch->queue))
+        lipc__signal_tell(watch);
+    memcpy(ret_info, &info, size < sizeof info ? size : sizeof info);
+    ret_info->size = size;
+    return 0;
+}
+
+int lipc_signal_close(lipc_handle handle) {
+    lipc__signal_enter();
+    lipc__signal_watch *watch = lipc__signal_watch_of(handle);
+    if (watch != NULL) {
+        lipc__signal_forget(watch);
+        lipc__signal_bell_close(watch->handle, watch->bell);
+        lipc__store_release(&watch->key, 0);
+    }
+    lipc__signal_leave();
+    return watch == NULL ? lipc__fault(LIPC_EBADF) : 0;
+}

@@ -1,0 +1,98 @@
+/* The signals that wait to be taken from a watch. Handlers put them there: in any number of threads, and one on top of
+ * another. One thread at a time takes them. Nothing here waits, locks or calls the system, except for
+ * lipc__signal_queue_create(). It is the bounded queue of Dmitry Vyukov, with one consumer. */
+
+#ifdef __GNUC__
+static uint32_t lipc__add(uint32_t *word, uint32_t n) { /* in one order with all other calls; returns what was there */
+    return __atomic_fetch_add(word, n, __ATOMIC_SEQ_CST);
+}
+
+static uint32_t lipc__exchange(uint32_t *word, uint32_t value) {
+    return __atomic_exchange_n(word, value, __ATOMIC_SEQ_CST);
+}
+#else
+static uint32_t lipc__add(uint32_t *word, uint32_t n) {
+    return (uint32_t)InterlockedExchangeAdd((volatile LONG *)word, (LONG)n);
+}
+
+static uint32_t lipc__exchange(uint32_t *word, uint32_t value) {
+    return (uint32_t)InterlockedExchange((volatile LONG *)word, (LONG)value);
+}
+#endif
+
+/* A place. Positions count up for ever, and wrap at 2^32. turn, plus the index of the place, is the position at which a
+ * signal may be put here, or one more if it may be taken. So zeroes are the first state, and memory that was never used
+ * is never touched. */
+typedef struct lipc__signal_place {
+    uint32_t turn;
+    lipc_signal_info info;
+} lipc__signal_place;
+
+typedef struct lipc__signal_queue {
+    uint32_t mask;     /* the number of places, minus 1 */
+    uint32_t end;      /* the position where the next is put */
+    uint32_t start;    /* where the next is taken: the reader's */
+    uint32_t dropped;  /* how many did not fit */
+    uint32_t reported; /* how many of these the reader knows of */
+    lipc__signal_place places[];
+} lipc__signal_queue;
+
+/* Returns NULL if there is no memory. */
+static lipc__signal_queue *lipc__signal_queue_create(uint32_t size) {
+    uint32_t places = 2;
+    while (places < size)
+        places *= 2;
+    lipc__signal_queue *queue =
+        SYS_ALLOCATE(calloc(1, sizeof *queue + (size_t)places * sizeof(lipc__signal_place)));
+    if (queue != NULL)
+        queue->mask = places - 1;
+    return queue;
+}
+
+/* Returns false if the queue is full. */
+static bool lipc__signal_try_put(lipc__signal_queue *queue, const lipc_signal_info *info) {
+    for (;;) {
+        uint32_t at = lipc__load(&queue->end), index = at & queue->mask;
+        lipc__signal_place *place = &queue->places[index];
+        int32_t behind = (int32_t)(at - (lipc__add(&place->turn, 0) + index));
+        if (behind > 0) /* what was put here last time is still there */
+            return false;
+        if (behind == 0 && lipc__replace(&queue->end, at, at + 1)) {
+            place->info = *info;
+            lipc__store_release(&place->turn, at + 1 - index);
+            return true;
+        }
+    }
+}
+
+static void lipc__signal_put(lipc__signal_queue *queue, const lipc_signal_info *info) {
+    if (lipc__signal_try_put(queue, info))
+        return;
+    /* If the reader has emptied the queue before it could see the number, it will look at neither. So this tries again
+     * after it. */
+    lipc__add(&queue->dropped, 1);
+    if (lipc__signal_try_put(queue, info))
+        lipc__add(&queue->dropped, (uint32_t)-1);
+}
+
+/* Whether a signal can be taken. */
+static bool lipc__signal_waits(lipc__signal_queue *queue) {
+    uint32_t index = queue->start & queue->mask;
+    return lipc__load_acquire(&queue->places[index].turn) + index == queue->start + 1;
+}
+
+/* Returns false if there is none. */
+static bool lipc__signal_take(lipc__signal_queue *queue, lipc_signal_info *ret_info) {
+    if (!lipc__signal_waits(queue))
+        return false;
+    uint32_t index = queue->start & queue->mask;
+    *ret_info = queue->places[index].info;
+    lipc__exchange(&queue->places[index].turn, queue->start + queue->mask + 1 - index);
+    queue->start++;
+    int32_t lost = (int32_t)(lipc__add(&queue->dropped, 0) - queue->reported);
+    if (lost > 0) { /* it may have been counted too early, and not be lost after all: then the next one counts less */
+        queue->reported += (uint32_t)lost;
+        ret_info->dropped = (uint32_t)lost;
+    }
+    return true;
+}

@@ -1,0 +1,294 @@
+/* Signals: the handler, what was there before it, and sending. */
+
+/* What was there before the first watch of a signal. */
+typedef struct lipc__disposition {
+    bool installed; /* ours is */
+    struct sigaction before;
+    void (*forwards)(int, siginfo_t *, void *); /* the handler of before, if it is to be called: one of these */
+    void (*forwards_plainly)(int);
+} lipc__disposition;
+
+static lipc__disposition lipc__dispositions[LIPC__SIGNALS];
+
+/* ----------------------------------------- The handler ------------------------------------------ */
+
+static void lipc__signal_describe(int signal, const siginfo_t *from, lipc_signal_info *ret_info) {
+    const int code = from->si_code;
+    const bool child = signal == SIGCHLD && code >= CLD_EXITED && code <= CLD_CONTINUED;
+    bool sender = child || code == SI_USER || code == SI_QUEUE;
+    bool value = code == SI_QUEUE || code == SI_TIMER || code == SI_ASYNCIO;
+#ifdef SI_TKILL
+    sender = sender || code == SI_TKILL;
+#endif
+#ifdef SI_LWP
+    sender = sender || code == SI_LWP;
+#endif
+#ifdef SI_MESGQ
+    sender = sender || code == SI_MESGQ;
+    value = value || code == SI_MESGQ;
+#endif
+    memset(ret_info, 0, sizeof *ret_info);
+    ret_info->size = sizeof *ret_info;
+    ret_info->signal = signal;
+    ret_info->code = code;
+    /* Without memory for it, Linux delivers a signal of kill(2) as from process 0 and user 0, which would be root. */
+    bool known = sender && from->si_pid > 0;
+    ret_info->pid = known ? from->si_pid : -1;
+    ret_info->uid = known ? (int64_t)from->si_uid : -1;
+    if (value)
+        ret_info->value = from->si_value.sival_int;
+    if (child)
+        ret_info->status = from->si_status;
+}
+
+/* In a child that fork(2) created, which has not used watches of its own: the disposition of before comes back, and has
+ * the signal. The signal is blocked here, so one that is sent again comes when the handler returns. */
+static void lipc__signal_give_back(int signal, siginfo_t *from, void *context) {
+    const struct sigaction *before = &lipc__dispositions[signal].before;
+    sigaction(signal, before, NULL);
+    if (before->sa_flags & SA_SIGINFO)
+        before->sa_sigaction(signal, from, context);
+    else if (before->sa_handler == SIG_DFL)
+        kill(getpid(), signal);
+    else if (before->sa_handler != SIG_IGN)
+        before->sa_handler(signal);
+}
+
+static void lipc__signal_handle(int signal, siginfo_t *from, void *context) {
+    const int os = errno;
+    lipc__disposition *d = &lipc__dispositions[signal];
+    if (lipc__load(&lipc__signals.process) != lipc__process()) {
+        lipc__signal_give_back(signal, from, context);
+    } else {
+        lipc_signal_info info;
+        lipc__signal_describe(signal, from, &info);
+        lipc__signal_record(signal, &info, signal == SIGCHLD && (info.code == CLD_STOPPED || info.code == CLD_CONTINUED));
+        void (*forwards)(int, siginfo_t *, void *) = __atomic_load_n(&d->forwards, __ATOMIC_ACQUIRE);
+        void (*forwards_plainly)(int) = __atomic_load_n(&d->forwards_plainly, __ATOMIC_ACQUIRE);
+        if (forwards != NULL)
+            forwards(signal, from, context);
+        else if (forwards_plainly != NULL)
+            forwards_plainly(signal);
+    }
+    errno = os;
+}
+
+/* ---------------------------------------- Installing it ----------------------------------------- */
+
+static uint32_t lipc__process(void) {
+    return (uint32_t)getpid();
+}
+
+static int lipc__signal_index(int signal) {
+    switch (signal) {
+    case SIGSEGV:
+    case SIGBUS:
+    case SIGFPE:
+    case SIGILL:
+    case SIGTRAP:
+    case SIGSYS:
+    case LIPC_SIGNAL_BREAK:
+    case LIPC_SIGNAL_CLOSE:
+    case LIPC_SIGNAL_LOGOFF:
+    case LIPC_SIGNAL_SHUTDOWN: return lipc__fault(LIPC_ENOTSUP);
+    case SIGKILL:
+    case SIGSTOP: return lipc__fault(LIPC_EINVAL);
+    default: return signal > 0 && signal < LIPC__SIGNALS ? signal : lipc__fault(LIPC_EINVAL);
+    }
+}
+
+/* Sets whether the handler of before is called. */
+static void lipc__signal_set_forward(lipc__disposition *d, bool on) {
+    const struct sigaction *before = &d->before;
+    bool informed = before->sa_flags & SA_SIGINFO;
+    bool plain = !informed && before->sa_handler != SIG_DFL && before->sa_handler != SIG_IGN;
+    __atomic_store_n(&d->forwards, on && informed ? before->sa_sigaction : NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&d->forwards_plainly, on && plain ? before->sa_handler : NULL, __ATOMIC_RELEASE);
+}
+
+static bool lipc__signal_is_ours(const struct sigaction *action) {
+    return (action->sa_flags & SA_SIGINFO) && action->sa_sigaction == lipc__signal_handle;
+}
+
+/* A handler that another part of the program has installed meanwhile stays, unless a watch begins. */
+static int lipc__signal_install(int signal, const lipc__signal_wish *wish, bool begins) {
+    lipc__disposition *d = &lipc__dispositions[signal];
+    struct sigaction now, ours;
+    if (SYS(sigaction(signal, NULL, &now)) < 0)
+        return lipc__error_from(errno);
+    bool is_ours = lipc__signal_is_ours(&now);
+    if (!is_ours && !begins)
+        return 0;
+    if (!is_ours)
+        d->before = now;
+    memset(&ours, 0, sizeof ours);
+    ours.sa_sigaction = lipc__signal_handle;
+    ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (wish->interrupts ? 0 : SA_RESTART) |
+                    (signal == SIGCHLD && !wish->child_stops ? SA_NOCLDSTOP : 0);
+    sigfillset(&ours.sa_mask);
+    if (SYS(sigaction(signal, &ours, NULL)) < 0)
+        return lipc__error_from(errno);
+    d->installed = true;
+    lipc__signal_set_forward(d, wish->forwards);
+    return 0;
+}
+
+static void lipc__signal_restore(int signal) {
+    lipc__disposition *d = &lipc__dispositions[signal];
+    struct sigaction now;
+    if (d->installed && sigaction(signal, NULL, &now) == 0 && lipc__signal_is_ours(&now))
+        sigaction(signal, &d->before, NULL);
+    d->installed = false;
+    lipc__signal_set_forward(d, false);
+}
+
+/* ------------------------------------------ The bell -------------------------------------------- */
+
+/* A pair of sockets: unlike a pipe, it raises no SIGPIPE in a handler if its other end was closed by mistake. */
+static int lipc__signal_bell(lipc_handle *ret_handle, lipc_handle *ret_bell) {
+    return lipc_pair(LIPC_STREAM, ret_handle, ret_bell);
+}
+
+static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell) {
+    close((int)handle);
+    close((int)bell);
+}
+
+static void lipc__signal_ring(lipc_handle bell) {
+    (void)lipc__sys_send((int)bell, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT); /* fails only if it is readable anyway */
+}
+
+static int lipc__signal_hush(lipc_handle handle) {
+    char bytes[16];
+    ssize_t n = SYS(lipc__sys_recv((int)handle, bytes, sizeof bytes, MSG_DONTWAIT));
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        return lipc__error_from(errno);
+    return n > 0;
+}
+
+static int lipc__signal_await(lipc_handle handle, lipc__deadline *deadline) {
+    errno = EAGAIN;
+    return lipc__retry((int)handle, POLLIN, deadline);
+}
+
+/* ------------------------------------------ Sending --------------------------------------------- */
+
+int lipc_signal_realtime(int n) {
+#if defined(SIGRTMIN) && !defined(LIPC_PLAIN_POSIX)
+    return n >= 0 && n <= SIGRTMAX - SIGRTMIN ? SIGRTMIN + n : lipc__fault(LIPC_EINVAL);
+#else
+    (void)n;
+    return lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+static int lipc__signal_sent(int result) {
+    if (result >= 0)
+        return 0;
+    return errno == ESRCH ? lipc__error(LIPC_ENOENT, ESRCH) : lipc__error_from(errno);
+}
+
+/* Whether a number may be a process, and not one of the numbers by which kill(2) means several. */
+static bool lipc__is_process(int64_t pid) {
+    return pid > 0 && pid <= INT_MAX;
+}
+
+int lipc_signal_send(int64_t pid, int signal) {
+    return lipc__is_process(pid) ? lipc__signal_sent(SYS(kill((pid_t)pid, signal))) : lipc__fault(LIPC_EINVAL);
+}
+
+int lipc_signal_send_group(int64_t group, int signal) {
+    if (group != 0 && (!lipc__is_process(group) || group == 1))
+        return lipc__fault(LIPC_EINVAL);
+    return lipc__signal_sent(SYS(kill((pid_t)-group, signal)));
+}
+
+int lipc_signal_queue(int64_t pid, int signal, int value) {
+    if (!lipc__is_process(pid))
+        return lipc__fault(LIPC_EINVAL);
+#ifdef LIPC__QUEUES_SIGNALS
+    union sigval carried;
+    memset(&carried, 0, sizeof carried);
+    carried.sival_int = value;
+    return lipc__signal_sent(SYS(sigqueue((pid_t)pid, signal, carried)));
+#else
+    (void)signal, (void)value;
+    return lipc__fault(LIPC_ENOTSUP);
+#endif
+}
+
+#if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+
+#ifndef SYS_pidfd_send_signal
+#define SYS_pidfd_send_signal 424 /* Linux 5.1; Alpha has another */
+#endif
+
+/* What sigqueue(3) tells the kernel. */
+static siginfo_t lipc__signal_claim(int signal, int value) {
+    siginfo_t claim;
+    memset(&claim, 0, sizeof claim);
+    claim.si_signo = signal;
+    claim.si_code = SI_QUEUE;
+    claim.si_pid = getpid();
+    claim.si_uid = getuid();
+    claim.si_value.sival_int = value;
+    return claim;
+}
+
+static int lipc__sys_pidfd_send_signal(int pidfd, int signal, siginfo_t *claim) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, signal, claim, 0);
+}
+
+static int lipc__sys_tgkill(int64_t pid, int64_t thread, int signal) {
+    return (int)syscall(SYS_tgkill, (pid_t)pid, (pid_t)thread, signal);
+}
+
+static int lipc__sys_tgsigqueue(int64_t pid, int64_t thread, int signal, siginfo_t *claim) {
+    return (int)syscall(SYS_rt_tgsigqueueinfo, (pid_t)pid, (pid_t)thread, signal, claim);
+}
+
+int lipc_signal_send_pidfd(lipc_handle pidfd, int signal) {
+    return lipc__signal_sent(SYS(lipc__sys_pidfd_send_signal((int)pidfd, signal, NULL)));
+}
+
+int lipc_signal_queue_pidfd(lipc_handle pidfd, int signal, int value) {
+    siginfo_t claim = lipc__signal_claim(signal, value);
+    return lipc__signal_sent(SYS(lipc__sys_pidfd_send_signal((int)pidfd, signal, &claim)));
+}
+
+int lipc_signal_send_thread(int64_t pid, int64_t thread, int signal) {
+    if (!lipc__is_process(pid) || !lipc__is_process(thread))
+        return lipc__fault(LIPC_EINVAL);
+    return lipc__signal_sent(SYS(lipc__sys_tgkill(pid, thread, signal)));
+}
+
+int lipc_signal_queue_thread(int64_t pid, int64_t thread, int signal, int value) {
+    if (!lipc__is_process(pid) || !lipc__is_process(thread))
+        return lipc__fault(LIPC_EINVAL);
+    siginfo_t claim = lipc__signal_claim(signal, value);
+    return lipc__signal_sent(SYS(lipc__sys_tgsigqueue(pid, thread, signal, &claim)));
+}
+
+#else
+
+int lipc_signal_send_pidfd(lipc_handle pidfd, int signal) {
+    (void)pidfd, (void)signal;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+int lipc_signal_queue_pidfd(lipc_handle pidfd, int signal, int value) {
+    (void)pidfd, (void)signal, (void)value;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+int lipc_signal_send_thread(int64_t pid, int64_t thread, int signal) {
+    (void)pid, (void)thread, (void)signal;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+int lipc_signal_queue_thread(int64_t pid, int64_t thread, int signal, int value) {
+    (void)pid, (void)thread, (void)signal, (void)value;
+    return lipc__fault(LIPC_ENOTSUP);
+}
+
+#endif

@@ -1,0 +1,655 @@
+/* Watching signals, and sending them. */
+#include "signals.h"
+
+#ifdef __linux__
+#include <sys/syscall.h>
+#endif
+
+/* ---------------------------------------- What arrives ------------------------------------------ */
+
+static void kill_parent(const void *signal) {
+    CHECK(kill(getppid(), *(const int *)signal) == 0);
+}
+
+TEST(a_signal_arrives_with_its_sender) {
+    const int signal = SIGHUP;
+    lipc_handle watch = watch_for(signal);
+    check_none(watch);
+    pid_t child = in_child(kill_parent, &signal);
+    lipc_signal_info info = take(watch);
+    check_sent_by(&info, SIGHUP, SI_USER, child);
+    CHECK_INT(0, info.value);
+    CHECK_INT(0, info.status);
+    check_none(watch);
+    join(child);
+    close_watch(watch);
+}
+
+TEST(a_signal_that_ends_a_process_does_not_while_it_is_watched) {
+    lipc_handle watch = watch_for(SIGTERM);
+    CHECK_OK(lipc_signal_send(getpid(), SIGTERM));
+    lipc_signal_info info = take(watch);
+    check_sent_by(&info, SIGTERM, SI_USER, getpid());
+    close_watch(watch);
+}
+
+static void queue_to_parent(const void *value) {
+    CHECK_OK(lipc_signal_queue(getppid(), SIGUSR1, *(const int *)value));
+}
+
+TEST(a_value_arrives_with_its_sender) {
+#ifdef QUEUES_SIGNALS
+    const int values[] = {0, 1, -1, 0x7fffffff, -0x7fffffff - 1};
+    lipc_handle watch = watch_for(SIGUSR1);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
+        pid_t child = in_child(queue_to_parent, &values[i]);
+        lipc_signal_info info = take(watch);
+        check_sent_by(&info, SIGUSR1, SI_QUEUE, child);
+        CHECK_INT(values[i], info.value);
+        join(child);
+    }
+    close_watch(watch);
+#else
+    (void)queue_to_parent;
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_queue(getpid(), SIGUSR1, 1));
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_realtime(0));
+#endif
+}
+
+TEST(one_watch_watches_several_signals_and_no_others) {
+    const int wanted[] = {SIGUSR1, SIGUSR2, SIGUSR1};
+    lipc_handle watch, other = watch_for(SIGHUP);
+    CHECK_OK(lipc_signal_watch(wanted, 3, NULL, &watch));
+    CHECK(raise(SIGUSR2) == 0 && raise(SIGHUP) == 0 && raise(SIGUSR1) == 0);
+    CHECK_INT(SIGUSR2, take(watch).signal);
+    CHECK_INT(SIGUSR1, take(watch).signal);
+    check_none(watch);
+    CHECK_INT(SIGHUP, take(other).signal);
+    check_none(other);
+    close_watch(watch);
+    close_watch(other);
+}
+
+TEST(each_of_several_watches_gets_every_signal) {
+    lipc_handle watches[3];
+    for (int i = 0; i < 3; i++)
+        watches[i] = watch_for(SIGUSR1);
+    CHECK(raise(SIGUSR1) == 0);
+    close_watch(watches[0]);
+    CHECK(raise(SIGUSR1) == 0);
+    for (int i = 1; i < 3; i++) {
+        CHECK_INT(SIGUSR1, take(watches[i]).signal);
+        CHECK_INT(SIGUSR1, take(watches[i]).signal);
+        check_none(watches[i]);
+        close_watch(watches[i]);
+    }
+}
+
+static bool is_readable(lipc_handle watch) {
+    struct pollfd p = {.fd = (int)watch, .events = POLLIN};
+    int n = poll(&p, 1, 0);
+    CHECK(n >= 0);
+    return n > 0;
+}
+
+TEST(the_handle_is_readable_as_long_as_there_is_something_to_take) {
+    lipc_handle watch = watch_for(SIGUSR1);
+    check_born(watch);
+    for (int round = 0; round < 3; round++) {
+        CHECK(!is_readable(watch));
+        for (int i = 0; i < 3; i++)
+            CHECK(raise(SIGUSR1) == 0);
+        for (int i = 0; i < 3; i++) {
+            CHECK(is_readable(watch));
+            take(watch);
+            if (i == 0) { /* one more, after the reader was told */
+                CHECK(raise(SIGUSR1) == 0);
+                CHECK(is_readable(watch));
+                take(watch);
+            }
+        }
+        check_none(watch);
+    }
+    close_watch(watch);
+}
+
+TEST(a_wait_ends_with_the_signal_or_the_time) {
+    const int signal = SIGUSR1;
+    lipc_signal_info info = {.size = sizeof info}, before = info;
+    lipc_handle watch = watch_for(signal);
+    CHECK_ERROR(LIPC_EAGAIN, lipc_signal_next(watch, 0, &info));
+    CHECK_ERROR(LIPC_ETIMEDOUT, lipc_signal_next(watch, 1, &info));
+    CHECK(memcmp(&info, &before, sizeof info) == 0);
+    pid_t child = in_child(kill_parent, &signal);
+    CHECK_OK(lipc_signal_next(watch, -1, &info));
+    CHECK_INT(child, info.pid);
+    join(child);
+    close_watch(watch);
+}
+
+#if defined(__linux__) && defined(QUEUES_SIGNALS)
+TEST(a_sender_that_the_system_had_no_memory_to_note_is_not_known_and_not_root) {
+    struct rlimit limit, none = {0, 0};
+    lipc_handle watch = watch_for(lipc_signal_realtime(0));
+    CHECK(getrlimit(RLIMIT_SIGPENDING, &limit) == 0);
+    none.rlim_max = limit.rlim_max;
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &none) == 0);
+    CHECK(kill(getpid(), lipc_signal_realtime(0)) == 0);
+    CHECK(setrlimit(RLIMIT_SIGPENDING, &limit) == 0);
+    lipc_signal_info info = take(watch);
+    CHECK_INT(SI_USER, info.code);
+    CHECK_INT(-1, info.pid);
+    CHECK_INT(-1, info.uid);
+    close_watch(watch);
+}
+
+TEST(a_timer_is_nobody_and_has_its_value) {
+    timer_t timer;
+    struct sigevent event;
+    lipc_handle watch = watch_for(SIGUSR1);
+    memset(&event, 0, sizeof event);
+    event.sigev_notify = SIGEV_SIGNAL;
+    event.sigev_signo = SIGUSR1;
+    event.sigev_value.sival_int = 42;
+    CHECK(timer_create(CLOCK_MONOTONIC, &event, &timer) == 0);
+    CHECK(timer_settime(timer, 0, &(struct itimerspec){.it_value = {.tv_nsec = 1}}, NULL) == 0);
+    lipc_signal_info info = take(watch);
+    CHECK_INT(SI_TIMER, info.code);
+    CHECK_INT(-1, info.pid);
+    CHECK_INT(-1, info.uid);
+    CHECK_INT(42, info.value);
+    CHECK(timer_delete(timer) == 0);
+    close_watch(watch);
+}
+#endif
+
+/* ------------------------------------------ Children -------------------------------------------- */
+
+static void be_told(const void *from) {
+    char order;
+    while (read(*(const int *)from, &order, 1) == 1)
+        if (order == 'e')
+            _exit(7);
+}
+
+static void check_child(lipc_handle watch, int code, int status, pid_t child) {
+    lipc_signal_info info = take(watch);
+    check_sent_by(&info, SIGCHLD, code, child);
+    CHECK_INT(status, info.status);
+}
+
+TEST(the_end_of_a_child_is_told_exactly) {
+    int orders[2];
+    lipc_handle watch = watch_for(SIGCHLD);
+    CHECK(pipe(orders) == 0);
+    pid_t child = in_child(be_told, orders);
+    CHECK(write(orders[1], "e", 1) == 1);
+    check_child(watch, CLD_EXITED, 7, child);
+    CHECK(waitpid(child, NULL, 0) == child);
+    const int deadly[] = {SIGTERM, SIGKILL, SIGHUP};
+    for (int i = 0; i < 3; i++) {
+        child = in_child(be_told, orders);
+        CHECK_OK(lipc_signal_send(child, deadly[i]));
+        check_child(watch, CLD_KILLED, deadly[i], child);
+        check_killed_by(deadly[i], child);
+    }
+    check_none(watch);
+    close_all((lipc_handle[]){orders[0], orders[1]}, 2);
+    close_watch(watch);
+}
+
+TEST(stops_of_children_come_to_the_watches_that_ask_for_them) {
+    int orders[2];
+    const lipc_signal_options options = {.size = sizeof options, .child_stops = 1};
+    lipc_handle plain = watch_for(SIGCHLD), informed = watch_with(SIGCHLD, &options);
+    CHECK(pipe(orders) == 0);
+    pid_t child = in_child(be_told, orders);
+    CHECK_OK(lipc_signal_send(child, SIGSTOP));
+    check_child(informed, CLD_STOPPED, SIGSTOP, child);
+    CHECK_OK(lipc_signal_send(child, SIGCONT));
+    check_child(informed, CLD_CONTINUED, SIGCONT, child);
+    check_none(plain);
+    close_watch(informed); /* then the system no longer sends them */
+    CHECK_OK(lipc_signal_send(child, SIGSTOP));
+    int status;
+    CHECK(waitpid(child, &status, WUNTRACED) == child && WIFSTOPPED(status));
+    CHECK_OK(lipc_signal_send(child, SIGKILL));
+    check_child(plain, CLD_KILLED, SIGKILL, child);
+    check_killed_by(SIGKILL, child);
+    check_none(plain);
+    close_all((lipc_handle[]){orders[0], orders[1]}, 2);
+    close_watch(plain);
+}
+
+/* ------------------------------------ What was there before ------------------------------------- */
+
+static volatile sig_atomic_t plain_calls, informed_calls, informed_value;
+
+static void handle_plainly(int signal) {
+    (void)signal;
+    plain_calls++;
+}
+
+static void handle_informed(int signal, siginfo_t *info, void *context) {
+    (void)signal;
+    informed_calls += context != NULL;
+    informed_value = (int)info->si_pid;
+}
+
+/* The dispositions that a signal may have before it is watched. */
+static void set_disposition(int signal, int row) {
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    sigemptyset(&action.sa_mask);
+    switch (row) {
+    case 0: action.sa_handler = SIG_DFL; break;
+    case 1: action.sa_handler = SIG_IGN; break;
+    case 2:
+        action.sa_handler = handle_plainly;
+        action.sa_flags = SA_NODEFER;
+        break;
+    default:
+        action.sa_sigaction = handle_informed;
+        action.sa_flags = SA_SIGINFO | SA_RESTART;
+        sigaddset(&action.sa_mask, SIGTERM);
+    }
+    CHECK(sigaction(signal, &action, NULL) == 0);
+}
+
+static const char *const dispositions[] = {"default", "ignored", "plain handler", "informed handler"};
+enum { DISPOSITIONS = 4 };
+
+static struct sigaction disposition_of(int signal) {
+    struct sigaction action;
+    CHECK(sigaction(signal, NULL, &action) == 0);
+    return action;
+}
+
+static void check_disposition(int signal, const struct sigaction *wanted) {
+    struct sigaction got = disposition_of(signal);
+    CHECK(got.sa_flags & SA_SIGINFO ? got.sa_sigaction == wanted->sa_sigaction : got.sa_handler == wanted->sa_handler);
+    const int ours = 0x04000000; /* SA_RESTORER on Linux: what the C library itself adds */
+    CHECK_INT(wanted->sa_flags | ours, got.sa_flags | ours);
+    for (int i = 1; i < 32; i++)
+        CHECK_INT(sigismember(&wanted->sa_mask, i), sigismember(&got.sa_mask, i));
+}
+
+TEST(closing_in_any_order_restores_what_was_there_before_the_first_watch) {
+    static const int orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+    for (int row = 0; row < DISPOSITIONS; row++)
+        for (int order = 0; order < 6; order++) {
+            test_row = dispositions[row];
+            lipc_handle watches[3];
+            set_disposition(SIGUSR1, row);
+            struct sigaction before = disposition_of(SIGUSR1);
+            for (int i = 0; i < 3; i++)
+                watches[i] = watch_for(SIGUSR1);
+            for (int i = 0; i < 3; i++) {
+                struct sigaction now = disposition_of(SIGUSR1);
+                CHECK((now.sa_flags & SA_SIGINFO) && now.sa_sigaction != before.sa_sigaction);
+                CHECK(now.sa_flags & SA_ONSTACK);
+                close_watch(watches[orders[order][i]]);
+            }
+            check_disposition(SIGUSR1, &before);
+        }
+}
+
+TEST(a_handler_that_came_meanwhile_stays) {
+    lipc_handle first = watch_for(SIGUSR1), second = watch_for(SIGUSR1);
+    set_disposition(SIGUSR1, 2);
+    struct sigaction theirs = disposition_of(SIGUSR1);
+    close_watch(first);
+    check_disposition(SIGUSR1, &theirs);
+    close_watch(second);
+    check_disposition(SIGUSR1, &theirs);
+    CHECK(raise(SIGUSR1) == 0);
+    CHECK_INT(1, plain_calls);
+}
+
+TEST(a_watch_that_begins_takes_the_place_of_a_handler_that_came_meanwhile) {
+    lipc_handle first = watch_for(SIGUSR1);
+    set_disposition(SIGUSR1, 2);
+    struct sigaction theirs = disposition_of(SIGUSR1);
+    lipc_handle second = watch_for(SIGUSR1);
+    CHECK(raise(SIGUSR1) == 0);
+    CHECK_INT(0, plain_calls);
+    take(first);
+    take(second);
+    close_watch(second);
+    close_watch(first);
+    check_disposition(SIGUSR1, &theirs);
+}
+
+TEST(the_handler_of_before_is_called_if_a_watch_forwards) {
+    const lipc_signal_options options = {.size = sizeof options, .forwards = 1};
+    for (int row = 0; row < DISPOSITIONS; row++) {
+        test_row = dispositions[row];
+        plain_calls = informed_calls = 0;
+        set_disposition(SIGUSR1, row);
+        lipc_handle first = watch_for(SIGUSR1);
+        CHECK(raise(SIGUSR1) == 0);
+        CHECK_INT(0, plain_calls + informed_calls);
+        lipc_handle second = watch_with(SIGUSR1, &options);
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+        CHECK_INT(row == 2, plain_calls);
+        CHECK_INT(row == 3, informed_calls);
+        if (row == 3)
+            CHECK_INT(getpid(), informed_value);
+        close_watch(second);
+        CHECK(raise(SIGUSR1) == 0);
+        CHECK_INT(row >= 2, plain_calls + informed_calls);
+        for (int i = 0; i < 3; i++)
+            take(first);
+        check_none(first);
+        close_watch(first);
+    }
+}
+
+TEST(what_any_watch_asks_for_is_how_the_handler_is_installed) {
+    lipc_signal_options options = {.size = sizeof options};
+    lipc_handle plain = watch_for(SIGCHLD);
+    CHECK_INT(SA_RESTART | SA_NOCLDSTOP, disposition_of(SIGCHLD).sa_flags & (SA_RESTART | SA_NOCLDSTOP));
+    options.interrupts = 1;
+    lipc_handle interrupting = watch_with(SIGCHLD, &options);
+    CHECK_INT(SA_NOCLDSTOP, disposition_of(SIGCHLD).sa_flags & (SA_RESTART | SA_NOCLDSTOP));
+    options.interrupts = 0;
+    options.child_stops = 1;
+    lipc_handle informed = watch_with(SIGCHLD, &options);
+    CHECK_INT(0, disposition_of(SIGCHLD).sa_flags & (SA_RESTART | SA_NOCLDSTOP));
+    close_watch(interrupting);
+    CHECK_INT(SA_RESTART, disposition_of(SIGCHLD).sa_flags & (SA_RESTART | SA_NOCLDSTOP));
+    close_watch(informed);
+    CHECK_INT(SA_RESTART | SA_NOCLDSTOP, disposition_of(SIGCHLD).sa_flags & (SA_RESTART | SA_NOCLDSTOP));
+    close_watch(plain);
+}
+
+TEST(a_system_call_fails_with_eintr_if_a_watch_interrupts) {
+    const lipc_signal_options options = {.size = sizeof options, .interrupts = 1};
+    lipc_handle watch = watch_with(SIGALRM, &options);
+    int ends[2];
+    char byte;
+    CHECK(pipe(ends) == 0);
+    const struct itimerval often = {.it_interval = {.tv_usec = 1000}, .it_value = {.tv_usec = 1000}};
+    const struct itimerval never = {{0, 0}, {0, 0}};
+    CHECK(setitimer(ITIMER_REAL, &often, NULL) == 0); /* again and again: the first may come before the call */
+    CHECK(read(ends[0], &byte, 1) < 0 && errno == EINTR);
+    lipc_signal_info info = {.size = sizeof info};
+    CHECK_OK(lipc_signal_next(watch, WAIT, &info)); /* the library's own calls go on */
+    CHECK(setitimer(ITIMER_REAL, &never, NULL) == 0);
+    close_all((lipc_handle[]){ends[0], ends[1]}, 2);
+    close_watch(watch);
+}
+
+TEST(a_handler_keeps_errno_and_raises_no_sigpipe) {
+    lipc_handle watch = watch_for(SIGUSR1);
+    CHECK(shutdown((int)watch, SHUT_RDWR) == 0); /* so that waking the reader fails */
+    errno = 12345;
+    raise(SIGUSR1);
+    CHECK_INT(12345, errno);
+    take(watch);
+    close_watch(watch);
+}
+
+#ifdef __linux__
+/* The signals that have handlers, by /proc/PID/status. */
+static uint64_t caught(void) {
+    char line[256];
+    unsigned long long set = 0;
+    FILE *status = fopen("/proc/self/status", "r");
+    CHECK(status != NULL);
+    while (fgets(line, sizeof line, status) != NULL)
+        if (sscanf(line, "SigCgt: %llx", &set) == 1)
+            break;
+    CHECK(fclose(status) == 0);
+    return set;
+}
+
+TEST(a_process_that_watches_nothing_has_no_handler) {
+    uint64_t before = caught();
+    CHECK_OK(lipc_signal_send(getpid(), 0));
+    CHECK_INT((int64_t)before, (int64_t)caught());
+    lipc_handle watch = watch_for(SIGUSR1);
+    CHECK_INT((int64_t)(before | (uint64_t)1 << (SIGUSR1 - 1)), (int64_t)caught());
+    close_watch(watch);
+    CHECK_INT((int64_t)before, (int64_t)caught());
+}
+#endif
+
+/* ----------------------------------------- What fails ------------------------------------------- */
+
+TEST(what_cannot_be_watched_is_refused_with_the_reason) {
+    static const struct {
+        int signal, code;
+    } rows[] = {
+        {SIGKILL, LIPC_EINVAL},
+        {SIGSTOP, LIPC_EINVAL},
+        {SIGSEGV, LIPC_ENOTSUP},
+        {SIGBUS, LIPC_ENOTSUP},
+        {SIGFPE, LIPC_ENOTSUP},
+        {SIGILL, LIPC_ENOTSUP},
+        {SIGTRAP, LIPC_ENOTSUP},
+        {SIGSYS, LIPC_ENOTSUP},
+        {LIPC_SIGNAL_BREAK, LIPC_ENOTSUP},
+        {LIPC_SIGNAL_SHUTDOWN, LIPC_ENOTSUP},
+        {0, LIPC_EINVAL},
+        {-1, LIPC_EINVAL},
+        {128, LIPC_EINVAL},
+        {129, LIPC_EINVAL},
+        {1000, LIPC_EINVAL},
+#ifdef __GLIBC__
+        {32, LIPC_EINVAL},
+        {33, LIPC_EINVAL},
+#endif
+    };
+    struct sigaction before = disposition_of(SIGUSR1);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char row[32];
+        snprintf(row, sizeof row, "signal %d", rows[i].signal);
+        test_row = row;
+        lipc_handle watch = UNTOUCHED;
+        int wanted[] = {SIGUSR1, rows[i].signal, SIGUSR2};
+        CHECK_ERROR(rows[i].code, lipc_signal_watch(wanted, 3, NULL, &watch));
+        CHECK_INT(UNTOUCHED, watch);
+        check_disposition(SIGUSR1, &before);
+        check_disposition(SIGUSR2, &before);
+    }
+}
+
+TEST(arguments_are_checked) {
+    const int signal = SIGUSR1;
+    lipc_handle watch = UNTOUCHED;
+    lipc_signal_options options = {.size = sizeof options};
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_watch(&signal, 0, NULL, &watch));
+    options.queue_size = (uint32_t)LIPC_SIGNAL_QUEUE_MAX + 1;
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_watch(&signal, 1, &options, &watch));
+    options = (lipc_signal_options){.size = 1};
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_watch(&signal, 1, &options, &watch));
+    struct {
+        lipc_signal_options options;
+        int more;
+    } later = {.options = {.size = sizeof later}, .more = 1};
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_watch(&signal, 1, &later.options, &watch));
+    CHECK_INT(UNTOUCHED, watch);
+
+    watch = watch_for(signal);
+    lipc_signal_info info = {.size = 1};
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_next(watch, 0, &info));
+    CHECK(raise(signal) == 0);
+    memset(&info, UNTOUCHED, sizeof info);
+    info.size = offsetof(lipc_signal_info, code); /* of an earlier version */
+    CHECK_OK(lipc_signal_next(watch, 0, &info));
+    CHECK_INT(signal, info.signal);
+    CHECK(is_untouched(&info.code, sizeof info - offsetof(lipc_signal_info, code)));
+    info = (lipc_signal_info){.size = sizeof info};
+    close_watch(watch);
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_close(watch));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_next(watch, 0, &info));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_next(LIPC_INVALID_HANDLE, 0, &info));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_close(LIPC_INVALID_HANDLE));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_close(STDERR_FILENO));
+}
+
+TEST(a_process_has_so_many_watches_and_no_more) {
+    lipc_handle watches[LIPC_SIGNAL_WATCHES], more = UNTOUCHED;
+    const int signal = SIGUSR1;
+    for (int i = 0; i < LIPC_SIGNAL_WATCHES; i++)
+        watches[i] = watch_for(signal);
+    CHECK_ERROR(LIPC_EMFILE, lipc_signal_watch(&signal, 1, NULL, &more));
+    CHECK_INT(UNTOUCHED, more);
+    close_watch(watches[40]);
+    watches[40] = watch_for(signal);
+    CHECK(raise(signal) == 0);
+    for (int i = 0; i < LIPC_SIGNAL_WATCHES; i++) {
+        take(watches[i]);
+        close_watch(watches[i]);
+    }
+}
+
+/* ------------------------------------------- Sending -------------------------------------------- */
+
+TEST(real_time_signals_have_numbers) {
+#ifdef QUEUES_SIGNALS
+    CHECK_INT(SIGRTMIN, lipc_signal_realtime(0));
+    CHECK_INT(SIGRTMAX, lipc_signal_realtime(SIGRTMAX - SIGRTMIN));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_realtime(SIGRTMAX - SIGRTMIN + 1));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_realtime(-1));
+#else
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_realtime(0));
+#endif
+}
+
+static void do_nothing(const void *unused) {
+    (void)unused;
+}
+
+TEST(sending_fails_with_the_reason) {
+    pid_t gone = in_child(do_nothing, NULL);
+    join(gone);
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_send(gone, SIGUSR1));
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_send(gone, 0));
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_send_group(gone, SIGUSR1));
+    const int64_t several[] = {0, -1, -5, (int64_t)1 << 31, (int64_t)1 << 32};
+    for (size_t i = 0; i < sizeof several / sizeof *several; i++) {
+        CHECK_ERROR(LIPC_EINVAL, lipc_signal_send(several[i], SIGUSR1));
+        CHECK_ERROR(LIPC_EINVAL, lipc_signal_queue(several[i], SIGUSR1, 0));
+    }
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_send_group(1, SIGUSR1));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_send_group(-1, SIGUSR1));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_send(getpid(), 1000));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_send(getpid(), -1));
+    CHECK_OK(lipc_signal_send(getpid(), 0));
+#ifdef QUEUES_SIGNALS
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_queue(gone, SIGUSR1, 0));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_queue(getpid(), 1000, 0));
+#endif
+}
+
+static void send_as_nobody(const void *unused) {
+    (void)unused;
+    become(NOBODY, NOBODY, 0);
+    CHECK_ERROR(LIPC_EACCES, lipc_signal_send(getppid(), SIGTERM));
+#ifdef QUEUES_SIGNALS
+    CHECK_ERROR(LIPC_EACCES, lipc_signal_queue(getppid(), SIGTERM, 1));
+#endif
+}
+
+TEST(another_users_process_cannot_be_sent_a_signal) {
+    NEEDS_ROOT();
+    join(in_child(send_as_nobody, NULL));
+}
+
+static void be_in_a_group(const void *unused) {
+    (void)unused;
+    CHECK(setpgid(0, 0) == 0);
+    ready();
+    stay();
+}
+
+TEST(a_group_gets_a_signal) {
+    pid_t child = start(be_in_a_group, NULL);
+    CHECK_OK(lipc_signal_send_group(child, SIGUSR1));
+    check_killed_by(SIGUSR1, child);
+    lipc_handle watch = watch_for(SIGUSR2); /* this test is a group of its own */
+    CHECK_OK(lipc_signal_send_group(0, SIGUSR2));
+    lipc_signal_info info = take(watch);
+    check_sent_by(&info, SIGUSR2, SI_USER, getpid());
+    close_watch(watch);
+}
+
+#ifdef SENDS_TO_THREADS
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
+TEST(the_process_of_a_pidfd_gets_a_signal) {
+    lipc_handle watch = watch_for(SIGUSR1);
+    int pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    CHECK(pidfd >= 0);
+    CHECK_OK(lipc_signal_send_pidfd(pidfd, 0));
+    CHECK_OK(lipc_signal_send_pidfd(pidfd, SIGUSR1));
+    lipc_signal_info info = take(watch);
+    check_sent_by(&info, SIGUSR1, SI_USER, getpid());
+    CHECK_OK(lipc_signal_queue_pidfd(pidfd, SIGUSR1, -5));
+    info = take(watch);
+    check_sent_by(&info, SIGUSR1, SI_QUEUE, getpid());
+    CHECK_INT(-5, info.value);
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_send_pidfd(pidfd, 1000));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_send_pidfd(STDERR_FILENO, SIGUSR1));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_queue_pidfd(-1, SIGUSR1, 0));
+    CHECK(close(pidfd) == 0);
+    pid_t child = in_child(do_nothing, NULL);
+    pidfd = (int)syscall(SYS_pidfd_open, child, 0);
+    CHECK(pidfd >= 0);
+    join(child);
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_send_pidfd(pidfd, SIGUSR1));
+    CHECK(close(pidfd) == 0);
+    close_watch(watch);
+}
+
+static int64_t other_thread;
+
+static void *have_a_thread(void *ends) {
+    char byte;
+    __atomic_store_n(&other_thread, syscall(SYS_gettid), __ATOMIC_SEQ_CST);
+    CHECK(write(((int *)ends)[1], "", 1) == 1 && read(((int *)ends)[2], &byte, 1) == 1);
+    return NULL;
+}
+
+TEST(a_thread_gets_a_signal) {
+    int ends[4];
+    char byte;
+    pthread_t thread;
+    lipc_handle watch = watch_for(SIGUSR1);
+    CHECK(pipe(ends) == 0 && pipe(ends + 2) == 0);
+    CHECK(pthread_create(&thread, NULL, have_a_thread, ends) == 0);
+    CHECK(read(ends[0], &byte, 1) == 1);
+    CHECK_OK(lipc_signal_send_thread(getpid(), other_thread, SIGUSR1));
+    lipc_signal_info info = take(watch);
+    check_sent_by(&info, SIGUSR1, SI_TKILL, getpid());
+    CHECK_OK(lipc_signal_queue_thread(getpid(), other_thread, SIGUSR1, 9));
+    info = take(watch);
+    check_sent_by(&info, SIGUSR1, SI_QUEUE, getpid());
+    CHECK_INT(9, info.value);
+    CHECK(write(ends[3], "", 1) == 1 && pthread_join(thread, NULL) == 0);
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_send_thread(getpid(), 0, SIGUSR1));
+    CHECK_ERROR(LIPC_EINVAL, lipc_signal_queue_thread(0, getpid(), SIGUSR1, 0));
+    pid_t gone = in_child(do_nothing, NULL);
+    join(gone);
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_send_thread(gone, gone, SIGUSR1));
+    CHECK_ERROR(LIPC_ENOENT, lipc_signal_queue_thread(getpid(), gone, SIGUSR1, 0));
+    for (int i = 0; i < 4; i++)
+        CHECK(close(ends[i]) == 0);
+    close_watch(watch);
+}
+
+#else
+
+TEST(only_linux_sends_to_pidfds_and_threads) {
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_send_pidfd(0, SIGUSR1));
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_queue_pidfd(0, SIGUSR1, 0));
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_send_thread(getpid(), getpid(), SIGUSR1));
+    CHECK_ERROR(LIPC_ENOTSUP, lipc_signal_queue_thread(getpid(), getpid(), SIGUSR1, 0));
+}
+
+#endif
