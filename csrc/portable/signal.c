@@ -91,8 +91,10 @@ static void lipc__signal_forget(lipc__signal_watch *watch) {
         }
     while (lipc__add(&watch->users, 0) != 0)
         lipc__sleep_ms(1);
-    free(watch->queue);
+    lipc__signal_queue *queue = watch->queue;
     watch->queue = NULL;
+    lipc__fence_compiler(); /* another thread may fork(2) at any moment, and its child forgets what is still here */
+    free(queue);
 }
 
 /* In a child that fork(2) created: its parent's watches are not its own, and no other thread of its parent is here. */
@@ -227,9 +229,10 @@ int lipc_signal_close(lipc_handle handle) {
     lipc__signal_enter();
     lipc__signal_watch *watch = lipc__signal_watch_of(handle);
     if (watch != NULL) {
+        lipc_handle bell = watch->bell;
         lipc__signal_forget(watch);
-        lipc__signal_bell_close(watch->handle, watch->bell);
         lipc__store_release(&watch->key, 0);
+        lipc__signal_bell_close(handle, bell);
     }
     lipc__signal_leave();
     return watch == NULL ? lipc__fault(LIPC_EBADF) : 0;
