@@ -74,6 +74,13 @@ static void lipc__signal_mark(const lipc__signal_watch *watch, int index, bool o
     lipc__add(&lipc__signals.watchers[index][i / 32], on ? bit : 0 - bit); /* only the lock's holder changes the bit */
 }
 
+static void lipc__signal_drop_queue(lipc__signal_watch *watch) {
+    lipc__signal_queue *queue = watch->queue;
+    watch->queue = NULL;
+    lipc__fence_compiler(); /* another thread may fork(2) at any moment, and its child drops what is still here */
+    lipc__signal_queue_free(queue);
+}
+
 /* Lets go of all signals of a watch, and waits until no handler is at it. The handler of before comes first, so that no
  * signal meets the library's without a watch. */
 static void lipc__signal_forget(lipc__signal_watch *watch) {
@@ -91,19 +98,20 @@ static void lipc__signal_forget(lipc__signal_watch *watch) {
         }
     while (lipc__add(&watch->users, 0) != 0)
         lipc__sleep_ms(1);
-    lipc__signal_queue *queue = watch->queue;
-    watch->queue = NULL;
-    lipc__fence_compiler(); /* another thread may fork(2) at any moment, and its child forgets what is still here */
-    free(queue);
+    lipc__signal_drop_queue(watch);
 }
 
-/* In a child that fork(2) created: its parent's watches are not its own, and no other thread of its parent is here. */
+/* In a child that fork(2) created: its parent's watches are not its own. Other threads of the parent, which are not
+ * here, may have been in the middle of anything. */
 static void lipc__signal_inherit(void) {
-    for (lipc__signal_watch *w = lipc__signals.watches; w < lipc__signals.watches + LIPC_SIGNAL_WATCHES; w++)
-        if (w->key != 0) {
-            w->users = 0;
-            lipc__signal_forget(w);
-        }
+    for (int i = 0; i < LIPC__SIGNALS; i++)
+        lipc__signal_restore(i);
+    memset(lipc__signals.watchers, 0, sizeof lipc__signals.watchers);
+    for (lipc__signal_watch *w = lipc__signals.watches; w < lipc__signals.watches + LIPC_SIGNAL_WATCHES; w++) {
+        w->users = 0;
+        memset(w->wants, 0, sizeof w->wants);
+        lipc__signal_drop_queue(w);
+    }
 }
 
 /* The lock's word has the holder's process: a lock that another thread of the parent held when it forked is free. */
@@ -184,13 +192,18 @@ int lipc_signal_watch(const int *signals, size_t count, const lipc_signal_option
         return lipc__fault(LIPC_ENOMEM);
     r = lipc__signal_bell(&what.handle, &what.bell);
     if (r < 0) {
-        free(what.queue);
+        lipc__signal_queue_free(what.queue);
         return r;
     }
     lipc__signal_enter();
+    /* After fork(2) while another thread created a watch, the child may know the watch but not have its handle, whose
+     * number is new then. */
+    lipc__signal_watch *ghost = lipc__signal_watch_of(what.handle);
+    if (ghost != NULL)
+        lipc__store_release(&ghost->key, 0);
     lipc__signal_watch *watch = lipc__signal_find(0);
     if (watch == NULL)
-        free(what.queue);
+        lipc__signal_queue_free(what.queue);
     r = watch == NULL ? lipc__fault(LIPC_EMFILE) : lipc__signal_begin(watch, &what);
     lipc__signal_leave();
     if (r < 0)

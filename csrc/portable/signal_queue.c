@@ -1,6 +1,6 @@
 /* The signals that wait to be taken from a watch. Handlers put them there: in any number of threads, and one on top of
- * another. One thread at a time takes them. Nothing here waits, locks or calls the system, except for
- * lipc__signal_queue_create(). It is the bounded queue of Dmitry Vyukov, with one consumer. */
+ * another. One thread at a time takes them. It is the bounded queue of Dmitry Vyukov, with one consumer. Nothing here
+ * waits, locks or calls the system, except where a queue is created and freed. */
 
 #ifdef __GNUC__
 static uint32_t lipc__add(uint32_t *word, uint32_t n) { /* in one order with all other calls; returns what was there */
@@ -37,42 +37,43 @@ typedef struct lipc__signal_queue {
     lipc__signal_place places[];
 } lipc__signal_queue;
 
+static size_t lipc__signal_queue_size(uint32_t places) {
+    return sizeof(lipc__signal_queue) + (size_t)places * sizeof(lipc__signal_place);
+}
+
 /* Returns NULL if there is no memory. */
 static lipc__signal_queue *lipc__signal_queue_create(uint32_t size) {
     uint32_t places = 2;
     while (places < size)
         places *= 2;
-    lipc__signal_queue *queue =
-        SYS_ALLOCATE(calloc(1, sizeof *queue + (size_t)places * sizeof(lipc__signal_place)));
+    lipc__signal_queue *queue = SYS_ALLOCATE(lipc__pages(lipc__signal_queue_size(places)));
     if (queue != NULL)
         queue->mask = places - 1;
     return queue;
 }
 
-/* Returns false if the queue is full. */
-static bool lipc__signal_try_put(lipc__signal_queue *queue, const lipc_signal_info *info) {
+/* NULL is allowed. */
+static void lipc__signal_queue_free(lipc__signal_queue *queue) {
+    if (queue != NULL)
+        lipc__pages_free(queue, lipc__signal_queue_size(queue->mask + 1));
+}
+
+/* Counts the signal as dropped if the queue is full. The reader learns of that with the next one that it takes. */
+static void lipc__signal_put(lipc__signal_queue *queue, const lipc_signal_info *info) {
     for (;;) {
         uint32_t at = lipc__load(&queue->end), index = at & queue->mask;
         lipc__signal_place *place = &queue->places[index];
-        int32_t behind = (int32_t)(at - (lipc__add(&place->turn, 0) + index));
-        if (behind > 0) /* what was put here last time is still there */
-            return false;
+        int32_t behind = (int32_t)(at - (lipc__load_acquire(&place->turn) + index));
+        if (behind > 0) { /* what was put here last time is still there */
+            lipc__add(&queue->dropped, 1);
+            return;
+        }
         if (behind == 0 && lipc__replace(&queue->end, at, at + 1)) {
             place->info = *info;
             lipc__store_release(&place->turn, at + 1 - index);
-            return true;
+            return;
         }
     }
-}
-
-static void lipc__signal_put(lipc__signal_queue *queue, const lipc_signal_info *info) {
-    if (lipc__signal_try_put(queue, info))
-        return;
-    /* If the reader has emptied the queue before it could see the number, it will look at neither. So this tries again
-     * after it. */
-    lipc__add(&queue->dropped, 1);
-    if (lipc__signal_try_put(queue, info))
-        lipc__add(&queue->dropped, (uint32_t)-1);
 }
 
 /* Whether a signal can be taken. */
@@ -87,12 +88,10 @@ static bool lipc__signal_take(lipc__signal_queue *queue, lipc_signal_info *ret_i
         return false;
     uint32_t index = queue->start & queue->mask;
     *ret_info = queue->places[index].info;
-    lipc__exchange(&queue->places[index].turn, queue->start + queue->mask + 1 - index);
+    lipc__store_release(&queue->places[index].turn, queue->start + queue->mask + 1 - index);
     queue->start++;
-    int32_t lost = (int32_t)(lipc__add(&queue->dropped, 0) - queue->reported);
-    if (lost > 0) { /* it may have been counted too early, and not be lost after all: then the next one counts less */
-        queue->reported += (uint32_t)lost;
-        ret_info->dropped = (uint32_t)lost;
-    }
+    uint32_t dropped = lipc__load(&queue->dropped);
+    ret_info->dropped = dropped - queue->reported;
+    queue->reported = dropped;
     return true;
 }

@@ -1,8 +1,9 @@
 /* Signals: the handler, what was there before it, and sending. */
 
+#include <sys/mman.h>
+
 /* What was there before the first watch of a signal. */
 typedef struct lipc__disposition {
-    bool installed; /* ours is */
     struct sigaction before;
     void (*forwards)(int, siginfo_t *, void *); /* the handler of before, if it is to be called: one of these */
     void (*forwards_plainly)(int);
@@ -79,6 +80,16 @@ static uint32_t lipc__process(void) {
     return (uint32_t)getpid();
 }
 
+/* Not malloc(3), whose lock another thread may have held when this process was forked. */
+static void *lipc__pages(size_t size) {
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void lipc__pages_free(void *memory, size_t size) {
+    munmap(memory, size);
+}
+
 static int lipc__signal_index(int signal) {
     switch (signal) {
     case SIGSEGV:
@@ -128,7 +139,6 @@ static int lipc__signal_install(int signal, const lipc__signal_wish *wish, bool 
     sigfillset(&ours.sa_mask);
     if (SYS(sigaction(signal, &ours, NULL)) < 0)
         return lipc__error_from(errno);
-    d->installed = true;
     lipc__signal_set_forward(d, wish->forwards);
     return 0;
 }
@@ -136,9 +146,8 @@ static int lipc__signal_install(int signal, const lipc__signal_wish *wish, bool 
 static void lipc__signal_restore(int signal) {
     lipc__disposition *d = &lipc__dispositions[signal];
     struct sigaction now;
-    if (d->installed && sigaction(signal, NULL, &now) == 0 && lipc__signal_is_ours(&now))
+    if (sigaction(signal, NULL, &now) == 0 && lipc__signal_is_ours(&now))
         sigaction(signal, &d->before, NULL);
-    d->installed = false;
     lipc__signal_set_forward(d, false);
 }
 

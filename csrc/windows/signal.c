@@ -20,6 +20,15 @@ static uint32_t lipc__process(void) {
     return GetCurrentProcessId();
 }
 
+static void *lipc__pages(size_t size) {
+    return VirtualAlloc(NULL, size, MEM_RESERVE | MEM_COMMIT, PAGE_READWRITE);
+}
+
+static void lipc__pages_free(void *memory, size_t size) {
+    (void)size;
+    VirtualFree(memory, 0, MEM_RELEASE);
+}
+
 /* Returns the number of the event. */
 static int lipc__signal_index(int signal) {
     switch (signal) {

@@ -239,6 +239,12 @@ static inline int test_remove(const char *path, const struct stat *st, int type,
     return remove(path);
 }
 
+/* How long a test may take. */
+static inline unsigned test_seconds(void) {
+    const char *seconds = getenv("LIPC_TEST_SECONDS");
+    return seconds == NULL ? TEST_SECONDS : (unsigned)atoi(seconds);
+}
+
 /* Runs a test; what it prints goes to output. */
 static inline enum test_outcome test_run(const test *t, int output) {
     char directory[] = "/tmp/lipc.XXXXXX";
@@ -261,7 +267,7 @@ static inline enum test_outcome test_run(const test *t, int output) {
     memset(&act, 0, sizeof act);
     act.sa_handler = test_out_of_time;
     sigaction(SIGALRM, &act, NULL);
-    alarm(TEST_SECONDS);
+    alarm(test_seconds());
     int status;
     while (waitpid(process, &status, 0) < 0)
         if (errno != EINTR)
