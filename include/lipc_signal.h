@@ -40,6 +40,8 @@
 #ifndef LIPC_SIGNAL_H
 #define LIPC_SIGNAL_H
 
+#include <signal.h>
+
 #include "lipc.h"
 
 #ifdef __cplusplus

@@ -10,7 +10,6 @@
 
 #include <limits.h>
 #include <sddl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <winternl.h>

@@ -123,6 +123,8 @@ static inline LONG WINAPI test_crashed(EXCEPTION_POINTERS *exception) {
     return EXCEPTION_EXECUTE_HANDLER;
 }
 
+static DWORD test_creation_flags; /* more flags for the processes that are started: CREATE_NEW_PROCESS_GROUP */
+
 /* Starts this program again, in a job of its own, where its children will be too. Its standard handles are these. */
 static inline HANDLE test_start(const char *arguments, HANDLE input, HANDLE output, HANDLE errors,
                                 PROCESS_INFORMATION *ret_process) {
@@ -148,7 +150,8 @@ static inline HANDLE test_start(const char *arguments, HANDLE input, HANDLE outp
     CHECK(job != NULL && SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limits, sizeof limits));
     CHECK(GetModuleFileNameA(NULL, program, sizeof program) > 0);
     CHECK(snprintf(line, sizeof line, "\"%s\" %s", program, arguments) < (int)sizeof line);
-    CHECK(CreateProcessA(program, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &startup, ret_process));
+    CHECK(CreateProcessA(program, line, NULL, NULL, TRUE, CREATE_SUSPENDED | test_creation_flags, NULL, NULL,
+                         &startup, ret_process));
     CHECK(AssignProcessToJobObject(job, ret_process->hProcess));
     CHECK(ResumeThread(ret_process->hThread) != (DWORD)-1);
     CHECK(CloseHandle(ret_process->hThread));
