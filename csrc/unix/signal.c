@@ -17,12 +17,15 @@ static void lipc__signal_describe(int signal, const siginfo_t *from, lipc_signal
     const int code = from->si_code;
     const bool child = signal == SIGCHLD && code >= CLD_EXITED && code <= CLD_CONTINUED;
     bool sender = child || code == SI_USER || code == SI_QUEUE;
-    bool value = code == SI_QUEUE || code == SI_TIMER || code == SI_ASYNCIO;
+    bool value = code == SI_QUEUE || code == SI_TIMER;
 #ifdef SI_TKILL
     sender = sender || code == SI_TKILL;
 #endif
 #ifdef SI_LWP
     sender = sender || code == SI_LWP;
+#endif
+#ifdef SI_ASYNCIO
+    value = value || code == SI_ASYNCIO;
 #endif
 #ifdef SI_MESGQ
     sender = sender || code == SI_MESGQ;
