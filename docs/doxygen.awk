@@ -54,7 +54,7 @@ BEGIN { lines = 0; reading = 0; pending = 0; run = 0; depth = 0; first = 1; grou
 { sub(/^LIPC_API /, "") }
 /^#if defined\(_WIN32\) && defined/ { skipping = 1 }
 skipping { if (/^#endif/) skipping = 0; next }
-/^#(ifndef|define|endif).* LIPC(_UNIX|_WINDOWS|_CHANNEL)?_H( \*\/)?$/ { if (!pending) next }
+/^#(ifndef|define|endif).* LIPC(_UNIX|_WINDOWS|_CHANNEL|_SIGNAL)?_H( \*\/)?$/ { if (!pending) next }
 /^#(define|undef) LIPC_ERROR_ENUM/ { next }
 /^    X\(LIPC_/ {
     split($0, part, /[(,]/)

@@ -12,9 +12,10 @@
  *         fprintf(stderr, "connect: %s\n", lipc_strerror(r));
  *
  * The sections from "Names" to "Errors" are enough for most programs. The sections after them are for programs that
- * need more. Three other headers describe more:
+ * need more. Four other headers describe more:
  *
  *  - lipc_channel.h: channels, through shared memory.
+ *  - lipc_signal.h: signals, with who sent them.
  *  - lipc_unix.h: datagrams, control data, FIFOs, copying by the kernel, socket activation.
  *  - lipc_windows.h: the options of named pipes, impersonation, handles for other processes, completion ports.
  *
@@ -34,8 +35,9 @@
  *    in lipc_accept(). On Windows lipc_async_cancel() of all operations on the handle ends a wait with LIPC_EOTHER. A
  *    signal never ends a wait. A program that must be able to stop has two ways: it waits for a short time in each
  *    call, or it waits for the handle and a wake-up in poll(2) or the like, and then calls with a timeout_ms of 0.
- *  - The library has no global state, starts no thread and installs no signal handler. It allocates memory only for
- *    listeners and channels, and on Windows while it sends a message of several buffers that has more than 4 KiB.
+ *  - The library has no global state, starts no thread and installs no signal handler, with one exception: the
+ *    functions of lipc_signal.h. It allocates memory only for listeners, channels and watches of signals, and on Windows
+ *    while it sends a message of several buffers that has more than 4 KiB.
  *  - Threads: any thread may call any function. One thread may read from a handle while another writes to it. Only one
  *    thread at a time may use a listener; on Unix, though, several may call lipc_accept(). Closing a handle that
  *    another thread uses is an error of the caller, as with close(2).
@@ -894,8 +896,8 @@ LIPC_API int lipc_version(void);
 
 /* Returns the value of a constant by its name ("LIPC_STREAM"), or the size of a struct ("sizeof(lipc_name)"). It is for
  * callers that cannot read these headers, such as those that use a foreign-function interface. It knows all constants
- * and structs of this header and of lipc_channel.h, on Unix also of lipc_unix.h, and on Windows also of lipc_windows.h.
- * Errors: LIPC_ENOENT (this version has no such constant on this system). */
+ * and structs of this header, of lipc_channel.h and of lipc_signal.h, on Unix also of lipc_unix.h, and on Windows also
+ * of lipc_windows.h. Errors: LIPC_ENOENT (this version has no such constant on this system). */
 LIPC_API int lipc_constant(const char *name, int64_t *ret_value);
 
 /* Returns the name of the constant with this index, beginning with 0, or NULL after the last. It is a static string. */

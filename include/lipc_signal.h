@@ -35,7 +35,9 @@
  * The system merges ordinary signals: of several that come before the first is delivered, only the first is. It queues
  * real-time signals, lipc_signal_realtime(), and those all arrive. They arrive in the order in which they were queued if
  * only one thread of the process takes them, because the others have them blocked. Otherwise several threads are
- * interrupted at the same time, and no system says in which order that happened.
+ * interrupted at the same time, and no system says in which order that happened. While signals come without a pause, a
+ * thread that takes them does nothing but run the handler. So in a program with one thread the queue of a watch has to
+ * have room for the longest burst, see lipc_signal_options.queue_size.
  */
 #ifndef LIPC_SIGNAL_H
 #define LIPC_SIGNAL_H
@@ -131,7 +133,7 @@ typedef struct lipc_signal_info {
     int value;  /* the value, sival_int, that came with the signal; 0 if none did */
     int status; /* with SIGCHLD: the exit status if code is CLD_EXITED, otherwise the signal that the child was killed,
                  * stopped or continued by; 0 with other signals */
-    uint32_t dropped;  /* how many signals were lost since the one before, because too many waited to be taken */
+    uint32_t dropped;  /* how many signals were lost since the one before was taken, because too many waited */
     uint32_t reserved; /* 0 */
 } lipc_signal_info;
 

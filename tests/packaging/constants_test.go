@@ -47,11 +47,12 @@ func constantsOf(t *testing.T, headers ...string) (constants []string) {
 
 func TestEveryConstantOfTheHeadersCanBeReadByItsName(t *testing.T) {
 	leakcheck.Start(t)
-	constants := append(constantsOf(t, "lipc.h", "lipc_channel.h", "lipc_unix.h"), "sizeof(lipc_handle)")
+	constants := append(constantsOf(t, "lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_unix.h"), "sizeof(lipc_handle)")
 	require.Greater(t, len(constants), 60)
 	var program strings.Builder
 	program.WriteString(`#include <stdio.h>
 #include <lipc_channel.h>
+#include <lipc_signal.h>
 #include <lipc_unix.h>
 int main(void) {
     int64_t value;

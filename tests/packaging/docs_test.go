@@ -27,12 +27,12 @@ func TestReferenceHasAPageForEveryFunctionAndConstant(t *testing.T) {
 		require.FileExists(t, filepath.Join(dir, "docs/html", string(found[2])+string(found[3])))
 		documented[string(found[1])+string(found[4])] = true
 	}
-	for _, name := range declared(t, "lipc.h", "lipc_channel.h", "lipc_unix.h", "lipc_windows.h") {
+	for _, name := range declared(t, "lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_unix.h", "lipc_windows.h") {
 		require.True(t, documented[name], name)
 	}
 	constant := regexp.MustCompile(`(?m)^ +X?\(?(LIPC_[A-Z_0-9]+)(?: =|, \d)|^enum \{ (LIPC_\w+)` +
 		`|^#define (LIPC_(?:VERSION|STRLEN|INVALID)\w*)`)
-	for _, header := range []string{"lipc.h", "lipc_channel.h", "lipc_unix.h", "lipc_windows.h"} {
+	for _, header := range []string{"lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_unix.h", "lipc_windows.h"} {
 		text, err := os.ReadFile(filepath.Join(project.Root(t), "include", header))
 		require.NoError(t, err)
 		constants := constant.FindAllSubmatch(text, -1)

@@ -108,7 +108,7 @@ func TestLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
 	shared, err := filepath.Glob(filepath.Join(dir, pattern))
 	require.NoError(t, err)
 	require.Len(t, shared, 1)
-	requireExports(t, definedInShared(t, shared[0]), "lipc.h", "lipc_channel.h", "lipc_unix.h")
+	requireExports(t, definedInShared(t, shared[0]), "lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_unix.h")
 
 	members := strings.Fields(project.MustRun(t, dir, nil, "ar", "t", "liblipc.a"))
 	if runtime.GOOS != "darwin" { // whose archives have their index as a member
@@ -116,7 +116,7 @@ func TestLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
 	}
 	require.NoError(t, os.Remove(filepath.Join(dir, "lipc.o")))
 	project.MustRun(t, dir, nil, "ar", "x", "liblipc.a", "lipc.o")
-	requireExports(t, definedInObject(t, filepath.Join(dir, "lipc.o")), "lipc.h", "lipc_channel.h", "lipc_unix.h")
+	requireExports(t, definedInObject(t, filepath.Join(dir, "lipc.o")), "lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_unix.h")
 }
 
 func TestWindowsLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T) {
@@ -139,7 +139,7 @@ func TestWindowsLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T)
 			symbols = append(symbols, symbol.Name)
 		}
 	}
-	requireExports(t, symbols, "lipc.h", "lipc_channel.h", "lipc_windows.h")
+	requireExports(t, symbols, "lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_windows.h")
 
 	var exports []string
 	dump := project.MustRun(t, dir, nil, prefix+"objdump", "-p", library)
@@ -152,5 +152,5 @@ func TestWindowsLibrariesDefineWhatTheHeadersDeclareAndNothingElse(t *testing.T)
 		}
 		exports = append(exports, fields[len(fields)-1])
 	}
-	requireExports(t, exports, "lipc.h", "lipc_channel.h", "lipc_windows.h")
+	requireExports(t, exports, "lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_windows.h")
 }

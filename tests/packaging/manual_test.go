@@ -38,7 +38,7 @@ func readHeader(t *testing.T, name string) string {
 }
 
 func TestManualPagesHaveThePrototypesAndErrorsOfTheHeaders(t *testing.T) {
-	header := readHeader(t, "lipc.h") + " " + readHeader(t, "lipc_channel.h")
+	header := readHeader(t, "lipc.h") + " " + readHeader(t, "lipc_channel.h") + " " + readHeader(t, "lipc_signal.h")
 	prototype := regexp.MustCompile(`(?m)^\.Ft "?([^"\n]+)"?\n\.Fn (\w+) (.+)$`)
 	argument := regexp.MustCompile(`"[^"]*"|\S+`)
 	for page, text := range manuals(t) {
@@ -78,7 +78,7 @@ func TestManualPagesHaveThePrototypesAndErrorsOfTheHeaders(t *testing.T) {
 
 func TestProgramsInTheManualPagesCompileAndRun(t *testing.T) {
 	leakcheck.Start(t)
-	for _, page := range []string{"lipc", "lipc_channel"} {
+	for _, page := range []string{"lipc", "lipc_channel", "lipc_signal"} {
 		_, program, found := strings.Cut(manuals(t)[page], ".Bd -literal\n#include")
 		require.True(t, found, page)
 		program, _, _ = strings.Cut("#include"+program, ".Ed\n")
@@ -98,6 +98,7 @@ func TestManualPagesAreInstalledUnderTheNamesOfTheirFunctions(t *testing.T) {
 	require.Equal(t, ".so man3/lipc_listen.3\n", installed("lipc_accept"))
 	require.Equal(t, ".so man3/lipc_message.3\n", installed("lipc_peer_credentials"))
 	require.Equal(t, ".so man3/lipc_channel.3\n", installed("lipc_channel_open"))
+	require.Equal(t, ".so man3/lipc_signal.3\n", installed("lipc_signal_watch"))
 	for page, text := range manuals(t) {
 		require.Equal(t, text, installed(page))
 		for _, name := range regexp.MustCompile(`(?m)^\.Xr (lipc\w*) 3`).FindAllStringSubmatch(text, -1) {

@@ -114,12 +114,12 @@ func TestInstallKeepsToDESTDIR(t *testing.T) {
 			manuals++
 		}
 	}
-	for _, file := range []string{"include/lipc.h", "include/lipc_channel.h", "include/lipc_unix.h",
+	for _, file := range []string{"include/lipc.h", "include/lipc_channel.h", "include/lipc_signal.h", "include/lipc_unix.h",
 		"include/lipc_windows.h", "lib/liblipc.a", "lib/pkgconfig/lipc.pc", "lib/cmake/lipc/lipcConfig.cmake",
 		"lib/cmake/lipc/lipcConfigVersion.cmake", "lib/cmake/lipc/lipcTargets.cmake", "share/man/man3/lipc.3"} {
 		require.Contains(t, files, "opt/ipc/"+file)
 	}
-	require.Len(t, files, 9+3+manuals) // nine besides manual pages, and the shared library under three names
+	require.Len(t, files, 10+3+manuals) // ten besides manual pages, and the shared library under three names
 	pc, err := os.ReadFile(filepath.Join(root, "stage/opt/ipc/lib/pkgconfig/lipc.pc"))
 	require.NoError(t, err)
 	require.Contains(t, string(pc), "prefix=/opt/ipc\n")
