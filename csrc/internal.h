@@ -63,7 +63,7 @@ typedef struct lipc__signal_wish { /* what all watches of a signal together ask 
 } lipc__signal_wish;
 struct lipc__deadline;
 static uint32_t lipc__process(void); /* the number of this process */
-static void *lipc__pages(size_t size); /* memory of zeroes, which is provided when it is first used; NULL: there is none */
+static void *lipc__pages(size_t size); /* zeroes, which take memory when they are first used; NULL: there is none */
 static void lipc__pages_free(void *memory, size_t size);
 static int lipc__signal_index(int signal); /* less than LIPC__SIGNALS; an error if it cannot be watched */
 static int lipc__signal_install(int index, const lipc__signal_wish *wish, bool begins); /* begins: for a new watch */

@@ -92,7 +92,7 @@ typedef struct lipc_signal_options {
  * lipc_watch_start(). It may be readable when there is nothing to take. Nothing may be read from it or written to it,
  * and only lipc_signal_close() closes it.
  *
- * Several watches may watch the same signal: each gets all of them.
+ * Several watches may watch the same signal: each gets all of them. On Unix a watch takes two descriptors.
  *
  * These signals cannot be watched:
  *

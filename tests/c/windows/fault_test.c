@@ -1,6 +1,7 @@
 /* Every system call of every operation fails once, with every error it may have. The operation then succeeds, or fails
  * with that error, touches no out-parameter, leaves nothing behind, and works when it is tried again. */
 #include "fixture.h"
+#include "lipc_signal.h"
 
 /* ---------------------------------------- The seam, csrc/sys.h ---------------------------------- */
 
@@ -247,6 +248,13 @@ static int64_t do_async_read(void) {
     return lipc_async_read(s.handles[0], out.data, sizeof out.data, &async);
 }
 
+static int64_t do_signals(void) {
+    const int wanted[] = {SIGINT, LIPC_SIGNAL_BREAK};
+    lipc_handle signals;
+    int r = lipc_signal_watch(wanted, 2, NULL, &signals);
+    return r < 0 ? r : lipc_signal_close(signals);
+}
+
 static const struct operation {
     const char *name;
     void (*prepare)(void);
@@ -283,6 +291,7 @@ static const struct operation {
     {"port post", with_port, do_port_post, false},
     {"event", with_nothing, do_event, false},
     {"watch", with_port, do_watch, false},
+    {"signals", with_nothing, do_signals, false},
     {"async write", with_pair, do_async_write, false},
     {"async read", with_data, do_async_read, false},
 };
@@ -311,7 +320,7 @@ static bool failed_is(const char *name) {
 
 /* Checks that an error is the one that a call was made to fail with. */
 static void check_error(int64_t r, DWORD number, int code) {
-    if (failed_is("calloc") || failed_is("malloc")) { /* which have no errors of their own */
+    if (failed_is("calloc") || failed_is("malloc") || failed_is("lipc__pages")) { /* which have no errors of their own */
         CHECK_ERROR(LIPC_ENOMEM, r);
         return;
     }

@@ -1,5 +1,5 @@
-/* Events of consoles. A child that is sent one is a process group of its own, so that this process and its parent do not
- * get it. */
+/* Events of consoles. A child that is sent one is a process group of its own, so that this process and its parent do
+ * not get it. */
 #include "fixture.h"
 #include "lipc_signal.h"
 
