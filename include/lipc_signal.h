@@ -33,11 +33,12 @@
  *    that were watched have their default action.
  *
  * The system merges ordinary signals: of several that come before the first is delivered, only the first is. It queues
- * real-time signals, lipc_signal_realtime(), and those all arrive. They arrive in the order in which they were queued if
- * only one thread of the process takes them, because the others have them blocked. Otherwise several threads are
+ * real-time signals, lipc_signal_realtime(), and those all arrive. They arrive in the order in which they were queued
+ * if only one thread of the process takes them, because the others have them blocked. Otherwise several threads are
  * interrupted at the same time, and no system says in which order that happened. While signals come without a pause, a
  * thread that takes them does nothing but run the handler. So in a program with one thread the queue of a watch has to
- * have room for the longest burst, see lipc_signal_options.queue_size.
+ * have room for the longest burst, see lipc_signal_options.queue_size. Nor does fork(2) end on Linux while signals come
+ * without a pause, because each makes it begin anew.
  */
 #ifndef LIPC_SIGNAL_H
 #define LIPC_SIGNAL_H
@@ -104,9 +105,9 @@ typedef struct lipc_signal_options {
  *
  * Windows: the system ends the process when its handler of LIPC_SIGNAL_CLOSE, LIPC_SIGNAL_LOGOFF or
  * LIPC_SIGNAL_SHUTDOWN returns. If these are watched, and not forwarded, the handler therefore does not return. The
- * program has a few seconds to clean up and exit (HandlerRoutine(): 5 for a console that is closed, and for a service 20
- * when the system shuts down); then the system ends it. A process that was started with CREATE_NEW_PROCESS_GROUP
- * receives no Ctrl-C unless it calls SetConsoleCtrlHandler(NULL, FALSE).
+ * program has a few seconds to clean up and exit; then the system ends it. HandlerRoutine(): 5 seconds for a console
+ * that is closed, and for a service 20 when the system shuts down. A process that was started with
+ * CREATE_NEW_PROCESS_GROUP receives no Ctrl-C unless it calls SetConsoleCtrlHandler(NULL, FALSE).
  *
  * Errors:
  *  - LIPC_EINVAL: also if count is 0, an option is out of range, or there is no such signal.
