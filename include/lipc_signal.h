@@ -123,17 +123,17 @@ typedef struct lipc_signal_info {
     /* How it was sent, as in si_code, sigaction(2): SI_USER by kill(2), SI_QUEUE by lipc_signal_queue(), CLD_EXITED and
      * the like with SIGCHLD. 0 on Windows. */
     int code;
-    /* The process that sent it; with SIGCHLD the child. It is not known if the process is outside of this one's
-     * namespace of processes, pid_namespaces(7), or if the system had no memory to note it. It is never known if the
-     * system itself sent the signal, and on Windows. */
+    /* The process that sent it; with CLD_EXITED and the like the child. It is not known if the process is outside of
+     * this one's namespace of processes, pid_namespaces(7), or if the system had no memory to note it. It is never
+     * known if the system itself sent the signal, and on Windows. */
     int64_t pid;
     /* The real user of that process; known if pid is. The kernel says which process and user called kill(2). With
      * SI_QUEUE the sender itself says it: on Linux a process that may send a signal may put any pid and uid into it,
      * rt_sigqueueinfo(2). */
     int64_t uid;
     int value;  /* the value, sival_int, that came with the signal; 0 if none did */
-    int status; /* with SIGCHLD: the exit status if code is CLD_EXITED, otherwise the signal that the child was killed,
-                 * stopped or continued by; 0 with other signals */
+    int status; /* the exit status if code is CLD_EXITED; with CLD_KILLED and the like the signal that the child was
+                 * killed, stopped or continued by; otherwise 0 */
     uint32_t dropped;  /* how many signals were lost since the one before was taken, because too many waited */
     uint32_t reserved; /* 0 */
 } lipc_signal_info;

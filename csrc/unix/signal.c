@@ -28,7 +28,6 @@ static void lipc__signal_describe(int signal, const siginfo_t *from, lipc_signal
     value = value || code == SI_ASYNCIO;
 #endif
 #ifdef SI_MESGQ
-    sender = sender || code == SI_MESGQ;
     value = value || code == SI_MESGQ;
 #endif
     memset(ret_info, 0, sizeof *ret_info);

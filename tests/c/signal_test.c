@@ -143,6 +143,33 @@ TEST(a_sender_that_the_system_had_no_memory_to_note_is_not_known_and_not_root) {
     close_watch(watch);
 }
 
+static void claim(const void *code) {
+    siginfo_t claim;
+    memset(&claim, 0, sizeof claim);
+    claim.si_signo = SIGUSR1;
+    claim.si_code = *(const int *)code;
+    claim.si_pid = 1;
+    claim.si_uid = getuid() + 1;
+    if (claim.si_code == SI_QUEUE)
+        CHECK(syscall(SYS_rt_sigqueueinfo, getppid(), SIGUSR1, &claim) == 0);
+    else
+        CHECK(syscall(SYS_rt_sigqueueinfo, getppid(), SIGUSR1, &claim) < 0 && errno == EPERM);
+}
+
+/* What the header says of whom to believe. */
+TEST(a_sender_lies_with_a_value_and_cannot_lie_without) {
+    const int codes[] = {SI_QUEUE, SI_USER, SI_TKILL};
+    lipc_handle watch = watch_for(SIGUSR1);
+    for (int i = 0; i < 3; i++)
+        join(in_child(claim, &codes[i]));
+    lipc_signal_info info = take(watch);
+    CHECK_INT(SI_QUEUE, info.code);
+    CHECK_INT(1, info.pid);
+    CHECK_INT(getuid() + 1, info.uid);
+    check_none(watch);
+    close_watch(watch);
+}
+
 TEST(a_timer_is_nobody_and_has_its_value) {
     timer_t timer;
     struct sigevent event;
