@@ -4,33 +4,25 @@ package poll
 
 import (
 	"context"
-	"net"
 	"os"
 	"runtime"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/lipc/ipc/internal/core"
 )
 
-// systemAcceptor is a listening endpoint, which owns the descriptor, and the core's listener, which owns the socket
-// file.
+// systemAcceptor is the core's listener, which owns the socket file.
 type systemAcceptor struct {
-	end      Endpoint
 	listener core.Listener
 	file     socketFile
 
 	// Only the goroutine that has the turn uses these.
-	attempt func(fd uintptr) bool
+	once    func(fd uintptr) bool
 	handle  uintptr
 	peer    core.Name
 	result  core.Result
 	refused *os.File // the last connection, if the system's poller did not take it; otherwise nil
-
-	// The mutex guards these.
-	deadline time.Time // that the user set
-	woken    bool      // the deadline in force is in the past, to wake the goroutine that accepts
 }
 
 // A socketFile is the core's listener of a bound socket, which owns the socket's file.
@@ -101,7 +93,7 @@ func (a *Acceptor) open(l core.Listener) error {
 	}
 	a.listener = l
 	a.turn = make(chan struct{}, 1)
-	a.attempt = a.acceptOnce
+	a.once = a.acceptOnce
 	a.file.own(l)
 	return nil
 }
@@ -122,10 +114,7 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
 		return core.Name{}, err
 	}
 	for {
-		if err := a.end.closedErr(a.end.raw.Read(a.attempt)); err != nil {
-			if ctx.Err() != nil && err != net.ErrClosed {
-				err = ctx.Err()
-			}
+		if err := a.attempt(ctx, a.once); err != nil {
 			return core.Name{}, err
 		}
 		switch {
@@ -143,48 +132,6 @@ func (a *Acceptor) accept(ctx context.Context, e *Endpoint) (core.Name, error) {
 			return core.Name{}, a.result.TemporaryErr()
 		}
 	}
-}
-
-// interruptAfter wakes the goroutine that accepts when the context ends, until end is called.
-func (a *Acceptor) interruptAfter(ctx context.Context) (end func()) {
-	if ctx.Done() == nil {
-		return func() {}
-	}
-	interrupted := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(interrupted)
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.woken = true
-		a.wakeLocked()
-	})
-	return func() {
-		if stop() {
-			return
-		}
-		<-interrupted
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		a.woken = false
-		if !a.closed {
-			a.end.SetReadDeadline(a.deadline)
-		}
-	}
-}
-
-func (a *Acceptor) wakeLocked() { a.end.file.SetReadDeadline(time.Unix(1, 0)) }
-
-func (a *Acceptor) closeLocked() {
-	a.end.closed.Store(true)
-	a.wakeLocked()
-}
-
-func (a *Acceptor) setDeadlineLocked(t time.Time) error {
-	a.deadline = t
-	if a.woken {
-		return nil
-	}
-	return a.end.SetReadDeadline(t)
 }
 
 // SetUnlinkOnClose sets whether Close removes the socket file.

@@ -1,0 +1,76 @@
+package poll
+
+import (
+	"context"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// turns let one goroutine at a time wait for what comes to a handle, until Close, a deadline or the end of its context.
+// Zero turns are not open.
+type turns struct {
+	turn chan struct{} // full while a goroutine has its turn; nil: not open
+
+	mu     sync.Mutex // guards closed, and the fields of systemTurns that say so
+	closed bool
+	systemTurns
+}
+
+// take waits for a goroutine's turn, which leave ends.
+func (t *turns) take(ctx context.Context) error {
+	if t.turn == nil {
+		return core.ErrZero
+	}
+	select {
+	case t.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *turns) leave() { <-t.turn }
+
+// interrupted returns why waiting may not go on, apart from the deadline.
+func (t *turns) interrupted(ctx context.Context) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	return ctx.Err()
+}
+
+// SetDeadline sets the time after which waiting fails.
+func (t *turns) SetDeadline(at time.Time) error {
+	if t.turn == nil {
+		return core.ErrZero
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return net.ErrClosed
+	}
+	return t.setDeadlineLocked(at)
+}
+
+// close ends a wait under way, and calls release when no goroutine has a turn any more.
+func (t *turns) close(release func() error) error {
+	if t.turn == nil {
+		return core.ErrZero
+	}
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return net.ErrClosed
+	}
+	t.closed = true
+	t.closeLocked()
+	t.mu.Unlock()
+	t.turn <- struct{}{} // from here on every goroutine that gets a turn finds this closed
+	defer t.leave()
+	return release()
+}
