@@ -60,6 +60,8 @@ static int lipc__fault(int code) {
     case LIPC_ENOTFIFO: return lipc__error(code, EEXIST);
     case LIPC_EPROTO: return lipc__error(code, EPROTO);
     case LIPC_ENOMEM: return lipc__error(code, ENOMEM);
+    case LIPC_EMFILE: return lipc__error(code, EMFILE);
+    case LIPC_EBADF: return lipc__error(code, EBADF);
     case LIPC_EPIPE: return lipc__error(code, EPIPE);
     case LIPC_EEND:
     case LIPC_ETRUNCATED: return lipc__error(code, 0);

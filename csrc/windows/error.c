@@ -62,6 +62,7 @@ static int lipc__fault(int code) {
     case LIPC_EEND: return lipc__error(code, ERROR_BROKEN_PIPE);
     case LIPC_EPROTO: return lipc__error(code, ERROR_INVALID_DATA);
     case LIPC_ENOMEM: return lipc__error(code, ERROR_NOT_ENOUGH_MEMORY);
+    case LIPC_EMFILE: return lipc__error(code, ERROR_TOO_MANY_OPEN_FILES);
     case LIPC_EPIPE: return lipc__error(code, ERROR_NO_DATA);
     case LIPC_ETRUNCATED: return lipc__error(code, ERROR_MORE_DATA);
     case LIPC_ENOTCONN: return lipc__error(code, ERROR_PIPE_NOT_CONNECTED);
