@@ -4,15 +4,21 @@ package leakcheck
 
 import (
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
+	"syscall"
 )
 
 // noun is the word for what Descriptors returns.
 const noun = "descriptor"
 
-// warmUp has the runtime's poller open its descriptors, which it keeps from its first use on.
+// warmUp has the runtime's poller open its descriptors, and os/signal start its goroutine, which they keep from their
+// first use on.
 func warmUp() {
+	notified := make(chan os.Signal, 1)
+	signal.Notify(notified, syscall.SIGWINCH)
+	signal.Stop(notified)
 	if r, w, err := os.Pipe(); err == nil {
 		r.Close()
 		w.Close()
