@@ -1,0 +1,117 @@
+package signals
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// A ConsoleEvent is an event of a console on Windows. [os.Interrupt] stands for Ctrl-C there.
+type ConsoleEvent int
+
+// After ConsoleClose, Logoff and Shutdown the system ends the process within a few seconds, see [HandlerRoutine].
+//
+// [HandlerRoutine]: https://learn.microsoft.com/windows/console/handlerroutine
+const (
+	Break        ConsoleEvent = core.SignalBreak    // Ctrl-Break
+	ConsoleClose ConsoleEvent = core.SignalClose    // the console is closed
+	Logoff       ConsoleEvent = core.SignalLogoff   // a user logs off; only services get it
+	Shutdown     ConsoleEvent = core.SignalShutdown // the system shuts down; only services get it
+)
+
+var eventNames = map[ConsoleEvent]string{
+	Break: "BREAK", ConsoleClose: "CLOSE", Logoff: "LOGOFF", Shutdown: "SHUTDOWN",
+}
+
+// Signal makes a ConsoleEvent an [os.Signal].
+func (ConsoleEvent) Signal() {}
+
+func (e ConsoleEvent) String() string {
+	if name, known := eventNames[e]; known {
+		return name
+	}
+	return fmt.Sprintf("console event %d", int(e))
+}
+
+// number returns the number by which the core knows a signal.
+func number(sig os.Signal) (int, error) {
+	switch sig := sig.(type) {
+	case syscall.Signal:
+		return int(sig), nil
+	case ConsoleEvent:
+		return int(sig), nil
+	default:
+		return 0, core.Invalidf("it is of type %T, and neither a syscall.Signal nor a ConsoleEvent", sig)
+	}
+}
+
+func signalOf(n int) os.Signal {
+	if n >= core.SignalBreak {
+		return ConsoleEvent(n)
+	}
+	return syscall.Signal(n)
+}
+
+// RealTime returns a real-time signal: 0 is the first of those that the C library leaves to programs, SIGRTMIN. It
+// returns -1, which the functions of this package refuse, if there is no such signal: macOS, OpenBSD and Windows have
+// none.
+func RealTime(n int) syscall.Signal {
+	if r := core.RealTimeSignal(n); r >= 0 && n >= 0 {
+		return syscall.Signal(r)
+	}
+	return -1
+}
+
+// isRealTime reports whether a signal is one of those that RealTime returns.
+func isRealTime(n int32) bool {
+	first := int32(RealTime(0))
+	return first > 0 && n >= first && RealTime(int(n-first)) > 0
+}
+
+// Name returns the name of a signal, such as SIGHUP or SIGRTMIN+1. A signal that has none is "signal" with its number.
+func Name(sig os.Signal) string {
+	s, is := sig.(syscall.Signal)
+	if !is {
+		return fmt.Sprint(sig)
+	}
+	if name := systemName(s); name != "" {
+		return name
+	}
+	if isRealTime(int32(s)) {
+		if n := int(s - RealTime(0)); n > 0 {
+			return fmt.Sprintf("SIGRTMIN+%d", n)
+		}
+		return "SIGRTMIN"
+	}
+	return fmt.Sprintf("signal %d", int(s))
+}
+
+// Parse returns the signal with a name: SIGHUP, HUP or 1, SIGRTMIN+1 or RTMIN+1, on Windows BREAK and the like.
+func Parse(text string) (os.Signal, error) {
+	if n, err := strconv.Atoi(text); err == nil && n > 0 && n < core.SignalBreak {
+		return syscall.Signal(n), nil
+	}
+	short := strings.TrimPrefix(strings.ToUpper(text), "SIG")
+	if rest, cut := strings.CutPrefix(short, "RTMIN"); cut {
+		n, err := 0, error(nil)
+		if rest != "" {
+			n, err = strconv.Atoi(strings.TrimPrefix(rest, "+"))
+		}
+		if sig := RealTime(n); err == nil && sig > 0 {
+			return sig, nil
+		}
+	}
+	for event, name := range eventNames {
+		if name == short {
+			return event, nil
+		}
+	}
+	if sig := systemNumber("SIG" + short); sig > 0 {
+		return sig, nil
+	}
+	return nil, core.Invalidf("there is no signal %q", text)
+}

@@ -1,0 +1,73 @@
+package signals
+
+import (
+	"fmt"
+	"math"
+	"os"
+
+	"github.com/lipc/ipc/internal/core"
+)
+
+// send performs a call that sends a signal, with a value or 0, to somebody.
+func send(sig os.Signal, value int, to string, id any, call func(n int) core.Result) error {
+	n, err := number(sig)
+	switch {
+	case err != nil:
+	case value < math.MinInt32 || value > math.MaxInt32:
+		err = core.Invalidf("the value %d does not fit 32 bits", value)
+	default:
+		err = explain(n, call(n))
+	}
+	if err != nil {
+		return fmt.Errorf("send %s to %s %v: %w", Name(sig), to, id, err)
+	}
+	return nil
+}
+
+// Send sends a signal to a process. It sends nothing if the signal is [syscall.Signal](0), and only checks whether it
+// could.
+//
+// A process ID may be in use again for another process, after its process has ended and its parent has waited for it.
+// [SendPIDFD] never reaches another.
+func Send(pid int, sig os.Signal) error {
+	return send(sig, 0, "process", pid, func(n int) core.Result { return core.SendSignal(pid, n) })
+}
+
+// Queue sends a signal with a value, which must fit 32 bits. Linux, FreeBSD and NetBSD have this.
+func Queue(pid int, sig os.Signal, value int) error {
+	return send(sig, value, "process", pid, func(n int) core.Result { return core.QueueSignal(pid, n, value) })
+}
+
+// SendGroup sends a signal to all processes of a group; 0 is the own group. On Windows the group is the process ID of
+// the one that was started with CREATE_NEW_PROCESS_GROUP, and 0 stands for all processes of the console: [Break] can be
+// sent to either, [os.Interrupt] only to 0, and nothing else to any.
+func SendGroup(group int, sig os.Signal) error {
+	return send(sig, 0, "group", group, func(n int) core.Result { return core.SendSignalGroup(group, n) })
+}
+
+// SendPIDFD sends a signal to the process of a pidfd, see Conn.PeerPIDFD in package ipc. Linux has this from 5.1 on.
+func SendPIDFD(pidfd *os.File, sig os.Signal) error {
+	return sendFile(pidfd, sig, 0, core.SendSignalPIDFD)
+}
+
+// QueuePIDFD is [SendPIDFD] with a value, which must fit 32 bits.
+func QueuePIDFD(pidfd *os.File, sig os.Signal, value int) error {
+	return sendFile(pidfd, sig, value, func(fd uintptr, n int) core.Result { return core.QueueSignalPIDFD(fd, n, value) })
+}
+
+func sendFile(pidfd *os.File, sig os.Signal, value int, call func(fd uintptr, n int) core.Result) error {
+	if pidfd == nil {
+		return fmt.Errorf("send %s to a pidfd: %w", Name(sig), os.ErrInvalid)
+	}
+	raw, err := pidfd.SyscallConn()
+	if err == nil {
+		var sent error
+		err = raw.Control(func(fd uintptr) {
+			sent = send(sig, value, "pidfd", pidfd.Name(), func(n int) core.Result { return call(fd, n) })
+		})
+		if err == nil {
+			return sent
+		}
+	}
+	return fmt.Errorf("send %s to pidfd %s: %w", Name(sig), pidfd.Name(), err)
+}

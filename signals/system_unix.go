@@ -1,0 +1,97 @@
+//go:build unix
+
+package signals
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/lipc/ipc/internal/core"
+	"golang.org/x/sys/unix"
+)
+
+// system is what a Watcher needs on Unix: a channel that keeps os/signal from changing the handlers of its signals as
+// long as it is there. Nothing receives from it. The watch passes each signal on to the Go runtime's handler, which knows
+// from this channel that the signal is wanted. Without it the handler would end the process.
+type system struct{ notified chan os.Signal }
+
+// notify prepares for the watch, and returns whether it is to pass signals on.
+func (s *system) notify(sigs []os.Signal) bool {
+	s.notified = make(chan os.Signal, 1)
+	signal.Notify(s.notified, sigs...)
+	return true
+}
+
+// stop undoes notify. The watch must have ended.
+func (s *system) stop() { signal.Stop(s.notified) }
+
+const (
+	fault       = "it reports a fault of the thread that it interrupts, which the Go runtime turns into a panic"
+	undelivered = "the system delivers it to no program"
+)
+
+// The signals that cannot be watched: see runtime/sigtab_linux_generic.go and runtime/signal_unix.go of Go.
+var (
+	unsupported = map[syscall.Signal]string{
+		syscall.SIGSEGV: fault,
+		syscall.SIGBUS:  fault,
+		syscall.SIGFPE:  fault,
+		syscall.SIGILL:  fault,
+		syscall.SIGTRAP: fault,
+		syscall.SIGSYS:  fault,
+		syscall.SIGURG:  "the Go runtime preempts goroutines with it",
+		syscall.SIGPROF: "the Go runtime profiles with it",
+	}
+	invalid = map[syscall.Signal]string{
+		syscall.SIGKILL: undelivered,
+		syscall.SIGSTOP: undelivered,
+	}
+)
+
+// refused returns why a signal cannot be watched, or nil if it can.
+func refused(n int) error {
+	sig := syscall.Signal(n)
+	if reason, is := unsupported[sig]; is {
+		return fmt.Errorf("%w: %s", errors.ErrUnsupported, reason)
+	}
+	if reason, is := invalid[sig]; is {
+		return core.Invalidf("%s", reason)
+	}
+	if runtime.GOOS == "linux" && n >= 32 && n < int(RealTime(0)) {
+		return core.Invalidf("the C library keeps it for itself")
+	}
+	return known(n)
+}
+
+// known returns an error if there is no such signal.
+func known(n int) error {
+	switch {
+	case n >= core.SignalBreak:
+		return fmt.Errorf("%w: only consoles of Windows have it", errors.ErrUnsupported)
+	case n == -1 && RealTime(0) < 0:
+		return fmt.Errorf("%w: there are no real-time signals", core.Unsupported())
+	case n < 0:
+		return core.Invalidf("there is no such signal")
+	default:
+		return nil
+	}
+}
+
+// explain returns the error of a call that sends a signal.
+func explain(n int, r core.Result) error {
+	if r < 0 {
+		if err := known(n); err != nil {
+			return err
+		}
+	}
+	return r.Err()
+}
+
+func isChild(sig os.Signal) bool { return sig == syscall.SIGCHLD }
+
+func systemName(sig syscall.Signal) string    { return unix.SignalName(sig) }
+func systemNumber(name string) syscall.Signal { return unix.SignalNum(name) }

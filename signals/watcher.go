@@ -1,0 +1,140 @@
+package signals
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/lipc/ipc/internal/core"
+	"github.com/lipc/ipc/internal/poll"
+)
+
+// Config holds the options of a [Watcher]. The zero value is the default.
+type Config struct {
+	// ChildStops is whether SIGCHLD also reports children that stop or continue. By default it reports only their end.
+	// While no Watcher of SIGCHLD asks for stops, os/signal does not get them either.
+	ChildStops bool
+
+	// Interrupts is whether system calls that C code of the program makes fail with EINTR when a watched signal
+	// interrupts them. By default the system restarts them where it can. Go's standard library goes on in either case.
+	Interrupts bool
+
+	// QueueSize is how many signals can wait to be taken, at most 1<<24. It is rounded up to a power of two. Zero means
+	// 16384, or 131072 if a real-time signal is watched. Each takes 56 bytes once it is used.
+	QueueSize int
+}
+
+// realTimeQueue is the QueueSize of a Watcher of real-time signals: senders queue bursts of them.
+const realTimeQueue = 1 << 17
+
+// A Watcher collects signals. Several Watchers may watch the same signal: each gets all of them. A process can have 64
+// Watchers. Its methods may be called from several goroutines at the same time. The zero Watcher is not open.
+type Watcher struct {
+	watch poll.SignalWatch
+	system
+}
+
+// Watch is [Config.Watch] with the default options.
+func Watch(sigs ...os.Signal) (*Watcher, error) { return new(Config).Watch(sigs...) }
+
+// Watch watches signals until the Watcher is closed. The signals that come after Watch has returned are delivered to the
+// Watcher. One that comes meanwhile may be delivered, or dropped.
+//
+// These signals cannot be watched. The error says why:
+//
+//   - SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS, because they report faults, which the Go runtime turns into
+//     panics, and SIGURG and SIGPROF, with which it preempts goroutines and profiles: [errors.ErrUnsupported].
+//   - SIGKILL and SIGSTOP, which the system delivers to no program, and those that the C library keeps for itself, on
+//     Linux 32 and 33, with musl also 34: [syscall.EINVAL].
+//   - On Windows all but [os.Interrupt] and [ConsoleEvent], and the latter on all other systems:
+//     [errors.ErrUnsupported].
+func (c *Config) Watch(sigs ...os.Signal) (*Watcher, error) {
+	numbers := make([]int32, len(sigs))
+	for i, sig := range sigs {
+		n, err := number(sig)
+		if err == nil {
+			err = refused(n)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("watch %s: %w", Name(sig), err)
+		}
+		numbers[i] = int32(n)
+	}
+	w, err := c.open(sigs, numbers)
+	if err != nil {
+		return nil, fmt.Errorf("watch %s: %w", names(sigs), err)
+	}
+	return w, nil
+}
+
+func names(sigs []os.Signal) string {
+	texts := make([]string, len(sigs))
+	for i, sig := range sigs {
+		texts[i] = Name(sig)
+	}
+	return strings.Join(texts, " ")
+}
+
+func (c *Config) open(sigs []os.Signal, numbers []int32) (*Watcher, error) {
+	if len(sigs) == 0 {
+		return nil, core.Invalidf("no signals are given")
+	}
+	if c.QueueSize < 0 || c.QueueSize > core.SignalQueueMax {
+		return nil, core.Invalidf("QueueSize %d is not from 0 to %d", c.QueueSize, core.SignalQueueMax)
+	}
+	o := core.SignalOptions{ChildStops: c.ChildStops, Interrupts: c.Interrupts, Queue: c.QueueSize}
+	if c.QueueSize == 0 && slices.ContainsFunc(numbers, isRealTime) {
+		o.Queue = realTimeQueue
+	}
+	w := new(Watcher)
+	o.Forwards = w.notify(sigs)
+	if err := w.watch.Open(numbers, o); err != nil {
+		w.stop()
+		return nil, err
+	}
+	return w, nil
+}
+
+// Next waits for a signal, and takes it. It returns the context's error when the context ends. It allocates nothing if a
+// signal is there, or if the context never ends.
+func (w *Watcher) Next(ctx context.Context) (Info, error) {
+	i, err := w.watch.Next(ctx)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{
+		Signal: signalOf(i.Signal), Code: Code(i.Code), PID: i.PID, UID: i.UID,
+		Value: i.Value, Status: i.Status, Dropped: i.Dropped,
+	}, nil
+}
+
+// All returns the signals as they come. The sequence ends without an error when the Watcher is closed or the context
+// ends. Any other error is yielded with a zero Info, and ends it.
+func (w *Watcher) All(ctx context.Context) iter.Seq2[Info, error] {
+	return func(yield func(Info, error) bool) {
+		for {
+			info, err := w.Next(ctx)
+			if errors.Is(err, net.ErrClosed) || err != nil && ctx.Err() != nil {
+				return
+			}
+			if !yield(info, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Close ends the watch, and all calls of Next. Signals that were not taken are lost. What was there before the first
+// watch of a signal comes back with the end of the last. A Watcher that is not closed goes on watching for ever.
+func (w *Watcher) Close() error {
+	err := w.watch.Close()
+	if err == nil {
+		w.stop()
+	}
+	return err
+}

@@ -1,0 +1,145 @@
+package tests
+
+import (
+	"context"
+	"net"
+	"os"
+	"syscall"
+	"testing"
+
+	"github.com/lipc/ipc/signals"
+	"github.com/lipc/ipc/tests/leakcheck"
+	"github.com/stretchr/testify/require"
+)
+
+// watch returns a Watcher, which is closed when the test ends.
+func watch(t *testing.T, sigs ...os.Signal) *signals.Watcher {
+	t.Helper()
+	return watchWith(t, signals.Config{}, sigs...)
+}
+
+func watchWith(t *testing.T, c signals.Config, sigs ...os.Signal) *signals.Watcher {
+	t.Helper()
+	w, err := c.Watch(sigs...)
+	require.NoError(t, err)
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+// next waits for a signal, at most as long as a test is patient.
+func next(t *testing.T, w *signals.Watcher) signals.Info {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	info, err := w.Next(ctx)
+	require.NoError(t, err)
+	return info
+}
+
+func TestNamesOfSignalsAreRead(t *testing.T) {
+	leakcheck.Start(t)
+	for text, sig := range map[string]os.Signal{
+		"SIGINT": os.Interrupt, "INT": syscall.SIGINT, "int": syscall.SIGINT, "SIGTERM": syscall.SIGTERM,
+		"BREAK": signals.Break, "LOGOFF": signals.Logoff,
+	} {
+		parsed, err := signals.Parse(text)
+		require.NoError(t, err, text)
+		require.Equal(t, sig, parsed)
+		again, err := signals.Parse(signals.Name(sig))
+		require.NoError(t, err)
+		require.Equal(t, sig, again)
+	}
+	for _, text := range []string{"", "SIG", "0", "-1", "99999", "SIGNOTHING", "RTMIN-1", "RTMIN+1000", "RTMIN+"} {
+		_, err := signals.Parse(text)
+		require.ErrorIs(t, err, syscall.EINVAL, text)
+	}
+}
+
+func TestWhatIsNoSignalIsRefused(t *testing.T) {
+	leakcheck.Start(t)
+	_, err := signals.Watch()
+	require.ErrorIs(t, err, syscall.EINVAL)
+	_, err = signals.Watch(nil)
+	require.ErrorIs(t, err, syscall.EINVAL)
+	_, err = signals.Watch(otherSignal{})
+	require.ErrorContains(t, err, "watch other: it is of type tests.otherSignal")
+	require.ErrorIs(t, signals.Send(os.Getpid(), otherSignal{}), syscall.EINVAL)
+	for _, size := range []int{-1, 1<<24 + 1} {
+		_, err = (&signals.Config{QueueSize: size}).Watch(os.Interrupt)
+		require.ErrorIs(t, err, syscall.EINVAL, size)
+	}
+}
+
+type otherSignal struct{}
+
+func (otherSignal) String() string { return "other" }
+func (otherSignal) Signal()        {}
+
+func TestZeroWatcherIsAnError(t *testing.T) {
+	leakcheck.Start(t)
+	w := new(signals.Watcher)
+	_, err := w.Next(t.Context())
+	require.ErrorIs(t, err, syscall.EINVAL)
+	require.ErrorIs(t, w.Close(), syscall.EINVAL)
+	for _, err := range w.All(t.Context()) {
+		require.ErrorIs(t, err, syscall.EINVAL)
+	}
+}
+
+func TestCloseWakesAllThatWaitForASignal(t *testing.T) {
+	leakcheck.Start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for range 50 {
+		w := watch(t, os.Interrupt)
+		const waiting = 8
+		ended := make(chan error)
+		for i := range waiting {
+			go func() {
+				waits := ctx
+				if i%2 == 0 {
+					waits = context.Background()
+				}
+				_, err := w.Next(waits)
+				ended <- err
+			}()
+		}
+		require.NoError(t, w.Close())
+		for range waiting {
+			require.ErrorIs(t, <-ended, net.ErrClosed)
+		}
+		require.ErrorIs(t, w.Close(), net.ErrClosed)
+		for range w.All(ctx) {
+			t.Fatal("a closed Watcher has signals")
+		}
+	}
+}
+
+func TestContextEndsTheWaitForASignal(t *testing.T) {
+	leakcheck.Start(t)
+	w := watch(t, os.Interrupt)
+	for range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		ended, other := make(chan error), make(chan error)
+		go func() { ended <- second(w.Next(ctx)) }()
+		go func() { other <- second(w.Next(ctx)) }()
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+		require.ErrorIs(t, <-other, context.Canceled)
+		for range w.All(ctx) {
+			t.Fatal("it has signals although the context has ended")
+		}
+	}
+}
+
+func TestOneProcessHasManyWatchers(t *testing.T) {
+	leakcheck.Start(t)
+	var last *signals.Watcher
+	for range 64 {
+		last = watch(t, os.Interrupt)
+	}
+	_, err := signals.Watch(os.Interrupt)
+	require.ErrorIs(t, err, syscall.EMFILE)
+	require.NoError(t, last.Close())
+	watch(t, os.Interrupt)
+}
