@@ -31,12 +31,11 @@
 //   - [signal.Notify] and [signal.Stop] change nothing for a Watcher. A signal that a Watcher watches does not have its
 //     default action after Stop.
 //   - [signal.Reset] ends what a Watcher asked for, as it does for channels: the Go runtime handles the signal as if
-//     nobody watched it, so that SIGTERM ends the process. The Watcher gets those signals that do not end the process,
-//     except that it no longer gets SIGCONT, SIGTSTP, SIGTTIN and SIGTTOU.
+//     nobody watched it, so that SIGTERM ends the process. The Watcher still gets the signals that do not end the
+//     process.
 //   - [signal.Ignore] makes the system drop the signal, so that a Watcher gets no more of it until something watches the
 //     signal anew.
-//   - A Watcher that was created after Reset or Ignore gets the signal. When it is closed, a signal that was ignored
-//     before is handled as after a [signal.Stop].
+//   - A Watcher that was created after Reset or Ignore gets the signal.
 //
 // With SIGPIPE watched, a write to a standard output or standard error that nobody reads returns EPIPE and does not end
 // the program, as with Notify. On Windows a console event that is watched goes to Watchers alone, and not to os/signal.

@@ -322,18 +322,13 @@ func TestClosedWatcherLeavesWhatWasThere(t *testing.T) {
 	require.Contains(t, watcher.answer(), "SIGTERM from process "+strconv.Itoa(os.Getpid()))
 	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGUSR1)) // the Go runtime drops it
 	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGHUP))  // is not watched, and ends it
-	err := watcher.cmd.Wait()
-	watcher.ended = true
-	var exit *exec.ExitError
-	require.ErrorAs(t, err, &exit)
-	require.Equal(t, syscall.SIGHUP, exit.Sys().(syscall.WaitStatus).Signal())
+	endsBy(watcher, syscall.SIGHUP)
 
 	w := watch(t, syscall.SIGUSR1)
 	kill(t, syscall.SIGUSR1)
 	next(t, w)
 	require.NoError(t, w.Close())
-	_, err = w.Next(t.Context())
-	require.ErrorIs(t, err, net.ErrClosed)
+	require.ErrorIs(t, second(w.Next(t.Context())), net.ErrClosed)
 }
 
 // brokenOutputChild watches SIGPIPE, and writes to its standard output, which nobody reads. It says on standard error
