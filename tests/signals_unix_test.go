@@ -376,7 +376,12 @@ func TestProgramsThatAreStartedHaveTheDefaultHandling(t *testing.T) {
 // handlingOfGrep returns how grep(1) handles signals when this process starts it: lines of proc_pid_status(5).
 func handlingOfGrep(t *testing.T) string {
 	t.Helper()
-	output, err := exec.Command("grep", "^Sig[BIC]", "/proc/self/status").Output()
+	handling, err := grepHandling()
 	require.NoError(t, err)
-	return string(output)
+	return handling
+}
+
+func grepHandling() (string, error) {
+	output, err := exec.Command("grep", "^Sig[BIC]", "/proc/self/status").Output()
+	return string(output), err
 }
