@@ -78,7 +78,7 @@ func Name(sig os.Signal) string {
 	if !is {
 		return fmt.Sprint(sig)
 	}
-	if name := systemName(s); name != "" {
+	if name, known := systemNames[s]; known {
 		return name
 	}
 	if isRealTime(int32(s)) {
@@ -110,8 +110,10 @@ func Parse(text string) (os.Signal, error) {
 			return event, nil
 		}
 	}
-	if sig := systemNumber("SIG" + short); sig > 0 {
-		return sig, nil
+	for sig, name := range systemNames {
+		if name == "SIG"+short {
+			return sig, nil
+		}
 	}
 	return nil, core.Invalidf("there is no signal %q", text)
 }

@@ -11,7 +11,6 @@ import (
 	"syscall"
 
 	"github.com/lipc/ipc/internal/core"
-	"golang.org/x/sys/unix"
 )
 
 // system is what a Watcher needs on Unix: a channel that keeps os/signal from changing the handlers of its signals as
@@ -93,5 +92,13 @@ func explain(n int, r core.Result) error {
 
 func isChild(sig os.Signal) bool { return sig == syscall.SIGCHLD }
 
-func systemName(sig syscall.Signal) string    { return unix.SignalName(sig) }
-func systemNumber(name string) syscall.Signal { return unix.SignalNum(name) }
+var systemNames = map[syscall.Signal]string{
+	syscall.SIGHUP: "SIGHUP", syscall.SIGINT: "SIGINT", syscall.SIGQUIT: "SIGQUIT", syscall.SIGILL: "SIGILL",
+	syscall.SIGTRAP: "SIGTRAP", syscall.SIGABRT: "SIGABRT", syscall.SIGBUS: "SIGBUS", syscall.SIGFPE: "SIGFPE",
+	syscall.SIGKILL: "SIGKILL", syscall.SIGUSR1: "SIGUSR1", syscall.SIGSEGV: "SIGSEGV", syscall.SIGUSR2: "SIGUSR2",
+	syscall.SIGPIPE: "SIGPIPE", syscall.SIGALRM: "SIGALRM", syscall.SIGTERM: "SIGTERM", syscall.SIGCHLD: "SIGCHLD",
+	syscall.SIGCONT: "SIGCONT", syscall.SIGSTOP: "SIGSTOP", syscall.SIGTSTP: "SIGTSTP", syscall.SIGTTIN: "SIGTTIN",
+	syscall.SIGTTOU: "SIGTTOU", syscall.SIGURG: "SIGURG", syscall.SIGXCPU: "SIGXCPU", syscall.SIGXFSZ: "SIGXFSZ",
+	syscall.SIGVTALRM: "SIGVTALRM", syscall.SIGPROF: "SIGPROF", syscall.SIGWINCH: "SIGWINCH", syscall.SIGIO: "SIGIO",
+	syscall.SIGSYS: "SIGSYS",
+}

@@ -39,14 +39,3 @@ var systemNames = map[syscall.Signal]string{
 	syscall.SIGKILL: "SIGKILL", syscall.SIGSEGV: "SIGSEGV", syscall.SIGPIPE: "SIGPIPE", syscall.SIGALRM: "SIGALRM",
 	syscall.SIGTERM: "SIGTERM",
 }
-
-func systemName(sig syscall.Signal) string { return systemNames[sig] }
-
-func systemNumber(name string) syscall.Signal {
-	for sig, known := range systemNames {
-		if known == name {
-			return sig
-		}
-	}
-	return 0
-}
