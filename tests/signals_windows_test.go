@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -21,17 +22,18 @@ func init() { maps.Copy(children, map[string]child{"console": consoleChild}) }
 
 // raise has the system's own routine call this process's handlers, in a thread of its own, as for an event. Wine 8 cannot
 // send events.
-func raise(event uintptr) error {
+func raise(event int) error {
 	kernel := windows.NewLazySystemDLL("kernel32.dll")
-	thread, _, err := kernel.NewProc("CreateThread").Call(0, 0, kernel.NewProc("CtrlRoutine").Addr(), event, 0, 0)
+	thread, _, err := kernel.NewProc("CreateThread").Call(0, 0, kernel.NewProc("CtrlRoutine").Addr(), uintptr(event), 0, 0)
 	if thread == 0 {
 		return err
 	}
 	return windows.CloseHandle(windows.Handle(thread))
 }
 
-// consoleChild watches the events of its console, and says what comes to it, and what to os/signal.
-func consoleChild([]string, *bufio.Scanner) error {
+// consoleChild watches the events of its console, raises those of its arguments, and says what comes to it, and how many
+// came to os/signal. Then it closes the watch, raises Ctrl-Break if it was not to end, and says what comes to os/signal.
+func consoleChild(args []string, _ *bufio.Scanner) error {
 	channel := make(chan os.Signal, 1)
 	signal.Notify(channel, os.Interrupt, syscall.SIGTERM)
 	w, err := signals.Watch(os.Interrupt, signals.Break, signals.ConsoleClose, signals.Logoff, signals.Shutdown)
@@ -40,8 +42,12 @@ func consoleChild([]string, *bufio.Scanner) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	for _, event := range []uintptr{windows.CTRL_C_EVENT, windows.CTRL_BREAK_EVENT, windows.CTRL_CLOSE_EVENT,
-		windows.CTRL_LOGOFF_EVENT, windows.CTRL_SHUTDOWN_EVENT} {
+	ends := false
+	for _, arg := range args {
+		event, err := strconv.Atoi(arg)
+		if err != nil {
+			return err
+		}
 		if err := raise(event); err != nil {
 			return err
 		}
@@ -49,9 +55,10 @@ func consoleChild([]string, *bufio.Scanner) error {
 		if err != nil {
 			return err
 		}
-		fmt.Println(info, info.Code, info.PID, info.UID, len(channel))
+		fmt.Println(info, int(info.Code), info.PID, info.UID, len(channel))
+		ends = event >= windows.CTRL_CLOSE_EVENT
 	}
-	if err := w.Close(); err != nil {
+	if err := w.Close(); err != nil || ends {
 		return err
 	}
 	if err := raise(windows.CTRL_BREAK_EVENT); err != nil {
@@ -63,12 +70,22 @@ func consoleChild([]string, *bufio.Scanner) error {
 
 func TestEventsOfTheConsoleComeToWatchersAloneWhileTheyAreWatched(t *testing.T) {
 	leakcheck.Start(t)
-	p := start(t, "console")
-	for _, name := range []string{"SIGINT", "BREAK", "CLOSE", "LOGOFF", "SHUTDOWN"} {
-		p.expect(name + " 0 -1 -1 0")
-	}
+	p := start(t, "console", "0", "1", "0")
+	p.expect("SIGINT 0 -1 -1 0")
+	p.expect("BREAK 0 -1 -1 0")
+	p.expect("SIGINT 0 -1 -1 0")
 	p.expect("os/signal: SIGINT")
 	p.end()
+}
+
+// The handler of such an event does not return.
+func TestProgramThatIsToEndCanCleanUp(t *testing.T) {
+	leakcheck.Start(t)
+	for event, name := range map[string]string{"2": "CLOSE", "5": "LOGOFF", "6": "SHUTDOWN"} {
+		p := start(t, "console", event)
+		p.expect(name + " 0 -1 -1 0")
+		p.end()
+	}
 }
 
 func TestOtherSignalsAreUnsupportedOnWindows(t *testing.T) {

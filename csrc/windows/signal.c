@@ -2,11 +2,15 @@
 
 static uint32_t lipc__console_forwards; /* by event: a bit if the handlers of before get it too */
 static uint32_t lipc__console_watched; /* by event: a bit if it is watched */
+static uint32_t lipc__console_installed; /* whether the handler is */
+static uint32_t lipc__console_ends; /* whether the process is to end, so that a handler may not return */
 
 static BOOL WINAPI lipc__console_handle(DWORD event) {
     lipc_signal_info info = {.size = sizeof info, .pid = -1, .uid = -1};
     if (event >= LIPC__SIGNALS || (lipc__load_acquire(&lipc__console_watched) & 1u << event) == 0)
         return FALSE;
+    if (event >= CTRL_CLOSE_EVENT) /* before the program can know, and close its watches */
+        lipc__exchange(&lipc__console_ends, 1);
     info.signal = event == CTRL_C_EVENT ? SIGINT : 1000 + (int)event;
     lipc__signal_record((int)event, &info, false);
     if (lipc__load_acquire(&lipc__console_forwards) & 1u << event)
@@ -41,12 +45,15 @@ static int lipc__signal_index(int signal) {
     }
 }
 
-/* Installs the handler, or removes it, when the first event is watched, or none is any more. */
+/* Installs the handler, or removes it, when the first event is watched, or none is any more. The system may hold a lock
+ * while it calls handlers, so if one may not return, it stays installed. */
 static int lipc__console_watch(uint32_t watched) {
-    if (watched != 0 && lipc__console_watched == 0 && !SYS_TRUE(SetConsoleCtrlHandler(lipc__console_handle, TRUE)))
-        return lipc__error_from(GetLastError());
-    if (watched == 0 && lipc__console_watched != 0)
-        SetConsoleCtrlHandler(lipc__console_handle, FALSE);
+    uint32_t installed = watched != 0;
+    if (installed != lipc__console_installed && !lipc__load(&lipc__console_ends)) {
+        if (!SYS_TRUE(SetConsoleCtrlHandler(lipc__console_handle, (BOOL)installed)) && installed)
+            return lipc__error_from(GetLastError());
+        lipc__console_installed = installed;
+    }
     lipc__store_release(&lipc__console_watched, watched);
     return 0;
 }
