@@ -1,5 +1,5 @@
 // Lipc is the netcat of local sockets: it listens, connects, serves programs, passes open files, and reports the
-// process at the other end. "lipc --help" is its manual.
+// process at the other end. It also prints and sends signals. "lipc --help" is its manual.
 package main
 
 import (
@@ -38,7 +38,7 @@ type run func(ctx context.Context, arguments, program []string) error
 
 func commands() []*command {
 	return []*command{&listenCommand, &connectCommand, &serveCommand, &sendFilesCommand, &receiveFilesCommand,
-		&peerCommand, &listCommand, &locationCommand, &pingCommand}
+		&peerCommand, &listCommand, &locationCommand, &pingCommand, &signalsCommand, &sendSignalCommand}
 }
 
 const head = `lipc talks over local sockets: Unix domain sockets, on Windows named pipes.
@@ -83,9 +83,12 @@ Examples, each with two terminals:
     lipc list                                lipc peer user:date
     lipc listen user:echo -echo              lipc ping user:echo
 
+  See which process sends a signal, and send one with a value:
+    lipc signals                             lipc send-signal PID RTMIN+3 42
+
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nobody listens on NAME; 4 NAME is in use; 5 no connection in time;
 128 + N ended by signal N (130: Ctrl-C; 141: the reader of the output is gone). Commands that run until they are
-interrupted then end with 0: serve, listen with -keep, -echo or -datagram, connect -from, receive-files -keep.
+interrupted then end with 0: serve, listen with -keep, -echo or -datagram, connect -from, receive-files -keep, signals.
 `
 
 func main() { os.Exit(start(os.Args[1:])) }

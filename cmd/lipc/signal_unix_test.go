@@ -23,12 +23,12 @@ import (
 // interrupts: tests can interrupt a process.
 const interrupts = true
 
-var signals = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
+var interrupting = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
 func TestSignalsLeaveNothingOfWhatWaits(t *testing.T) {
 	leakcheck.Start(t)
 	files := folder(t)
-	for _, signal := range signals {
+	for _, signal := range interrupting {
 		for _, c := range []struct {
 			code    int
 			options []string
@@ -59,7 +59,7 @@ func TestSignalsLeaveNothingOfWhatWaits(t *testing.T) {
 
 func TestSignalsLeaveNothingOfWhatIsConnected(t *testing.T) {
 	leakcheck.Start(t)
-	for _, signal := range signals {
+	for _, signal := range interrupting {
 		name := newName(t)
 		listener, client := begin(t, "listen", name), begin(t, "connect", name, soon)
 		client.line("hello")

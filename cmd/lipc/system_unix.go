@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/signals"
 	"golang.org/x/sys/unix"
 )
 
@@ -122,3 +123,17 @@ func oneUser(who string) (ipc.PeerPolicy, error) {
 
 // stop asks a process to end.
 func stop(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
+
+// usualSignals are those that the command signals watches if it is not told which.
+func usualSignals() []os.Signal {
+	usual := []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGCONT, syscall.SIGWINCH}
+	for n := 0; signals.RealTime(n) > 0; n++ {
+		usual = append(usual, signals.RealTime(n))
+	}
+	return usual
+}
+
+const usualSignalsText = "HUP, USR1, USR2, ALRM, CONT, WINCH and all real-time signals"
+
+// watchable reports whether the system has a signal.
+func watchable(os.Signal) bool { return true }

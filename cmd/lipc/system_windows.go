@@ -7,6 +7,7 @@ import (
 	"os/exec"
 
 	"github.com/lipc/ipc"
+	"github.com/lipc/ipc/signals"
 	"golang.org/x/sys/windows"
 )
 
@@ -103,3 +104,11 @@ func oneUser(who string) (ipc.PeerPolicy, error) {
 
 // stop kills a process: Windows has no signal that asks it to end.
 func stop(p *os.Process) error { return p.Kill() }
+
+// usualSignals are those that the command signals watches if it is not told which.
+func usualSignals() []os.Signal { return []os.Signal{signals.Break, signals.ConsoleClose} }
+
+const usualSignalsText = "BREAK and CLOSE"
+
+// watchable reports whether the system has a signal.
+func watchable(sig os.Signal) bool { return sig == os.Interrupt }

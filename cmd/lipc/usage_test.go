@@ -110,6 +110,15 @@ func TestWrongCommandLinesAreNamed(t *testing.T) {
 		{"-as is for a single file", words("send-files", "@x", "-as", "c", "a", "b")},
 		{"-size 0", words("ping", "@x", "-size", "0")},
 		{"-count and -patience must", words("ping", "@x", "-count", "0")},
+		{"too many arguments: HUP", words("signals", "HUP")},
+		{"-count -1 is negative", words("signals", "-count", "-1")},
+		{`there is no signal "NOTHING"`, words("signals", "-watch", "INT,NOTHING")},
+		{"PID or SIG is missing", words("send-signal", "1")},
+		{"too many arguments: 4", words("send-signal", "1", "INT", "3", "4")},
+		{"x is no process id", words("send-signal", "x", "INT")},
+		{`there is no signal "NOTHING"`, words("send-signal", "1", "NOTHING")},
+		{"VALUE 4294967296 is no number", words("send-signal", "1", "INT", "4294967296")},
+		{"a group gets no VALUE", words("send-signal", "1", "INT", "3", "-group")},
 	} {
 		fails(t, 2, c.message, c.line...)
 	}
