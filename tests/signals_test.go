@@ -26,16 +26,6 @@ func watchWith(t *testing.T, c signals.Config, sigs ...os.Signal) *signals.Watch
 	return w
 }
 
-// next waits for a signal, at most as long as a test is patient.
-func next(t *testing.T, w *signals.Watcher) signals.Info {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	info, err := w.Next(ctx)
-	require.NoError(t, err)
-	return info
-}
-
 func TestNamesOfSignalsAreRead(t *testing.T) {
 	leakcheck.Start(t)
 	for text, sig := range map[string]os.Signal{

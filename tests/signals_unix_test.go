@@ -89,6 +89,16 @@ func signalWatcherChild(args []string, _ *bufio.Scanner) error {
 	return nil
 }
 
+// next waits for a signal, at most as long as a test is patient.
+func next(t *testing.T, w *signals.Watcher) signals.Info {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	info, err := w.Next(ctx)
+	require.NoError(t, err)
+	return info
+}
+
 // kill sends a signal to this process.
 func kill(t *testing.T, sig syscall.Signal) {
 	t.Helper()

@@ -6,12 +6,15 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A SignalWatch collects signals. The zero SignalWatch is not open. A goroutine that has its turn alone may take signals
-// from the core.
+// A SignalWatch collects signals. The zero SignalWatch is not open.
 type SignalWatch struct {
 	turns
 	handle uintptr
-	systemSignalWatch
+
+	// Only the goroutine that has the turn uses these. once is bound in Open, so that Next allocates nothing.
+	once   func(uintptr) bool
+	info   core.SignalInfo
+	result core.Result
 }
 
 // Open watches signals.
@@ -20,13 +23,19 @@ func (w *SignalWatch) Open(signals []int32, o core.SignalOptions) error {
 	if r < 0 {
 		return r.Err()
 	}
-	w.handle = handle
+	w.handle, w.once = handle, w.takeSignal
 	if err := w.open(); err != nil {
 		core.CloseSignals(handle)
 		return err
 	}
 	w.turn = make(chan struct{}, 1)
 	return nil
+}
+
+// takeSignal takes a signal, and reports whether there was one, or an error.
+func (w *SignalWatch) takeSignal(uintptr) bool {
+	w.info, w.result = core.NextSignal(w.handle)
+	return !w.result.Busy()
 }
 
 // Next waits for a signal, and takes it.
@@ -39,11 +48,13 @@ func (w *SignalWatch) Next(ctx context.Context) (core.SignalInfo, error) {
 		return core.SignalInfo{}, err
 	}
 	// To be woken by the context allocates memory, which a signal that is there does not need.
-	if info, r := core.NextSignal(w.handle); !r.Busy() {
-		return info, r.Err()
+	if !w.once(0) {
+		defer w.interruptAfter(ctx)()
+		if err := w.wait(ctx); err != nil {
+			return core.SignalInfo{}, err
+		}
 	}
-	defer w.interruptAfter(ctx)()
-	return w.wait(ctx)
+	return w.info, w.result.Err()
 }
 
 // Close ends a Next under way, and ends the watch.

@@ -1,12 +1,6 @@
 package poll
 
-import (
-	"context"
-
-	"github.com/lipc/ipc/internal/core"
-)
-
-type systemSignalWatch struct{}
+import "context"
 
 func (w *SignalWatch) open() error {
 	if _, r := thePort.open(); r < 0 {
@@ -16,17 +10,16 @@ func (w *SignalWatch) open() error {
 	return nil
 }
 
-func (w *SignalWatch) wait(ctx context.Context) (core.SignalInfo, error) {
+func (w *SignalWatch) wait(ctx context.Context) error {
 	for {
 		if err := w.stopped(ctx); err != nil {
-			return core.SignalInfo{}, err
+			return err
 		}
-		info, r := core.NextSignal(w.handle)
-		if !r.Busy() {
-			return info, r.Err()
+		if w.once(0) {
+			return nil
 		}
 		if r := w.await(w.handle); r < 0 {
-			return core.SignalInfo{}, r.Err()
+			return r.Err()
 		}
 	}
 }
