@@ -13,6 +13,7 @@ CC         ?= cc
 CFLAGS     ?= -O2 -g
 GO         ?= go
 SOAK       ?= 2m
+SIGNAL_SECONDS ?= 600
 BUILD      := build
 
 WARNINGS := -Wall -Wextra -pedantic
@@ -63,7 +64,7 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test soak test-model test-windows test-systems abi bench bench-channel docs lint version \
+.PHONY: all demo test soak test-signals test-model test-windows test-systems abi bench bench-channel docs lint version \
         install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
@@ -94,6 +95,10 @@ test: ## run all tests that this machine can run, and print what was left out
 
 soak: ## kill a server and 200 clients at random, and look for what is lost or left; SOAK=2m says for how long
 	SOAK=$(SOAK) $(GO) test -count=1 -timeout 0 -v ./tests/soak
+
+test-signals: ## watch signals under load, with the race detector; SIGNAL_SECONDS=600 says for how long
+	SIGNAL_SECONDS=$(SIGNAL_SECONDS) $(GO) test -race -count=1 -timeout 0 -v \
+	    -run 'LosesNothingWhatever|ArrivesOnceFromTen|AreLostAreCounted|Burst' ./tests
 
 test-model: ## try the ring of a channel in each execution that the memory model allows, with loom
 	cd tests/model && CC=$(CC) CARGO_TARGET_DIR=$(abspath $(BUILD))/model cargo test --locked
