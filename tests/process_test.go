@@ -79,7 +79,8 @@ func startEcho(t *testing.T, name ipc.Name) *process {
 	return server
 }
 
-func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string) (*process, error) {
+// childCommand returns a command that runs a child.
+func childCommand(t *testing.T, name string, args []string) *exec.Cmd {
 	t.Helper()
 	program, err := os.Executable()
 	require.NoError(t, err)
@@ -89,8 +90,14 @@ func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string
 	cmd := exec.Command(program, args...)
 	cmd.Env = environment(childVariable + "=" + name)
 	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+func tryStart(t *testing.T, complete func(*exec.Cmd), name string, args []string) (*process, error) {
+	t.Helper()
+	cmd := childCommand(t, name, args)
 	complete(cmd)
-	p := &process{t: t, cmd: cmd}
+	p, err := &process{t: t, cmd: cmd}, error(nil)
 	p.orders, err = cmd.StdinPipe()
 	require.NoError(t, err)
 	stdout, err := cmd.StdoutPipe()
