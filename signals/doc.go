@@ -8,14 +8,14 @@
 //		log.Printf("%v from process %d of user %d", info.Signal, info.PID, info.UID)
 //	}
 //
-// Unlike package os/signal it says which process sent a signal, of which user, and why; it loses no real-time signal
-// while there is room for it, and counts those that it loses; and it has the real-time signals that the C library gives
-// to programs, [RealTime]. It needs cgo and a C compiler.
+// Unlike package os/signal it says which process sent a signal, of which user, and why. It loses no real-time signal
+// while there is room for it, and counts those that it loses. It has the real-time signals that the C library gives to
+// programs, [RealTime]. It needs cgo and a C compiler.
 //
 // # Which signals arrive
 //
-// The system merges ordinary signals: of several that come before the first is delivered, only the first is. So at least
-// one of a burst arrives. The system queues real-time signals, and each of them arrives once. Several threads of a Go
+// The system merges ordinary signals: of several that come before the first is delivered, only the first is. So at
+// least one of a burst arrives. The system queues real-time signals, and each of them arrives once. Several threads of a Go
 // program take signals at the same time, so signals that were sent one shortly after the other can arrive in another
 // order, in a few of a thousand cases. Where the order matters, put a number into the value.
 //
@@ -33,8 +33,8 @@
 //   - [signal.Reset] ends what a Watcher asked for, as it does for channels: the Go runtime handles the signal as if
 //     nobody watched it, so that SIGTERM ends the process. The Watcher still gets the signals that do not end the
 //     process.
-//   - [signal.Ignore] makes the system drop the signal, so that a Watcher gets no more of it until something watches the
-//     signal anew.
+//   - [signal.Ignore] makes the system drop the signal, so that a Watcher gets no more of it until another Watcher
+//     watches the signal.
 //   - A Watcher that was created after Reset or Ignore gets the signal.
 //
 // With SIGPIPE watched, a write to a standard output or standard error that nobody reads returns EPIPE and does not end

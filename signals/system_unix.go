@@ -14,8 +14,8 @@ import (
 )
 
 // system is what a Watcher needs on Unix: a channel that keeps os/signal from changing the handlers of its signals as
-// long as it is there. Nothing receives from it. The watch passes each signal on to the Go runtime's handler, which knows
-// from this channel that the signal is wanted. Without it the handler would end the process.
+// long as it is there. Nothing receives from it. The watch passes each signal on to the Go runtime's handler, which
+// knows from this channel that the signal is wanted. Without it the handler would end the process.
 type system struct{ notified chan os.Signal }
 
 // notify prepares for the watch, and returns whether it is to pass signals on.

@@ -42,8 +42,8 @@ type Watcher struct {
 // Watch is [Config.Watch] with the default options.
 func Watch(sigs ...os.Signal) (*Watcher, error) { return new(Config).Watch(sigs...) }
 
-// Watch watches signals until the Watcher is closed. The signals that come after Watch has returned are delivered to the
-// Watcher. One that comes meanwhile may be delivered, or dropped.
+// Watch watches signals until the Watcher is closed. The signals that come after Watch has returned are delivered to
+// the Watcher. One that comes meanwhile may be delivered, or dropped.
 //
 // These signals cannot be watched. The error says why:
 //
@@ -100,8 +100,8 @@ func (c *Config) open(sigs []os.Signal, numbers []int32) (*Watcher, error) {
 	return w, nil
 }
 
-// Next waits for a signal, and takes it. It returns the context's error when the context ends. It allocates nothing if a
-// signal is there, or if the context never ends.
+// Next waits for a signal, and takes it. It returns the context's error when the context ends. It allocates nothing if
+// a signal is there, or if the context never ends.
 func (w *Watcher) Next(ctx context.Context) (Info, error) {
 	i, err := w.watch.Next(ctx)
 	if err != nil {

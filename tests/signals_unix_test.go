@@ -66,7 +66,7 @@ func signalSenderChild(_ []string, orders *bufio.Scanner) error {
 }
 
 // signalWatcherChild watches the signals of its arguments, answers "watching", and then each that comes with a line.
-func signalWatcherChild(args []string, _ *bufio.Scanner) error {
+func signalWatcherChild(args []string, orders *bufio.Scanner) error {
 	var sigs []os.Signal
 	for _, name := range args {
 		sig, err := signals.Parse(name)
@@ -79,6 +79,10 @@ func signalWatcherChild(args []string, _ *bufio.Scanner) error {
 	if err != nil {
 		return err
 	}
+	go func() {
+		orders.Scan() // until the input ends
+		w.Close()
+	}()
 	fmt.Println("watching")
 	for info, err := range w.All(context.Background()) {
 		if err != nil {

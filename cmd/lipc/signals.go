@@ -27,8 +27,8 @@ report who sent them.
   lipc signals -watch INT,TERM -count 2`,
 	define: func(options *flag.FlagSet) run {
 		var p printing
-		options.Var(&p.watched, "watch", "the `signals` to watch, with commas: names such as HUP, SIGHUP or RTMIN+3, or numbers\n"+
-			"(by default "+usualSignalsText+")")
+		options.Var(&p.watched, "watch", "the `signals` to watch, with commas: names such as HUP, SIGHUP or RTMIN+3,\n"+
+			"or numbers (by default "+usualSignalsText+")")
 		options.IntVar(&p.count, "count", 0, "end after so `many` signals have come")
 		return p.run
 	},

@@ -126,7 +126,8 @@ func stop(p *os.Process) error { return p.Signal(syscall.SIGTERM) }
 
 // usualSignals are those that the command signals watches if it is not told which.
 func usualSignals() []os.Signal {
-	usual := []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGCONT, syscall.SIGWINCH}
+	usual := []os.Signal{syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGALRM, syscall.SIGCONT,
+		syscall.SIGWINCH}
 	for n := 0; signals.RealTime(n) > 0; n++ {
 		usual = append(usual, signals.RealTime(n))
 	}

@@ -5,7 +5,7 @@
 //	supervisor COMMAND…     run each command with the shell, until all have succeeded
 //
 // One SIGCHLD may stand for several children. So the supervisor asks for the status of each after every one. It waits
-// for its own children alone: a wait for any child would take the status from the rest of the program, os/exec included.
+// for its own children alone: a wait for any child would take statuses from the rest of the program, os/exec included.
 package main
 
 import (

@@ -12,8 +12,8 @@ type NotAdmittedError struct{ Peer core.Credentials }
 
 func (e *NotAdmittedError) Error() string { return "the peer is not admitted" }
 
-// An Acceptor accepts connections. The zero Acceptor is not open. A goroutine that has its turn alone may use the core's
-// listener.
+// An Acceptor accepts connections. The zero Acceptor is not open. Only the goroutine that has the turn may use the
+// core's listener.
 type Acceptor struct {
 	turns
 	systemAcceptor
