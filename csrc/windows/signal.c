@@ -50,7 +50,9 @@ static int lipc__signal_index(int signal) {
 static int lipc__console_watch(uint32_t watched) {
     uint32_t installed = watched != 0;
     if (installed != lipc__console_installed && !lipc__load(&lipc__console_ends)) {
-        if (!SYS_TRUE(SetConsoleCtrlHandler(lipc__console_handle, (BOOL)installed)) && installed)
+        if (!installed)
+            SetConsoleCtrlHandler(lipc__console_handle, FALSE);
+        else if (!SYS_TRUE(SetConsoleCtrlHandler(lipc__console_handle, TRUE)))
             return lipc__error_from(GetLastError());
         lipc__console_installed = installed;
     }
