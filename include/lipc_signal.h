@@ -23,7 +23,7 @@
  *  - A process that watches nothing has no handler of the library.
  *  - What was there before the first watch of a signal comes back when the last watch of it is closed, in whatever
  *    order watches are closed. If another part of the program has installed another handler meanwhile, that one stays.
- *    Such a part must not put the library's handler back later: it would do nothing.
+ *    Such a part must not put the library's handler back later: no watch would get the signal.
  *  - A signal that is blocked in all threads is not delivered. It waits in the system, see pthread_sigmask(3).
  *  - Threads: any thread may watch, close and send at any time, but none of these functions may be called in a signal
  *    handler. One thread at a time may call lipc_signal_next() for a watch.

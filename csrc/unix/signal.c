@@ -140,18 +140,15 @@ static int lipc__signal_install(int signal, const lipc__signal_wish *wish, bool 
     ours.sa_flags = SA_SIGINFO | SA_ONSTACK | (wish->interrupts ? 0 : SA_RESTART) |
                     (signal == SIGCHLD && !wish->child_stops ? SA_NOCLDSTOP : 0);
     sigfillset(&ours.sa_mask);
-    if (SYS(sigaction(signal, &ours, NULL)) < 0)
-        return lipc__error_from(errno);
-    lipc__signal_set_forward(d, wish->forwards);
-    return 0;
+    lipc__signal_set_forward(d, wish->forwards); /* before a signal can come */
+    return SYS(sigaction(signal, &ours, NULL)) < 0 ? lipc__error_from(errno) : 0;
 }
 
+/* It goes on to forward: another thread may be at the beginning of the handler. */
 static void lipc__signal_restore(int signal) {
-    lipc__disposition *d = &lipc__dispositions[signal];
     struct sigaction now;
     if (sigaction(signal, NULL, &now) == 0 && lipc__signal_is_ours(&now))
-        sigaction(signal, &d->before, NULL);
-    lipc__signal_set_forward(d, false);
+        sigaction(signal, &lipc__dispositions[signal].before, NULL);
 }
 
 /* ------------------------------------------ The bell -------------------------------------------- */

@@ -372,6 +372,31 @@ TEST(the_handler_of_before_is_called_if_a_watch_forwards) {
     }
 }
 
+static void *open_and_close_forwarding(void *stop) {
+    const lipc_signal_options options = {.size = sizeof options, .forwards = 1, .queue_size = 8};
+    while (!__atomic_load_n((bool *)stop, __ATOMIC_SEQ_CST))
+        close_watch(watch_with(SIGUSR1, &options));
+    return NULL;
+}
+
+TEST(the_handler_of_before_gets_every_signal_while_watches_that_forward_begin_and_end) {
+    enum { SIGNALS = 100000 };
+    pthread_t thread;
+    sigset_t set, was;
+    bool stop = false;
+    set_disposition(SIGUSR1, 2);
+    sigemptyset(&set);
+    sigaddset(&set, SIGUSR1);
+    CHECK(pthread_sigmask(SIG_BLOCK, &set, &was) == 0);
+    CHECK(pthread_create(&thread, NULL, open_and_close_forwarding, &stop) == 0);
+    CHECK(pthread_sigmask(SIG_SETMASK, &was, NULL) == 0);
+    for (int i = 0; i < SIGNALS; i++)
+        CHECK(raise(SIGUSR1) == 0);
+    __atomic_store_n(&stop, true, __ATOMIC_SEQ_CST);
+    CHECK(pthread_join(thread, NULL) == 0);
+    CHECK_INT(SIGNALS, plain_calls);
+}
+
 TEST(what_any_watch_asks_for_is_how_the_handler_is_installed) {
     lipc_signal_options options = {.size = sizeof options};
     lipc_handle plain = watch_for(SIGCHLD);
