@@ -197,10 +197,12 @@ int lipc_signal_watch(const int *signals, size_t count, const lipc_signal_option
     }
     lipc__signal_enter();
     /* After fork(2) while another thread created a watch, the child may know the watch but not have its handle, whose
-     * number is new then. */
+     * number is new then. So it is if the program has closed the handle by mistake. */
     lipc__signal_watch *ghost = lipc__signal_watch_of(what.handle);
-    if (ghost != NULL)
+    if (ghost != NULL) {
+        lipc__signal_forget(ghost);
         lipc__store_release(&ghost->key, 0);
+    }
     lipc__signal_watch *watch = lipc__signal_find(0);
     if (watch == NULL)
         lipc__signal_queue_free(what.queue);

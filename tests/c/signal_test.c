@@ -559,6 +559,27 @@ TEST(a_process_has_so_many_watches_and_no_more) {
 
 /* ------------------------------------------- Sending -------------------------------------------- */
 
+/* The first of the descriptors is in use again then; the other is lost. */
+static void watch_with_a_descriptor_that_was_closed(const void *unused) {
+    (void)unused;
+    lipc_handle first = watch_for(SIGUSR1), other = watch_for(SIGUSR1);
+    CHECK(close((int)first) == 0);
+    CHECK(first == watch_for(SIGUSR2));
+    CHECK(raise(SIGUSR1) == 0);
+    CHECK_INT(SIGUSR1, take(other).signal);
+    check_none(first);
+    CHECK(raise(SIGUSR2) == 0);
+    CHECK_INT(SIGUSR2, take(first).signal);
+    check_none(other);
+    close_watch(first);
+    close_watch(other);
+    check_disposition(SIGUSR1, &(struct sigaction){.sa_handler = SIG_DFL});
+}
+
+TEST(a_watch_whose_descriptor_was_closed_by_mistake_harms_no_other) {
+    join(in_child(watch_with_a_descriptor_that_was_closed, NULL));
+}
+
 TEST(real_time_signals_have_numbers) {
 #ifdef QUEUES_SIGNALS
     CHECK_INT(SIGRTMIN, lipc_signal_realtime(0));
