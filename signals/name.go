@@ -41,8 +41,14 @@ func (e ConsoleEvent) String() string {
 func number(sig os.Signal) (int, error) {
 	switch sig := sig.(type) {
 	case syscall.Signal:
+		if int(sig) != int(int32(sig)) { // the core's numbers have 32 bits
+			return 0, core.Invalidf("there is no such signal")
+		}
 		return int(sig), nil
 	case ConsoleEvent:
+		if _, known := eventNames[sig]; !known {
+			return 0, core.Invalidf("there is no such console event")
+		}
 		return int(sig), nil
 	default:
 		return 0, core.Invalidf("it is of type %T, and neither a syscall.Signal nor a ConsoleEvent", sig)
@@ -60,16 +66,20 @@ func signalOf(n int) os.Signal {
 // returns -1, which the functions of this package refuse, if there is no such signal: macOS, OpenBSD and Windows have
 // none.
 func RealTime(n int) syscall.Signal {
-	if r := core.RealTimeSignal(n); r >= 0 && n >= 0 {
+	if n < 0 || n >= core.SignalBreak {
+		return -1
+	}
+	if r := core.RealTimeSignal(n); r >= 0 {
 		return syscall.Signal(r)
 	}
 	return -1
 }
 
 // isRealTime reports whether a signal is one of those that RealTime returns.
-func isRealTime(n int32) bool {
-	first := int32(RealTime(0))
-	return first > 0 && n >= first && RealTime(int(n-first)) > 0
+func isRealTime(sig os.Signal) bool {
+	s, is := sig.(syscall.Signal)
+	first := RealTime(0)
+	return is && first > 0 && s >= first && RealTime(int(s-first)) > 0
 }
 
 // Name returns the name of a signal, such as SIGHUP or SIGRTMIN+1. A signal that has none is "signal" with its number.
@@ -81,7 +91,7 @@ func Name(sig os.Signal) string {
 	if name, known := systemNames[s]; known {
 		return name
 	}
-	if isRealTime(int32(s)) {
+	if isRealTime(s) {
 		if n := int(s - RealTime(0)); n > 0 {
 			return fmt.Sprintf("SIGRTMIN+%d", n)
 		}

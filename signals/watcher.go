@@ -88,7 +88,7 @@ func (c *Config) open(sigs []os.Signal, numbers []int32) (*Watcher, error) {
 		return nil, core.Invalidf("QueueSize %d is not from 0 to %d", c.QueueSize, core.SignalQueueMax)
 	}
 	o := core.SignalOptions{ChildStops: c.ChildStops, Interrupts: c.Interrupts, Queue: c.QueueSize}
-	if c.QueueSize == 0 && slices.ContainsFunc(numbers, isRealTime) {
+	if c.QueueSize == 0 && slices.ContainsFunc(sigs, isRealTime) {
 		o.Queue = realTimeQueue
 	}
 	w := new(Watcher)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"strconv"
 	"syscall"
 	"testing"
 
@@ -54,6 +55,17 @@ func TestWhatIsNoSignalIsRefused(t *testing.T) {
 	_, err = signals.Watch(otherSignal{})
 	require.ErrorContains(t, err, "watch other: it is of type tests.otherSignal")
 	require.ErrorIs(t, signals.Send(os.Getpid(), otherSignal{}), syscall.EINVAL)
+	none := []os.Signal{signals.ConsoleEvent(syscall.SIGTERM), signals.ConsoleEvent(0), signals.Break + 100}
+	if strconv.IntSize == 64 {
+		wide := int64(1) << 32 // the lower 32 bits of these are SIGTERM and 0
+		none = append(none, syscall.SIGTERM+syscall.Signal(wide), syscall.Signal(wide))
+		require.Equal(t, syscall.Signal(-1), signals.RealTime(int(wide)))
+	}
+	for _, sig := range none {
+		require.ErrorIs(t, signals.Send(os.Getpid(), sig), syscall.EINVAL, sig)
+		_, err = signals.Watch(sig)
+		require.ErrorIs(t, err, syscall.EINVAL, sig)
+	}
 	for _, size := range []int{-1, 1<<24 + 1} {
 		_, err = (&signals.Config{QueueSize: size}).Watch(os.Interrupt)
 		require.ErrorIs(t, err, syscall.EINVAL, size)
