@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"syscall"
 
 	"github.com/lipc/ipc/internal/core"
@@ -15,18 +16,28 @@ import (
 
 // system is what a Watcher needs on Unix: a channel that keeps os/signal from changing the handlers of its signals as
 // long as it is there. Nothing receives from it. The watch passes each signal on to the Go runtime's handler, which
-// knows from this channel that the signal is wanted. Without it the handler would end the process.
+// knows from this channel that the signal is wanted. Without it the handler would end the process. The channel is nil if
+// os/signal knows none of the signals: signal.Stop could wait for ever then.
 type system struct{ notified chan os.Signal }
+
+// notifiable is the number of the first signal that os/signal does not know: numSig in os/signal/signal_unix.go of Go.
+const notifiable = 65
 
 // notify prepares for the watch, and returns whether it is to pass signals on.
 func (s *system) notify(sigs []os.Signal) bool {
-	s.notified = make(chan os.Signal, 1)
-	signal.Notify(s.notified, sigs...)
+	if slices.ContainsFunc(sigs, func(sig os.Signal) bool { return sig.(syscall.Signal) < notifiable }) {
+		s.notified = make(chan os.Signal, 1)
+		signal.Notify(s.notified, sigs...)
+	}
 	return true
 }
 
 // stop undoes notify. The watch must have ended.
-func (s *system) stop() { signal.Stop(s.notified) }
+func (s *system) stop() {
+	if s.notified != nil {
+		signal.Stop(s.notified)
+	}
+}
 
 const (
 	fault       = "it reports a fault of the thread that it interrupts, which the Go runtime turns into a panic"

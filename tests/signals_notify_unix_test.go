@@ -184,3 +184,20 @@ func TestSignalThatWasIgnoredBeforeIsIgnoredAgainOnceItIsNotWatched(t *testing.T
 	obeys(p, "kill nobody", "watch", "kill watcher", "close", "kill nobody")
 	p.end()
 }
+
+// os/signal does not know the signals over 64, real-time ones of FreeBSD among them.
+func TestFirstSignalThatAProgramWatchesMayBeOneThatOSSignalDoesNotKnow(t *testing.T) {
+	leakcheck.Start(t)
+	sig := syscall.Signal(65)
+	p := start(t, "notified", "65")
+	p.order("watch")
+	if signals.Name(sig) == "signal 65" { // there is none
+		p.expect("notified: watch signal 65: invalid argument")
+		require.Error(t, p.cmd.Wait())
+		p.ended = true
+		return
+	}
+	p.expect("watch")
+	obeys(p, "kill watcher", "close")
+	p.end()
+}
