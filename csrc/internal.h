@@ -70,7 +70,7 @@ static int lipc__signal_install(int index, const lipc__signal_wish *wish, bool b
 static void lipc__signal_restore(int index); /* what was there before the first watch */
 static int lipc__signal_bell(lipc_handle *ret_handle, lipc_handle *ret_bell);
 static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell);
-static void lipc__signal_ring(lipc_handle bell);   /* makes the handle readable */
+static bool lipc__signal_ring(lipc_handle bell);   /* makes the handle readable; returns false if it could not */
 static int lipc__signal_hush(lipc_handle handle);  /* makes it not readable; returns whether it was */
 /* Waits until the handle is readable, but may return before. */
 static int lipc__signal_await(lipc_handle handle, struct lipc__deadline *deadline);

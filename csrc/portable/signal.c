@@ -26,10 +26,11 @@ static struct {
 
 /* ---------------------------------------- In handlers ------------------------------------------- */
 
-/* Lets the reader know that there is something to take, unless it was told already. */
+/* Lets the reader know that there is something to take, unless it was told already. If the system has no memory for it,
+ * the next signal does. */
 static void lipc__signal_tell(lipc__signal_watch *watch) {
-    if (lipc__exchange(&watch->rung, 1) == 0)
-        lipc__signal_ring(watch->bell);
+    if (lipc__exchange(&watch->rung, 1) == 0 && !lipc__signal_ring(watch->bell))
+        lipc__exchange(&watch->rung, 0);
 }
 
 /* Gives a signal to all that watch it. index: lipc__signal_index(). is_stop: it reports a child that has not ended. */

@@ -163,9 +163,9 @@ static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell) {
     close((int)bell);
 }
 
-static void lipc__signal_ring(lipc_handle bell) {
-    /* It fails only if the handle is readable anyway. It runs in handlers, so it does not go through the seam. */
-    (void)lipc__sys_send((int)bell, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+static bool lipc__signal_ring(lipc_handle bell) {
+    /* It runs in handlers, so it does not go through the seam. */
+    return lipc__sys_send((int)bell, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
 static int lipc__signal_hush(lipc_handle handle) {

@@ -84,8 +84,8 @@ static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell) {
     CloseHandle((HANDLE)handle);
 }
 
-static void lipc__signal_ring(lipc_handle bell) {
-    SetEvent((HANDLE)bell);
+static bool lipc__signal_ring(lipc_handle bell) {
+    return SetEvent((HANDLE)bell);
 }
 
 static int lipc__signal_hush(lipc_handle handle) {
