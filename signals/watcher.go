@@ -130,7 +130,9 @@ func (w *Watcher) All(ctx context.Context) iter.Seq2[Info, error] {
 }
 
 // Close ends the watch, and all calls of Next. Signals that were not taken are lost. What was there before the first
-// watch of a signal comes back with the end of the last. A Watcher that is not closed goes on watching for ever.
+// watch of a signal comes back with the end of the last, except what [os/signal.Stop] does not bring back either: a
+// signal that was passed to [os/signal.Ignore] before is not ignored any more, and SIGTSTP, SIGTTIN and SIGTTOU do not
+// stop the process any more. A Watcher that is not closed goes on watching for ever.
 func (w *Watcher) Close() error {
 	err := w.watch.Close()
 	if err == nil {

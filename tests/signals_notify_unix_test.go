@@ -185,6 +185,18 @@ func TestSignalThatWasIgnoredBeforeIsIgnoredAgainOnceItIsNotWatched(t *testing.T
 	p.end()
 }
 
+func TestSignalThatWasIgnoredByOSSignalIsNotOnceItWasWatched(t *testing.T) {
+	leakcheck.Start(t)
+	p := start(t, "notified", "SIGTERM")
+	obeys(p, "ignore", "kill nobody", "watch", "kill watcher", "close")
+	p.order("kill nobody")
+	endsBy(p, syscall.SIGTERM)
+
+	p = start(t, "notified", "SIGTSTP")
+	obeys(p, "watch", "kill watcher", "close", "kill nobody") // and it was not stopped
+	p.end()
+}
+
 // os/signal does not know the signals over 64, real-time ones of FreeBSD among them.
 func TestFirstSignalThatAProgramWatchesMayBeOneThatOSSignalDoesNotKnow(t *testing.T) {
 	leakcheck.Start(t)
