@@ -8,29 +8,31 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// Info is a signal that came.
+// An Info describes a signal that came.
 type Info struct {
-	Signal os.Signal // on Unix a [syscall.Signal]
+	Signal os.Signal // a syscall.Signal, or a ConsoleEvent
 	Code   Code      // how it was sent
 
-	// PID is the process that sent the signal, and UID its real user. With CodeExited and the other codes of SIGCHLD they
-	// are those of the child. They are -1 if the system did not report them, which is so if it sent the signal itself, if
-	// it had no memory to note the sender, or if that is outside of this process's namespace of processes; and always on
-	// Windows. The system says who called kill(2). With CodeQueue the sender itself says it: on Linux a process that may
-	// send a signal may put any PID and UID into it.
+	// PID is the process that sent the signal, which may have ended since, and UID is its real user. With CodeExited and
+	// the other codes of SIGCHLD they are those of the child. They are -1 if the system itself sent the signal, if the
+	// system had no memory to note the sender, or if the sender is outside of this process's namespace of processes. On
+	// Windows they are always -1.
+	//
+	// The system vouches for the process and user that called kill(2). With CodeQueue the sender itself states them: on
+	// Linux a process that may send a signal may put any PID and UID into it.
 	PID, UID int
 
-	Value int // that came with the signal; 0 if none did
+	Value int // the value that came with the signal; 0 if none did
 
-	// Status is the exit status if Code is CodeExited. With CodeKilled and the other codes of SIGCHLD it is the number of
-	// the signal that the child was killed, stopped or continued by. Otherwise it is 0.
+	// Status is the exit status of the child if Code is CodeExited. With the other codes of SIGCHLD it is the number of
+	// the signal that killed, stopped or continued the child. Otherwise it is 0.
 	Status int
 
-	Dropped int // how many signals were lost since the one before, because too many waited to be taken
+	Dropped int // how many signals were lost since the one before was taken, because too many waited
 }
 
-// A Code says how a signal was sent: si_code, sigaction(2). Systems have more than those that are listed here. On
-// Windows it is 0, which is none of these.
+// A Code reports how a signal was sent: si_code, sigaction(2). Systems have more codes than those that are listed here.
+// On Windows the code is 0, which is none of these.
 type Code int
 
 const (
@@ -39,16 +41,16 @@ const (
 	CodeThread Code = core.CodeThread // sent to a thread, tgkill(2); Linux, FreeBSD and NetBSD
 	CodeTimer  Code = core.CodeTimer  // a timer, timer_create(2)
 
-	// Those of SIGCHLD.
+	// The codes of SIGCHLD. Other signals may have other codes with the same numbers.
 	CodeExited    Code = core.CodeExited
-	CodeKilled    Code = core.CodeKilled
+	CodeKilled    Code = core.CodeKilled // by a signal
 	CodeDumped    Code = core.CodeDumped // killed, and dumped core
 	CodeTrapped   Code = core.CodeTrapped
 	CodeStopped   Code = core.CodeStopped
 	CodeContinued Code = core.CodeContinued
 )
 
-// String returns the info in words, on one line.
+// String describes the signal in words, on one line.
 func (i Info) String() string {
 	var text strings.Builder
 	text.WriteString(Name(i.Signal))
@@ -67,7 +69,7 @@ func (i Info) String() string {
 	return text.String()
 }
 
-// childText says what happened to a child, before its status.
+// childText returns what happened to a child, in words that its status follows. It returns "" if i reports no child.
 func (i Info) childText() string {
 	if !isChild(i.Signal) {
 		return ""

@@ -10,10 +10,11 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// A ConsoleEvent is an event of a console on Windows. [os.Interrupt] stands for Ctrl-C there.
+// A ConsoleEvent is an event of a console on Windows. It is an [os.Signal]. [os.Interrupt] stands for Ctrl-C there.
 type ConsoleEvent int
 
-// After ConsoleClose, Logoff and Shutdown the system ends the process within a few seconds, see [HandlerRoutine].
+// The events of consoles other than Ctrl-C. After ConsoleClose, Logoff or Shutdown the program has a few seconds to
+// clean up and exit before the system ends it, see [HandlerRoutine].
 //
 // [HandlerRoutine]: https://learn.microsoft.com/windows/console/handlerroutine
 const (
@@ -27,7 +28,7 @@ var eventNames = map[ConsoleEvent]string{
 	Break: "BREAK", ConsoleClose: "CLOSE", Logoff: "LOGOFF", Shutdown: "SHUTDOWN",
 }
 
-// Signal makes a ConsoleEvent an [os.Signal].
+// Signal does nothing. It makes a ConsoleEvent an [os.Signal].
 func (ConsoleEvent) Signal() {}
 
 func (e ConsoleEvent) String() string {
@@ -37,7 +38,7 @@ func (e ConsoleEvent) String() string {
 	return fmt.Sprintf("console event %d", int(e))
 }
 
-// number returns the number by which the core knows a signal.
+// number returns the number that the core uses for a signal.
 func number(sig os.Signal) (int, error) {
 	switch sig := sig.(type) {
 	case syscall.Signal:
@@ -62,9 +63,9 @@ func signalOf(n int) os.Signal {
 	return syscall.Signal(n)
 }
 
-// RealTime returns a real-time signal: 0 is the first of those that the C library leaves to programs, SIGRTMIN. It
-// returns -1, which the functions of this package refuse, if there is no such signal: macOS, OpenBSD and Windows have
-// none.
+// RealTime returns the real-time signal SIGRTMIN+n. RealTime(0) is the first that the C library leaves to programs. If
+// there is no such signal, RealTime returns -1, which the functions of this package refuse. macOS, OpenBSD and Windows
+// have no real-time signals.
 func RealTime(n int) syscall.Signal {
 	if n < 0 || n >= core.SignalBreak {
 		return -1
@@ -75,14 +76,15 @@ func RealTime(n int) syscall.Signal {
 	return -1
 }
 
-// isRealTime reports whether a signal is one of those that RealTime returns.
+// isRealTime reports whether sig is a signal that RealTime returns.
 func isRealTime(sig os.Signal) bool {
 	s, is := sig.(syscall.Signal)
 	first := RealTime(0)
 	return is && first > 0 && s >= first && RealTime(int(s-first)) > 0
 }
 
-// Name returns the name of a signal, such as SIGHUP or SIGRTMIN+1. A signal that has none is "signal" with its number.
+// Name returns the name of a signal, such as "SIGHUP", "SIGRTMIN+1" or "BREAK". For a signal that has no name it
+// returns "signal" and the number.
 func Name(sig os.Signal) string {
 	s, is := sig.(syscall.Signal)
 	if !is {
@@ -100,7 +102,9 @@ func Name(sig os.Signal) string {
 	return fmt.Sprintf("signal %d", int(s))
 }
 
-// Parse returns the signal with a name: SIGHUP, HUP or 1, SIGRTMIN+1 or RTMIN+1, on Windows BREAK and the like.
+// Parse returns the signal with a name, or with a number from 1 to 1000: "SIGHUP", "HUP" and "1" are the same signal,
+// and so are "SIGRTMIN+1" and "RTMIN+1". The names of a [ConsoleEvent] are "BREAK", "CLOSE", "LOGOFF" and "SHUTDOWN".
+// Case does not matter.
 func Parse(text string) (os.Signal, error) {
 	if n, err := strconv.Atoi(text); err == nil && n > 0 && n < core.SignalBreak {
 		return syscall.Signal(n), nil

@@ -14,16 +14,16 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// system is what a Watcher needs on Unix: a channel that keeps os/signal from changing the handlers of its signals as
-// long as it is there. Nothing receives from it. The watch passes each signal on to the Go runtime's handler, which
-// knows from this channel that the signal is wanted. Without it the handler would end the process. The channel is nil if
+// system is what a Watcher needs on Unix: a channel that is registered with os/signal for the Watcher's signals.
+// Nothing receives from it. It keeps os/signal from changing their handlers. The watch forwards each signal to the Go
+// runtime's handler, which would end the process if no channel were registered for the signal. The channel is nil if
 // os/signal knows none of the signals: signal.Stop could wait for ever then.
 type system struct{ notified chan os.Signal }
 
 // notifiable is the number of the first signal that os/signal does not know: numSig in os/signal/signal_unix.go of Go.
 const notifiable = 65
 
-// notify prepares for the watch, and returns whether it is to pass signals on.
+// notify prepares for the watch, and reports whether the watch is to forward signals.
 func (s *system) notify(sigs []os.Signal) bool {
 	if slices.ContainsFunc(sigs, func(sig os.Signal) bool { return sig.(syscall.Signal) < notifiable }) {
 		s.notified = make(chan os.Signal, 1)
@@ -62,7 +62,7 @@ var (
 	}
 )
 
-// refused returns why a signal cannot be watched, or nil if it can.
+// refused returns an error with the reason why a signal cannot be watched, or nil if it can.
 func refused(n int) error {
 	sig := syscall.Signal(n)
 	if reason, is := unsupported[sig]; is {

@@ -9,13 +9,13 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// system is empty: events do not go on to the Go runtime, which knows no events but Ctrl-C and one for all others.
+// system is empty: events are not forwarded to the Go runtime, which has no signals for them but SIGINT and SIGTERM.
 type system struct{}
 
 func (system) notify([]os.Signal) bool { return false }
 func (system) stop()                   {}
 
-// refused returns why a signal cannot be watched, or nil if it can.
+// refused returns an error with the reason why a signal cannot be watched, or nil if it can.
 func refused(n int) error {
 	if _, is := eventNames[ConsoleEvent(n)]; is || n == int(syscall.SIGINT) {
 		return nil

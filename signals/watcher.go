@@ -16,43 +16,46 @@ import (
 
 // Config holds the options of a [Watcher]. The zero value is the default.
 type Config struct {
-	// ChildStops is whether SIGCHLD also reports children that stop or continue. By default it reports only their end.
-	// While no Watcher of SIGCHLD asks for stops, os/signal does not get them either.
+	// ChildStops is whether SIGCHLD also reports children that stop or continue. By default it reports only children that
+	// end. If SIGCHLD is watched, and no Watcher of it has ChildStops, os/signal does not get stops either.
 	ChildStops bool
 
-	// Interrupts is whether system calls that C code of the program makes fail with EINTR when a watched signal
-	// interrupts them. By default the system restarts them where it can. Go's standard library goes on in either case.
+	// Interrupts is whether system calls of C code in the program fail with EINTR when a watched signal interrupts them.
+	// By default the system restarts them where it can. Go's standard library goes on in either case.
 	Interrupts bool
 
 	// QueueSize is how many signals can wait to be taken, at most 1<<24. It is rounded up to a power of two. Zero means
-	// 16384, or 131072 if a real-time signal is watched. Each takes 56 bytes once it is used.
+	// 16384, or 131072 if a real-time signal is watched. Each place takes 56 bytes from its first use on. A signal that
+	// finds no place is lost, and counted in Info.Dropped.
 	QueueSize int
 }
 
-// realTimeQueue is the QueueSize of a Watcher of real-time signals: senders queue bursts of them.
+// realTimeQueue is the default QueueSize of a Watcher of real-time signals, because senders queue bursts of them.
 const realTimeQueue = 1 << 17
 
-// A Watcher collects signals. Several Watchers may watch the same signal: each gets all of them. A process can have 64
-// Watchers. Its methods may be called from several goroutines at the same time. The zero Watcher is not open.
+// A Watcher collects signals. Several Watchers may watch the same signal: each gets every one. A process can have 64
+// Watchers. Multiple goroutines may call methods of a Watcher at the same time; each signal is returned to one of them.
+// The zero Watcher is not open.
 type Watcher struct {
 	watch poll.SignalWatch
 	system
 }
 
-// Watch is [Config.Watch] with the default options.
+// Watch watches signals with the default options, see [Config.Watch].
 func Watch(sigs ...os.Signal) (*Watcher, error) { return new(Config).Watch(sigs...) }
 
-// Watch watches signals until the Watcher is closed. The signals that come after Watch has returned are delivered to
-// the Watcher. One that comes meanwhile may be delivered, or dropped.
+// Watch watches signals until the Watcher is closed. The Watcher gets the signals that come after Watch has returned. A
+// signal that comes during the call may be delivered or dropped. A signal is a [syscall.Signal] or a [ConsoleEvent],
+// and at least one is needed. If any of them cannot be watched, Watch fails and watches none.
 //
-// These signals cannot be watched. The error says why:
+// These signals cannot be watched. The error gives the reason:
 //
 //   - SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP and SIGSYS, because they report faults, which the Go runtime turns into
 //     panics, and SIGURG and SIGPROF, with which it preempts goroutines and profiles: [errors.ErrUnsupported].
 //   - SIGKILL and SIGSTOP, which the system delivers to no program, and those that the C library keeps for itself, on
 //     Linux 32 and 33, with musl also 34: [syscall.EINVAL].
-//   - On Windows all but [os.Interrupt] and [ConsoleEvent], and the latter on all other systems:
-//     [errors.ErrUnsupported].
+//   - On Windows all but [os.Interrupt] and those of type [ConsoleEvent]: [errors.ErrUnsupported].
+//   - On all other systems those of type [ConsoleEvent]: [errors.ErrUnsupported].
 func (c *Config) Watch(sigs ...os.Signal) (*Watcher, error) {
 	numbers := make([]int32, len(sigs))
 	for i, sig := range sigs {
@@ -100,8 +103,9 @@ func (c *Config) open(sigs []os.Signal, numbers []int32) (*Watcher, error) {
 	return w, nil
 }
 
-// Next waits for a signal, and takes it. It returns the context's error when the context ends. It allocates nothing if
-// a signal is there, or if the context never ends.
+// Next waits for a signal, and takes it. If the context ends first, Next returns the context's error; if it has ended
+// before the call, Next does so even if a signal is there. Next allocates nothing if a signal is there, or if the
+// context never ends.
 func (w *Watcher) Next(ctx context.Context) (Info, error) {
 	i, err := w.watch.Next(ctx)
 	if err != nil {
@@ -113,8 +117,8 @@ func (w *Watcher) Next(ctx context.Context) (Info, error) {
 	}, nil
 }
 
-// All returns the signals as they come. The sequence ends without an error when the Watcher is closed or the context
-// ends. Any other error is yielded with a zero Info, and ends it.
+// All returns an iterator over the signals as they come. It ends without an error when the Watcher is closed or the
+// context ends. It yields any other error with a zero Info, and then ends. It does not close the Watcher.
 func (w *Watcher) All(ctx context.Context) iter.Seq2[Info, error] {
 	return func(yield func(Info, error) bool) {
 		for {
@@ -129,10 +133,11 @@ func (w *Watcher) All(ctx context.Context) iter.Seq2[Info, error] {
 	}
 }
 
-// Close ends the watch, and all calls of Next. Signals that were not taken are lost. What was there before the first
-// watch of a signal comes back with the end of the last, except what [os/signal.Stop] does not bring back either: a
-// signal that was passed to [os/signal.Ignore] before is not ignored any more, and SIGTSTP, SIGTTIN and SIGTTOU do not
-// stop the process any more. A Watcher that is not closed goes on watching for ever.
+// Close ends the watch; calls of Next that are under way return [net.ErrClosed]. Signals that were not taken are lost.
+// Closing the last Watcher of a signal restores the handling from before the first, except what [os/signal.Stop] does
+// not restore either: a signal that was passed to [os/signal.Ignore] before is not ignored any more, and SIGTSTP,
+// SIGTTIN and SIGTTOU do not stop the process any more. A Watcher that is not closed goes on watching for ever. A second
+// Close returns [net.ErrClosed].
 func (w *Watcher) Close() error {
 	err := w.watch.Close()
 	if err == nil {
