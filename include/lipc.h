@@ -15,7 +15,7 @@
  * need more. Four other headers describe more:
  *
  *  - lipc_channel.h: channels, through shared memory.
- *  - lipc_signal.h: signals, with who sent them.
+ *  - lipc_signal.h: signals and their senders.
  *  - lipc_unix.h: datagrams, control data, FIFOs, copying by the kernel, socket activation.
  *  - lipc_windows.h: the options of named pipes, impersonation, handles for other processes, completion ports.
  *

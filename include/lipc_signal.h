@@ -1,4 +1,4 @@
-/* lipc: signals, with who sent them.
+/* lipc: signals and their senders.
  *
  * SPDX-License-Identifier: MIT OR Apache-2.0
  *
