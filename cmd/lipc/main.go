@@ -83,7 +83,7 @@ Examples, each with two terminals:
     lipc list                                lipc peer user:date
     lipc listen user:echo -echo              lipc ping user:echo
 
-  See which process sends a signal, and send one with a value:
+  Print the process that sends a signal, and send one with a value:
     lipc signals                             lipc send-signal PID RTMIN+3 42
 
 Exit codes: 0 done; 1 failed; 2 wrong usage; 3 nobody listens on NAME; 4 NAME is in use; 5 no connection in time;

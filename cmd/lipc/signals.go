@@ -15,26 +15,26 @@ import (
 
 var signalsCommand = command{
 	name: "signals", arguments: "",
-	about: "print the signals that come, and who sent them: process, user, executable",
+	about: "print the signals that come, and their senders: process, user, executable",
 	details: `
-Watches signals until it is interrupted, or until -count have come. It prints its process id first, and then a line for
-each signal: the signal, the process and user that sent it, the executable unless that process has ended, the value of a
-queued signal, and what happened to a child process. Windows has no signals but the events of consoles, and does not
-report who sent them.
+Watches signals until it is interrupted, or until -count signals have come. It first prints its process id, and then a
+line for each signal: the signal, the process and user that sent it, the executable unless that process has ended, the
+value of a queued signal, and what happened to a child process. On Windows the signals are the events of consoles, and
+the system does not report their senders.
 
   lipc signals
   lipc signals -watch HUP,USR1,RTMIN+3
   lipc signals -watch INT,TERM -count 2`,
 	define: func(options *flag.FlagSet) run {
 		var p printing
-		options.Var(&p.watched, "watch", "the `signals` to watch, with commas: names such as HUP, SIGHUP or RTMIN+3,\n"+
-			"or numbers (by default "+usualSignalsText+")")
-		options.IntVar(&p.count, "count", 0, "end after so `many` signals have come")
+		options.Var(&p.watched, "watch", "the `signals` to watch, separated by commas: names such as HUP, SIGHUP or\n"+
+			"RTMIN+3, or numbers (by default "+usualSignalsText+")")
+		options.IntVar(&p.count, "count", 0, "end after so `many` signals (by default never)")
 		return p.run
 	},
 }
 
-// ends are the signals that end the command, unless they are to be printed.
+// ends are the signals that end the command, unless -watch names them.
 var ends = []os.Signal{os.Interrupt, syscall.SIGTERM}
 
 // A signalList is the value of -watch.
@@ -84,7 +84,7 @@ func (p *printing) run(_ context.Context, arguments, _ []string) error {
 		return outputError(err)
 	}
 	printed := 0
-	// The context would end with signals that are to be printed.
+	// Not the context of the command, which SIGHUP, SIGINT and SIGTERM end even if they are to be printed.
 	for info, err := range w.All(context.Background()) {
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func (p *printing) run(_ context.Context, arguments, _ []string) error {
 	return nil
 }
 
-// describeSignal returns what is known of a signal and of its sender, on one line.
+// describeSignal describes a signal and its sender, on one line.
 func describeSignal(info signals.Info) string {
 	if info.PID < 0 {
 		return info.String()
@@ -117,18 +117,19 @@ func describeSignal(info signals.Info) string {
 
 var sendSignalCommand = command{
 	name: "send-signal", arguments: "PID SIG [VALUE]",
-	about: "send a signal to a process, with a value if there is one",
+	about: "send a signal to a process, with or without a value",
 	details: `
-SIG is a name such as HUP, SIGHUP or RTMIN+3, or a number. With a VALUE the signal is queued, and carries it: Linux,
-FreeBSD and NetBSD have this. Real-time signals are never merged. On Windows only BREAK can be sent to a group, and INT
-to all processes of the console, which are group 0. A negative VALUE stands behind "--".
+SIG is a name such as HUP, SIGHUP or RTMIN+3, or a number. With a VALUE, a number of 32 bits, the signal is queued and
+carries it: Linux, FreeBSD and NetBSD have this. The system merges signals that wait to be delivered, but not real-time
+signals. On Windows signals can only be sent with -group: BREAK to a group, and BREAK or INT to group 0, which is all
+processes of the console. Put "--" before a negative VALUE.
 
   lipc send-signal 1234 HUP
   lipc send-signal 1234 RTMIN+3 42
   lipc send-signal -group 1234 TERM`,
 	define: func(options *flag.FlagSet) run {
 		var s sendingSignal
-		options.BoolVar(&s.group, "group", false, "PID is a group of processes")
+		options.BoolVar(&s.group, "group", false, "send to the group of processes with the number PID")
 		return s.run
 	},
 }

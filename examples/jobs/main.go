@@ -1,10 +1,10 @@
 //go:build unix
 
-// Jobs is a queue of jobs in the kernel: a job is a number, which a real-time signal carries to the process that works.
-// The kernel keeps those that wait, in all as many as "ulimit -i" says.
+// Jobs is a queue of jobs in the kernel. A job is a number, which a real-time signal carries to the worker process. The
+// kernel keeps the signals that wait, on Linux at most as many as "ulimit -i" prints for all processes of a user.
 //
 //	jobs work              print the process id, and do the jobs that come, until interrupted
-//	jobs add PID NUMBER…   add jobs, and wait while too many are queued
+//	jobs add PID NUMBER…   add jobs for the worker PID, and wait while too many signals are queued
 //
 // Linux, FreeBSD and NetBSD have this.
 package main
@@ -22,7 +22,7 @@ import (
 	"github.com/lipc/ipc/signals"
 )
 
-// theJob is the signal of a job.
+// theJob is the signal that carries a job.
 var theJob = signals.RealTime(0)
 
 func main() {
@@ -53,7 +53,7 @@ func work() error {
 		if err != nil {
 			return err
 		}
-		if info.Dropped > 0 { // more than Config.QueueSize waited
+		if info.Dropped > 0 { // more than Config.QueueSize were waiting
 			log.Printf("%d signals are lost", info.Dropped)
 		}
 		if info.Signal != theJob {
@@ -79,7 +79,7 @@ func add(worker string, numbers []string) error {
 			return err
 		}
 		err = signals.Queue(pid, theJob, number)
-		for errors.Is(err, syscall.EAGAIN) { // too many are queued
+		for errors.Is(err, syscall.EAGAIN) { // too many signals are queued
 			time.Sleep(time.Millisecond)
 			err = signals.Queue(pid, theJob, number)
 		}

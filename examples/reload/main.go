@@ -1,10 +1,11 @@
 //go:build unix
 
-// Reload is a server that reads its file again when it gets SIGHUP, and says who asked for that.
+// Reload is a server that reads its file again when it gets SIGHUP, and reports which process asked for that.
 //
 //	reload NAME FILE     send each client the text of the file, until interrupted
 //
-// NAME is "user:reload", say. "lipc connect user:reload" is a client, and "kill -HUP PID" has it read the file again.
+// NAME is "user:reload", say. Then "lipc connect user:reload" is a client, and "kill -HUP PID" makes the server read
+// the file again.
 package main
 
 import (
@@ -37,7 +38,7 @@ func main() {
 }
 
 func serve(name ipc.Name, file string) error {
-	// Before anybody can know of this process: from here on SIGHUP does not end it.
+	// Before the server listens, so that SIGHUP does not end it once a client can find it.
 	w, err := signals.Watch(syscall.SIGHUP, syscall.SIGINT, syscall.SIGTERM)
 	if err != nil {
 		return err
@@ -63,7 +64,7 @@ func serve(name ipc.Name, file string) error {
 			return nil
 		}
 		if err := load(&text, file); err != nil {
-			log.Print(err) // and go on with the text of before
+			log.Print(err) // and go on with the old text
 			continue
 		}
 		fmt.Println("reloaded for", asker(info))
@@ -94,7 +95,7 @@ func answer(l *ipc.Listener, text *atomic.Pointer[[]byte]) {
 	}
 }
 
-// asker describes the process that sent a signal, as far as it is known. The process may have ended.
+// asker describes the process that sent a signal, as far as it is known. The process may have ended since.
 func asker(info signals.Info) string {
 	if info.PID < 0 {
 		return "the system"

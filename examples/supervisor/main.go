@@ -1,11 +1,12 @@
 //go:build unix
 
-// Supervisor runs programs, and starts those anew that are killed or fail. It says how each has ended.
+// Supervisor runs programs, and restarts those that fail or are killed. It reports how each has ended.
 //
 //	supervisor COMMAND…     run each command with the shell, until all have succeeded
 //
-// One SIGCHLD may stand for several children. So the supervisor asks for the status of each after every one. It waits
-// for its own children alone: a wait for any child would take statuses from the rest of the program, os/exec included.
+// One SIGCHLD may stand for several children, so the supervisor asks for the status of each program after every
+// SIGCHLD. It waits only for the processes that it started: a wait for any child would take statuses from the rest of
+// the program, os/exec included.
 package main
 
 import (
@@ -19,7 +20,7 @@ import (
 	"github.com/lipc/ipc/signals"
 )
 
-// pause is how long the supervisor waits before it starts a program anew.
+// pause is how long the supervisor waits before it restarts a program.
 const pause = 100 * time.Millisecond
 
 func main() {
@@ -72,7 +73,7 @@ func run(commands []string) error {
 	return nil
 }
 
-// start starts a command. Its process ID stays its own until ended has taken its status.
+// start starts a command. No other process gets its process ID before ended has taken its status.
 func start(command string, running map[int]string) error {
 	p, err := os.StartProcess("/bin/sh", []string{"sh", "-c", command},
 		&os.ProcAttr{Files: []*os.File{nil, os.Stdout, os.Stderr}})
