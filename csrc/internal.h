@@ -63,11 +63,11 @@ typedef struct lipc__signal_wish { /* what all watches of a signal together ask 
 } lipc__signal_wish;
 struct lipc__deadline;
 static uint32_t lipc__process(void); /* the number of this process */
-static void *lipc__pages(size_t size); /* zeroes, which take memory when they are first used; NULL: there is none */
+static void *lipc__pages(size_t size); /* zeroes, which take memory when they are first used; NULL: no memory */
 static void lipc__pages_free(void *memory, size_t size);
 static int lipc__signal_index(int signal); /* less than LIPC__SIGNALS; an error if it cannot be watched */
 static int lipc__signal_install(int index, const lipc__signal_wish *wish, bool begins); /* begins: for a new watch */
-static void lipc__signal_restore(int index); /* what was there before the first watch */
+static void lipc__signal_restore(int index); /* restores the disposition from before the first watch */
 static int lipc__signal_bell(lipc_handle *ret_handle, lipc_handle *ret_bell);
 static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell);
 static bool lipc__signal_ring(lipc_handle bell);   /* makes the handle readable; returns false if it could not */

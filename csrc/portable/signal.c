@@ -1,16 +1,16 @@
-/* Watches of signals: which there are, and what is put into each. This is the library's global state, together with
- * what unix/signal.c and windows/signal.c keep of the system's handlers.
+/* Watches of signals, and what handlers put into them. This is the library's only global state, together with what
+ * unix/signal.c and windows/signal.c keep about the system's handlers.
  *
- * Handlers run at any moment, and take no lock. A handler finds a watch by its bit in lipc__signals.watchers, counts
- * itself in the watch's users, and looks at the bit again: so whoever clears the bit and then finds no users knows that
- * no handler is at the watch, and none will be. Everything else changes under the lock, which handlers never take. */
+ * A handler runs at any moment. It finds a watch by its bit in lipc__signals.watchers, counts itself in the watch's
+ * users, and reads the bit again. So after a thread has cleared the bit and then found no users, no handler uses the
+ * watch, and none will. Everything else changes under the lock, which handlers never take. */
 
 typedef struct lipc__signal_watch {
     uint32_t key;   /* of the handle, see lipc__signal_key(); 0: this watch is not in use */
-    uint32_t users; /* how many handlers are at it */
-    uint32_t rung;  /* whether the reader was told that there is something to take, or is being told */
-    lipc_handle handle, bell;  /* what the reader waits for; what handlers make it readable with */
-    lipc__signal_queue *queue; /* NULL: it is the parent's, and can only be closed */
+    uint32_t users; /* how many handlers use it */
+    uint32_t rung;  /* whether the bell was rung since the reader last hushed it, or is being rung */
+    lipc_handle handle, bell;  /* the reader waits for the handle, which handlers make readable with the bell */
+    lipc__signal_queue *queue; /* NULL: the watch is the parent process's, and can only be closed */
     lipc_signal_options options;
     bool wants[LIPC__SIGNALS];
 } lipc__signal_watch;
@@ -19,21 +19,20 @@ enum { LIPC__WATCH_WORDS = LIPC_SIGNAL_WATCHES / 32 };
 
 static struct {
     uint32_t lock;    /* the process that holds it; 0: none */
-    uint32_t process; /* whose watches these are; 0: there never was one */
-    uint32_t watchers[LIPC__SIGNALS][LIPC__WATCH_WORDS]; /* by signal: a bit for each watch */
+    uint32_t process; /* the process whose watches these are; 0: there never was a watch */
+    uint32_t watchers[LIPC__SIGNALS][LIPC__WATCH_WORDS]; /* by index of the signal: a bit for each watch */
     lipc__signal_watch watches[LIPC_SIGNAL_WATCHES];
 } lipc__signals;
 
 /* ---------------------------------------- In handlers ------------------------------------------- */
 
-/* Lets the reader know that there is something to take, unless it was told already. If the system has no memory for it,
- * the next signal does. */
+/* Makes the handle readable, unless that was done already. If the system has no memory for it, the next signal does. */
 static void lipc__signal_tell(lipc__signal_watch *watch) {
     if (lipc__exchange(&watch->rung, 1) == 0 && !lipc__signal_ring(watch->bell))
         lipc__exchange(&watch->rung, 0);
 }
 
-/* Gives a signal to all that watch it. index: lipc__signal_index(). is_stop: it reports a child that has not ended. */
+/* Puts a signal into all watches of it. index: lipc__signal_index(). is_stop: it reports a child that has not ended. */
 static void lipc__signal_record(int index, const lipc_signal_info *info, bool is_stop) {
     for (unsigned i = 0; i < LIPC_SIGNAL_WATCHES; i++) {
         lipc__signal_watch *watch = &lipc__signals.watches[i];
@@ -52,10 +51,10 @@ static void lipc__signal_record(int index, const lipc_signal_info *info, bool is
 /* ---------------------------------------- Outside of them --------------------------------------- */
 
 static uint32_t lipc__signal_key(lipc_handle handle) {
-    return (uint32_t)handle + 1; /* 0 is a handle on Unix; handles of Windows have 32 bits that count */
+    return (uint32_t)handle + 1; /* 0 is a handle on Unix; handles of Windows have 32 significant bits */
 }
 
-/* Finds out what all watches of a signal together ask for. Returns false if there is none. */
+/* Finds out what all watches of a signal together ask for. Returns false if there are none. */
 static bool lipc__signal_wishes(int index, lipc__signal_wish *ret_wish) {
     bool watched = false;
     memset(ret_wish, 0, sizeof *ret_wish);
@@ -78,12 +77,12 @@ static void lipc__signal_mark(const lipc__signal_watch *watch, int index, bool o
 static void lipc__signal_drop_queue(lipc__signal_watch *watch) {
     lipc__signal_queue *queue = watch->queue;
     watch->queue = NULL;
-    lipc__fence_compiler(); /* another thread may fork(2) at any moment, and its child drops what is still here */
+    lipc__fence_compiler(); /* another thread may fork(2) at any moment, and the child frees what is still here */
     lipc__signal_queue_free(queue);
 }
 
-/* Lets go of all signals of a watch, and waits until no handler is at it. The handler of before comes first, so that no
- * signal meets the library's without a watch. */
+/* Stops watching all signals of a watch, and waits until no handler uses it. The previous handler is restored before
+ * the bit is cleared, so that no signal comes to the library's handler without a watch. */
 static void lipc__signal_forget(lipc__signal_watch *watch) {
     lipc__signal_wish wish;
     bool wanted[LIPC__SIGNALS];
@@ -102,8 +101,8 @@ static void lipc__signal_forget(lipc__signal_watch *watch) {
     lipc__signal_drop_queue(watch);
 }
 
-/* In a child that fork(2) created: its parent's watches are not its own. Other threads of the parent, which are not
- * here, may have been in the middle of anything. */
+/* For a child that fork(2) created, to which its parent's watches do not belong. Other threads of the parent, which the
+ * child does not have, may have been in the middle of changing anything. */
 static void lipc__signal_inherit(void) {
     for (int i = 0; i < LIPC__SIGNALS; i++)
         lipc__signal_restore(i);
@@ -115,7 +114,8 @@ static void lipc__signal_inherit(void) {
     }
 }
 
-/* The lock's word has the holder's process: a lock that another thread of the parent held when it forked is free. */
+/* The lock is the process id of its holder. So in a child, a lock that a thread of the parent held at fork(2) is free.
+ * */
 static void lipc__signal_enter(void) {
     const uint32_t self = lipc__process();
     for (;;) {
@@ -135,7 +135,7 @@ static void lipc__signal_leave(void) {
     lipc__store_release(&lipc__signals.lock, 0);
 }
 
-/* Returns NULL if there is none. A key of 0 finds one that is not in use. */
+/* Returns NULL if no watch has the key. The key 0 finds a watch that is not in use. */
 static lipc__signal_watch *lipc__signal_find(uint32_t key) {
     for (lipc__signal_watch *w = lipc__signals.watches; w < lipc__signals.watches + LIPC_SIGNAL_WATCHES; w++)
         if (lipc__load_acquire(&w->key) == key)
@@ -147,7 +147,7 @@ static lipc__signal_watch *lipc__signal_watch_of(lipc_handle handle) {
     return handle == LIPC_INVALID_HANDLE ? NULL : lipc__signal_find(lipc__signal_key(handle));
 }
 
-/* Fills a watch that is not in use, and has its signals come to it. */
+/* Fills a watch that is not in use, and begins to watch its signals. */
 static int lipc__signal_begin(lipc__signal_watch *watch, const lipc__signal_watch *what) {
     watch->rung = 0;
     watch->handle = what->handle;
@@ -197,8 +197,8 @@ int lipc_signal_watch(const int *signals, size_t count, const lipc_signal_option
         return r;
     }
     lipc__signal_enter();
-    /* After fork(2) while another thread created a watch, the child may know the watch but not have its handle, whose
-     * number is new then. So it is if the program has closed the handle by mistake. */
+    /* If another thread created a watch during fork(2), the child may have the watch but not its handle. The number of
+     * that handle can then be the number of the new one. It can also be if the program closed the handle by mistake. */
     lipc__signal_watch *ghost = lipc__signal_watch_of(what.handle);
     if (ghost != NULL) {
         lipc__signal_forget(ghost);
@@ -227,7 +227,7 @@ int lipc_signal_next(lipc_handle handle, int timeout_ms, lipc_signal_info *ret_i
         return lipc__fault(LIPC_EBADF);
     while (!lipc__signal_take(watch->queue, &info)) {
         int r = lipc__signal_hush(handle);
-        if (r > 0) /* what is put from now on rings again; what was put before is there to be taken */
+        if (r > 0) /* a signal that is put from now on rings again; one that was put before can be taken */
             lipc__exchange(&watch->rung, 0);
         else if (r == 0)
             r = lipc__signal_await(handle, &deadline);

@@ -1,9 +1,9 @@
-/* The signals that wait to be taken from a watch. Handlers put them there: in any number of threads, and one on top of
- * another. One thread at a time takes them. It is the bounded queue of Dmitry Vyukov, with one consumer. Nothing here
- * waits, locks or calls the system, except where a queue is created and freed. */
+/* The signals that wait to be taken from a watch. Handlers put them there, in any number of threads, and a handler may
+ * interrupt another. One thread at a time takes them. This is the bounded queue of Dmitry Vyukov, with one consumer.
+ * Nothing here waits, locks or calls the system, except to create and free a queue. */
 
 #ifdef __GNUC__
-static uint32_t lipc__add(uint32_t *word, uint32_t n) { /* in one order with all other calls; returns what was there */
+static uint32_t lipc__add(uint32_t *word, uint32_t n) { /* sequentially consistent; returns the old value */
     return __atomic_fetch_add(word, n, __ATOMIC_SEQ_CST);
 }
 
@@ -20,9 +20,9 @@ static uint32_t lipc__exchange(uint32_t *word, uint32_t value) {
 }
 #endif
 
-/* A place. Positions count up for ever, and wrap at 2^32. turn, plus the index of the place, is the position at which a
- * signal may be put here, or one more if it may be taken. So zeroes are the first state, and memory that was never used
- * is never touched. */
+/* A place for a signal. Positions count up for ever, and wrap at 2^32. turn plus the index of the place is the position
+ * of the signal that may be put here next. If the signal here may be taken, it is that signal's position plus 1. So a
+ * queue begins as zeroes, and memory that is not used is not touched. */
 typedef struct lipc__signal_place {
     uint32_t turn;
     lipc_signal_info info;
@@ -30,10 +30,10 @@ typedef struct lipc__signal_place {
 
 typedef struct lipc__signal_queue {
     uint32_t mask;     /* the number of places, minus 1 */
-    uint32_t end;      /* the position where the next is put */
-    uint32_t start;    /* where the next is taken: the reader's */
+    uint32_t end;      /* the position where the next signal is put */
+    uint32_t start;    /* the position where the next is taken; only the reader uses it */
     uint32_t dropped;  /* how many did not fit */
-    uint32_t reported; /* how many of these the reader knows of */
+    uint32_t reported; /* how many of these were reported to the reader */
     lipc__signal_place places[];
 } lipc__signal_queue;
 
@@ -58,7 +58,8 @@ static void lipc__signal_queue_free(lipc__signal_queue *queue) {
         lipc__pages_free(queue, lipc__signal_queue_size(queue->mask + 1));
 }
 
-/* Counts the signal as dropped if the queue is full. The reader learns of that with the next one that it takes. */
+/* Puts a signal, or counts it as dropped if the queue is full. The reader gets the count with the next that it takes.
+ * */
 static void lipc__signal_put(lipc__signal_queue *queue, const lipc_signal_info *info) {
     for (;;) {
         uint32_t at = lipc__load(&queue->end), index = at & queue->mask;
@@ -76,7 +77,7 @@ static void lipc__signal_put(lipc__signal_queue *queue, const lipc_signal_info *
     }
 }
 
-/* Whether a signal can be taken. */
+/* Returns whether a signal can be taken. */
 static bool lipc__signal_waits(lipc__signal_queue *queue) {
     uint32_t index = queue->start & queue->mask;
     return lipc__load_acquire(&queue->places[index].turn) + index == queue->start + 1;

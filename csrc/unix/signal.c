@@ -1,11 +1,11 @@
-/* Signals: the handler, what was there before it, and sending. */
+/* Signals: the handler, the dispositions that it replaces, and sending. */
 
 #include <sys/mman.h>
 
-/* What was there before the first watch of a signal. */
+/* The disposition of a signal from before its first watch. */
 typedef struct lipc__disposition {
     struct sigaction before;
-    void (*forwards)(int, siginfo_t *, void *); /* the handler of before, if it is to be called: one of these */
+    void (*forwards)(int, siginfo_t *, void *); /* the previous handler, if it is to be called: one of these two */
     void (*forwards_plainly)(int);
 } lipc__disposition;
 
@@ -34,7 +34,7 @@ static void lipc__signal_describe(int signal, const siginfo_t *from, lipc_signal
     ret_info->size = sizeof *ret_info;
     ret_info->signal = signal;
     ret_info->code = code;
-    /* Without memory for it, Linux delivers a signal of kill(2) as from process 0 and user 0, which would be root. */
+    /* If Linux has no memory to note who called kill(2), it reports process 0 and user 0, which would be root. */
     bool known = sender && from->si_pid > 0;
     ret_info->pid = known ? from->si_pid : -1;
     ret_info->uid = known ? (int64_t)from->si_uid : -1;
@@ -44,8 +44,8 @@ static void lipc__signal_describe(int signal, const siginfo_t *from, lipc_signal
         ret_info->status = from->si_status;
 }
 
-/* In a child that fork(2) created, which has not used watches of its own: the disposition of before comes back, and has
- * the signal. The signal is blocked here, so one that is sent again comes when the handler returns. */
+/* For a child that fork(2) created, which has not used watches of its own: restores the previous disposition, and
+ * applies it to the signal. The signal is blocked here, so one that is sent again comes when the handler returns. */
 static void lipc__signal_give_back(int signal, siginfo_t *from, void *context) {
     const struct sigaction *before = &lipc__dispositions[signal].before;
     sigaction(signal, before, NULL);
@@ -111,7 +111,7 @@ static int lipc__signal_index(int signal) {
     }
 }
 
-/* Sets whether the handler of before is called. */
+/* Sets whether the previous handler is called. */
 static void lipc__signal_set_forward(lipc__disposition *d, bool on) {
     const struct sigaction *before = &d->before;
     bool informed = before->sa_flags & SA_SIGINFO;
@@ -163,8 +163,8 @@ static void lipc__signal_bell_close(lipc_handle handle, lipc_handle bell) {
     close((int)bell);
 }
 
+/* Handlers call it, so it does not use the seam for faults. */
 static bool lipc__signal_ring(lipc_handle bell) {
-    /* It runs in handlers, so it does not go through the seam. */
     return lipc__sys_send((int)bell, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1;
 }
 
@@ -198,7 +198,7 @@ static int lipc__signal_sent(int result) {
     return errno == ESRCH ? lipc__error(LIPC_ENOENT, ESRCH) : lipc__error_from(errno);
 }
 
-/* Whether a number may be a process, and not one of the numbers by which kill(2) means several. */
+/* Returns whether a number can be a process id. With 0 and negative numbers kill(2) would mean several processes. */
 static bool lipc__is_process(int64_t pid) {
     return pid > 0 && pid <= INT_MAX;
 }
@@ -233,7 +233,7 @@ int lipc_signal_queue(int64_t pid, int signal, int value) {
 #define SYS_pidfd_send_signal 424 /* Linux 5.1; Alpha has another */
 #endif
 
-/* What sigqueue(3) tells the kernel. */
+/* Returns what sigqueue(3) passes to the kernel. */
 static siginfo_t lipc__signal_claim(int signal, int value) {
     siginfo_t claim;
     memset(&claim, 0, sizeof claim);

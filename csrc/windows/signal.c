@@ -1,15 +1,15 @@
-/* Signals: the events of consoles. The system runs the handler in a thread of its own, so it may do anything. */
+/* Signals: the events of consoles. The system runs the handler in a thread of its own, so it may call any function. */
 
-static uint32_t lipc__console_forwards; /* by event: a bit if the handlers of before get it too */
-static uint32_t lipc__console_watched; /* by event: a bit if it is watched */
-static uint32_t lipc__console_installed; /* whether the handler is */
-static uint32_t lipc__console_ends; /* whether the process is to end, so that a handler may not return */
+static uint32_t lipc__console_forwards; /* a bit for each event: whether previous handlers get it, too */
+static uint32_t lipc__console_watched; /* a bit for each event: whether it is watched */
+static uint32_t lipc__console_installed; /* whether the handler is installed */
+static uint32_t lipc__console_ends; /* whether the process is to end; then a handler may not return */
 
 static BOOL WINAPI lipc__console_handle(DWORD event) {
     lipc_signal_info info = {.size = sizeof info, .pid = -1, .uid = -1};
     if (event >= LIPC__SIGNALS || (lipc__load_acquire(&lipc__console_watched) & 1u << event) == 0)
         return FALSE;
-    if (event >= CTRL_CLOSE_EVENT) /* before the program can know, and close its watches */
+    if (event >= CTRL_CLOSE_EVENT) /* before the program can get the event and close its watches */
         lipc__exchange(&lipc__console_ends, 1);
     info.signal = event == CTRL_C_EVENT ? SIGINT : 1000 + (int)event;
     lipc__signal_record((int)event, &info, false);
@@ -45,8 +45,8 @@ static int lipc__signal_index(int signal) {
     }
 }
 
-/* Installs the handler, or removes it, when the first event is watched, or none is any more. The system may hold a lock
- * while it calls handlers, so if one may not return, it stays installed. */
+/* Installs the handler when the first event is watched, and removes it when none is watched any more. The system may
+ * hold a lock while it calls handlers, so a handler that may not return stays installed. */
 static int lipc__console_watch(uint32_t watched) {
     uint32_t installed = watched != 0;
     if (installed != lipc__console_installed && !lipc__load(&lipc__console_ends)) {
@@ -71,7 +71,7 @@ static void lipc__signal_restore(int event) {
     (void)lipc__console_watch(lipc__load(&lipc__console_watched) & ~(1u << event));
 }
 
-/* An event that a signal sets, and the reader resets. */
+/* An event that the handler sets, and the reader resets. */
 static int lipc__signal_bell(lipc_handle *ret_handle, lipc_handle *ret_bell) {
     int r = lipc_event(ret_handle);
     if (r >= 0)
@@ -111,7 +111,7 @@ int lipc_signal_send_group(int64_t group, int signal) {
     bool breaks = signal == LIPC_SIGNAL_BREAK;
     if (group < 0 || group > UINT32_MAX || group == 1 || signal <= 0)
         return lipc__fault(LIPC_EINVAL);
-    if (!breaks && (signal != SIGINT || group != 0)) /* the system sends Ctrl-C to no group, and reports success */
+    if (!breaks && (signal != SIGINT || group != 0)) /* the system sends no Ctrl-C to a group, but reports success */
         return lipc__fault(LIPC_ENOTSUP);
     if (!SYS_TRUE(GenerateConsoleCtrlEvent(breaks ? CTRL_BREAK_EVENT : CTRL_C_EVENT, (DWORD)group)))
         return lipc__error_from(GetLastError());

@@ -74,7 +74,7 @@ func CloseSignals(handle uintptr) Result {
 	return Result(C.lipc_signal_close(C.lipc_handle(handle)))
 }
 
-// RealTimeSignal returns the number of a real-time signal.
+// RealTimeSignal returns the number of a real-time signal, SIGRTMIN+n.
 func RealTimeSignal(n int) Result { return Result(C.lipc_signal_realtime(C.int(n))) }
 
 // SendSignal sends a signal to a process.

@@ -5,7 +5,7 @@ package core
 /*
 #include <signal.h>
 
-// Some systems do not report that a signal was sent to a thread. No code is INT_MIN.
+// Some systems have no code for a signal that was sent to a thread. INT_MIN is not a code.
 enum {
 #if defined(SI_TKILL)
 	IPC_CODE_THREAD = SI_TKILL,
@@ -14,7 +14,7 @@ enum {
 #else
 	IPC_CODE_THREAD = -2147483647 - 1,
 #endif
-	// On some systems these are no constants of the preprocessor.
+	// On some systems these are not constants of the preprocessor.
 	IPC_CODE_USER = SI_USER,
 	IPC_CODE_QUEUE = SI_QUEUE,
 	IPC_CODE_TIMER = SI_TIMER,
@@ -28,7 +28,7 @@ enum {
 */
 import "C"
 
-// What SignalInfo.Code says: si_code, sigaction(2).
+// Values of SignalInfo.Code: si_code, sigaction(2).
 const (
 	CodeUser      = C.IPC_CODE_USER
 	CodeQueue     = C.IPC_CODE_QUEUE

@@ -1,6 +1,6 @@
 package core
 
-// What SignalInfo.Code says on other systems. On Windows it is 0.
+// Values of SignalInfo.Code on other systems. On Windows it is always 0.
 const (
 	CodeUser = 1 + iota
 	CodeQueue

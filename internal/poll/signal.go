@@ -47,7 +47,7 @@ func (w *SignalWatch) Next(ctx context.Context) (core.SignalInfo, error) {
 	if err := w.interrupted(ctx); err != nil {
 		return core.SignalInfo{}, err
 	}
-	// To be woken by the context allocates memory, which a signal that is there does not need.
+	// Waking by the context allocates memory, which is not needed if a signal is there.
 	if !w.once(0) {
 		defer w.interruptAfter(ctx)()
 		if err := w.wait(ctx); err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// open has the poller wait for a duplicate of the core's handle, which nothing but the core may close.
+// open gives the poller a duplicate of the core's handle, because only the core may close the handle.
 func (w *SignalWatch) open() error {
 	duplicate, r := core.Duplicate(w.handle)
 	if r < 0 {

@@ -9,17 +9,17 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// turns let one goroutine at a time wait for what comes to a handle, until Close, a deadline or the end of its context.
-// Zero turns are not open.
+// turns lets one goroutine at a time wait for a handle. Close, a deadline or the end of its context ends the wait. The
+// zero turns is not open.
 type turns struct {
 	turn chan struct{} // full while a goroutine has its turn; nil: not open
 
-	mu     sync.Mutex // guards closed, and the fields of systemTurns that say so
+	mu     sync.Mutex // guards closed, and fields of systemTurns
 	closed bool
 	systemTurns
 }
 
-// take waits for a goroutine's turn, which leave ends.
+// take waits until the goroutine has the turn, which leave ends.
 func (t *turns) take(ctx context.Context) error {
 	if t.turn == nil {
 		return core.ErrZero
@@ -34,7 +34,7 @@ func (t *turns) take(ctx context.Context) error {
 
 func (t *turns) leave() { <-t.turn }
 
-// interrupted returns why waiting may not go on, apart from the deadline.
+// interrupted returns an error if waiting must not go on. It does not look at the deadline.
 func (t *turns) interrupted(ctx context.Context) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +70,7 @@ func (t *turns) close(release func() error) error {
 	t.closed = true
 	t.closeLocked()
 	t.mu.Unlock()
-	t.turn <- struct{}{} // from here on every goroutine that gets a turn finds this closed
+	t.turn <- struct{}{} // from here on every goroutine that gets the turn finds closed set
 	defer t.leave()
 	return release()
 }

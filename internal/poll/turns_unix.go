@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// systemTurns wait for an endpoint, which owns its descriptor.
+// systemTurns waits for an endpoint, which owns its descriptor.
 type systemTurns struct {
 	end Endpoint
 
@@ -17,7 +17,7 @@ type systemTurns struct {
 	woken    bool      // the deadline in force is in the past, to wake the goroutine that waits
 }
 
-// attempt calls a function until it returns true, and waits in between.
+// attempt calls f until it returns true. In between it waits until the descriptor is readable.
 func (t *turns) attempt(ctx context.Context, f func(fd uintptr) bool) error {
 	err := t.end.closedErr(t.end.raw.Read(f))
 	if err != nil && ctx.Err() != nil && err != net.ErrClosed {

@@ -8,7 +8,7 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// systemTurns wait for a handle that the system signals.
+// systemTurns waits for a handle that the system signals.
 type systemTurns struct {
 	watch  *core.Operation
 	waiter chan struct{} // receives when the handle may have been signalled, or there is a reason to stop
@@ -25,7 +25,7 @@ func (t *turns) await(handle uintptr) core.Result {
 	return r
 }
 
-// awaitFor waits for this time, or until it is woken.
+// awaitFor waits for d, or until it is woken.
 func (t *turns) awaitFor(d time.Duration) {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -35,7 +35,7 @@ func (t *turns) awaitFor(d time.Duration) {
 	}
 }
 
-// stopped returns why waiting may not go on.
+// stopped returns an error if waiting must not go on.
 func (t *turns) stopped(ctx context.Context) error {
 	if err := t.interrupted(ctx); err != nil {
 		return err
