@@ -64,6 +64,21 @@ static inline void close_watch(lipc_handle watch) {
     CHECK_OK(lipc_signal_close(watch));
 }
 
+static inline struct sigaction disposition_of(int signal) {
+    struct sigaction action;
+    CHECK(sigaction(signal, NULL, &action) == 0);
+    return action;
+}
+
+static inline void check_disposition(int signal, const struct sigaction *wanted) {
+    struct sigaction got = disposition_of(signal);
+    CHECK(got.sa_flags & SA_SIGINFO ? got.sa_sigaction == wanted->sa_sigaction : got.sa_handler == wanted->sa_handler);
+    const int ours = 0x04000000; /* SA_RESTORER on Linux: what the C library itself adds */
+    CHECK_INT(wanted->sa_flags | ours, got.sa_flags | ours);
+    for (int i = 1; i < 32; i++)
+        CHECK_INT(sigismember(&wanted->sa_mask, i), sigismember(&got.sa_mask, i));
+}
+
 /* Runs body in another process, and returns at once. */
 static inline pid_t in_child(void (*body)(const void *), const void *argument) {
     pid_t process = fork();
