@@ -157,7 +157,8 @@ typedef struct lipc_signal_info {
  * Errors:
  *  - LIPC_EAGAIN, LIPC_ETIMEDOUT: no signal has come.
  *  - LIPC_EINVAL: the size in *ret_info is too small.
- *  - LIPC_EBADF: the handle is not that of a watch, or it was inherited from the parent process. */
+ *  - LIPC_EBADF: the handle is not that of a watch, or it was inherited from the parent process. On Unix also: there is
+ *    nothing to take, and the program has closed one of the watch's descriptors by mistake, close(2). */
 LIPC_API int lipc_signal_next(lipc_handle handle, int timeout_ms, lipc_signal_info *ret_info);
 
 /* Closes a watch and its handle. Signals that were not taken are lost. The call waits until no thread runs a handler

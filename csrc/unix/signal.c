@@ -173,7 +173,7 @@ static int lipc__signal_hush(lipc_handle handle) {
     ssize_t n = SYS(lipc__sys_recv((int)handle, bytes, sizeof bytes, MSG_DONTWAIT));
     if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
         return lipc__error_from(errno);
-    return n > 0;
+    return n == 0 ? lipc__fault(LIPC_EBADF) : n > 0; /* 0: the other end was closed by mistake */
 }
 
 static int lipc__signal_await(lipc_handle handle, lipc__deadline *deadline) {

@@ -379,6 +379,17 @@ TEST(a_process_has_so_many_watches_and_no_more) {
     }
 }
 
+TEST(a_watch_that_can_wake_nobody_any_more_is_not_waited_for) {
+    lipc_handle watch = watch_for(SIGUSR1);
+    lipc_signal_info info = {.size = sizeof info};
+    CHECK(shutdown((int)watch, SHUT_RDWR) == 0);
+    CHECK(raise(SIGUSR1) == 0);
+    take(watch);
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_next(watch, WAIT, &info));
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_next(watch, 0, &info));
+    close_watch(watch);
+}
+
 /* The first of the descriptors is in use again then; the other is lost. */
 static void watch_with_a_descriptor_that_was_closed(const void *unused) {
     (void)unused;
