@@ -102,22 +102,41 @@ func Name(sig os.Signal) string {
 	return fmt.Sprintf("signal %d", int(s))
 }
 
+// realTimeNamed returns the signal RTMIN, RTMIN+N, RTMAX or RTMAX-N. It returns -1 if there is no such signal.
+func realTimeNamed(name string) syscall.Signal {
+	switch name {
+	case "RTMIN":
+		name = "RTMIN+0"
+	case "RTMAX":
+		name = "RTMAX-0"
+	}
+	n, err := strconv.ParseUint(name[min(len("RTMIN+"), len(name)):], 10, 16) // refuses another sign
+	switch {
+	case err != nil:
+		return -1
+	case strings.HasPrefix(name, "RTMIN+"):
+		return RealTime(int(n))
+	case strings.HasPrefix(name, "RTMAX-"):
+		last := 0
+		for RealTime(last+1) > 0 {
+			last++
+		}
+		return RealTime(last - int(n))
+	default:
+		return -1
+	}
+}
+
 // Parse returns the signal with a name, or with a number from 1 to 1000: "SIGHUP", "HUP" and "1" are the same signal,
-// and so are "SIGRTMIN+1" and "RTMIN+1". The names of a [ConsoleEvent] are "BREAK", "CLOSE", "LOGOFF" and "SHUTDOWN".
-// Case does not matter.
+// and so are "SIGRTMIN+1" and "RTMIN+1". The last real-time signal is "RTMAX", and "RTMAX-1" is the one before it. The
+// names of a [ConsoleEvent] are "BREAK", "CLOSE", "LOGOFF" and "SHUTDOWN". Case does not matter.
 func Parse(text string) (os.Signal, error) {
-	if n, err := strconv.Atoi(text); err == nil && n > 0 && n < core.SignalBreak {
+	if n, err := strconv.ParseUint(text, 10, 16); err == nil && n > 0 && n < core.SignalBreak {
 		return syscall.Signal(n), nil
 	}
 	short := strings.TrimPrefix(strings.ToUpper(text), "SIG")
-	if rest, cut := strings.CutPrefix(short, "RTMIN"); cut {
-		n, err := 0, error(nil)
-		if rest != "" {
-			n, err = strconv.Atoi(strings.TrimPrefix(rest, "+"))
-		}
-		if sig := RealTime(n); err == nil && sig > 0 {
-			return sig, nil
-		}
+	if sig := realTimeNamed(short); sig > 0 {
+		return sig, nil
 	}
 	for event, name := range eventNames {
 		if name == short {

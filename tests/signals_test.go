@@ -40,7 +40,8 @@ func TestNamesOfSignalsAreRead(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, sig, again)
 	}
-	for _, text := range []string{"", "SIG", "0", "-1", "99999", "SIGNOTHING", "RTMIN-1", "RTMIN+1000", "RTMIN+"} {
+	for _, text := range []string{"", "SIG", "0", "-1", "99999", "SIGNOTHING", "RTMIN-1", "RTMIN+1000", "RTMIN+", "RTMIN5",
+		"RTMIN++5", "RTMIN+-5", "RTMAX+1", "RTMAX-", "RTMAX-1000", "RTMAX1", "RT", "+1", "SIG1"} {
 		_, err := signals.Parse(text)
 		require.ErrorIs(t, err, syscall.EINVAL, text)
 	}

@@ -295,6 +295,12 @@ func TestRealTimeSignalsHaveNames(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, signals.RealTime(n), sig)
 	}
+	last, err := signals.Parse("SIGRTMAX")
+	require.NoError(t, err)
+	require.Equal(t, syscall.Signal(-1), signals.RealTime(int(last.(syscall.Signal)-signals.RealTime(0))+1))
+	before, err := signals.Parse("rtmax-1")
+	require.NoError(t, err)
+	require.Equal(t, last.(syscall.Signal)-1, before)
 }
 
 func TestSignalsThatCannotBeSentSayWhy(t *testing.T) {
