@@ -5,10 +5,12 @@ package signals
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime"
 	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/lipc/ipc/internal/core"
@@ -112,4 +114,23 @@ var systemNames = map[syscall.Signal]string{
 	syscall.SIGTTOU: "SIGTTOU", syscall.SIGURG: "SIGURG", syscall.SIGXCPU: "SIGXCPU", syscall.SIGXFSZ: "SIGXFSZ",
 	syscall.SIGVTALRM: "SIGVTALRM", syscall.SIGPROF: "SIGPROF", syscall.SIGWINCH: "SIGWINCH", syscall.SIGIO: "SIGIO",
 	syscall.SIGSYS: "SIGSYS",
+}
+
+// localNames are the names that not every system has, by GOOS. Source: signalList in golang.org/x/sys/unix.
+var localNames = map[string]map[syscall.Signal]string{
+	"linux":      {16: "SIGSTKFLT", 30: "SIGPWR"},
+	"linux/mips": {7: "SIGEMT", 19: "SIGPWR"}, // of all kinds of MIPS
+	"darwin":     {7: "SIGEMT", 29: "SIGINFO"},
+	"dragonfly":  {7: "SIGEMT", 29: "SIGINFO", 32: "SIGTHR", 33: "SIGCKPT", 34: "SIGCKPTEXIT"},
+	"freebsd":    {7: "SIGEMT", 29: "SIGINFO", 32: "SIGTHR", 33: "SIGLIBRT"},
+	"netbsd":     {7: "SIGEMT", 29: "SIGINFO", 32: "SIGPWR"},
+	"openbsd":    {7: "SIGEMT", 29: "SIGINFO", 32: "SIGTHR"},
+}
+
+func init() {
+	system := runtime.GOOS
+	if system == "linux" && strings.HasPrefix(runtime.GOARCH, "mips") {
+		system = "linux/mips"
+	}
+	maps.Copy(systemNames, localNames[system])
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 func init() {
@@ -277,6 +278,20 @@ func TestEveryOtherSignalCanBeWatched(t *testing.T) {
 		require.NoError(t, w.Close())
 	}
 	require.Greater(t, count, 20)
+}
+
+func TestNamesAreThoseOfTheSystem(t *testing.T) {
+	leakcheck.Start(t)
+	for n := syscall.Signal(1); n < 128; n++ {
+		name := unix.SignalName(n)
+		if name == "" || name == "SIGIOT" { // SIGIOT is also SIGABRT
+			continue
+		}
+		require.Equal(t, name, signals.Name(n))
+		sig, err := signals.Parse(name)
+		require.NoError(t, err)
+		require.Equal(t, n, sig)
+	}
 }
 
 func TestRealTimeSignalsHaveNames(t *testing.T) {
