@@ -15,6 +15,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"text/tabwriter"
@@ -142,7 +143,8 @@ func dispatch(ctx context.Context, arguments []string) error {
 	return usageError{fmt.Sprintf("no such command: %s; \"lipc --help\" lists them", name)}
 }
 
-// start reads the command's options, and runs it. Options may stand before, between and after the arguments.
+// start reads the command's options, and runs it. Options may stand before, between and after the arguments. No option
+// is a number, so a number is an argument even if it is negative.
 func (c *command) start(ctx context.Context, line []string) error {
 	options := flag.NewFlagSet(c.name, flag.ContinueOnError)
 	options.SetOutput(io.Discard)
@@ -153,6 +155,10 @@ func (c *command) start(ctx context.Context, line []string) error {
 	}
 	var arguments []string
 	for {
+		if len(line) > 0 && isNumber(line[0]) {
+			arguments, line = append(arguments, line[0]), line[1:]
+			continue
+		}
 		err := options.Parse(line)
 		if errors.Is(err, flag.ErrHelp) {
 			return c.printHelp(os.Stdout, options)
@@ -169,6 +175,11 @@ func (c *command) start(ctx context.Context, line []string) error {
 		return run(ctx, arguments, tail)
 	}
 	return run(ctx, append(arguments, tail...), nil)
+}
+
+func isNumber(text string) bool {
+	_, err := strconv.ParseInt(text, 0, 64)
+	return err == nil
 }
 
 func printHelp(w io.Writer) error {

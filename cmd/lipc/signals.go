@@ -119,12 +119,14 @@ var sendSignalCommand = command{
 	name: "send-signal", arguments: "PID SIG [VALUE]",
 	about: "send a signal to a process, with or without a value",
 	details: `
-SIG is a name such as HUP, SIGHUP or RTMIN+3, or a number. With a VALUE, a number of 32 bits, the signal is queued and
-carries it: Linux, FreeBSD and NetBSD have this. The system merges signals that wait to be delivered, but not real-time
-signals. On Windows signals can only be sent with -group: BREAK to a group, and BREAK or INT to group 0, which is all
-processes of the console. Put "--" before a negative VALUE.
+SIG is a name such as HUP, SIGHUP or RTMIN+3, or a number. If it is 0, nothing is sent, and the command only checks that
+the process exists and may be sent signals. With a VALUE, a number of 32 bits, the signal is queued and carries it:
+Linux, FreeBSD and NetBSD have this. The system merges signals that wait to be delivered, but not real-time signals. On
+Windows signals can only be sent with -group: BREAK to a group, and BREAK or INT to group 0, which is all processes of
+the console.
 
   lipc send-signal 1234 HUP
+  lipc send-signal 1234 0
   lipc send-signal 1234 RTMIN+3 42
   lipc send-signal -group 1234 TERM`,
 	define: func(options *flag.FlagSet) run {
@@ -150,7 +152,13 @@ func (s *sendingSignal) run(_ context.Context, arguments, _ []string) error {
 	if err != nil {
 		return usageError{fmt.Sprintf("%s is no process id", arguments[0])}
 	}
+	if pid < 0 {
+		return usageError{fmt.Sprintf("PID %d is negative: \"-group %d\" sends to a group", pid, -pid)}
+	}
 	sig, err := signals.Parse(arguments[1])
+	if arguments[1] == "0" {
+		sig, err = syscall.Signal(0), nil // it cannot be watched, so Parse refuses it
+	}
 	if err != nil {
 		return usageError{err.Error()}
 	}

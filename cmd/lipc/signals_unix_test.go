@@ -55,7 +55,7 @@ func TestQueuedSignalIsPrintedWithItsValue(t *testing.T) {
 	}
 	p := begin(t, "signals", "-watch", "RTMIN+3", "-count", "1")
 	p.expect(fmt.Sprintf("process %d", p.cmd.Process.Pid))
-	passes(t, "", "send-signal", strconv.Itoa(p.cmd.Process.Pid), "RTMIN+3", "--", "-42")
+	passes(t, "", "send-signal", strconv.Itoa(p.cmd.Process.Pid), "RTMIN+3", "-42")
 	require.Regexp(t, `^SIGRTMIN\+3 from process \d+ of user .*, value -42\n$`, p.rest())
 	p.ends(0)
 }
@@ -76,4 +76,6 @@ func TestSignalThatCannotBeWatchedOrSentIsNamed(t *testing.T) {
 	ended := exec.Command("true")
 	require.NoError(t, ended.Run())
 	fails(t, 1, "no such process", "send-signal", strconv.Itoa(ended.Process.Pid), "HUP")
+	fails(t, 1, "no such process", "send-signal", strconv.Itoa(ended.Process.Pid), "0")
+	require.Empty(t, passes(t, "", "send-signal", strconv.Itoa(os.Getpid()), "0"))
 }

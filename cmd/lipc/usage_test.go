@@ -118,6 +118,8 @@ func TestWrongCommandLinesAreNamed(t *testing.T) {
 		{"x is no process id", words("send-signal", "x", "INT")},
 		{`there is no signal "NOTHING"`, words("send-signal", "1", "NOTHING")},
 		{"VALUE 4294967296 is no number", words("send-signal", "1", "INT", "4294967296")},
+		{`PID -5 is negative: "-group 5" sends to a group`, words("send-signal", "-5", "HUP")},
+		{`PID -5 is negative: "-group 5" sends to a group`, words("send-signal", "--", "-5", "HUP")},
 		{"a group gets no VALUE", words("send-signal", "1", "INT", "3", "-group")},
 	} {
 		fails(t, 2, c.message, c.line...)
