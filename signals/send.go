@@ -19,7 +19,7 @@ func send(sig os.Signal, value int, to string, id any, call func(n int) core.Res
 		err = explain(n, call(n))
 	}
 	if err != nil {
-		return fmt.Errorf("send %s to %s %v: %w", Name(sig), to, id, err)
+		return fmt.Errorf("signals: send %s to %s %v: %w", Name(sig), to, id, err)
 	}
 	return nil
 }
@@ -49,8 +49,7 @@ func SendGroup(group int, sig os.Signal) error {
 }
 
 // SendPIDFD sends a signal to the process of a pidfd, such as Conn.PeerPIDFD of package ipc returns. Linux has this
-// from 5.1 on. If pidfd is nil, the error is
-// [os.ErrInvalid].
+// from 5.1 on. If pidfd is nil, the error matches [os.ErrInvalid] and [syscall.EINVAL].
 func SendPIDFD(pidfd *os.File, sig os.Signal) error {
 	return sendFile(pidfd, sig, 0, core.SendSignalPIDFD)
 }
@@ -62,7 +61,7 @@ func QueuePIDFD(pidfd *os.File, sig os.Signal, value int) error {
 
 func sendFile(pidfd *os.File, sig os.Signal, value int, call func(fd uintptr, n int) core.Result) error {
 	if pidfd == nil {
-		return fmt.Errorf("send %s to a pidfd: %w", Name(sig), os.ErrInvalid)
+		return fmt.Errorf("signals: send %s to a pidfd: %w: %w", Name(sig), core.Invalidf("it is nil"), os.ErrInvalid)
 	}
 	raw, err := pidfd.SyscallConn()
 	if err == nil {
@@ -74,5 +73,5 @@ func sendFile(pidfd *os.File, sig os.Signal, value int, call func(fd uintptr, n 
 			return sent
 		}
 	}
-	return fmt.Errorf("send %s to pidfd %s: %w", Name(sig), pidfd.Name(), err)
+	return fmt.Errorf("signals: send %s to pidfd %s: %w", Name(sig), pidfd.Name(), err)
 }

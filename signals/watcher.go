@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/lipc/ipc/internal/core"
 	"github.com/lipc/ipc/internal/poll"
@@ -64,23 +63,23 @@ func (c *Config) Watch(sigs ...os.Signal) (*Watcher, error) {
 			err = refused(n)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("watch %s: %w", Name(sig), err)
+			return nil, watchError(err, sig)
 		}
 		numbers[i] = int32(n)
 	}
 	w, err := c.open(sigs, numbers)
 	if err != nil {
-		return nil, fmt.Errorf("watch %s: %w", names(sigs), err)
+		return nil, watchError(err, sigs...)
 	}
 	return w, nil
 }
 
-func names(sigs []os.Signal) string {
-	texts := make([]string, len(sigs))
-	for i, sig := range sigs {
-		texts[i] = Name(sig)
+func watchError(err error, sigs ...os.Signal) error {
+	call := "signals: watch"
+	for _, sig := range sigs {
+		call += " " + Name(sig)
 	}
-	return strings.Join(texts, " ")
+	return fmt.Errorf("%s: %w", call, err)
 }
 
 func (c *Config) open(sigs []os.Signal, numbers []int32) (*Watcher, error) {
@@ -103,13 +102,13 @@ func (c *Config) open(sigs []os.Signal, numbers []int32) (*Watcher, error) {
 	return w, nil
 }
 
-// Next waits for a signal, and takes it. If the context ends first, Next returns the context's error; if it has ended
-// before the call, Next does so even if a signal is there. Next allocates nothing if a signal is there, or if the
-// context never ends.
+// Next waits for a signal, and takes it. If the context ends first, Next fails with an error that matches the
+// context's; if it has ended before the call, Next does so even if a signal is there. Next allocates nothing if a signal
+// is there, or if the context never ends.
 func (w *Watcher) Next(ctx context.Context) (Info, error) {
 	i, err := w.watch.Next(ctx)
 	if err != nil {
-		return Info{}, err
+		return Info{}, fmt.Errorf("signals: next: %w", err)
 	}
 	return Info{
 		Signal: signalOf(i.Signal), Code: Code(i.Code), PID: i.PID, UID: i.UID,
@@ -133,15 +132,15 @@ func (w *Watcher) All(ctx context.Context) iter.Seq2[Info, error] {
 	}
 }
 
-// Close ends the watch; calls of Next that are under way return [net.ErrClosed]. Signals that were not taken are lost.
+// Close ends the watch; calls of Next that are under way fail with [net.ErrClosed]. Signals that were not taken are lost.
 // Closing the last Watcher of a signal restores the handling from before the first, except what [os/signal.Stop] does
 // not restore either: a signal that was passed to [os/signal.Ignore] before is not ignored any more, and SIGTSTP,
 // SIGTTIN and SIGTTOU do not stop the process any more. A Watcher that is not closed goes on watching for ever. A second
-// Close returns [net.ErrClosed].
+// Close fails with [net.ErrClosed].
 func (w *Watcher) Close() error {
-	err := w.watch.Close()
-	if err == nil {
-		w.stop()
+	if err := w.watch.Close(); err != nil {
+		return fmt.Errorf("signals: close: %w", err)
 	}
-	return err
+	w.stop()
+	return nil
 }

@@ -204,7 +204,7 @@ func TestFirstSignalThatAProgramWatchesMayBeOneThatOSSignalDoesNotKnow(t *testin
 	p := start(t, "notified", "65")
 	p.order("watch")
 	if signals.Name(sig) == "signal 65" { // there is none
-		p.expect("notified: watch signal 65: invalid argument")
+		p.expect("notified: signals: watch signal 65: invalid argument")
 		require.Error(t, p.cmd.Wait())
 		p.ended = true
 		return

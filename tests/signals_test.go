@@ -51,10 +51,11 @@ func TestWhatIsNoSignalIsRefused(t *testing.T) {
 	leakcheck.Start(t)
 	_, err := signals.Watch()
 	require.ErrorIs(t, err, syscall.EINVAL)
+	require.EqualError(t, err, "signals: watch: no signals are given")
 	_, err = signals.Watch(nil)
 	require.ErrorIs(t, err, syscall.EINVAL)
 	_, err = signals.Watch(otherSignal{})
-	require.ErrorContains(t, err, "watch other: it is of type tests.otherSignal")
+	require.ErrorContains(t, err, "signals: watch other: it is of type tests.otherSignal")
 	require.ErrorIs(t, signals.Send(os.Getpid(), otherSignal{}), syscall.EINVAL)
 	none := []os.Signal{signals.ConsoleEvent(syscall.SIGTERM), signals.ConsoleEvent(0), signals.Break + 100}
 	if strconv.IntSize == 64 {
@@ -83,7 +84,10 @@ func TestZeroWatcherIsAnError(t *testing.T) {
 	w := new(signals.Watcher)
 	_, err := w.Next(t.Context())
 	require.ErrorIs(t, err, syscall.EINVAL)
-	require.ErrorIs(t, w.Close(), syscall.EINVAL)
+	require.ErrorContains(t, err, "signals: next: ")
+	err = w.Close()
+	require.ErrorIs(t, err, syscall.EINVAL)
+	require.ErrorContains(t, err, "signals: close: ")
 	for _, err := range w.All(t.Context()) {
 		require.ErrorIs(t, err, syscall.EINVAL)
 	}

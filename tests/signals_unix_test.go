@@ -325,14 +325,18 @@ func TestSignalsThatCannotBeSentSayWhy(t *testing.T) {
 	err := signals.Send(ended.Process.Pid, syscall.SIGHUP)
 	require.ErrorIs(t, err, syscall.ESRCH)
 	require.ErrorIs(t, err, fs.ErrNotExist)
-	require.ErrorContains(t, err, fmt.Sprintf("send SIGHUP to process %d: no such process", ended.Process.Pid))
+	require.ErrorContains(t, err, fmt.Sprintf("signals: send SIGHUP to process %d: no such process", ended.Process.Pid))
 	for _, pid := range []int{0, -1} {
 		require.ErrorIs(t, signals.Send(pid, syscall.SIGHUP), syscall.EINVAL, "kill(2) means several by it")
 	}
 	require.ErrorIs(t, signals.SendGroup(1, syscall.SIGHUP), syscall.EINVAL)
 	require.NoError(t, signals.Send(os.Getpid(), syscall.Signal(0)))
 	require.ErrorIs(t, signals.Send(os.Getpid(), signals.Break), errors.ErrUnsupported)
-	require.ErrorIs(t, signals.SendPIDFD(nil, syscall.SIGHUP), os.ErrInvalid)
+	for _, err := range []error{signals.SendPIDFD(nil, syscall.SIGHUP), signals.QueuePIDFD(nil, syscall.SIGHUP, 1)} {
+		require.ErrorIs(t, err, syscall.EINVAL)
+		require.ErrorIs(t, err, os.ErrInvalid)
+		require.ErrorContains(t, err, "signals: send SIGHUP to a pidfd: it is nil")
+	}
 	if queues() {
 		require.ErrorIs(t, signals.Queue(ended.Process.Pid, syscall.SIGHUP, 1), syscall.ESRCH)
 	} else {
