@@ -39,7 +39,9 @@
 //     Watcher watches still does not happen.
 //   - [signal.Reset] ends what a Watcher asked for, as it does for channels: the Go runtime handles the signal as if
 //     nothing watched it, so that SIGTERM ends the process. The Watcher still gets the signals that do not end the
-//     process.
+//     process. Two cases are like Ignore for the Watcher, which gets no more of the signal: SIGHUP or SIGINT if the
+//     program began with that signal ignored, as nohup(1) begins programs; and any signal if the program is a C program
+//     with Go code built by -buildmode c-archive or c-shared.
 //   - [signal.Ignore] makes the system drop the signal. A Watcher gets no more of it until another Watcher is created
 //     that watches the signal.
 //   - A Watcher that is created after Reset or Ignore gets the signal.
@@ -55,8 +57,8 @@
 //
 // # Errors
 //
-// The errors of Watch and of the functions that send name the signal. Errors match the sentinels of the standard
-// library:
+// The errors name the call, and those of Watch and of the functions that send also the signal. Errors match the
+// sentinels of the standard library, with [errors.Is]:
 //
 //   - [net.ErrClosed]: the Watcher was closed.
 //   - [errors.ErrUnsupported]: the system does not have this, or the signal cannot be watched; the error gives the
