@@ -25,11 +25,16 @@
  *    order watches are closed. If another part of the program installs a handler meanwhile, that handler stays, and
  *    gets the signals in place of the watches. A watch that is created later replaces it, and closing the last watch
  *    then restores it. Such a part must not install the library's handler again after the last watch is closed: no
- *    watch would get the signal.
+ *    watch would get the signal. If its handler calls the library's, no watch that forwards may be created later,
+ *    lipc_signal_options.forwards: the two handlers would call each other until the stack overflows.
  *  - A signal that all threads block is pending, and comes to no watch until a thread unblocks it, pthread_sigmask(3).
  *  - Threads: any thread may create watches, close them, and send signals, at any time. Only one thread at a time may
  *    call lipc_signal_next() for a watch, and no other may close the watch meanwhile. None of these functions may be
  *    called in a signal handler.
+ *  - pthread_cancel(3): a thread that is cancelled while it runs the library's handler leaves the watch in use, and
+ *    lipc_signal_close() then waits for ever. So a thread that watched signals can interrupt must not have asynchronous
+ *    cancelability, pthread_setcanceltype(3). On systems other than Linux, and on 32-bit x86 before Linux 4.3, such a
+ *    thread must not be cancelled, unless its cancelability is disabled, pthread_setcancelstate(3).
  *  - fork(2): the child inherits the handles of its parent's watches. It can do nothing with them but close them, with
  *    lipc_signal_close(). Signals that are sent to the child come neither to the parent's watches nor to these. Each
  *    signal has its disposition from before the first watch again, at the latest when it comes. The child may create

@@ -136,6 +136,28 @@ TEST(a_wait_ends_with_the_signal_or_the_time) {
     close_watch(watch);
 }
 
+#ifdef __linux__
+static void *raise_cancelled(void *unused) {
+    (void)unused;
+    CHECK(pthread_cancel(pthread_self()) == 0);
+    CHECK(raise(SIGUSR1) == 0);
+    pthread_testcancel();
+    return NULL;
+}
+
+TEST(a_thread_is_not_cancelled_in_the_handler) {
+    pthread_t thread;
+    void *result;
+    lipc_handle watch = watch_for(SIGUSR1);
+    CHECK(pthread_create(&thread, NULL, raise_cancelled, NULL) == 0);
+    CHECK(pthread_join(thread, &result) == 0);
+    CHECK(result == PTHREAD_CANCELED);
+    CHECK(is_readable(watch));
+    take(watch);
+    close_watch(watch);
+}
+#endif
+
 #ifdef FAILS_SENDS
 /* Takes a signal while the system has no memory to wake the reader. */
 static void *take_without_memory(void *unused) {
