@@ -62,7 +62,8 @@ typedef struct lipc__signal_wish { /* what all watches of a signal together ask 
     bool child_stops, interrupts, forwards;
 } lipc__signal_wish;
 struct lipc__deadline;
-static uint32_t lipc__process(void); /* the number of this process */
+static void lipc__process_mark(void); /* before lipc__process(), but not in handlers */
+static uint32_t lipc__process(void);  /* not 0; another in a child that fork(2) created */
 static void *lipc__pages(size_t size); /* zeroes, which take memory when they are first used; NULL: no memory */
 static void lipc__pages_free(void *memory, size_t size);
 static int lipc__signal_index(int signal); /* less than LIPC__SIGNALS; an error if it cannot be watched */

@@ -18,7 +18,7 @@ typedef struct lipc__signal_watch {
 enum { LIPC__WATCH_WORDS = LIPC_SIGNAL_WATCHES / 32 };
 
 static struct {
-    uint32_t lock;    /* the process that holds it; 0: none */
+    uint32_t lock;    /* the process that holds it, lipc__process(); 0: none */
     uint32_t process; /* the process whose watches these are; 0: there never was a watch */
     uint32_t watchers[LIPC__SIGNALS][LIPC__WATCH_WORDS]; /* by index of the signal: a bit for each watch */
     lipc__signal_watch watches[LIPC_SIGNAL_WATCHES];
@@ -114,9 +114,9 @@ static void lipc__signal_inherit(void) {
     }
 }
 
-/* The lock is the process id of its holder. So in a child, a lock that a thread of the parent held at fork(2) is free.
- * */
+/* The lock is the process of its holder. So in a child, a lock that a thread of the parent held at fork(2) is free. */
 static void lipc__signal_enter(void) {
+    lipc__process_mark();
     const uint32_t self = lipc__process();
     for (;;) {
         uint32_t holder = lipc__load(&lipc__signals.lock);

@@ -79,10 +79,6 @@ static void lipc__signal_handle(int signal, siginfo_t *from, void *context) {
 
 /* ---------------------------------------- Installing it ----------------------------------------- */
 
-static uint32_t lipc__process(void) {
-    return (uint32_t)getpid();
-}
-
 /* Not malloc(3), whose lock another thread may have held when this process was forked. */
 static void *lipc__pages(size_t size) {
     void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANON, -1, 0);
@@ -91,6 +87,45 @@ static void *lipc__pages(size_t size) {
 
 static void lipc__pages_free(void *memory, size_t size) {
     munmap(memory, size);
+}
+
+/* A child that fork(2) created can have the process id of the process whose watches it inherited: 1 in a namespace of
+ * its own, pid_namespaces(7), or that of an ancestor that has ended. So a process also has a mark, in a page that the
+ * system fills with zeroes in a child. A child that vfork(2) created shares the page, but not the process id. */
+static uint32_t *lipc__mark;     /* NULL: there never was a watch */
+static uint32_t lipc__no_mark;   /* in place of the page where the system has no such pages */
+static uint32_t lipc__last_mark; /* goes on in children */
+
+static bool lipc__wipe_on_fork(void *page, size_t size) {
+#if defined(MADV_WIPEONFORK) && !defined(LIPC_PLAIN_POSIX) /* Linux 4.14 */
+    return madvise(page, size, MADV_WIPEONFORK) == 0;
+#elif defined(INHERIT_ZERO) && !defined(LIPC_PLAIN_POSIX) /* FreeBSD */
+    return minherit(page, size, INHERIT_ZERO) == 0;
+#elif defined(MAP_INHERIT_ZERO) && !defined(LIPC_PLAIN_POSIX) /* OpenBSD, NetBSD */
+    return minherit(page, size, MAP_INHERIT_ZERO) == 0;
+#else
+    (void)page, (void)size;
+    return false;
+#endif
+}
+
+static void lipc__process_mark(void) {
+    const size_t size = sizeof *lipc__mark; /* the system rounds it up to a page */
+    if (__atomic_load_n(&lipc__mark, __ATOMIC_ACQUIRE) == NULL) {
+        uint32_t *page = lipc__pages(size), *none = NULL;
+        bool wiped = page != NULL && lipc__wipe_on_fork(page, size);
+        bool first = __atomic_compare_exchange_n(&lipc__mark, &none, wiped ? page : &lipc__no_mark, false,
+                                                 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+        if (page != NULL && !(wiped && first))
+            lipc__pages_free(page, size);
+    }
+    if (lipc__load(lipc__mark) == 0)
+        lipc__replace(lipc__mark, 0, lipc__add(&lipc__last_mark, 1) + 1);
+}
+
+static uint32_t lipc__process(void) {
+    const uint32_t *mark = __atomic_load_n(&lipc__mark, __ATOMIC_ACQUIRE);
+    return (uint32_t)getpid() + (mark == NULL ? 0 : lipc__load(mark) << 22); /* process ids of Linux have 22 bits */
 }
 
 static int lipc__signal_index(int signal) {

@@ -20,6 +20,9 @@ static BOOL WINAPI lipc__console_handle(DWORD event) {
     return TRUE;
 }
 
+static void lipc__process_mark(void) {
+}
+
 static uint32_t lipc__process(void) {
     return GetCurrentProcessId();
 }

@@ -1,7 +1,9 @@
 /* Signals and other processes: those that fork(2) creates, and programs that they execute. */
 #include "signals.h"
 
+#include <sched.h>
 #include <spawn.h>
+#include <sys/mman.h>
 
 extern char **environ;
 
@@ -72,6 +74,47 @@ TEST(a_forked_child_has_watches_of_its_own_and_closes_those_that_it_inherited) {
     close_watch(watches[0]);
     close_watch(watches[1]);
 }
+
+#if defined(MADV_WIPEONFORK) && !defined(LIPC_PLAIN_POSIX)
+static void watch_as_the_first_process(const void *inherited) {
+    const lipc_handle parents = *(const lipc_handle *)inherited;
+    lipc_signal_info info = {.size = sizeof info};
+    CHECK_INT(1, getpid());
+    CHECK(raise(SIGUSR1) == 0);
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_next(parents, 0, &info));
+    CHECK(disposition_of(SIGUSR1).sa_handler == SIG_IGN);
+    lipc_handle watch = watch_for(SIGUSR1);
+    CHECK_ERROR(LIPC_EBADF, lipc_signal_next(parents, 0, &info));
+    CHECK(raise(SIGUSR1) == 0);
+    take(watch);
+    check_none(watch);
+    close_watch(parents);
+    close_watch(watch);
+}
+
+static void fork_in_another_namespace(const void *unused) {
+    (void)unused;
+    CHECK_INT(1, getpid());
+    CHECK(signal(SIGUSR1, SIG_IGN) != SIG_ERR);
+    lipc_handle watch = watch_for(SIGUSR1);
+    CHECK(unshare(CLONE_NEWPID) == 0);
+    join(in_child(watch_as_the_first_process, &watch));
+    check_none(watch);
+    CHECK(raise(SIGUSR1) == 0);
+    take(watch);
+    close_watch(watch);
+}
+
+static void fork_in_a_namespace(const void *unused) {
+    CHECK(unshare(CLONE_NEWPID) == 0);
+    join(in_child(fork_in_another_namespace, unused));
+}
+
+TEST(a_child_with_the_process_id_of_its_parent_has_watches_of_its_own) {
+    NEEDS_ROOT();
+    join(in_child(fork_in_a_namespace, NULL)); /* the leak sanitizer fails in a process that called unshare(2) */
+}
+#endif
 
 static void *open_and_close(void *stop) {
     while (!__atomic_load_n((bool *)stop, __ATOMIC_SEQ_CST))
