@@ -357,13 +357,13 @@ func TestGroupGetsASignal(t *testing.T) {
 
 func TestClosedWatcherLeavesWhatWasThere(t *testing.T) {
 	leakcheck.Start(t)
-	watcher := start(t, "signal watcher", "SIGTERM")
+	watcher := start(t, "signal watcher", "SIGHUP")
 	watcher.expect("watching")
-	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGTERM))
-	require.Contains(t, watcher.answer(), "SIGTERM from process "+strconv.Itoa(os.Getpid()))
+	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGHUP))
+	require.Contains(t, watcher.answer(), "SIGHUP from process "+strconv.Itoa(os.Getpid()))
 	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGUSR1)) // the Go runtime drops it
-	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGHUP))  // is not watched, and ends it
-	endsBy(watcher, syscall.SIGHUP)
+	require.NoError(t, signals.Send(watcher.cmd.Process.Pid, syscall.SIGTERM)) // is not watched, and ends it
+	endsBy(watcher, syscall.SIGTERM)
 
 	w := watch(t, syscall.SIGUSR1)
 	kill(t, syscall.SIGUSR1)

@@ -214,6 +214,9 @@ static inline int test_threads(void) {
 /* The process of one test. */
 __attribute__((noreturn)) static inline void test_be(const test *t) {
     signal(SIGALRM, SIG_DFL);
+    signal(SIGHUP, SIG_DFL); /* nohup(1) ignores it, shells ignore the others in background jobs */
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
     setenv("XDG_RUNTIME_DIR", test_directory, 1);
     test_open before;
     test_descriptors(&before);
