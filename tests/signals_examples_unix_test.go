@@ -16,7 +16,6 @@ import (
 	"testing"
 
 	"github.com/lipc/ipc/signals"
-	"github.com/lipc/ipc/tests/facility"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/lipc/ipc/tests/project"
 	"github.com/stretchr/testify/require"
@@ -126,8 +125,8 @@ func TestExampleSupervisorEndsItsPrograms(t *testing.T) {
 
 func TestExampleDoesEachQueuedJob(t *testing.T) {
 	leakcheck.Start(t)
-	if !queues() {
-		facility.Missing(t, "sigqueue(3)")
+	if !queues(t) {
+		return
 	}
 	program := buildExample(t, "jobs")
 	worker := startExample(t, program, "work")

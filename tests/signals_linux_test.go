@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -15,6 +16,10 @@ import (
 
 func TestSignalsGoToTheProcessOfAPIDFD(t *testing.T) {
 	leakcheck.Start(t)
+	if !queues(t) { // the code for other systems
+		require.ErrorIs(t, signals.SendPIDFD(os.Stdin, syscall.SIGUSR1), errors.ErrUnsupported)
+		return
+	}
 	watcher := start(t, "signal watcher", "SIGUSR1", "SIGRTMIN+3")
 	watcher.expect("watching")
 	fd, err := unix.PidfdOpen(watcher.cmd.Process.Pid, 0)
