@@ -58,7 +58,8 @@ func inRustWith(feature string) func(source string) ([]string, error) {
 func inC(library string, flags ...string) func(source string) ([]string, error) {
 	return func(source string) ([]string, error) {
 		command := strings.Fields(cmp.Or(os.Getenv("CC"), "cc")) // it may have flags
-		command = append(command, "-std=c11", "-O2", "-o", filepath.Join(buildDir, source), "c/"+source+".c", "c/contender.c")
+		command = append(command, "-std=c11", "-O2", "-o", filepath.Join(buildDir, source), "c/"+source+".c", "c/contender.c",
+			"c/crowd.c")
 		command = append(command, flags...)
 		if library == "" {
 			return command, nil

@@ -1,4 +1,4 @@
-#include "contender.h"
+#include "crowd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,7 +15,6 @@
 enum {
     BUFFER = 64 << 10, /* for BUFFERED, on both sides */
     LARGE = 64 << 10,  /* from this size on, the clock is read after each unit */
-    EVENTS = 64,       /* of one call of epoll_wait(2) */
     CHATS = 5000       /* round trips of a connection in CHATTY: more bytes than the ring of a channel has */
 };
 
@@ -151,104 +149,6 @@ static void serve_files(void) {
     }
 }
 
-/* An end of one of many connections, which receives units and sends them. */
-typedef struct party {
-    intptr_t connection;
-    size_t position; /* in the unit that is being received or sent */
-    bool sending;
-    bool watches_for_room;
-    char unit[];
-} party;
-
-static int events; /* from epoll_create1(2) */
-
-static void watch(int operation, int descriptor, uint32_t wanted, party *p) {
-    struct epoll_event event = {.events = wanted, .data.ptr = p};
-    if (epoll_ctl(events, operation, descriptor, &event) < 0)
-        fail("epoll_ctl: %s", strerror(errno));
-}
-
-static int wait_for_events(struct epoll_event *ready_events) {
-    int n = epoll_wait(events, ready_events, EVENTS, -1);
-    if (n < 0 && errno != EINTR)
-        fail("epoll_wait: %s", strerror(errno));
-    return n;
-}
-
-static int descriptor_of(intptr_t c) {
-    return t->descriptor != NULL ? t->descriptor(c) : (int)c;
-}
-
-static party *open_party(intptr_t c) {
-    party *p = allocate(sizeof *p + task.size);
-    p->connection = c;
-    watch(EPOLL_CTL_ADD, descriptor_of(c), EPOLLIN, p);
-    return p;
-}
-
-/* Reads what has come. Returns END, WAIT if the unit is not complete, or 1 if it is. */
-static int receive_more(party *p) {
-    int64_t n = t->read(p->connection, p->unit + p->position, task.size - p->position);
-    if (n == END || n == WAIT)
-        return (int)n;
-    p->position += (size_t)n;
-    if (p->position < task.size)
-        return WAIT;
-    p->position = 0;
-    return 1;
-}
-
-/* Sends what there is room for. If that is not everything, watches for room. */
-static void send_more(party *p) {
-    p->sending = true;
-    int64_t n = t->write(p->connection, p->unit + p->position, task.size - p->position);
-    if (n != WAIT)
-        p->position += (size_t)n;
-    if (p->position == task.size) {
-        p->position = 0;
-        p->sending = false;
-    }
-    if (p->sending != p->watches_for_room) {
-        watch(EPOLL_CTL_MOD, descriptor_of(p->connection), p->sending ? EPOLLOUT : EPOLLIN, p);
-        p->watches_for_room = p->sending;
-    }
-}
-
-static void serve_party(party *p) {
-    int received;
-    do {
-        received = p->sending ? 1 : receive_more(p);
-        if (received == 1)
-            send_more(p);
-    } while (received == 1 && !p->sending && t->arms);
-    if (received == END) {
-        t->close(p->connection);
-        free(p);
-    }
-}
-
-static void accept_all(void) {
-    for (intptr_t c = t->accept(); c != WAIT; c = t->accept()) {
-        party *p = open_party(c);
-        if (t->arms)
-            serve_party(p);
-    }
-}
-
-static void serve_events(intptr_t listener) {
-    watch(EPOLL_CTL_ADD, (int)listener, EPOLLIN, NULL);
-    for (;;) {
-        struct epoll_event brought[EVENTS];
-        int n = wait_for_events(brought);
-        for (int i = 0; i < n; i++) {
-            if (brought[i].data.ptr == NULL)
-                accept_all();
-            else
-                serve_party(brought[i].data.ptr);
-        }
-    }
-}
-
 static void serve_connection(void) {
     connection = t->accept();
     switch (task.work) {
@@ -273,7 +173,7 @@ static void serve(void) {
     intptr_t listener = t->listen();
     ready();
     if (task.events)
-        serve_events(listener);
+        serve_crowd(listener);
     for (;;)
         serve_connection();
 }
@@ -384,57 +284,6 @@ static void open_idle(void) {
     }
 }
 
-static party **parties;
-
-static void open_busy(void) {
-    parties = allocate(task.count * sizeof *parties);
-    for (size_t i = 0; i < task.count; i++)
-        parties[i] = open_party(t->connect());
-}
-
-/* A round of BUSY. */
-static struct {
-    uint64_t end, operations;
-    size_t left; /* connections whose last round trip is not over */
-    bool over;
-} crowd;
-
-static void go_on_asking(party *p) {
-    bool sends;
-    do {
-        int received = p->sending ? WAIT : receive_more(p);
-        if (received == END)
-            fail("the server ended a connection");
-        if (received == 1) {
-            crowd.operations++;
-            crowd.over = crowd.over || time_is_up(crowd.operations, crowd.end);
-            crowd.left -= crowd.over;
-        }
-        sends = p->sending || (received == 1 && !crowd.over);
-        if (sends)
-            send_more(p);
-    } while (t->arms && sends && !p->sending);
-}
-
-static uint64_t busy(uint64_t end) {
-    crowd.end = end;
-    crowd.operations = 0;
-    crowd.left = task.count;
-    crowd.over = false;
-    for (size_t i = 0; i < task.count; i++) {
-        send_more(parties[i]);
-        if (t->arms)
-            go_on_asking(parties[i]);
-    }
-    while (crowd.left > 0) {
-        struct epoll_event brought[EVENTS];
-        int n = wait_for_events(brought);
-        for (int i = 0; i < n; i++)
-            go_on_asking(brought[i].data.ptr);
-    }
-    return crowd.operations;
-}
-
 static void open_client(void) {
     switch (task.work) {
     case CONNECT:
@@ -444,7 +293,7 @@ static void open_client(void) {
         open_idle();
         return;
     case BUSY:
-        open_busy();
+        open_crowd();
         return;
     case FILES:
         null_device = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -470,7 +319,7 @@ static uint64_t one_round(uint64_t end) {
     case FILES:
         return files(end);
     case BUSY:
-        return busy(end);
+        return busy_crowd(end);
     default:
         return 0;
     }
@@ -599,8 +448,6 @@ int contend(int argc, char **argv, const variant *variants, size_t count, const 
     raise_limit_of_files();
     t = task.variant->transport;
     unit = allocate(task.size);
-    if (t != NULL && task.events && (events = epoll_create1(EPOLL_CLOEXEC)) < 0)
-        fail("epoll_create1: %s", strerror(errno));
     if (server) {
         t != NULL ? serve() : task.variant->serve();
     } else {
