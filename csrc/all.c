@@ -97,5 +97,8 @@
 #else
 #include "unix/signal.c"
 #endif
+#ifndef LIPC__SIGNALS_THREADS
+#include "portable/signal_no_threads.c"
+#endif
 
 #include "portable/constant.c"

@@ -270,6 +270,7 @@ int lipc_signal_queue(int64_t pid, int signal, int value) {
 }
 
 #if defined(__linux__) && !defined(LIPC_PLAIN_POSIX)
+#define LIPC__SIGNALS_THREADS 1
 
 #ifndef SYS_pidfd_send_signal
 #define SYS_pidfd_send_signal 424 /* Linux 5.1; Alpha has another */
@@ -319,28 +320,6 @@ int lipc_signal_queue_thread(int64_t pid, int64_t thread, int signal, int value)
         return lipc__fault(LIPC_EINVAL);
     siginfo_t claim = lipc__signal_claim(signal, value);
     return lipc__signal_sent(SYS(lipc__sys_tgsigqueue(pid, thread, signal, &claim)));
-}
-
-#else
-
-int lipc_signal_send_pidfd(lipc_handle pidfd, int signal) {
-    (void)pidfd, (void)signal;
-    return lipc__fault(LIPC_ENOTSUP);
-}
-
-int lipc_signal_queue_pidfd(lipc_handle pidfd, int signal, int value) {
-    (void)pidfd, (void)signal, (void)value;
-    return lipc__fault(LIPC_ENOTSUP);
-}
-
-int lipc_signal_send_thread(int64_t pid, int64_t thread, int signal) {
-    (void)pid, (void)thread, (void)signal;
-    return lipc__fault(LIPC_ENOTSUP);
-}
-
-int lipc_signal_queue_thread(int64_t pid, int64_t thread, int signal, int value) {
-    (void)pid, (void)thread, (void)signal, (void)value;
-    return lipc__fault(LIPC_ENOTSUP);
 }
 
 #endif
