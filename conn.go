@@ -211,11 +211,27 @@ func (c *conn) PeerPIDFD() (*os.File, error) {
 }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn]. The handle is non-blocking, and stays the
-// connection's. On Windows only Control works; Read and Write fail with [errors.ErrUnsupported].
-func (c *conn) SyscallConn() (syscall.RawConn, error) {
-	raw, err := c.end.RawConn()
-	return raw, c.opError("raw", err)
+// connection's. Errors are those of the connection's other methods. On Windows only Control works; Read and Write fail
+// with [errors.ErrUnsupported].
+func (c *conn) SyscallConn() (syscall.RawConn, error) { return newRawConn(&c.end, c.opError) }
+
+// A rawConn gives access to a handle. Its errors have the operation and the names of the handle's owner.
+type rawConn struct {
+	raw     syscall.RawConn
+	opError func(op string, err error) error
 }
+
+func newRawConn(end *poll.Endpoint, opError func(op string, err error) error) (syscall.RawConn, error) {
+	raw, err := end.RawConn()
+	if err != nil {
+		return nil, opError("raw", err)
+	}
+	return rawConn{raw, opError}, nil
+}
+
+func (c rawConn) Control(f func(uintptr)) error    { return c.opError("raw-control", c.raw.Control(f)) }
+func (c rawConn) Read(f func(uintptr) bool) error  { return c.opError("raw-read", c.raw.Read(f)) }
+func (c rawConn) Write(f func(uintptr) bool) error { return c.opError("raw-write", c.raw.Write(f)) }
 
 // File returns a duplicate of the connection's handle. Closing one does not affect the other. Both share the
 // non-blocking mode, and what CloseRead and CloseWrite do. On Windows both also share the completion port of the one

@@ -34,18 +34,6 @@ func newDatagramConn() *DatagramConn {
 	return c
 }
 
-// Read is [DatagramConn.Receive], for [net.Conn].
-func (c *DatagramConn) Read(b []byte) (int, error) { return c.Receive(b) }
-
-// Write sends b to the peer that the socket is connected to, as [DatagramConn.Send] does, for [net.Conn]. Without a
-// peer the error is [syscall.ENOTCONN].
-func (c *DatagramConn) Write(b []byte) (int, error) {
-	if err := c.Send(b); err != nil {
-		return 0, err
-	}
-	return len(b), nil
-}
-
 // SendTo sends b as one datagram to a peer. If the receiver's queue is full (Linux: net.unix.max_dgram_qlen datagrams),
 // it tries again every 1 to 4 milliseconds, because no system reports when there is room. Errors:
 //
@@ -92,7 +80,7 @@ func (c *DatagramConn) WriteTo(b []byte, addr net.Addr) (int, error) {
 }
 
 // ReadFrom is [DatagramConn.ReceiveFrom], for [net.PacketConn]. The address prints as the [Name], and [ParseName] reads
-// it; its network is "unixgram".
+// it; its network is "unixgram". The address of a sender that is not bound is nil.
 func (c *DatagramConn) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := c.receiveFrom(b)
 	return n, from.addr, err
@@ -123,7 +111,9 @@ func (s *senders) named(name *core.SocketName) sender {
 		s.known = map[string]sender{}
 	}
 	found := sender{name: publicName(name.Name())}
-	found.addr = endAddress(found.name, Name{}, core.KindDatagram)
+	if found.name != (Name{}) {
+		found.addr = endAddress(found.name, Name{}, core.KindDatagram)
+	}
 	s.known[string(name.Bytes())] = found
 	return found
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"syscall"
 	"time"
 
@@ -13,8 +14,8 @@ import (
 
 // Dialer holds the options of dialling. The zero value is the default.
 type Dialer struct {
-	// Timeout is the longest time that a dial may take. After it the dial fails with [context.DeadlineExceeded]. Zero
-	// means that only the context limits it. A negative Timeout is [syscall.EINVAL].
+	// Timeout is the longest time that a dial may take. After it the dial fails with [context.DeadlineExceeded]; with a
+	// negative Timeout it fails at once, as in [net.Dialer]. Zero means that only the context limits it.
 	Timeout time.Duration
 
 	// Server decides whether the process that listens may be the server. Dial asks it when the connection is there,
@@ -77,10 +78,42 @@ func Dial(ctx context.Context, name Name) (*Conn, error) {
 	return new(Dialer).Dial(ctx, name)
 }
 
-func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) error {
-	if d.Timeout < 0 {
-		return core.Invalidf("negative Timeout")
+// DialContext connects to the name that address is the text of, see [ParseName]. It is the hook that libraries have for
+// connections of the caller's choice, such as DialContext of [net/http.Transport] and [net.Dialer]. The networks "unix"
+// and "pipe" are connections of bytes, a [*Conn], and "unixpacket" is a connection of messages, a [*MessageConn]. Any
+// other network is a [net.UnknownNetworkError]. Errors are otherwise those of [ParseName] and Dial; the connection is
+// then a nil net.Conn.
+//
+// A library that has URLs or host names passes "tcp" and HOST:PORT. The caller says which name that is:
+//
+//	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+//		return dialer.DialContext(ctx, "unix", "user:app")
+//	}
+func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	name, err := ParseName(address)
+	if err != nil {
+		return nil, err
 	}
+	switch network {
+	case "unix", "pipe":
+		c, err := d.Dial(ctx, name)
+		return netConn(c, err)
+	case "unixpacket":
+		c, err := d.DialMessage(ctx, name)
+		return netConn(c, err)
+	}
+	return nil, opError("dial", Name{}, name, net.UnknownNetworkError(network))
+}
+
+// netConn returns c, or a nil net.Conn after an error, when c is a nil pointer.
+func netConn(c net.Conn, err error) (net.Conn, error) {
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) error {
 	if err := errors.Join(checkSpin(d.Spin), checkMaxMessage(d.MaxMessage), d.Sys.check()); err != nil {
 		return err
 	}
@@ -99,7 +132,7 @@ func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) e
 
 // limit returns the context with the Timeout.
 func (d *Dialer) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	if d.Timeout > 0 {
+	if d.Timeout != 0 {
 		return context.WithTimeout(ctx, d.Timeout)
 	}
 	return ctx, func() {}

@@ -224,10 +224,7 @@ func (l *listener) accept(ctx context.Context, c *conn) (admitted bool, err erro
 // Accept is [Listener.AcceptConn] without a context, for [net.Listener].
 func (l *Listener) Accept() (net.Conn, error) {
 	c, err := l.AcceptConn(context.Background())
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return netConn(c, err)
 }
 
 // AcceptConn waits for a connection. A connection that its client gave up is skipped. Errors:
@@ -301,12 +298,26 @@ func (l *listener) SetUnlinkOnClose(unlink bool) { l.acceptor.SetUnlinkOnClose(u
 // the last one is closed. For ends that clients still have open after that, see [ListenConfig.Listen].
 func (l *listener) Close() error { return l.opError("close", l.acceptor.Close()) }
 
-// SyscallConn returns access to the system's handle, see [syscall.Conn]. On Windows it fails with
-// [errors.ErrUnsupported]: there a listener is not one handle, but instances of a pipe, each of which waits for one
-// client.
+// SyscallConn returns access to the system's handle, see [syscall.Conn]. Only Control works; Read and Write fail with
+// [syscall.EINVAL], as those of package net's listeners do. On Windows SyscallConn fails with [errors.ErrUnsupported]:
+// there a listener is not one handle, but instances of a pipe, each of which waits for one client.
 func (l *listener) SyscallConn() (syscall.RawConn, error) {
 	raw, err := l.acceptor.RawConn()
-	return raw, l.opError("raw", err)
+	if err != nil {
+		return nil, l.opError("raw", err)
+	}
+	return rawListener{rawConn{raw, l.opError}}, nil
+}
+
+// A rawListener is the handle of a listener, which only accepting waits for.
+type rawListener struct{ rawConn }
+
+func (l rawListener) Read(func(uintptr) bool) error {
+	return l.opError("raw-read", core.Invalidf("a listener is not read"))
+}
+
+func (l rawListener) Write(func(uintptr) bool) error {
+	return l.opError("raw-write", core.Invalidf("a listener is not written to"))
 }
 
 // File returns a duplicate of the listening handle, for instance to pass it to another process. Closing one does not

@@ -24,6 +24,8 @@ type MessageConn struct {
 	packets
 }
 
+var _ net.Conn = (*MessageConn)(nil)
+
 // packets is what connections that keep messages apart have in common.
 type packets struct {
 	conn
@@ -70,6 +72,19 @@ func (c *packets) Send(b []byte) error { return c.opError("write", c.end.Send(b)
 // is not the end. If the message does not fit, b has the beginning of it, the rest is lost, and the error is
 // [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
+
+// Read is Receive, for [net.Conn]: it returns one message, and [ErrTruncated] with the beginning of one that does not
+// fit. An empty message is 0 bytes without an error, which readers such as [io.ReadFull] and package bufio take for
+// bytes that are still to come.
+func (c *packets) Read(b []byte) (int, error) { return c.Receive(b) }
+
+// Write is Send, for [net.Conn].
+func (c *packets) Write(b []byte) (int, error) {
+	if err := c.Send(b); err != nil {
+		return 0, err
+	}
+	return len(b), nil
+}
 
 // ReceiveAppend appends one message to b, which grows to take the whole message, and returns the result.
 //
@@ -146,11 +161,13 @@ func DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	return new(Dialer).DialMessage(ctx, name)
 }
 
-// A MessageListener accepts connections of messages. It works like a [Listener], but is not a [net.Listener], whose
-// connections are streams: it has AcceptConn and Incoming, and no Accept.
+// A MessageListener accepts connections of messages. It works like a [Listener], also as a [net.Listener]. Servers that
+// take a net.Listener expect streams: they work with messages only if they read and write whole ones.
 type MessageListener struct {
 	listener
 }
+
+var _ net.Listener = (*MessageListener)(nil)
 
 // ListenMessage listens for connections of messages, as [ListenConfig.Listen] does for connections of bytes.
 func (lc *ListenConfig) ListenMessage(ctx context.Context, name Name) (*MessageListener, error) {
@@ -164,6 +181,12 @@ func (lc *ListenConfig) ListenMessage(ctx context.Context, name Name) (*MessageL
 // ListenMessage listens for messages with the default options, see [ListenConfig.Listen].
 func ListenMessage(name Name) (*MessageListener, error) {
 	return new(ListenConfig).ListenMessage(context.Background(), name)
+}
+
+// Accept is [MessageListener.AcceptConn] without a context, for [net.Listener]. The net.Conn is a [*MessageConn].
+func (l *MessageListener) Accept() (net.Conn, error) {
+	c, err := l.AcceptConn(context.Background())
+	return netConn(c, err)
 }
 
 // AcceptConn waits for a connection, as [Listener.AcceptConn] does.

@@ -98,10 +98,7 @@ func (p *pipeEnd) SetBuffer(bytes int) error {
 func (p *pipeEnd) SetSpin(d time.Duration) error { return p.opError("set", setSpin(&p.end, d)) }
 
 // SyscallConn returns access to the system's handle, see [syscall.Conn].
-func (p *pipeEnd) SyscallConn() (syscall.RawConn, error) {
-	raw, err := p.end.RawConn()
-	return raw, p.opError("raw", err)
-}
+func (p *pipeEnd) SyscallConn() (syscall.RawConn, error) { return newRawConn(&p.end, p.opError) }
 
 // File returns a duplicate of the handle. Closing one does not affect the other. Both share the non-blocking mode,
 // which most programs cannot handle. Pass an end to them with PassTo, or as cmd.Stdin = r and cmd.Stdout = w.

@@ -141,7 +141,12 @@ func TestDatagramsOfSocketsWithoutANameComeFromNobody(t *testing.T) {
 	requireDatagram(t, server, "dialled", ipc.Name{})
 	require.NoError(t, dialled.SendTo([]byte("with a name all the same"), name))
 	requireDatagram(t, server, "with a name all the same", ipc.Name{})
-	_, err := opened.Write([]byte("x"))
+	require.NoError(t, dialled.Send([]byte("as package net has it")))
+	n, from, err := server.ReadFrom(make([]byte, 100))
+	require.NoError(t, err)
+	require.Equal(t, len("as package net has it"), n)
+	require.True(t, from == nil)
+	_, err = opened.Write([]byte("x"))
 	require.ErrorIs(t, err, syscall.ENOTCONN)
 	require.ErrorContains(t, err, "write ipc")
 

@@ -105,6 +105,13 @@ func pair(t *testing.T) (a, b *ipc.Conn) {
 	return a, b
 }
 
+// closes closes these when the test ends.
+func closes(t *testing.T, all ...io.Closer) {
+	for _, one := range all {
+		t.Cleanup(func() { one.Close() })
+	}
+}
+
 // requireNoAllocations requires operations to succeed, and to allocate nothing.
 func requireNoAllocations(t *testing.T, operations map[string]func() error) {
 	t.Helper()

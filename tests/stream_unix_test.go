@@ -7,10 +7,12 @@ import (
 	"io"
 	"math"
 	"net"
+	"os"
 	"runtime"
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/facility"
@@ -116,7 +118,34 @@ func TestSyscallConnReadsAndWritesAndReportsClose(t *testing.T) {
 		"write":   raw.Write(func(uintptr) bool { return true }),
 	} {
 		require.ErrorIs(t, err, net.ErrClosed, name)
+		require.ErrorContains(t, err, "raw-"+name+" ipc")
 	}
+	require.NoError(t, b.SetReadDeadline(time.Now()))
+	raw, err = b.SyscallConn()
+	require.NoError(t, err)
+	err = raw.Read(func(uintptr) bool { return false })
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	var op *net.OpError
+	require.ErrorAs(t, err, &op)
+	require.True(t, op.Timeout())
+}
+
+func TestSyscallConnOfListenerIsNeitherReadNorWritten(t *testing.T) {
+	leakcheck.Start(t)
+	l := listen(t, newPath(t))
+	raw, err := l.SyscallConn()
+	require.NoError(t, err)
+	called := func(uintptr) bool { t.Error("called"); return true }
+	require.ErrorIs(t, raw.Read(called), syscall.EINVAL)
+	require.ErrorIs(t, raw.Write(called), syscall.EINVAL)
+	require.NoError(t, raw.Control(func(fd uintptr) {
+		listening, err := syscall.GetsockoptInt(int(fd), syscall.SOL_SOCKET, syscall.SO_ACCEPTCONN)
+		if onLinux && (err != nil || listening == 0) {
+			t.Errorf("descriptor %d: %d, %v", fd, listening, err)
+		}
+	}))
+	require.NoError(t, l.Close())
+	require.ErrorIs(t, raw.Control(func(uintptr) {}), net.ErrClosed)
 }
 
 func TestCloseIsSafeDuringHalfCloses(t *testing.T) {

@@ -32,6 +32,19 @@ func duplicateFile(f *os.File, kind core.Kind) (handle uintptr, err error) {
 	return handle, nil
 }
 
+// KindOf returns the kind of a file's handle.
+func KindOf(f *os.File) (kind core.Kind, err error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var r core.Result
+	if raw.Control(func(handle uintptr) { kind, r = core.KindOf(handle) }) != nil {
+		return 0, os.ErrClosed
+	}
+	return kind, r.Err()
+}
+
 // AdoptFile opens e on a duplicate of a file's handle, and returns the names that e and its peer have.
 func (e *Endpoint) AdoptFile(f *os.File, kind core.Kind) (local, peer core.Name, err error) {
 	handle, err := duplicateFile(f, kind)
