@@ -2,6 +2,7 @@ package ipc
 
 import (
 	"bytes"
+	"context"
 	"os"
 
 	"github.com/lipc/ipc/internal/core"
@@ -117,9 +118,14 @@ func (m *Message) take(a *core.Ancillary) {
 // On Windows only a payload can be sent ([errors.ErrUnsupported]), and nothing else is received. For files use GiveFile
 // and TakeFile.
 func (c *conn) SendMessage(m *Message) (int, error) {
+	return c.SendMessageContext(context.Background(), m)
+}
+
+// SendMessageContext is SendMessage, until ctx ends, see [Conn.ReadContext].
+func (c *conn) SendMessageContext(ctx context.Context, m *Message) (int, error) {
 	err, n := m.check(), 0
 	if err == nil {
-		n, err = c.end.SendMessage(m.Buffers, m.Files, m.fill)
+		n, err = c.end.SendMessage(ctx, m.Buffers, m.Files, m.fill)
 	}
 	addr := m.Peer
 	if addr == (Name{}) {
@@ -136,10 +142,15 @@ func (c *conn) SendMessage(m *Message) (int, error) {
 // After an error all files that came are closed, and m has nothing of the message. With [ErrTruncated] and
 // [ErrFilesLost], though, it has the payload and the sender's credentials and name.
 func (c *conn) ReceiveMessage(m *Message) (int, error) {
+	return c.ReceiveMessageContext(context.Background(), m)
+}
+
+// ReceiveMessageContext is ReceiveMessage, until ctx ends, see [Conn.ReadContext].
+func (c *conn) ReceiveMessageContext(ctx context.Context, m *Message) (int, error) {
 	m.clearReceived()
 	err, n := m.check(), 0
 	if err == nil {
-		n, err = c.end.ReceiveMessage(m.Buffers, m.MaxFiles, func(a *core.Ancillary) {
+		n, err = c.end.ReceiveMessage(ctx, m.Buffers, m.MaxFiles, func(a *core.Ancillary) {
 			m.take(a)
 			if c.senders != nil { // otherwise Linux reports the name of the whole connection's peer
 				m.Peer = c.senders.named(a.Peer()).name

@@ -305,6 +305,12 @@ func (c *Channel) Send(b []byte) error {
 	return err
 }
 
+// SendContext is Send, until ctx ends, see [Conn.ReadContext]. What holds of a deadline that ends Send holds of the end
+// of ctx.
+func (c *Channel) SendContext(ctx context.Context, b []byte) error {
+	return c.opError("write", c.end.SendContext(ctx, b))
+}
+
 // SendBatch sends messages one after the other, and returns how many it sent. If these are not all, it also returns an
 // error. SendBatch takes far less time than as many calls of Send.
 func (c *Channel) SendBatch(messages [][]byte) (int, error) {
@@ -317,9 +323,14 @@ func (c *Channel) SendBatch(messages [][]byte) (int, error) {
 // the one before it. It may have no more files than the receiver's [ChannelConfig].MaxFiles. Peer and Control must be
 // zero; otherwise the error is [errors.ErrUnsupported].
 func (c *Channel) SendMessage(m *Message) (int, error) {
+	return c.SendMessageContext(context.Background(), m)
+}
+
+// SendMessageContext is SendMessage, until ctx ends, see [Conn.ReadContext].
+func (c *Channel) SendMessageContext(ctx context.Context, m *Message) (int, error) {
 	err, n := m.check(), 0
 	if err == nil {
-		n, err = c.end.SendMessage(m.Buffers, m.Files, m.fill)
+		n, err = c.end.SendMessage(ctx, m.Buffers, m.Files, m.fill)
 	}
 	return n, c.opError("write", err)
 }
@@ -348,6 +359,11 @@ func (c *Channel) Commit(size int) error { return c.opError("write", c.end.Commi
 // beginning of it, the rest is lost, and the error is [ErrTruncated].
 func (c *Channel) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
 
+// ReceiveContext is Receive, until ctx ends, see [Conn.ReadContext].
+func (c *Channel) ReceiveContext(ctx context.Context, b []byte) (int, error) {
+	return c.readResult(c.end.ReceiveContext(ctx, b))
+}
+
 // ReceiveAppend appends one message to b, which grows to take the whole message, and returns the result. No message is
 // larger than [ChannelConfig].MaxMessage.
 func (c *Channel) ReceiveAppend(b []byte) ([]byte, error) {
@@ -369,10 +385,15 @@ func (c *Channel) ReceiveBatch(messages [][]byte) (int, error) {
 // before that; otherwise the IDs are -1. After an error all files that came are closed. Other methods that receive
 // close the files of their messages.
 func (c *Channel) ReceiveMessage(m *Message) (int, error) {
+	return c.ReceiveMessageContext(context.Background(), m)
+}
+
+// ReceiveMessageContext is ReceiveMessage, until ctx ends, see [Conn.ReadContext].
+func (c *Channel) ReceiveMessageContext(ctx context.Context, m *Message) (int, error) {
 	m.clearReceived()
 	err, n := m.check(), 0
 	if err == nil {
-		n, err = c.end.ReceiveMessage(m.Buffers, m.MaxFiles, m.take)
+		n, err = c.end.ReceiveMessage(ctx, m.Buffers, m.MaxFiles, m.take)
 	}
 	return c.readResult(n, err)
 }

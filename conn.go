@@ -1,6 +1,7 @@
 package ipc
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -93,6 +94,23 @@ func (c *Conn) Read(b []byte) (int, error) { return c.readResult(c.end.Read(b)) 
 // a part that is not counted, because the system does not report it. Later writes fail with [syscall.EPIPE].
 func (c *Conn) Write(b []byte) (int, error) {
 	n, err := c.end.Write(b)
+	return n, c.opError("write", err)
+}
+
+// ReadContext reads as Read does, until ctx ends. Then the error matches [context.Canceled] or
+// [context.DeadlineExceeded]. The end of ctx affects this call alone: other calls go on, and deadlines stay as they are.
+// A ctx that cannot end costs nothing; one that can costs a few allocations, and no goroutine unless another call of
+// this direction is under way for longer.
+//
+// All methods whose names end in Context are like this.
+func (c *Conn) ReadContext(ctx context.Context, b []byte) (int, error) {
+	return c.readResult(c.end.ReadContext(ctx, b))
+}
+
+// WriteContext writes as Write does, until ctx ends, see ReadContext. The peer may then have got a part, whose size is
+// returned.
+func (c *Conn) WriteContext(ctx context.Context, b []byte) (int, error) {
+	n, err := c.end.WriteContext(ctx, b)
 	return n, c.opError("write", err)
 }
 

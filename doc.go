@@ -30,8 +30,8 @@
 //     at once.
 //   - Descriptors are close-on-exec, including received ones. No write raises SIGPIPE.
 //   - A file that is passed arrives once, or is closed. None stays open without the program's knowledge.
-//   - Close and deadlines end everything that waits. A context ends the calls that take one: dialling, accepting, and
-//     opening a FIFO. Reading and writing take no context; Close and SetDeadline end them from any goroutine.
+//   - Close and deadlines end everything that waits, from any goroutine. A context ends the calls that take one:
+//     dialling, accepting, opening a FIFO, and the methods whose names end in Context.
 //   - Waiting takes no thread. Reading and writing allocate no memory.
 //
 // Errors are of type [*net.OpError]. They match the sentinels of the standard library: [net.ErrClosed],

@@ -73,6 +73,17 @@ func (c *packets) Send(b []byte) error { return c.opError("write", c.end.Send(b)
 // [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
 
+// SendContext is Send, until ctx ends, see [Conn.ReadContext]. What holds of a deadline that ends Send holds of the end
+// of ctx.
+func (c *packets) SendContext(ctx context.Context, b []byte) error {
+	return c.opError("write", c.end.SendContext(ctx, b))
+}
+
+// ReceiveContext is Receive, until ctx ends, see [Conn.ReadContext].
+func (c *packets) ReceiveContext(ctx context.Context, b []byte) (int, error) {
+	return c.readResult(c.end.ReceiveContext(ctx, b))
+}
+
 // Read is Receive, for [net.Conn]: it returns one message, and [ErrTruncated] with the beginning of one that does not
 // fit. An empty message is 0 bytes without an error, which readers such as [io.ReadFull] and package bufio take for
 // bytes that are still to come.

@@ -230,7 +230,7 @@ func TestDatagramConnIsANetPacketConnAndANetConn(t *testing.T) {
 	require.NoError(t, err)
 	_, from, err := server.ReadFrom(b)
 	require.NoError(t, err)
-	require.Equal(t, ipc.Name{}, nameOf(t, from))
+	require.True(t, from == nil)
 	for what, addr := range map[string]net.Addr{
 		"<nil>": nil, "*net.UDPAddr": &net.UDPAddr{}, "empty name": ipc.Name{},
 		"<nil>, a *net.UnixAddr": (*net.UnixAddr)(nil), "empty": &net.UnixAddr{},

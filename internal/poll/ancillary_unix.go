@@ -3,6 +3,7 @@
 package poll
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -55,14 +56,26 @@ func lend(files []*os.File, a *core.Ancillary, send func() error) error {
 	return sent
 }
 
-// SendMessage sends a payload with files, and with what fill adds.
-func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+// SendMessage sends a payload with files, and with what fill adds, until the context ends.
+func (e *Endpoint) SendMessage(ctx context.Context, buffers [][]byte, files []*os.File,
+	fill func(*core.Ancillary) error) (int, error) {
 	if err := CheckFiles(len(files), core.MaxFiles); err != nil {
 		return 0, err
 	}
 	d := &e.out
-	d.mu.Lock()
-	defer d.mu.Unlock()
+	n, err := e.within(ctx, d, func() (int, error) {
+		return d.sendWith(buffers, files, fill, func() (int, error) {
+			d.addressed = d.ancillary.HasPeer()
+			defer func() { d.addressed = false }()
+			return e.run(d, sendMessage)
+		})
+	})
+	return n, explainEmpty(size(buffers), e.explainSize(size(buffers), err))
+}
+
+// sendWith sets what a payload is sent with, and then calls send. The direction is locked.
+func (d *direction) sendWith(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error,
+	send func() (int, error)) (n int, err error) {
 	a := d.needAncillary()
 	a.Clear()
 	if err := fill(a); err != nil {
@@ -70,28 +83,27 @@ func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*co
 	}
 	d.pin(buffers)
 	defer d.unpin()
-	d.addressed = a.HasPeer()
-	n := 0
-	err := lend(files, a, func() (err error) {
-		n, err = e.run(d, sendMessage)
+	err = lend(files, a, func() (err error) {
+		n, err = send()
 		return err
 	})
-	d.addressed = false
-	return n, explainEmpty(size(buffers), e.explainSize(size(buffers), err))
+	return n, err
 }
 
 // ReceiveMessage receives a payload with at most this many files. It calls received with what came with the payload,
 // before another message can be received. The files then belong to the caller. After an error it does not call
 // received, except that with [core.ErrTruncated] and [core.ErrFilesLost] it passes the sender's name and credentials.
-func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
-	return e.receiveMessage(func() (int, error) { return e.run(&e.in, receiveMessage) }, buffers, files, received)
+// When the context ends, it fails.
+func (e *Endpoint) ReceiveMessage(ctx context.Context, buffers [][]byte, files int, received func(*core.Ancillary)) (
+	int, error) {
+	return e.within(ctx, &e.in, func() (int, error) {
+		return e.in.receiveWith(buffers, files, received, func() (int, error) { return e.run(&e.in, receiveMessage) })
+	})
 }
 
-func (e *Endpoint) receiveMessage(run func() (int, error), buffers [][]byte, files int, received func(*core.Ancillary)) (
+// receiveWith receives a message by run. The direction is locked.
+func (d *direction) receiveWith(buffers [][]byte, files int, received func(*core.Ancillary), run func() (int, error)) (
 	int, error) {
-	d := &e.in
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	a := d.needAncillary()
 	a.LimitHandles(files)
 	d.pin(buffers)

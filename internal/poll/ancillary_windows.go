@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -58,15 +59,16 @@ func nothingTravels(files []*os.File, fill func(*core.Ancillary) error) error {
 }
 
 // SendMessage sends a payload. On Windows nothing travels with it.
-func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
+func (e *Endpoint) SendMessage(ctx context.Context, buffers [][]byte, files []*os.File,
+	fill func(*core.Ancillary) error) (int, error) {
 	err := nothingTravels(files, fill)
 	if err != nil {
 		return 0, err
 	}
 	if e.kind != core.KindMessage {
-		return e.stream(buffers, e.WriteBuffers)
+		return e.stream(ctx, &e.out, writeBuffers, buffers)
 	}
-	_, err = e.transferBuffers(&e.out, sendMessage, buffers)
+	_, err = e.transferBuffers(ctx, &e.out, sendMessage, buffers)
 	if err != nil {
 		return 0, e.explainSize(size(buffers), err)
 	}
@@ -74,18 +76,22 @@ func (e *Endpoint) SendMessage(buffers [][]byte, files []*os.File, fill func(*co
 }
 
 // ReceiveMessage receives a payload. On Windows nothing travels with it.
-func (e *Endpoint) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
+func (e *Endpoint) ReceiveMessage(ctx context.Context, buffers [][]byte, files int, received func(*core.Ancillary)) (
+	int, error) {
 	if e.kind != core.KindMessage {
-		return e.stream(buffers, e.ReadBuffers)
+		n, err := e.stream(ctx, &e.in, readBuffers, buffers)
+		return ended(n, err)
 	}
-	return e.transferBuffers(&e.in, receiveMessage, buffers)
+	return e.transferBuffers(ctx, &e.in, receiveMessage, buffers)
 }
 
 // stream transfers bytes. It fails if buffers have no room, or nothing to send.
-func (e *Endpoint) stream(buffers [][]byte, transfer func([][]byte) (int, error)) (int, error) {
-	n, err := transfer(buffers)
-	if err == nil && !anyBytes(buffers) {
-		err = core.ErrInvalid
+func (e *Endpoint) stream(ctx context.Context, d *direction, o *operation, buffers [][]byte) (int, error) {
+	if !anyBytes(buffers) {
+		if err := e.Usable(); err != nil {
+			return 0, err
+		}
+		return 0, explainEmpty(0, core.ErrInvalid)
 	}
-	return n, explainEmpty(size(buffers), err)
+	return e.transferBuffers(ctx, d, o, buffers)
 }

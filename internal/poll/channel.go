@@ -159,10 +159,21 @@ func (c *Channel) opened(direction core.Direction) error {
 	if c.isOpen.Load() {
 		return nil
 	}
+	return c.openedWithin(context.Background(), direction)
+}
+
+// openedWithin is opened, until the context ends.
+func (c *Channel) openedWithin(ctx context.Context, direction core.Direction) error {
+	if c.isOpen.Load() {
+		return nil
+	}
 	if c.conn == nil {
 		return core.ErrZero
 	}
 	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		c.mu.Lock()
 		limit, changed := c.limits[index(direction)], c.changed
 		c.mu.Unlock()
@@ -174,12 +185,12 @@ func (c *Channel) opened(direction core.Direction) error {
 		if !limit.IsZero() && time.Until(limit) <= 0 {
 			return os.ErrDeadlineExceeded
 		}
-		c.waitUntil(limit, changed)
+		c.waitUntil(ctx, limit, changed)
 	}
 }
 
-// waitUntil waits until the handshake is over, the deadlines were changed, or a time has come.
-func (c *Channel) waitUntil(limit time.Time, changed <-chan struct{}) {
+// waitUntil waits until the handshake is over, the deadlines were changed, a time has come, or the context ends.
+func (c *Channel) waitUntil(ctx context.Context, limit time.Time, changed <-chan struct{}) {
 	var passed <-chan time.Time
 	if !limit.IsZero() {
 		timer := time.NewTimer(time.Until(limit))
@@ -190,6 +201,7 @@ func (c *Channel) waitUntil(limit time.Time, changed <-chan struct{}) {
 	case <-c.finished:
 	case <-changed:
 	case <-passed:
+	case <-ctx.Done():
 	}
 }
 
@@ -243,10 +255,15 @@ func (c *Channel) send(o *operation, data []byte) (int, error) {
 	}
 	d := c.sender()
 	d.mu.Lock()
+	n, err := c.sendLocked(d, o, data)
+	d.mu.Unlock()
+	return n, err
+}
+
+func (c *Channel) sendLocked(d *direction, o *operation, data []byte) (int, error) {
 	d.data = data
 	n, err := c.runSend(d, o)
 	d.data = nil
-	d.mu.Unlock()
 	return n, err
 }
 
@@ -257,11 +274,45 @@ func (c *Channel) receive(o *operation, data []byte) (int, error) {
 	}
 	d := &c.conn.in
 	d.mu.Lock()
+	n, err := c.receiveLocked(d, o, data)
+	d.mu.Unlock()
+	return n, err
+}
+
+func (c *Channel) receiveLocked(d *direction, o *operation, data []byte) (int, error) {
 	d.data = data
 	n, err := c.runReceive(o)
 	d.data = nil
-	d.mu.Unlock()
 	return n, err
+}
+
+// SendContext is Send, until the context ends.
+func (c *Channel) SendContext(ctx context.Context, b []byte) error {
+	_, err := c.sendWithin(ctx, func(d *direction) (int, error) { return c.sendLocked(d, channelSend, b) })
+	return c.explainSize(len(b), err)
+}
+
+// ReceiveContext is Receive, until the context ends.
+func (c *Channel) ReceiveContext(ctx context.Context, b []byte) (int, error) {
+	return c.receiveWithin(ctx, func(d *direction) (int, error) { return c.receiveLocked(d, channelReceive, b) })
+}
+
+// sendWithin locks the sender and calls send, until the context ends.
+func (c *Channel) sendWithin(ctx context.Context, send func(*direction) (int, error)) (int, error) {
+	if err := c.openedWithin(ctx, core.Writing); err != nil {
+		return 0, err
+	}
+	d := c.sender()
+	return c.sending().within(ctx, d, func() (int, error) { return send(d) })
+}
+
+// receiveWithin locks the receiver and calls receive, until the context ends.
+func (c *Channel) receiveWithin(ctx context.Context, receive func(*direction) (int, error)) (int, error) {
+	if err := c.openedWithin(ctx, core.Reading); err != nil {
+		return 0, err
+	}
+	d := &c.conn.in
+	return c.conn.within(ctx, d, func() (int, error) { return receive(d) })
 }
 
 // Send sends a message.
@@ -313,13 +364,17 @@ func (c *Channel) SendBatch(messages [][]byte) (int, error) {
 	return n, err
 }
 
-// SendMessage sends a message with files, and with what fill adds.
-func (c *Channel) SendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
-	if err := c.opened(core.Writing); err != nil {
-		return 0, err
-	}
-	n, err := c.sendMessage(buffers, files, fill)
+// SendMessage sends a message with files, and with what fill adds, until the context ends.
+func (c *Channel) SendMessage(ctx context.Context, buffers [][]byte, files []*os.File,
+	fill func(*core.Ancillary) error) (int, error) {
+	n, err := c.sendWithin(ctx, func(*direction) (int, error) { return c.sendMessage(buffers, files, fill) })
 	return n, c.explainSize(size(buffers), err)
+}
+
+// ReceiveMessage is [Endpoint.ReceiveMessage].
+func (c *Channel) ReceiveMessage(ctx context.Context, buffers [][]byte, files int, received func(*core.Ancillary)) (
+	int, error) {
+	return c.receiveWithin(ctx, func(*direction) (int, error) { return c.receiveMessage(buffers, files, received) })
 }
 
 // Reserve waits for room for a message, and returns it. It stays until Commit, or until something else is sent.

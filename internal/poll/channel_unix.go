@@ -51,6 +51,14 @@ func (c *Channel) sender() *direction {
 	return &c.conn.out
 }
 
+// sending returns the endpoint of the direction that sends.
+func (c *Channel) sending() *Endpoint {
+	if c.room.opened() {
+		return &c.room
+	}
+	return c.conn
+}
+
 // run performs an operation whose arguments are set. If there is no deadline to look at, it tries the operation before
 // it goes to the runtime's poller, which takes as long as the operation.
 func (c *Channel) run(d *direction, o *operation) (int, error) {
@@ -85,36 +93,21 @@ func (d *direction) channelMessage(uintptr) core.Result {
 	return d.channel.ReceiveMessage(d.buffers, d.ancillary)
 }
 
-func (c *Channel) sendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (n int, err error) {
-	d := c.sender()
-	d.mu.Lock()
-	defer d.mu.Unlock()
+// sendMessage sends a message. The sender is locked.
+func (c *Channel) sendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
 	if c.closed.Load() {
 		return 0, net.ErrClosed
 	}
 	if err := CheckFiles(len(files), c.memory.FileLimit()); err != nil {
 		return 0, err
 	}
-	a := d.needAncillary()
-	a.Clear()
-	if err := fill(a); err != nil {
-		return 0, err
-	}
-	d.pin(buffers)
-	defer d.unpin()
-	err = lend(files, a, func() (err error) {
-		n, err = c.runSend(d, channelSendMessage)
-		return err
-	})
-	return n, err
+	d := c.sender()
+	return d.sendWith(buffers, files, fill, func() (int, error) { return c.runSend(d, channelSendMessage) })
 }
 
-// ReceiveMessage is [Endpoint.ReceiveMessage].
-func (c *Channel) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
-	if err := c.opened(core.Reading); err != nil {
-		return 0, err
-	}
-	return c.conn.receiveMessage(func() (int, error) { return c.runReceive(channelMessage) }, buffers, files, received)
+// receiveMessage receives a message. The receiver is locked.
+func (c *Channel) receiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
+	return c.conn.in.receiveWith(buffers, files, received, func() (int, error) { return c.runReceive(channelMessage) })
 }
 
 func (c *Channel) setReceiveDeadline(t time.Time) error {

@@ -96,26 +96,23 @@ func (c *Channel) run(d *direction, o *operation) (int, error) {
 func (d *direction) channelSendMessage(uintptr) core.Result { return d.channel.SendBuffers(d.buffers) }
 func (d *direction) channelMessage(uintptr) core.Result     { return d.channel.ReceiveBuffers(d.buffers) }
 
+// sending returns the endpoint of the direction that sends.
+func (c *Channel) sending() *Endpoint { return c.conn }
+
+// sendMessage sends a message. The sender is locked.
 func (c *Channel) sendMessage(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error) (int, error) {
 	if err := nothingTravels(files, fill); err != nil {
 		return 0, err
 	}
 	d := c.sender()
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.pin(buffers)
 	defer d.unpin()
 	return c.runSend(d, channelSendMessage)
 }
 
-// ReceiveMessage is [Endpoint.ReceiveMessage].
-func (c *Channel) ReceiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
-	if err := c.opened(core.Reading); err != nil {
-		return 0, err
-	}
+// receiveMessage receives a message. The receiver is locked.
+func (c *Channel) receiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
 	d := &c.conn.in
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.pin(buffers)
 	defer d.unpin()
 	n, err := c.runReceive(channelMessage)

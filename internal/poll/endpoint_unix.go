@@ -257,17 +257,20 @@ func (e *Endpoint) SetDeadline(t time.Time) error {
 	if e.given.Load() {
 		return os.ErrNoDeadline
 	}
-	return e.closedErr(e.waiter().SetDeadline(t))
+	if err := e.setDeadline(&e.in, t); err != nil {
+		return err
+	}
+	return e.setDeadline(&e.out, t)
 }
 
 // SetReadDeadline sets the deadline of reading.
 func (e *Endpoint) SetReadDeadline(t time.Time) error {
-	return e.closedErr(e.waiter().SetReadDeadline(t))
+	return e.setDeadline(&e.in, t)
 }
 
 // SetWriteDeadline sets the deadline of writing.
 func (e *Endpoint) SetWriteDeadline(t time.Time) error {
-	return e.closedErr(e.waiter().SetWriteDeadline(t))
+	return e.setDeadline(&e.out, t)
 }
 
 // Control performs a call that never waits.

@@ -262,6 +262,9 @@ func (d *direction) interruptedLocked() error {
 	if d.end.given {
 		return errGiven
 	}
+	if i := d.interrupts.Load(); i != nil && i.ended != nil {
+		return i.ended
+	}
 	if d.deadline.passed {
 		return os.ErrDeadlineExceeded
 	}

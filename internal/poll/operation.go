@@ -2,6 +2,7 @@ package poll
 
 import (
 	"sync"
+	"sync/atomic"
 
 	"github.com/lipc/ipc/internal/core"
 )
@@ -28,6 +29,7 @@ type direction struct {
 	done      int         // how much was transferred: bytes, or messages of a batch
 	result    core.Result // of the last call
 
+	interrupts atomic.Pointer[interrupter] // nil: none was needed yet
 	*extras
 	systemDirection
 }
@@ -68,9 +70,14 @@ func (d *direction) received() bool { return d.operation.batch && d.done > 0 }
 // transfer performs an operation on data.
 func (e *Endpoint) transfer(d *direction, o *operation, data []byte) (int, error) {
 	d.mu.Lock()
+	n, err := e.transferLocked(d, o, data)
+	d.mu.Unlock() // no defer, which would make the frame larger
+	return n, err
+}
+
+func (e *Endpoint) transferLocked(d *direction, o *operation, data []byte) (int, error) {
 	d.data = data
 	n, err := e.run(d, o)
 	d.data = nil
-	d.mu.Unlock() // no defer, which would make the frame larger
 	return n, err
 }

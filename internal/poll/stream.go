@@ -1,6 +1,7 @@
 package poll
 
 import (
+	"context"
 	"io"
 	"slices"
 	"unsafe"
@@ -39,7 +40,11 @@ func (e *Endpoint) Read(b []byte) (int, error) {
 	if len(b) == 0 {
 		return 0, e.Usable()
 	}
-	n, err := e.transfer(&e.in, read, b)
+	return ended(e.transfer(&e.in, read, b))
+}
+
+// ended returns [io.EOF] in the place of a read of nothing.
+func ended(n int, err error) (int, error) {
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -82,12 +87,12 @@ func (d *direction) unpin() {
 }
 
 // transferBuffers performs an operation on buffers.
-func (e *Endpoint) transferBuffers(d *direction, o *operation, buffers [][]byte) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.pin(buffers)
-	defer d.unpin()
-	return e.run(d, o)
+func (e *Endpoint) transferBuffers(ctx context.Context, d *direction, o *operation, buffers [][]byte) (int, error) {
+	return e.within(ctx, d, func() (int, error) {
+		d.pin(buffers)
+		defer d.unpin()
+		return e.run(d, o)
+	})
 }
 
 // size returns the total size of buffers in bytes.
@@ -109,11 +114,7 @@ func (e *Endpoint) ReadBuffers(buffers [][]byte) (int, error) {
 	if !anyBytes(buffers) {
 		return 0, e.Usable()
 	}
-	n, err := e.transferBuffers(&e.in, readBuffers, buffers)
-	if n == 0 && err == nil {
-		err = io.EOF
-	}
-	return n, err
+	return ended(e.transferBuffers(context.Background(), &e.in, readBuffers, buffers))
 }
 
 // WriteBuffers writes several buffers as Write does, in order.
@@ -121,5 +122,5 @@ func (e *Endpoint) WriteBuffers(buffers [][]byte) (int, error) {
 	if !anyBytes(buffers) {
 		return 0, e.Usable()
 	}
-	return e.transferBuffers(&e.out, writeBuffers, buffers)
+	return e.transferBuffers(context.Background(), &e.out, writeBuffers, buffers)
 }
