@@ -2,13 +2,10 @@ package ipc
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"os/exec"
-	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -133,38 +130,7 @@ func (p *pipeEnd) File() (*os.File, error) {
 // On Windows the number is that of a handle for overlapped operation, which PassTo adds to
 // cmd.SysProcAttr.AdditionalInheritedHandles. For other programs use the ends of [PipeConfig].
 func (p *pipeEnd) PassTo(cmd *exec.Cmd, name string) error {
-	err := checkPipeName(name)
-	if err == nil {
-		err = p.passTo(cmd, pipeVariable+name)
-	}
-	return p.opError("pass", err)
-}
-
-// passTo passes the end. variable is the environment variable in which the process finds its number.
-func (p *pipeEnd) passTo(cmd *exec.Cmd, variable string) error {
-	if cmd.Process != nil {
-		return core.Invalidf("the process has been started already")
-	}
-	if slices.ContainsFunc(cmd.Env, func(one string) bool { return strings.HasPrefix(one, variable+"=") }) {
-		return core.Invalidf("%s is set already", variable)
-	}
-	number, err := handTo(cmd, &p.end)
-	if err != nil {
-		return err
-	}
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", variable, number))
-	return nil
-}
-
-// pipeVariable, followed by the pipe's name, is the environment variable in which a child finds the number of its
-// descriptor.
-const pipeVariable = "IPC_PIPE_"
-
-func checkPipeName(name string) error {
-	if name == "" || strings.ContainsAny(name, "=\x00") {
-		return core.Invalidf("%q cannot be the name of a pipe: it is empty, or has a \"=\" or NUL in it", name)
-	}
-	return nil
+	return p.opError("pass", passedPipe.passTo(cmd, &p.end, name))
 }
 
 // InheritedPipeReader returns the reading end that the parent process passed by that name with [PipeReader.PassTo]. It
@@ -188,17 +154,7 @@ func InheritedPipeWriter(name string) (*PipeWriter, error) {
 }
 
 func (p *pipeEnd) inherit(name string, kind core.Kind) error {
-	err := checkPipeName(name)
-	if err == nil {
-		value, found := os.LookupEnv(pipeVariable + name)
-		if !found {
-			err = fmt.Errorf("no pipe %q was passed to this process: %w", name, fs.ErrNotExist)
-		} else if err = p.end.AdoptPipe(value, kind); err == nil {
-			os.Unsetenv(pipeVariable + name)
-		} else {
-			err = fmt.Errorf("pipe %q, descriptor %q: %w", name, value, err)
-		}
-	}
+	_, _, err := passedPipe.inherit(&p.end, name, kind)
 	return opError("inherit", Name{}, Name{}, err)
 }
 

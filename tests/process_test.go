@@ -173,6 +173,7 @@ var children = map[string]child{
 	"flood":          floodChild,
 	"client":         clientChild,
 	"slow reader":    slowReaderChild,
+	"heir":           heirChild,
 	"pipes":          pipesChild,
 	"names":          namesChild,
 	"channel stress": channelStressChild,

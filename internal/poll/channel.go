@@ -69,7 +69,7 @@ type Channel struct {
 // Start begins a channel on an open connection, which becomes the channel's. Handshake must follow.
 func (c *Channel) Start(conn *Endpoint, o core.ChannelOptions) error {
 	if conn.channel.Load() != nil {
-		return core.Invalidf("the connection is a channel's")
+		return errChannel
 	}
 	c.conn, c.changed, c.finished = conn, make(chan struct{}), make(chan struct{})
 	return conn.Control(func(handle uintptr) core.Result {

@@ -9,6 +9,9 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
+// errChannel is the error of what would take a connection away from its channel.
+var errChannel = core.Invalidf("the connection is a channel's")
+
 // errGiven is the error of an end that is for child processes.
 var errGiven = core.Invalidf("this end is for child processes, and not used here")
 

@@ -60,19 +60,24 @@ func (e *Endpoint) AdoptHandle(handle uintptr, kind core.Kind) (local, peer core
 	return local, peer, e.adopt(handle, kind)
 }
 
-// AdoptPipe opens e on the end of a pipe whose number is value. It takes over the handle only if the handle is such an
-// end.
-func (e *Endpoint) AdoptPipe(value string, wanted core.Kind) error {
-	handle, err := strconv.ParseUint(value, 10, handleBits)
+// AdoptNumber opens e on a handle whose number is value, and returns the names that e and its peer have. It takes over
+// the handle only if it is of the wanted kind.
+func (e *Endpoint) AdoptNumber(value string, wanted core.Kind) (local, peer core.Name, err error) {
+	if wanted == core.KindDatagram && !HasDatagrams {
+		return local, peer, core.Unsupported()
+	}
+	number, err := strconv.ParseUint(value, 10, handleBits)
 	if err != nil {
-		return core.Invalidf("not the number of a descriptor")
+		return local, peer, core.Invalidf("not the number of a descriptor")
 	}
-	kind, r := core.KindOf(uintptr(handle))
-	if r.NotSocket() || r >= 0 && !kind.IsPipe() {
-		return core.Invalidf("it is no pipe")
+	handle := uintptr(number)
+	if wanted.IsPipe() {
+		if kind, r := core.KindOf(handle); r.NotSocket() || r >= 0 && !kind.IsPipe() {
+			return local, peer, core.Invalidf("it is no pipe")
+		}
 	}
-	if err := core.Check(uintptr(handle), wanted); err != nil {
-		return err
+	if err := core.Check(handle, wanted); err != nil {
+		return local, peer, err
 	}
-	return e.adopt(uintptr(handle), wanted)
+	return e.AdoptHandle(handle, wanted)
 }

@@ -48,6 +48,9 @@ func (e *Endpoint) Give() (*os.File, error) {
 	if !e.opened() {
 		return nil, core.ErrZero
 	}
+	if e.channel.Load() != nil {
+		return nil, errChannel
+	}
 	e.given.Store(true)
 	var err error
 	if failed := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); failed != nil {

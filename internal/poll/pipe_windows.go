@@ -20,6 +20,9 @@ func Pipe(r, w *Endpoint, o PipeOptions) error {
 
 // Give lets child processes inherit the handle, which is no longer used here.
 func (e *Endpoint) Give() (number uintptr, err error) {
+	if e.channel.Load() != nil {
+		return 0, errChannel
+	}
 	err = e.Control(func(handle uintptr) core.Result {
 		number = handle
 		return core.SetInherit(handle, true)
