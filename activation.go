@@ -1,6 +1,12 @@
 package ipc
 
-import "os"
+import (
+	"context"
+	"maps"
+	"os"
+
+	"github.com/lipc/ipc/internal/core"
+)
 
 // An Activation holds what a service manager passed to this process. The keys are the names in the service's
 // description (FileDescriptorName= in systemd.socket(5)); without names all are "unknown". Values with the same name
@@ -41,12 +47,15 @@ type Activation struct {
 //
 // After an error everything is as it was: the descriptors are open under their numbers and inherited by child
 // processes, and the variables are set.
-func (lc *ListenConfig) Activated() (*Activation, error) {
+func (lc *ListenConfig) Activated() (*Activation, error) { return lc.activated(0) }
+
+// activated is Activated, which fails if there is anything but one handle of the only kind, or nothing. 0 is any kind.
+func (lc *ListenConfig) activated(only core.Kind) (*Activation, error) {
 	a := &Activation{map[string][]*Listener{}, map[string][]*MessageListener{}, map[string][]*DatagramConn{},
 		map[string][]*os.File{}}
 	err := lc.check()
 	if err == nil {
-		err = a.take(lc)
+		err = a.take(lc, only)
 	}
 	if err != nil {
 		return nil, opError("activate", Name{}, Name{}, err)
@@ -59,3 +68,39 @@ func (lc *ListenConfig) Activated() (*Activation, error) {
 
 // Activated returns what a service manager passed, with the default options, see [ListenConfig.Activated].
 func Activated() (*Activation, error) { return new(ListenConfig).Activated() }
+
+// ListenActivated returns the listener that a service manager passed to this process. If the service manager passed
+// nothing, or there is none, it listens on name, as [ListenConfig.Listen] does: the same program runs as a service and
+// by hand. It is for a program that has one listener; with more, use Activated.
+//
+// The service's description says where the listener that was passed listens and who may connect to it; the options have
+// the effect that Activated describes. [Listener.Addr] is its name. If anything else was passed, such as two listeners
+// or one for messages, the error is [syscall.EINVAL], and everything stays as it was. Other errors are those of
+// Activated and Listen.
+func (lc *ListenConfig) ListenActivated(ctx context.Context, name Name) (*Listener, error) {
+	a, err := lc.activated(core.KindStream | core.KindListener)
+	if err != nil {
+		return nil, err
+	}
+	for passed := range maps.Values(a.Listeners) {
+		return passed[0], nil
+	}
+	return lc.Listen(ctx, name)
+}
+
+// ListenMessageActivated is ListenActivated for a listener for messages.
+func (lc *ListenConfig) ListenMessageActivated(ctx context.Context, name Name) (*MessageListener, error) {
+	a, err := lc.activated(core.KindMessage | core.KindListener)
+	if err != nil {
+		return nil, err
+	}
+	for passed := range maps.Values(a.MessageListeners) {
+		return passed[0], nil
+	}
+	return lc.ListenMessage(ctx, name)
+}
+
+// ListenActivated is [ListenConfig.ListenActivated] with the default options.
+func ListenActivated(name Name) (*Listener, error) {
+	return new(ListenConfig).ListenActivated(context.Background(), name)
+}

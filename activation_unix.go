@@ -6,16 +6,33 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/lipc/ipc/internal/core"
 )
 
-// take sorts the descriptors that a service manager passed into the maps.
-func (a *Activation) take(lc *ListenConfig) error {
+// take sorts the descriptors that a service manager passed into the maps. If there are any, and only is not 0, it
+// requires one of that kind.
+func (a *Activation) take(lc *ListenConfig, only core.Kind) error {
 	found, r := core.Activation()
 	if r < 0 {
 		return fmt.Errorf("LISTEN_PID=%q, LISTEN_FDS=%q, LISTEN_FDNAMES=%q: %w", os.Getenv("LISTEN_PID"),
 			os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_FDNAMES"), r.Err())
+	}
+	err := a.takeAll(found, lc, only)
+	for _, f := range found {
+		if err == nil {
+			core.Close(f.Handle)
+		} else {
+			f.Restore()
+		}
+	}
+	return err
+}
+
+func (a *Activation) takeAll(found []core.Activated, lc *ListenConfig, only core.Kind) error {
+	if only != 0 && len(found) > 0 && (len(found) > 1 || found[0].Kind != only) {
+		return wrongActivation(found, only)
 	}
 	var taken []io.Closer
 	for _, f := range found {
@@ -24,15 +41,9 @@ func (a *Activation) take(lc *ListenConfig) error {
 			for _, one := range taken {
 				one.Close()
 			}
-			for _, f := range found {
-				f.Restore()
-			}
 			return fmt.Errorf("descriptor %d, %q: %w", f.Handle, f.Name, err)
 		}
 		taken = append(taken, one)
-	}
-	for _, f := range found {
-		core.Close(f.Handle)
 	}
 	return nil
 }
@@ -82,4 +93,23 @@ func (c *conn) adoptHandle(handle uintptr, kind core.Kind) error {
 	local, peer, err := c.end.AdoptHandle(handle, kind)
 	c.setNames(local, peer)
 	return err
+}
+
+// wrongActivation returns the error of a process that wants one listener, and was passed something else.
+func wrongActivation(found []core.Activated, only core.Kind) error {
+	names := map[core.Kind]string{core.KindDatagram: "a datagram socket", 0: "something else"}
+	for _, kind := range []core.Kind{core.KindStream, core.KindMessage} {
+		names[kind] = "a connection of " + kindNames[kind]
+		names[kind|core.KindListener] = "a listener for " + kindNames[kind]
+	}
+	var passed []string
+	for _, f := range found {
+		what, known := names[f.Kind]
+		if !known {
+			what = names[0]
+		}
+		passed = append(passed, fmt.Sprintf("%s (%q)", what, f.Name))
+	}
+	return core.Invalidf("the service manager passed %s, but this program takes %s alone", strings.Join(passed, ", "),
+		names[only])
 }

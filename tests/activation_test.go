@@ -25,11 +25,18 @@ import (
 
 // activatedChild answers "activate" with how many sockets and files of each kind and name a service manager passed, and
 // serves them as serveActivated says; after "admit nobody" it prints why it refuses each client. It answers "close"
-// with "closed", once it has closed them.
+// with "closed", once it has closed them. To "listen NAME" and "messages NAME" it answers what the one listener listens
+// on, greets a client with its process id, and closes the listener.
 func activatedChild(_ []string, orders *bufio.Scanner) error {
 	all := new(ipc.Activation)
 	lc := new(ipc.ListenConfig)
 	for orders.Scan() {
+		if kind, name, found := strings.Cut(orders.Text(), " "); found && kind != "admit" {
+			if err := listenActivated(lc, kind, ipc.Path(name)); err != nil {
+				fmt.Println(err)
+			}
+			continue
+		}
 		switch orders.Text() {
 		case "admit nobody":
 			lc.Client = ipc.AnyOf()
@@ -278,6 +285,100 @@ func TestWhatAServiceManagerPassedIsSortedAndServed(t *testing.T) {
 	}
 	go serveEcho(streams[0]) // the process goes on
 	require.NoError(t, echoOnce(streams[0].Addr().(ipc.Name)))
+}
+
+// listenActivated greets a client of the only listener.
+func listenActivated(lc *ipc.ListenConfig, kind string, name ipc.Name) error {
+	l, err := func() (net.Listener, error) {
+		if kind == "messages" {
+			return lc.ListenMessageActivated(context.Background(), name)
+		}
+		return lc.ListenActivated(context.Background(), name)
+	}()
+	if err != nil {
+		return err
+	}
+	fmt.Println("listening on", l.Addr())
+	c, err := l.Accept()
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprint(c, "process ", os.Getpid())
+	return errors.Join(err, c.Close(), l.Close())
+}
+
+func TestOneListenerComesFromTheServiceManagerOrIsMade(t *testing.T) {
+	leakcheck.Start(t)
+	kinds := map[string]func(ipc.Name) (net.Listener, error){
+		"listen": func(n ipc.Name) (net.Listener, error) { return ipc.Listen(n) },
+	}
+	if runtime.GOOS != "darwin" {
+		kinds["messages"] = func(n ipc.Name) (net.Listener, error) { return ipc.ListenMessage(n) }
+	}
+	for kind, listen := range kinds {
+		passed, own := newPath(t), newPath(t)
+		l, err := listen(passed)
+		require.NoError(t, err)
+		defer l.Close()
+		f, err := l.(interface{ File() (*os.File, error) }).File()
+		require.NoError(t, err)
+		services := map[ipc.Name]*process{
+			passed: startActivated(t, []*os.File{f}, "LISTEN_FDS=1"),
+			own:    start(t, "activated"),
+		}
+		require.NoError(t, f.Close())
+		for name, p := range services {
+			p.order(kind + " " + own.String())
+			p.expect("listening on " + name.String())
+			c, err := new(ipc.Dialer).DialContext(t.Context(), l.Addr().Network(), name.String())
+			require.NoError(t, err)
+			require.Equal(t, fmt.Sprint("process ", p.cmd.Process.Pid), readMessage(t, c))
+			require.NoError(t, c.Close())
+			p.end()
+		}
+		_, err = os.Stat(passed.String()) // it is the service manager's
+		require.NoError(t, err)
+		_, err = os.Stat(own.String())
+		require.ErrorIs(t, err, os.ErrNotExist)
+	}
+}
+
+// readMessage returns what one Read returns.
+func readMessage(t *testing.T, c net.Conn) string {
+	t.Helper()
+	b := make([]byte, 100)
+	n, err := c.Read(b)
+	require.NoError(t, err)
+	return string(b[:n])
+}
+
+func TestProgramWithOneListenerTakesNothingElse(t *testing.T) {
+	leakcheck.Start(t)
+	one, two := listen(t, newPath(t)), listen(t, newPath(t))
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closes(t, tcp)
+	a, _ := pair(t)
+	for want, all := range map[string][]interface{ File() (*os.File, error) }{
+		`passed a listener for bytes ("x"), a listener for bytes ("x"), but this program takes a listener for bytes alone`: {one, two},
+		`passed something else ("x"), but this program takes a listener for bytes alone`:                                   {tcp.(*net.TCPListener)},
+		`passed a connection of bytes ("x"), but`:                                                                          {a},
+	} {
+		var files []*os.File
+		for _, one := range all {
+			f, err := one.File()
+			require.NoError(t, err)
+			files = append(files, f)
+		}
+		p := startActivated(t, files, fmt.Sprint("LISTEN_FDS=", len(files)),
+			"LISTEN_FDNAMES="+strings.Join(slices.Repeat([]string{"x"}, len(files)), ":"))
+		closeAll(files)
+		p.order("listen " + newPath(t).String())
+		require.Contains(t, p.answer(), want)
+		p.order("inherited") // they are as they were
+		p.expect(fmt.Sprint(len(files)))
+		p.end()
+	}
 }
 
 func TestWithoutNamesAllThatWasPassedIsUnknown(t *testing.T) {
