@@ -108,9 +108,10 @@ func (m *Message) take(a *core.Ancillary) {
 
 // SendMessage sends a message, and returns the size of the payload that was sent.
 //
-// On a connection of bytes, files and credentials need a payload of at least one byte ([syscall.EINVAL]). An error can
-// come after a part of the payload was sent. If n is over 0, files and credentials have gone with the first byte, and
-// must not be sent again with the rest.
+// A connection of bytes carries files and credentials only with bytes. With an empty payload they go with one byte of
+// value 0, as in package net; the peer receives it as payload, and n is 0. An error can come after a part of the payload
+// was sent. If n is over 0, files and credentials have gone with the first byte, and must not be sent again with the
+// rest.
 //
 // When too many files are on their way, the error matches [syscall.ETOOMANYREFS] and is Temporary: the system takes
 // more when some have been received.

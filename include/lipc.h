@@ -747,11 +747,11 @@ typedef struct lipc_message {
 
 /* Sends a message. Its fields do not change. Returns the size of the payload that was sent. On a stream it may be less
  * than the whole, as with lipc_write(). Handles and credentials have then gone with the first byte, and must not be
- * sent again with the rest. On a stream they need a payload of at least one byte.
+ * sent again with the rest. A stream carries them only with bytes: with an empty payload they go with one byte of value
+ * 0, which the peer receives as payload. Package net of Go does the same.
  *
  * Errors, only if nothing was sent:
  *  - LIPC_ETOOMANY: there are more than LIPC_MESSAGE_HANDLES handles, counting those in control.
- *  - LIPC_EINVAL: on a stream, there is no payload.
  *  - LIPC_EMFILE: too many handles are on their way. The system takes more when some have been received: ETOOMANYREFS,
  *    unix(7).
  *  - LIPC_EBADF: also for a handle to be sent.

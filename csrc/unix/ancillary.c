@@ -99,15 +99,21 @@ int64_t lipc_send_message(lipc_handle handle, const lipc_message *message, int t
     int type = size == 0 || LIPC__MARKS_MESSAGES ? lipc__option(fd, SO_TYPE) : 0;
     if (type < 0)
         return type;
-    if (type == SOCK_STREAM && size == 0) /* the system would send nothing and report success */
-        return m.msg_controllen == 0 ? 0 : lipc__fault(LIPC_EINVAL);
+    const bool needs_byte = type == SOCK_STREAM && size == 0; /* the system would send nothing and report success */
+    if (needs_byte && m.msg_controllen == 0)
+        return 0;
+    struct iovec byte = {"", 1};
+    if (needs_byte) {
+        m.msg_iov = &byte;
+        m.msg_iovlen = 1;
+    }
     const int flags = MSG_DONTWAIT | MSG_NOSIGNAL | (type == SOCK_SEQPACKET ? MSG_EOR : 0);
     for (;;) {
         ssize_t n = SYS(lipc__sys_sendmsg(fd, &m, flags));
         if (n >= 0 && (size_t)n < size) /* a stream took a part: the rest is sent without control data */
             return lipc__write_all(fd, &(lipc__cursor){o.buffers, o.buffer_count, 0}, n, lipc__send_some, &deadline);
         if (n >= 0)
-            return n;
+            return needs_byte ? 0 : n;
         r = lipc__send_to_failed(fd, o.peer != NULL, &deadline);
         if (r < 0)
             return r;

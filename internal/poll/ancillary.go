@@ -14,10 +14,10 @@ func CheckFiles(count, limit int) error {
 	return nil
 }
 
-// explainEmpty adds to an error for a payload of no bytes that a stream needs at least one.
+// explainEmpty adds to an error for room of no bytes that a stream needs at least one.
 func explainEmpty(size int, err error) error {
 	if size > 0 || err != core.ErrInvalid {
 		return err
 	}
-	return fmt.Errorf("a stream needs a payload of at least one byte: %w", err)
+	return fmt.Errorf("a stream needs room for at least one byte: %w", err)
 }

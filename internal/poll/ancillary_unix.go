@@ -70,7 +70,7 @@ func (e *Endpoint) SendMessage(ctx context.Context, buffers [][]byte, files []*o
 			return e.run(d, sendMessage)
 		})
 	})
-	return n, explainEmpty(size(buffers), e.explainSize(size(buffers), err))
+	return n, e.explainSize(size(buffers), err)
 }
 
 // sendWith sets what a payload is sent with, and then calls send. The direction is locked.

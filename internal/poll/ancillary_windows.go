@@ -66,7 +66,10 @@ func (e *Endpoint) SendMessage(ctx context.Context, buffers [][]byte, files []*o
 		return 0, err
 	}
 	if e.kind != core.KindMessage {
-		return e.stream(ctx, &e.out, writeBuffers, buffers)
+		if !anyBytes(buffers) {
+			return 0, e.Usable()
+		}
+		return e.transferBuffers(ctx, &e.out, writeBuffers, buffers)
 	}
 	_, err = e.transferBuffers(ctx, &e.out, sendMessage, buffers)
 	if err != nil {
@@ -78,20 +81,14 @@ func (e *Endpoint) SendMessage(ctx context.Context, buffers [][]byte, files []*o
 // ReceiveMessage receives a payload. On Windows nothing travels with it.
 func (e *Endpoint) ReceiveMessage(ctx context.Context, buffers [][]byte, files int, received func(*core.Ancillary)) (
 	int, error) {
-	if e.kind != core.KindMessage {
-		n, err := e.stream(ctx, &e.in, readBuffers, buffers)
-		return ended(n, err)
+	if e.kind == core.KindMessage {
+		return e.transferBuffers(ctx, &e.in, receiveMessage, buffers)
 	}
-	return e.transferBuffers(ctx, &e.in, receiveMessage, buffers)
-}
-
-// stream transfers bytes. It fails if buffers have no room, or nothing to send.
-func (e *Endpoint) stream(ctx context.Context, d *direction, o *operation, buffers [][]byte) (int, error) {
 	if !anyBytes(buffers) {
 		if err := e.Usable(); err != nil {
 			return 0, err
 		}
 		return 0, explainEmpty(0, core.ErrInvalid)
 	}
-	return e.transferBuffers(ctx, d, o, buffers)
+	return ended(e.transferBuffers(ctx, &e.in, readBuffers, buffers))
 }

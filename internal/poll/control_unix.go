@@ -35,7 +35,7 @@ func (d *direction) receiveControl(fd uintptr) core.Result {
 // SendControl sends a payload with control data.
 func (e *Endpoint) SendControl(b, data []byte) (int, error) {
 	n, _, err := e.transferControl(&e.out, sendControl, b, data)
-	return n, explainEmpty(len(b), e.explainSize(len(b), err))
+	return n, e.explainSize(len(b), err)
 }
 
 // ReceiveControl receives a payload and control data, and returns the length of both.

@@ -195,17 +195,24 @@ TEST(a_large_message_waits_for_a_slow_reader_in_another_process) {
     join(process);
 }
 
-TEST(a_stream_carries_no_handles_without_a_payload) {
+TEST(handles_without_a_payload_go_with_a_byte_of_a_stream) {
     lipc_handle a, b;
     CHECK_OK(lipc_pair(LIPC_STREAM, &a, &b));
     out[0] = STDERR_FILENO;
-    CHECK_ERROR(LIPC_EINVAL, send_handles(a, NULL, 0, out, 1, WAIT));
     lipc_message nothing = {.size = sizeof nothing, .handles = out, .handle_count = 1};
-    CHECK_ERROR(LIPC_EINVAL, lipc_send_message(a, &nothing, WAIT));
+    for (int i = 0; i < 2; i++) {
+        size_t arrived = 1;
+        CHECK_INT(0, i == 0 ? send_handles(a, NULL, 0, out, 1, WAIT) : lipc_send_message(a, &nothing, WAIT));
+        got[0] = 'x';
+        CHECK_INT(1, receive_handles(b, got, sizeof got, in, &arrived, WAIT));
+        CHECK_INT(0, got[0]);
+        CHECK_INT(1, arrived);
+        CHECK_OK(lipc_close(in[0]));
+    }
     nothing.handle_count = 0;
-    CHECK_INT(0, lipc_send_message(a, &nothing, WAIT));
+    CHECK_INT(0, lipc_send_message(a, &nothing, WAIT)); /* without handles there is nothing to send */
     CHECK_ERROR(LIPC_EAGAIN, lipc_read(b, got, 1, 0));
-    /* They cannot be received without their payload either. */
+    /* They cannot be received without their payload: it would be lost. */
     size_t count = 1;
     CHECK_INT(1, send_handles(a, "x", 1, out, 1, WAIT));
     CHECK_ERROR(LIPC_EINVAL, receive_handles(b, got, 0, in, &count, WAIT));
