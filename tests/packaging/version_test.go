@@ -75,6 +75,7 @@ func TestCopiesOfTheVersionAreThatOfTheHeader(t *testing.T) {
 		"examples/rust/lipc/Cargo.toml":     cargo,
 		"examples/rust/opener/Cargo.toml":   cargo,
 		"examples/rust/lipc-sys/build.rs":   fmt.Sprintf("range_version(%q..%q)", v.abi(), v.next().abi()),
+		"internal/core/core.h":              fmt.Sprintf("#define IPC_MAJOR %d\n#define IPC_MINOR %d\n", v.major, v.minor),
 		"examples/python/lipc.py":           fmt.Sprintf("\n_ABI = %q ", v.abi()),
 	} {
 		text, err := os.ReadFile(filepath.Join(root, file))
