@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,17 +67,22 @@ func TestVendoredModuleBuilds(t *testing.T) {
 	require.Equal(t, "works\n", project.MustRun(t, dir, nil, "go", "run", "-mod=vendor", "."))
 }
 
-func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
-	leakcheck.Start(t)
+// installed installs the library in a folder of build/tests, which is known to Go's build cache through a macro that
+// nothing uses: the cache does not notice when pkg-config changes its answer. So the same name stands for the same files.
+func installed(t *testing.T, name string) (prefix string, env []string) {
+	t.Helper()
 	project.Need(t, "pkg-config")
-	// Go's build cache does not notice when pkg-config changes its answer, so the place is always the same, and known to
-	// the cache through a macro that nothing uses.
-	prefix := filepath.Join(project.Root(t), "build/tests/installed")
+	prefix = filepath.Join(project.Root(t), "build/tests", name)
 	require.NoError(t, os.RemoveAll(prefix))
 	project.InRoot(t, project.Make(), "install", "PREFIX="+prefix, "BUILD="+filepath.Join(prefix, "build"))
-	dir := newModule(t, project.Root(t), consumer)
-	env := []string{"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"),
+	return prefix, []string{"PKG_CONFIG_PATH=" + filepath.Join(prefix, "lib/pkgconfig"),
 		"LD_LIBRARY_PATH=" + filepath.Join(prefix, "lib"), "CGO_CFLAGS=-O2 -g -DINSTALLED_AT=" + prefix}
+}
+
+func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
+	leakcheck.Start(t)
+	prefix, env := installed(t, "installed")
+	dir := newModule(t, project.Root(t), consumer)
 	project.MustRun(t, dir, env, "go", "build", "-tags", "liblipc", "-o", "program", ".")
 	require.Equal(t, "works\n", project.MustRun(t, dir, env, "./program"))
 	if runtime.GOOS != "darwin" {
@@ -99,6 +105,35 @@ func TestModuleBuildsAgainstTheInstalledLibrary(t *testing.T) {
 	project.InRoot(t, project.Make(), "uninstall", "PREFIX="+prefix)
 	require.NoError(t, os.RemoveAll(filepath.Join(prefix, "build")))
 	require.Empty(t, project.FilesIn(t, prefix))
+}
+
+// Versions with the same soname can replace one another, see lipc.h.
+func TestInstalledLibraryOfAnotherVersionIsRefusedByTheCompiler(t *testing.T) {
+	leakcheck.Start(t)
+	prefix, env := installed(t, "installed-other")
+	own := versionIn(t, project.Root(t))
+	header := filepath.Join(prefix, "include/lipc.h")
+	text, err := os.ReadFile(header)
+	require.NoError(t, err)
+	dir := newModule(t, project.Root(t), consumer)
+	build := func(to version) (string, error) {
+		other := strings.ReplaceAll(string(text), fmt.Sprintf("_MINOR %d\n", own.minor), fmt.Sprintf("_MINOR %d\n", to.minor))
+		other = strings.ReplaceAll(other, fmt.Sprintf("_MAJOR %d\n", own.major), fmt.Sprintf("_MAJOR %d\n", to.major))
+		other = strings.ReplaceAll(other, fmt.Sprintf("_PATCH %d\n", own.patch), fmt.Sprintf("_PATCH %d\n", to.patch))
+		require.NoError(t, os.WriteFile(header, []byte(other), 0o600))
+		known := slices.Clone(env)
+		known[len(known)-1] += " -DINSTALLED_LIPC=" + to.String()
+		return project.Run(t, dir, known, "go", "build", "-tags", "liblipc", ".")
+	}
+	output, err := build(version{own.major, own.minor, own.patch + 1})
+	require.NoError(t, err, output)
+	for _, other := range []version{own.next(), {own.major + 1, 0, 0}} {
+		output, err := build(other)
+		require.Error(t, err)
+		require.Contains(t, output, "this package needs lipc "+own.abi())
+		require.Contains(t, output, "but lipc.h is of version "+other.String())
+	}
+	require.NoError(t, os.RemoveAll(prefix))
 }
 
 func TestInstallKeepsToDESTDIR(t *testing.T) {
@@ -204,14 +239,31 @@ func TestCTypesOfTheCoreAreOutOfReachOfTheOtherPackages(t *testing.T) {
 	}
 }
 
-func TestWithoutCgoOneLineSaysWhatToDo(t *testing.T) {
+func TestWithoutCgoTheErrorsSayWhatToDo(t *testing.T) {
 	leakcheck.Start(t)
 	dir := newModule(t, project.Root(t), consumer)
-	output, err := project.Run(t, dir, []string{"CGO_ENABLED=0"}, "go", "build", ".")
+	goTool := filepath.Join(strings.TrimSpace(project.MustRun(t, dir, nil, "go", "env", "GOROOT")), "bin/go")
+	for name, env := range map[string][]string{
+		"cgo is off":           {"CGO_ENABLED=0"},
+		"there is no compiler": {"CGO_ENABLED=", "CC=", "PATH=" + leakcheck.Dir(t)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			output, err := project.Run(t, dir, env, goTool, "build", ".")
+			require.Error(t, err)
+			lines := strings.Split(strings.TrimSpace(output), "\n")
+			require.Len(t, lines, 9, "%s", output) // the first names the package
+			for i, text := range []string{"This package needs cgo and a C compiler. Install one:", "Debian, Ubuntu: apt install gcc",
+				"Fedora: dnf install gcc", "Alpine: apk add gcc musl-dev", "macOS: xcode-select --install",
+				"Windows: pacman -S mingw-w64-ucrt-x86_64-gcc", "Then set CGO_ENABLED=1, and CC"} {
+				require.Contains(t, lines[1+i], `: "`+text)
+			}
+			require.NotContains(t, output, "...") // where the compiler cuts a text
+		})
+	}
+	output, err := project.Run(t, dir, []string{"CGO_ENABLED=1", "CC=", "PATH=" + leakcheck.Dir(t)}, goTool, "build", ".")
 	require.Error(t, err)
-	lines := strings.Split(strings.TrimSpace(output), "\n")
-	require.Len(t, lines, 2, "%s", output) // the first names the package
-	require.Contains(t, lines[1], "undefined: lipc_needs_CGO_ENABLED_1_and_a_C_compiler")
+	require.Contains(t, output, `C compiler "`)
+	require.Contains(t, output, "not found")
 }
 
 // programsInREADME returns the README's programs in a language, which have the mark of a whole program.
