@@ -117,9 +117,11 @@ func TestInstalledLibraryOfAnotherVersionIsRefusedByTheCompiler(t *testing.T) {
 	require.NoError(t, err)
 	dir := newModule(t, project.Root(t), consumer)
 	build := func(to version) (string, error) {
-		other := strings.ReplaceAll(string(text), fmt.Sprintf("_MINOR %d\n", own.minor), fmt.Sprintf("_MINOR %d\n", to.minor))
-		other = strings.ReplaceAll(other, fmt.Sprintf("_MAJOR %d\n", own.major), fmt.Sprintf("_MAJOR %d\n", to.major))
-		other = strings.ReplaceAll(other, fmt.Sprintf("_PATCH %d\n", own.patch), fmt.Sprintf("_PATCH %d\n", to.patch))
+		other := string(text)
+		for part, n := range map[string]int{"MAJOR": to.major, "MINOR": to.minor, "PATCH": to.patch} {
+			define := "#define LIPC_VERSION_" + part
+			other = regexp.MustCompile(define+` \d+`).ReplaceAllString(other, fmt.Sprint(define, " ", n))
+		}
 		require.NoError(t, os.WriteFile(header, []byte(other), 0o600))
 		known := slices.Clone(env)
 		known[len(known)-1] += " -DINSTALLED_LIPC=" + to.String()
@@ -260,7 +262,8 @@ func TestWithoutCgoTheErrorsSayWhatToDo(t *testing.T) {
 			require.NotContains(t, output, "...") // where the compiler cuts a text
 		})
 	}
-	output, err := project.Run(t, dir, []string{"CGO_ENABLED=1", "CC=", "PATH=" + leakcheck.Dir(t)}, goTool, "build", ".")
+	env := []string{"CGO_ENABLED=1", "CC=", "PATH=" + leakcheck.Dir(t)}
+	output, err := project.Run(t, dir, env, goTool, "build", ".")
 	require.Error(t, err)
 	require.Contains(t, output, `C compiler "`)
 	require.Contains(t, output, "not found")
