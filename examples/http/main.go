@@ -11,7 +11,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -20,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/lipc/ipc"
 )
@@ -47,43 +47,46 @@ func main() {
 	}
 }
 
-// caller is the key under which a request's context holds its connection.
-type caller struct{}
-
 func serve(name ipc.Name) error {
 	l, err := ipc.Listen(name)
 	if err != nil {
 		return err
 	}
-	server := &http.Server{
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, caller{}, c)
-		},
-		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			peer, err := r.Context().Value(caller{}).(*ipc.Conn).PeerCredentials()
-			if err != nil {
-				http.Error(w, err.Error(), http.StatusInternalServerError)
-				return
-			}
-			fmt.Fprintf(w, "%s %s, asked by %v\n", r.Method, r.URL.Path, peer)
-		}),
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, func() { server.Close() }) // closes the listener too
 	fmt.Println("listening on", name)
 	if location, err := name.Location(); err == nil {
 		fmt.Println("other programs find it at", location)
 	}
-	if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	server := &http.Server{Handler: http.HandlerFunc(answer), ConnContext: ipc.ConnContext}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(l) }()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	select {
+	case err := <-ended:
 		return err
+	case <-ctx.Done():
 	}
-	return nil
+	stop() // a second signal ends the program at once
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return server.Shutdown(ctx) // answers the requests that are under way; the context limits how long that may take
+}
+
+func answer(w http.ResponseWriter, r *http.Request) {
+	peer, err := ipc.PeerFromContext(r.Context())
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	fmt.Fprintf(w, "%s %s, asked by %v\n", r.Method, r.URL.Path, peer)
 }
 
 func get(name ipc.Name, path string) error {
+	var dialer ipc.Dialer
 	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return ipc.Dial(ctx, name) },
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", name.String()) // whatever the host of the URL is
+		},
 	}}
 	response, err := client.Get("http://local" + path)
 	if err != nil {
