@@ -1,0 +1,94 @@
+// Proxy fronts many local web servers: a request for /APP/path goes to the server of "user:APP", as one for /path.
+//
+//	proxy ADDRESS APP…
+//
+// ADDRESS is a name, say "user:proxy", or "localhost:8080", say, for browsers. No request reaches a server that is not
+// on the command line. The header Lipc-Peer tells the servers which process asked; a client cannot set it.
+//
+// Every user of the machine can connect to localhost, and the kernel does not report which one did: Lipc-Peer is absent
+// then. To the servers the proxy is the client, and the proxy is you. Use a name if only you are to reach them.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/lipc/ipc"
+)
+
+func main() {
+	if len(os.Args) < 3 {
+		log.Fatal("usage: proxy ADDRESS APP…")
+	}
+	host, l, err := listen(os.Args[1])
+	if err != nil {
+		log.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	for _, app := range os.Args[2:] {
+		if app != url.PathEscape(app) {
+			log.Fatalf("%q cannot be a part of a path", app)
+		}
+		mux.Handle(host+"/"+app+"/", http.StripPrefix("/"+app, to(ipc.UserName(app))))
+	}
+	handler := http.NewCrossOriginProtection().Handler(mux) // pages of other sites may not change anything
+	server := &http.Server{Handler: handler, ConnContext: ipc.ConnContext, ReadHeaderTimeout: time.Minute}
+	go server.Serve(l)
+	fmt.Println("listening on", l.Addr())
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	<-ctx.Done()
+	stop() // a second signal ends the program at once
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	server.Shutdown(ctx) // requests are answered; streams and upgraded connections then end with the program
+}
+
+// listen also returns the host that requests must be for: another site's name can lead to this machine, too.
+func listen(address string) (host string, l net.Listener, err error) {
+	if strings.HasPrefix(address, "localhost:") {
+		l, err = net.Listen("tcp", address)
+		return "localhost", l, err
+	}
+	name, err := ipc.ParseName(address)
+	if err == nil {
+		l, err = ipc.Listen(name)
+	}
+	return "", l, err
+}
+
+// to returns a handler that passes requests on to the server of a name, and its answers back, also streams and upgraded
+// connections such as those of WebSocket.
+func to(name ipc.Name) http.Handler {
+	dialContext := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(ipc.Dialer).DialContext(ctx, "unix", name.String()) // never a server of another user
+	}
+	return &httputil.ReverseProxy{
+		Transport: &http.Transport{DialContext: dialContext, DisableCompression: true},
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", "local"
+			r.SetXForwarded()
+			r.Out.Header.Del("Lipc-Peer")
+			if peer, err := ipc.PeerFromContext(r.In.Context()); err == nil {
+				r.Out.Header.Set("Lipc-Peer", peer.String())
+			}
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+				err = errors.New("it is not running")
+			}
+			http.Error(w, fmt.Sprintf("the server of %v: %v", name, err), http.StatusBadGateway)
+		},
+	}
+}
