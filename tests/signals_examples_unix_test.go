@@ -32,7 +32,12 @@ func buildExample(t *testing.T, name string) string {
 // startExample starts an example, which ends with the test at the latest.
 func startExample(t *testing.T, program string, args ...string) *process {
 	t.Helper()
-	cmd := exec.Command(program, args...)
+	return startCommand(t, exec.Command(program, args...))
+}
+
+// startCommand is startExample for a command.
+func startCommand(t *testing.T, cmd *exec.Cmd) *process {
+	t.Helper()
 	cmd.Stderr = os.Stderr
 	orders, err := cmd.StdinPipe()
 	require.NoError(t, err)
