@@ -7,6 +7,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"log"
 	"net"
@@ -87,8 +88,8 @@ func talk(ctx context.Context, name ipc.Name) error {
 	}()
 	for {
 		_, message, err := c.Read(ctx) // also while no line is there, so that it notices that the server ends
-		if websocket.CloseStatus(err) == websocket.StatusNormalClosure {
-			return nil
+		if websocket.CloseStatus(err) == websocket.StatusNormalClosure || errors.Is(err, net.ErrClosed) {
+			return nil // no line is left
 		}
 		if err != nil {
 			return err

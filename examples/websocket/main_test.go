@@ -36,7 +36,7 @@ func start(t *testing.T, args ...string) *program {
 		t.Fatal(err)
 	}
 	p := &program{t: t, cmd: exec.Command(executable, args...), last: new(strings.Builder)}
-	p.cmd.Env = append(os.Environ(), "LIPC_TEST_EXAMPLE=1")
+	p.cmd.Env = append(os.Environ(), "LIPC_TEST_EXAMPLE=1", "GORACE=atexit_sleep_ms=0") // no wait at the end
 	p.cmd.Stderr = p.last
 	p.stdin, err = p.cmd.StdinPipe()
 	if err != nil {
@@ -93,9 +93,13 @@ func TestWebSocketsSayWhoAsksAndEndWithTheServer(t *testing.T) {
 			client.expect(fmt.Sprint("line ", i))
 		}
 	}
-	first.stdin.Close()
-	if err := first.end(); err != nil {
-		t.Fatalf("a client whose lines end: %v, %s", err, first.last)
+	for range 20 {
+		first.stdin.Close()
+		if err := first.end(); err != nil {
+			t.Fatalf("a client whose lines end: %v, %s", err, first.last)
+		}
+		first = start(t, "talk", name)
+		first.say("the only line")
 	}
 	if runtime.GOOS == "windows" {
 		return // a process there cannot be asked to end, only killed
