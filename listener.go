@@ -227,7 +227,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return netConn(c, err)
 }
 
-// AcceptConn waits for a connection. A connection that its client gave up is skipped. Errors:
+// AcceptConn waits for a connection. A connection that its client gave up is skipped; on Windows that is one whose client
+// is gone at this moment and wrote nothing. Errors:
 //
 //   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 //   - [os.ErrDeadlineExceeded]: the listener's deadline passed.

@@ -157,7 +157,9 @@ func (c *MessageConn) RemoteAddr() net.Addr {
 }
 
 // DialMessage connects to a listener for messages, as [Dialer.Dial] does to one for bytes. If the listener is one for
-// bytes, the error is [syscall.EPROTOTYPE].
+// bytes, the error is [syscall.EPROTOTYPE]. Windows tells a pipe's kind only to a client that has connected. The
+// connection is then closed at once; a server of this package returns it from AcceptConn only if it accepts just before
+// that.
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	c := new(MessageConn)
 	if err := d.dial(ctx, name, &c.conn, core.KindMessage); err != nil {

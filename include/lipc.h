@@ -357,7 +357,8 @@ enum lipc_obstacle {
 LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pid);
 
 /* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none. A connection
- * that its client gave up is skipped.
+ * that its client gave up is skipped. On Windows that is one whose client is gone at this moment and wrote nothing; with
+ * a timeout_ms of 0 the result is LIPC_EAGAIN then, even if others wait.
  *
  * Errors:
  *  - LIPC_EAGAIN, LIPC_ETIMEDOUT.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"syscall"
 	"testing"
 	"time"
 
@@ -76,6 +78,27 @@ func TestDialOfAnotherMachineEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, second(ipc.Dial(ctx, name)), context.Canceled)
+}
+
+func TestClientForMessagesThatFoundBytesIsNotAccepted(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	for range 10 {
+		for range 3 {
+			require.ErrorIs(t, second(ipc.DialMessage(t.Context(), name)), syscall.EPROTOTYPE)
+		}
+		quitter := dial(t, name)
+		_, err := quitter.Write([]byte("bye"))
+		require.NoError(t, err)
+		require.NoError(t, quitter.Close())
+		client := dial(t, name)
+		server := accept(t, l)
+		got, err := io.ReadAll(server)
+		require.NoError(t, err)
+		require.Equal(t, "bye", string(got), "what a client wrote before it left is not lost")
+		requireByteArrives(t, client, accept(t, l))
+	}
 }
 
 func TestClientsThatVanishStopNoListener(t *testing.T) {

@@ -191,6 +191,12 @@ static int lipc__accept_any(lipc_listener *l, lipc__deadline *deadline, HANDLE *
     return r;
 }
 
+/* Whether the client of a connection is gone, and has left nothing to read: for instance one for messages that found a
+ * pipe of bytes. If this end does not read, the client counts as there. */
+static bool lipc__gave_up(HANDLE handle) {
+    return !PeekNamedPipe(handle, NULL, 0, NULL, NULL, NULL) && GetLastError() == ERROR_BROKEN_PIPE;
+}
+
 static void lipc__note_refused(lipc_listener *l, lipc_handle client) {
     memset(&l->refused, 0xff, sizeof l->refused);
     lipc_peer_credentials(client, &l->refused);
@@ -227,19 +233,21 @@ int lipc_accept(lipc_listener *l, int timeout_ms, lipc_name *ret_peer, lipc_hand
         int r = lipc__accept_any(l, &deadline, &handle);
         if (r < 0)
             return r;
-        if (lipc__peer_check((lipc_handle)handle, &l->clients) >= 0) {
+        bool gave_up = lipc__gave_up(handle);
+        if (!gave_up && lipc__peer_check((lipc_handle)handle, &l->clients) >= 0) {
             if (ret_peer != NULL)
                 memset(ret_peer, 0, sizeof *ret_peer);
             *ret_connection = (lipc_handle)handle;
             return 0;
         }
-        lipc__note_refused(l, (lipc_handle)handle);
+        if (!gave_up)
+            lipc__note_refused(l, (lipc_handle)handle);
         (void)SYS_TRUE(DisconnectNamedPipe(handle)); /* otherwise the client could keep the instance by not closing */
         CloseHandle(handle);
         /* A client that connects again and again must not keep this going beyond the timeout. */
         int left = lipc__time_left(&deadline);
         if (left < -1)
-            return lipc_error_code(left) == LIPC_EAGAIN ? lipc__fault(LIPC_EACCES) : left;
+            return lipc_error_code(left) == LIPC_EAGAIN && !gave_up ? lipc__fault(LIPC_EACCES) : left;
     }
 }
 

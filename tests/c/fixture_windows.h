@@ -126,22 +126,6 @@ static inline void close_ends(lipc_handle a, lipc_handle b) {
         CHECK_OK(lipc_close(b));
 }
 
-/* Whether the client of a connection is gone and wrote nothing. */
-static inline bool is_at_its_end(lipc_handle server) {
-    char byte;
-    return lipc_read(server, &byte, 1, 0) == 0;
-}
-
-/* Accepts until a connection comes whose client is not gone. */
-static inline lipc_handle accept_living(lipc_listener *listener) {
-    for (;;) {
-        lipc_handle server = accept_from(listener);
-        if (!is_at_its_end(server))
-            return server;
-        CHECK_OK(lipc_close(server));
-    }
-}
-
 static inline void close_end(lipc_handle *end) {
     CHECK_OK(lipc_close(*end));
     *end = LIPC_INVALID_HANDLE;

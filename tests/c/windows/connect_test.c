@@ -159,7 +159,7 @@ TEST(a_client_of_messages_is_not_let_into_a_server_of_bytes) {
     memset(&client, UNTOUCHED, sizeof client);
     CHECK_ERROR(LIPC_ENOTSOCK, lipc_connect(&name, &options, WAIT, &client));
     CHECK(is_untouched(&client, sizeof client));
-    lipc_handle good = connect_to(&name), server = accept_living(listener); /* it does no harm */
+    lipc_handle good = connect_to(&name), server = accept_from(listener); /* it does no harm */
     check_connected(good, server);
     close_ends(good, server);
     lipc_listener_close(listener);
