@@ -58,7 +58,7 @@ type ListenConfig struct {
 
 	// Backlog is how many connections may wait to be accepted. The default, and the upper limit, is what the system
 	// allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. On Windows it is
-	// how many instances of the pipe wait for clients, 2 to 64, default 8.
+	// how many instances of the pipe wait for clients, 2 to 64, default 32.
 	Backlog int
 
 	// Spin is how long each accepted connection spins before it waits, see [Conn.SetSpin]. For

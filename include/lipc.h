@@ -265,7 +265,7 @@ typedef struct lipc_listen_options {
     uint32_t mode;
     /* How many connections may wait to be accepted. The default, and the upper limit, is what the system allows:
      * net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. Windows: how many
-     * instances of the pipe wait for clients, 2 to 64, default 8; the system asks further clients to try again. */
+     * instances of the pipe wait for clients, 2 to 64, default 32; the system asks further clients to try again. */
     int backlog;
     /* The kind of connection to accept: LIPC_STREAM (the default) or LIPC_MESSAGE. LIPC_DATAGRAM creates a
      * datagram socket instead. It is bound to the name, and its handle receives what anybody sends to it: see

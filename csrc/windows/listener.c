@@ -2,7 +2,7 @@
 
 enum {
     LIPC__PENDING_LEAST = 2, /* so that there is one for a client that comes while another is being accepted */
-    LIPC__PENDING_DEFAULT = 8,
+    LIPC__PENDING_DEFAULT = 32,
     LIPC__PENDING_MOST = 64
 };
 

@@ -61,7 +61,7 @@ static void with_nothing(void) {
 }
 
 static int64_t do_listen(void) {
-    lipc_listen_options options = {.size = sizeof options, .kind = kind};
+    lipc_listen_options options = {.size = sizeof options, .kind = kind, .backlog = 8}; /* each instance takes calls */
     return lipc_listen(&s.name, &options, &out.listener);
 }
 

@@ -285,9 +285,11 @@ static DWORD WINAPI connect_many(void *argument) {
 
 TEST(a_client_is_accepted_in_its_turn_however_many_others_come) {
     lipc_name name = name_for(LIPC_NAME_NAMESPACED, "s");
-    lipc_listener *listener = listen_on(&name);
+    lipc_listen_options options = {.size = sizeof options, .backlog = 8};
+    lipc_listener *listener;
     lipc_handle others[64], client = LIPC_INVALID_HANDLE;
     char byte;
+    CHECK_OK(lipc_listen(&name, &options, &listener));
     for (int i = 0; i < 4; i++) {
         others[i] = connect_to(&name);
         if (i == 2)
