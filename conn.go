@@ -115,7 +115,7 @@ func (c *Conn) WriteContext(ctx context.Context, b []byte) (int, error) {
 }
 
 // ReadBuffers reads as Read does, into several buffers, which it fills in order. It performs one system call for the
-// first 64 buffers that are not empty, and fills no more than these. Windows performs a system call for each buffer.
+// first 64 buffers that are not empty, and fills no more than these. Windows performs one or two for each buffer.
 // More than five buffers cost an allocation, in [runtime.Pinner].
 func (c *Conn) ReadBuffers(buffers [][]byte) (int, error) {
 	return c.readResult(c.end.ReadBuffers(buffers))
@@ -132,12 +132,18 @@ func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 // CloseRead shuts down the reading half, for every process that shares the connection. Reads then return io.EOF. On
 // Linux they first return what had arrived, and the peer's writes fail with [syscall.EPIPE]. But a Write of the peer
 // that waits for room already goes on to wait, until this end has read enough of what had arrived, or closes. On other
-// systems what had arrived, and what the peer writes, may be discarded. On Windows pipes have no halves:
-// [errors.ErrUnsupported].
+// systems what had arrived, and what the peer writes, may be discarded. On Windows: [errors.ErrUnsupported].
 func (c *conn) CloseRead() error { return c.opError("close", c.end.Shutdown(core.Reading)) }
 
 // CloseWrite shuts down the writing half, for every process that shares the connection. The peer reads what was written
-// before, and then io.EOF. On Windows pipes have no halves: [errors.ErrUnsupported].
+// before, and then io.EOF.
+//
+// On Windows only connections of bytes have halves, and only with [ListenConfig].HalfClose, or to a pipe of messages that
+// another program serves; otherwise the error is [errors.ErrUnsupported]. There CloseWrite waits until the peer has read
+// what was written, because readers of other programs, such as go-winio's, would not notice the end behind it. So go on
+// reading meanwhile. The write deadline and Close end the wait; after a deadline CloseWrite can be called again. If the
+// peer is gone, the error is [syscall.EPIPE]. The system keeps no record of the end. A duplicate of either end, from
+// [Conn.File] or in another process, does not know of it: what it writes is never read, and its reads wait.
 func (c *conn) CloseWrite() error { return c.opError("close", c.end.Shutdown(core.Writing)) }
 
 // Close closes the connection. Operations under way, and all later ones, fail with [net.ErrClosed]; so does a second
@@ -286,8 +292,8 @@ func (c *conn) setNames(local, peer core.Name) {
 
 // FileConn returns a connection on a duplicate of f, which must be a connected local stream socket, inherited or from
 // another package. f stays the caller's, but becomes non-blocking, and must stay so. On Windows f must be a named pipe
-// in byte mode that carries data both ways. If it was not opened for overlapped operation, the error is
-// [errors.ErrUnsupported].
+// in byte mode that carries data both ways; its type may be that of messages, and then [Conn.CloseWrite] works. If it was
+// not opened for overlapped operation, the error is [errors.ErrUnsupported].
 func FileConn(f *os.File) (*Conn, error) {
 	c := new(Conn)
 	if err := c.adopt(f, core.KindStream); err != nil {

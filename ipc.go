@@ -26,6 +26,12 @@ type Dialer struct {
 	// connection; the error then also matches [syscall.ENOTCONN].
 	Server PeerPolicy
 
+	// HalfClose makes sure that [Conn.CloseWrite] works: on Windows Dial fails with [syscall.EPROTOTYPE] if the server
+	// listens on a pipe of bytes, without [ListenConfig].HalfClose or go-winio's MessageMode. It has no effect on Unix,
+	// where CloseWrite always works, and on connections of messages. It does not go together with a SysDial.Direction
+	// of one way.
+	HalfClose bool
+
 	// Spin is how long the connection spins before it waits, see [Conn.SetSpin]. Zero means no spin.
 	Spin time.Duration
 
@@ -50,7 +56,8 @@ type Dialer struct {
 //
 // On Windows a full backlog is a pipe whose instances are all taken. The server may learn who the client is, but cannot
 // act as it, unless Sys says otherwise. Dial also connects to a pipe of messages, and reads bytes from it. Each write
-// to such a pipe is one message there, unless a deadline cuts it. Dialling another machine, \\host\pipe\name, takes a
+// to such a pipe is one message there, unless a deadline cuts it, and an empty message is end of stream, see
+// [ListenConfig].HalfClose. Dialling another machine, \\host\pipe\name, takes a
 // thread meanwhile. If the context ends before the system answers, Dial returns at once; what the system still opens is
 // closed, at most a minute later.
 //
@@ -63,7 +70,7 @@ type Dialer struct {
 //     directory of a [UserName] or [SystemName] is not safe.
 //   - [syscall.EPROTOTYPE]: what listens on the path is of another kind: messages, not bytes, or the other way round.
 //     In Linux's abstract namespace each kind has names of its own, and on Windows a pipe of messages can be read as
-//     bytes.
+//     bytes. With HalfClose also: the pipe is one of bytes, which has no halves.
 //   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 func (d *Dialer) Dial(ctx context.Context, name Name) (*Conn, error) {
 	c := new(Conn)
@@ -114,14 +121,14 @@ func netConn(c net.Conn, err error) (net.Conn, error) {
 }
 
 func (d *Dialer) dial(ctx context.Context, name Name, c *conn, kind core.Kind) error {
-	if err := errors.Join(checkSpin(d.Spin), checkMaxMessage(d.MaxMessage), d.Sys.check()); err != nil {
+	if err := errors.Join(checkSpin(d.Spin), checkMaxMessage(d.MaxMessage), d.Sys.check(d.HalfClose)); err != nil {
 		return err
 	}
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
 	c.setPeer(name)
 	c.end.SetSpin(d.Spin)
-	if err := c.end.Connect(ctx, name.name, kind, d.Sys.options()); err != nil {
+	if err := c.end.Connect(ctx, name.name, kind, d.Sys.options(d.HalfClose)); err != nil {
 		return name.dialErr(err, kind)
 	}
 	if refused := c.check(d.serverPolicy(name), "server"); refused != nil {
@@ -145,7 +152,7 @@ var kindNames = map[core.Kind]string{
 
 // dialErr adds what can be said about an error of connecting or sending to a name.
 func (n Name) dialErr(err error, kind core.Kind) error {
-	if errors.Is(err, syscall.EPROTOTYPE) {
+	if errors.Is(err, syscall.EPROTOTYPE) && err != poll.ErrNoHalves {
 		return fmt.Errorf("what listens there is not for %s: %w", kindNames[kind], err)
 	}
 	return n.accessErr(err, false)

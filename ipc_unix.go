@@ -55,8 +55,8 @@ type SysDial struct{}
 // SysPipe holds the options of unnamed pipes that only one system has. Unix has none.
 type SysPipe struct{}
 
-func (*SysListen) check() error                { return nil }
-func (*SysListen) options() *core.ListenSystem { return nil }
-func (*SysDial) check() error                  { return nil }
-func (*SysDial) options() *core.ConnectSystem  { return nil }
-func (*SysPipe) options() *core.PipeSystem     { return nil }
+func (*SysListen) check(bool) error                { return nil }
+func (*SysListen) options(bool) *core.ListenSystem { return nil }
+func (*SysDial) check(bool) error                  { return nil }
+func (*SysDial) options(bool) *core.ConnectSystem  { return nil }
+func (*SysPipe) options() *core.PipeSystem         { return nil }

@@ -141,14 +141,17 @@ type SysPipe struct {
 	SecurityDescriptor string
 }
 
-func (d PipeDirection) check() error {
-	if d < DefaultDirection || d > ServerToClient {
+func (d PipeDirection) check(halfClose bool) error {
+	switch {
+	case d < DefaultDirection || d > ServerToClient:
 		return core.Invalidf("Direction %d does not exist", d)
+	case d > Duplex && halfClose:
+		return core.Invalidf("HalfClose is for both directions, and cannot go with one")
 	}
 	return nil
 }
 
-func (s *SysListen) check() error {
+func (s *SysListen) check(halfClose bool) error {
 	if s == nil {
 		return nil
 	}
@@ -160,34 +163,34 @@ func (s *SysListen) check() error {
 	case s.DefaultWait < 0 || s.DefaultWait.Milliseconds() >= math.MaxUint32:
 		return core.Invalidf("DefaultWait %v is negative, or over 49 days", s.DefaultWait)
 	}
-	return s.Direction.check()
+	return s.Direction.check(halfClose)
 }
 
-func (s *SysListen) options() *core.ListenSystem {
+func (s *SysListen) options(halfClose bool) *core.ListenSystem {
 	if s == nil {
-		return nil
+		s = new(SysListen)
 	}
 	return &core.ListenSystem{Direction: int(s.Direction), Instances: s.InstanceLimit, InboundBuffer: s.InboundBuffer,
 		OutboundBuffer: s.OutboundBuffer, DefaultWait: s.DefaultWait, AcceptRemote: s.AcceptRemote,
-		WriteThrough: s.WriteThrough, Inherit: s.Inherit, SecurityDescriptor: s.SecurityDescriptor}
+		WriteThrough: s.WriteThrough, Inherit: s.Inherit, SecurityDescriptor: s.SecurityDescriptor, HalfClose: halfClose}
 }
 
-func (s *SysDial) check() error {
+func (s *SysDial) check(halfClose bool) error {
 	if s == nil {
 		return nil
 	}
 	if s.Impersonation < DefaultImpersonation || s.Impersonation > ImpersonationDelegate {
 		return core.Invalidf("Impersonation %d does not exist", s.Impersonation)
 	}
-	return s.Direction.check()
+	return s.Direction.check(halfClose)
 }
 
-func (s *SysDial) options() *core.ConnectSystem {
+func (s *SysDial) options(halfClose bool) *core.ConnectSystem {
 	if s == nil {
-		return nil
+		s = new(SysDial)
 	}
 	return &core.ConnectSystem{Direction: int(s.Direction), Impersonation: int(s.Impersonation),
-		WriteThrough: s.WriteThrough, Inherit: s.Inherit}
+		WriteThrough: s.WriteThrough, Inherit: s.Inherit, HalfClose: halfClose}
 }
 
 func (s *SysPipe) options() *core.PipeSystem {

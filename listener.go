@@ -61,6 +61,15 @@ type ListenConfig struct {
 	// how many instances of the pipe wait for clients, 2 to 64, default 32.
 	Backlog int
 
+	// HalfClose is whether [Conn.CloseWrite] works on Windows, on the connections of a [Listener]. It has no effect on
+	// Unix, where it always works, and on connections of messages. The pipe is then one of messages, and an empty
+	// message is the end of a direction; go-winio's MessageMode is the same. Clients need no option for that, but
+	// [Dialer].HalfClose makes sure of it. It does not go together with a SysListen.Direction of one way.
+	//
+	// Each write to such a pipe is one message. If a deadline ends a write that is larger than the pipe's buffer, later
+	// writes fail with [syscall.EPIPE], see [Conn.Write]. DialMessage takes such a listener for one for messages.
+	HalfClose bool
+
 	// Spin is how long each accepted connection spins before it waits, see [Conn.SetSpin]. For
 	// [ListenConfig.ListenDatagram] it is how long the socket itself spins. Zero means no spin.
 	Spin time.Duration
@@ -176,7 +185,7 @@ func (l *listener) adopted(name core.Name, err error) error {
 
 // options returns the options for the core, checked.
 func (lc *ListenConfig) options() (core.ListenOptions, error) {
-	o := core.ListenOptions{Mode: lc.Mode, Backlog: lc.Backlog, System: lc.Sys.options()}
+	o := core.ListenOptions{Mode: lc.Mode, Backlog: lc.Backlog, System: lc.Sys.options(lc.HalfClose)}
 	err := lc.check()
 	if err == nil && lc.Group != "" {
 		err = setGroup(&o, lc.Group)
@@ -191,7 +200,7 @@ func (lc *ListenConfig) check() error {
 	if lc.Backlog < 0 {
 		return core.Invalidf("negative Backlog")
 	}
-	return errors.Join(checkSpin(lc.Spin), checkMaxMessage(lc.MaxMessage), lc.Sys.check())
+	return errors.Join(checkSpin(lc.Spin), checkMaxMessage(lc.MaxMessage), lc.Sys.check(lc.HalfClose))
 }
 
 func (l *listener) opError(op string, err error) error {

@@ -398,17 +398,19 @@ typedef struct lipc_connect_options {
  * if any process has the socket open, so the call also waits for a socket that is bound and never listens.
  *
  * On Windows a full backlog is a pipe whose instances are all taken. The server may learn who the client is, but cannot
- * act as it. A stream can connect to a pipe of messages, and reads bytes from it. Connecting to another machine,
- * \\host\pipe\x, is cancelled when the time runs out (CancelSynchronousIo). The system obeys once it has sent the
- * request, but perhaps not while it looks up the host's name. The result is LIPC_ENOENT if the system itself gives up
- * on a machine that does not answer.
+ * act as it. A stream can connect to a pipe of messages, and reads bytes from it; an empty message is end of stream,
+ * see lipc_shutdown(). Whether a pipe is one of messages is only known after connecting, so a client that wants another
+ * kind connects and leaves at once. Connecting to another machine, \\host\pipe\x, is cancelled when the time runs out
+ * (CancelSynchronousIo). The system obeys once it has sent the request, but perhaps not while it looks up the host's
+ * name. The result is LIPC_ENOENT if the system itself gives up on a machine that does not answer.
  *
  * Errors:
  *  - LIPC_ENOENT: there is no such name.
  *  - LIPC_ECONNREFUSED: nobody listens on the socket file. On Linux also: there is no such namespaced name, even if
  *    there is one for another kind.
  *  - LIPC_EAGAIN: the backlog is full, and timeout_ms is 0.
- *  - LIPC_ENOTSOCK: the socket is of another kind.
+ *  - LIPC_ENOTSOCK: the socket is of another kind. On Windows also: it has no halves, see
+ *    lipc_connect_windows.half_close.
  *  - LIPC_EACCES: also if the server is not admitted, see lipc_connect_options, or the directory of the name is not
  *    safe, see enum lipc_name_type.
  *  - LIPC_ENOTCONN: with a policy, on macOS and the BSDs: the server closed the connection before it was checked.
@@ -458,7 +460,16 @@ enum lipc_direction {
  * goes on to wait: the kernel wakes it only when this end has read enough of what had arrived, or closes. On other
  * systems what had arrived, and what the peer writes, may be discarded.
  *
- * Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (for pipes; on Windows always). */
+ * On Windows only LIPC_WRITE can be shut down, and only on a connection of the kind LIPC_STREAM over a pipe of messages:
+ * to a listener with lipc_listen_windows.half_close, or to a server of another program, such as one of go-winio's in
+ * message mode. The call sends an empty message, which a reader of bytes takes for end of stream. It never waits. If the
+ * peer has not read all that was written, the result is LIPC_EAGAIN: many readers would read the empty message together
+ * with what is before it, and not notice it. lipc_flush() waits until the call can succeed. The system keeps no record
+ * of an end: lipc_read() returns it once, and would then wait, and what is written after it is never read. So do
+ * neither.
+ *
+ * Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (for pipes; on Windows see above);
+ * LIPC_EAGAIN, LIPC_EPIPE (on Windows). */
 LIPC_API int lipc_shutdown(lipc_handle handle, int direction);
 
 /* ========================================= Messages ========================================= */

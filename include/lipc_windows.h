@@ -45,6 +45,8 @@ typedef struct lipc_listen_windows {
     const char *group_sid;    /* a security identifier in the form of lipc_peer_sid(). Whoever has it in the token may
                                * connect, too, whatever the mode, but cannot create instances of the pipe. NULL: none.
                                * LIPC_EINVAL: it is not one, or there is sddl, too */
+    int half_close;           /* whether connections of bytes have halves, see lipc_shutdown(): the pipe is one of
+                               * messages then. With a direction of one way: LIPC_EINVAL */
 } lipc_listen_windows;
 
 /* What a server may do as its client. A server that lipc_connect_options.server does not admit may do it, too, until
@@ -64,6 +66,9 @@ typedef struct lipc_connect_windows {
     int impersonation; /* enum lipc_impersonation */
     int write_through; /* FILE_FLAG_WRITE_THROUGH: a write to a remote server waits until the data is there */
     int inherit;       /* whether child processes inherit the handle */
+    int half_close;    /* whether the connection must have halves: a pipe of bytes is LIPC_ENOTSOCK then. A connection of
+                        * bytes has them whenever the pipe is one of messages. With a direction of one way:
+                        * LIPC_EINVAL */
 } lipc_connect_windows;
 
 /* Returns what this end may do: LIPC_READ, LIPC_WRITE, or both. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
@@ -179,14 +184,14 @@ LIPC_API int lipc_is_overlapped(lipc_handle handle);
 /* One operation. The caller provides the memory, with zeroes before the first use. The memory and the buffer must stay
  * where they are until the operation is over. After that both can be used again. Use one lipc_async for all writes to
  * an end, one write after the other, and another for all reads. The one for writes remembers that nothing more can be
- * written, see lipc_async_write(). */
+ * written, see lipc_async_write(), and the one for reads that a half has ended. */
 typedef struct lipc_async {
     uintptr_t system[5]; /* an OVERLAPPED */
     lipc_handle event;   /* 0, or an event, see lipc_event(), which is signalled when the operation is over; no port
                           * reports it then */
     uint32_t size;       /* this and what follows belongs to the library: how much is to be transferred */
     uint8_t operation;   /* what it does */
-    uint8_t cut;         /* nothing more is written */
+    uint8_t cut;         /* the directions in which nothing more is transferred */
     uint8_t spared;      /* it receives into spare */
     char spare;          /* receives a message for which there is no room */
 } lipc_async;
@@ -226,8 +231,9 @@ LIPC_API int lipc_port_post(lipc_handle port, uintptr_t key);
  * LIPC_EMSGSIZE.
  *
  *  - lipc_async_read() reads the bytes that are there. size is at least 1, otherwise LIPC_EINVAL. LIPC_EEND is end of
- *    stream. 0 is an empty message, which a reader of bytes ignores. If a message does not fit, the result is
- *    LIPC_ETRUNCATED, and the next read returns more of it.
+ *    stream, also that of one half, see lipc_shutdown(); this lipc_async then reads nothing more: LIPC_EEND. 0 is an
+ *    empty message, or on a pipe of bytes a write of no bytes, which means nothing. If a message does not fit, the
+ *    result is LIPC_ETRUNCATED, and the next read returns more of it.
  *  - lipc_async_receive() does the same, but discards what does not fit.
  *  - lipc_async_write() writes one message. On a stream it writes as much as the pipe's buffer can take (at least 4096
  *    bytes), and returns how much. LIPC_EPIPE is also the result after a write that was cancelled and may have left a

@@ -48,6 +48,10 @@ int lipc_port_post(lipc_handle port, uintptr_t key) {
 /* The result of an operation that ended with that error, 0 for none. A receive without room reads one byte: if it got
  * one, the message was truncated. */
 static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error, DWORD size) {
+    if (error == 0 && async->operation == LIPC__READS && size == 0 && lipc__has_halves(handle)) {
+        async->cut |= LIPC_READ;
+        return lipc__fault(LIPC_EEND);
+    }
     if (error == 0)
         return async->spared && size > 0 ? lipc__fault(LIPC_ETRUNCATED) : (int64_t)size;
     if (error == ERROR_IO_PENDING || error == ERROR_IO_INCOMPLETE)
@@ -62,7 +66,7 @@ static int64_t lipc__async_result(HANDLE handle, lipc_async *async, DWORD error,
     if (async->operation != LIPC__WRITES)
         return lipc__read_error(error);
     if (error == ERROR_OPERATION_ABORTED && async->size > lipc__write_quota(handle))
-        async->cut = 1;
+        async->cut |= LIPC_WRITE;
     return lipc__transfer_error(error);
 }
 
@@ -73,9 +77,9 @@ static int64_t lipc__async_start(enum lipc__transfer what, lipc_handle handle, v
         return lipc__fault(LIPC_EMSGSIZE);
     if (size == 0 && what == LIPC__READS)
         return lipc__fault(LIPC_EINVAL);
-    /* The peer would take this for the rest of the message that it has a part of. */
-    if (what == LIPC__WRITES && async->cut)
-        return lipc__error(LIPC_EPIPE, ERROR_NO_DATA);
+    /* A half has ended. Or the peer would take this for the rest of the message that it has a part of. */
+    if (async->cut & (what == LIPC__WRITES ? LIPC_WRITE : LIPC_READ))
+        return what == LIPC__WRITES ? lipc__error(LIPC_EPIPE, ERROR_NO_DATA) : lipc__fault(LIPC_EEND);
     async->spared = size == 0 && what == LIPC__RECEIVES;
     if (async->spared) { /* see lipc__receive() */
         data = &async->spare;

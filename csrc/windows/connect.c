@@ -16,6 +16,7 @@ static DWORD lipc__client_access(int direction, int kind) {
 typedef struct lipc__client_shape {
     lipc__wide path;
     int kind, direction;
+    bool half_close; /* it has to have halves */
     DWORD flags;
     SECURITY_ATTRIBUTES security;
     lipc_peer_policy server; /* to whom it stays connected */
@@ -82,15 +83,17 @@ static int lipc__open(lipc__client_shape *shape, HANDLE *ret_handle) {
     return 0;
 }
 
-/* Sets up an end that was opened for a kind of connection. LIPC_ENOTSOCK: it is of another kind. */
-static int lipc__set_kind(HANDLE handle, int kind) {
+/* Sets up an end that was opened for a kind of connection. LIPC_ENOTSOCK: it is of another kind, or lacks halves. */
+static int lipc__set_kind(HANDLE handle, const lipc__client_shape *shape) {
     DWORD flags, mode = PIPE_READMODE_MESSAGE;
     int r = lipc__check_pipe(handle, &flags);
-    if (r < 0 || kind != LIPC_MESSAGE)
+    if (r < 0)
         return r;
-    int access = lipc_pipe_access((lipc_handle)handle);
     if (!(flags & PIPE_TYPE_MESSAGE))
-        return lipc__fault(LIPC_ENOTSOCK);
+        return shape->kind == LIPC_MESSAGE || shape->half_close ? lipc__fault(LIPC_ENOTSOCK) : 0;
+    if (shape->kind != LIPC_MESSAGE)
+        return 0;
+    int access = lipc_pipe_access((lipc_handle)handle);
     if (access < 0)
         return access;
     if ((access & LIPC_READ) && !SYS_TRUE(SetNamedPipeHandleState(handle, &mode, NULL, NULL)))
@@ -106,7 +109,7 @@ static int lipc__connect_once(lipc__client_shape *shape, HANDLE *ret_handle) {
         return r;
     r = lipc__peer_check((lipc_handle)h, &shape->server);
     if (r >= 0)
-        r = lipc__set_kind(h, shape->kind);
+        r = lipc__set_kind(h, shape);
     if (r < 0) {
         CloseHandle(h);
         return r;
@@ -137,11 +140,13 @@ static int lipc__client_shape_of(const lipc_name *name, const lipc_connect_optio
     if (r < 0)
         return r;
     if (w->direction < LIPC_DIRECTION_DEFAULT || w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
-        w->impersonation < LIPC_IMPERSONATION_DEFAULT || w->impersonation > LIPC_IMPERSONATION_DELEGATE)
+        w->impersonation < LIPC_IMPERSONATION_DEFAULT || w->impersonation > LIPC_IMPERSONATION_DELEGATE ||
+        (w->half_close && w->direction > LIPC_DIRECTION_DUPLEX))
         return lipc__fault(LIPC_EINVAL);
     lipc__client_shape shape = {
         .kind = o->kind,
         .direction = w->direction,
+        .half_close = w->half_close != 0,
         .flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | levels[w->impersonation] |
                  (w->write_through ? FILE_FLAG_WRITE_THROUGH : 0),
         .security = {.nLength = sizeof shape.security, .bInheritHandle = w->inherit != 0},

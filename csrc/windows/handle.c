@@ -63,6 +63,12 @@ static bool lipc__is_message(HANDLE handle, DWORD flags) {
     return (state & PIPE_READMODE_MESSAGE) || lipc_pipe_access((lipc_handle)handle) == LIPC_WRITE;
 }
 
+/* Whether an end is one of bytes on a pipe of messages. There an empty message is the end of its direction. */
+static bool lipc__has_halves(HANDLE handle) {
+    DWORD flags;
+    return lipc__check_pipe(handle, &flags) >= 0 && (flags & PIPE_TYPE_MESSAGE) && !lipc__is_message(handle, flags);
+}
+
 int lipc_kind(lipc_handle handle) {
     DWORD flags;
     int r = lipc__check_pipe((HANDLE)handle, &flags);

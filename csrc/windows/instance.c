@@ -8,7 +8,7 @@ enum {
 /* How an instance is made: the arguments of CreateNamedPipe, and more. */
 typedef struct lipc__pipe_shape {
     lipc__wide path;
-    bool in, out, message, accepts_remote, write_through, inherit, synchronous;
+    bool in, out, message, half_close, accepts_remote, write_through, inherit, synchronous;
     DWORD instances, outbound, inbound, default_wait; /* as CreateNamedPipe has them */
     PSECURITY_DESCRIPTOR descriptor;                  /* LocalFree()'s */
 } lipc__pipe_shape;
@@ -35,8 +35,9 @@ static BOOL lipc__create_pipe(const lipc__pipe_shape *shape, ULONG disposition, 
     ULONG share = (shape->in ? FILE_SHARE_WRITE : 0) | (shape->out ? FILE_SHARE_READ : 0);
     ULONG options = (shape->synchronous ? FILE_SYNCHRONOUS_IO_NONALERT : 0) |
                     (shape->write_through ? FILE_WRITE_THROUGH : 0);
-    ULONG mode = shape->message ? LIPC__PIPE_TYPE_MESSAGE : 0;
-    ULONG type = mode | (shape->accepts_remote || lipc__on_wine() ? 0 : LIPC__PIPE_REJECT_REMOTE);
+    ULONG mode = shape->message ? LIPC__PIPE_TYPE_MESSAGE : 0; /* how this end reads */
+    ULONG type = (shape->message || shape->half_close ? LIPC__PIPE_TYPE_MESSAGE : 0) |
+                 (shape->accepts_remote || lipc__on_wine() ? 0 : LIPC__PIPE_REJECT_REMOTE);
     NTSTATUS status = NtCreateNamedPipeFile(ret_handle, access, &attributes, &block, share, disposition, options, type,
                                             mode, 0, shape->instances, shape->inbound, shape->outbound, &wait);
     if (status < 0)

@@ -261,12 +261,13 @@ static int lipc__shape_of(const lipc_name *name, const lipc_listen_options *o, c
     if (o->mode > 0777 || o->backlog < 0 || w->direction < LIPC_DIRECTION_DEFAULT ||
         w->direction > LIPC_DIRECTION_SERVER_TO_CLIENT ||
         w->instances >= PIPE_UNLIMITED_INSTANCES || w->inbound_buffer > LIPC__MOST || w->outbound_buffer > LIPC__MOST ||
-        (w->sddl != NULL && w->group_sid != NULL))
+        (w->sddl != NULL && w->group_sid != NULL) || (w->half_close && w->direction > LIPC_DIRECTION_DUPLEX))
         return lipc__fault(LIPC_EINVAL);
     lipc__pipe_shape shape = {
         .in = w->direction != LIPC_DIRECTION_SERVER_TO_CLIENT,
         .out = w->direction != LIPC_DIRECTION_CLIENT_TO_SERVER,
         .message = o->kind == LIPC_MESSAGE,
+        .half_close = w->half_close != 0,
         .accepts_remote = w->accept_remote != 0,
         .write_through = w->write_through != 0,
         .inherit = w->inherit != 0,

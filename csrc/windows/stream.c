@@ -7,8 +7,9 @@ static int64_t lipc__read(HANDLE handle, void *data, size_t size, lipc__deadline
             return 0;
         if (error != 0 && error != ERROR_MORE_DATA)
             return lipc__transfer_error(error);
-        if (n > 0) /* 0: an empty message, which is not the end */
+        if (n > 0 || lipc__has_halves(handle))
             return n;
+        /* A write of no bytes to a pipe of bytes means nothing. */
     }
     return 0;
 }
@@ -18,11 +19,15 @@ int64_t lipc_read(lipc_handle handle, void *data, size_t size, int timeout_ms) {
     return lipc__read((HANDLE)handle, data, size, &deadline);
 }
 
-/* The system cannot scatter what it reads from a pipe, so what is there is read buffer by buffer. */
+/* The system cannot scatter what it reads from a pipe, so what is there is read buffer by buffer. The end of a half is
+ * there only once, so it must not be read after bytes. */
 int64_t lipc_readv(lipc_handle handle, const lipc_buffer *buffers, size_t count, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
+    DWORD there;
     int64_t total = 0;
     for (size_t i = 0; i < count; i++) {
+        if (total > 0 && (!PeekNamedPipe((HANDLE)handle, NULL, 0, NULL, &there, NULL) || there == 0))
+            break;
         int64_t n = lipc__read((HANDLE)handle, buffers[i].data, buffers[i].size, &deadline);
         if (n < 0)
             return total > 0 ? total : n;
@@ -93,5 +98,15 @@ int lipc_shutdown(lipc_handle handle, int direction) {
     if (direction < LIPC_READ || direction > (LIPC_READ | LIPC_WRITE))
         return lipc__fault(LIPC_EINVAL);
     int r = lipc__check_pipe((HANDLE)handle, &flags);
-    return r < 0 ? r : lipc__fault(LIPC_ENOTSUP);
+    if (r < 0)
+        return r;
+    if (direction != LIPC_WRITE || !lipc__has_halves((HANDLE)handle))
+        return lipc__fault(LIPC_ENOTSUP);
+    /* A reader of bytes would read an empty message together with what is before it, and not notice it. */
+    r = lipc_flush(handle, 0);
+    if (r < 0)
+        return r;
+    lipc__deadline deadline = {.timeout_ms = 0};
+    DWORD n, error = lipc__transfer(LIPC__WRITES, (HANDLE)handle, NULL, 0, &deadline, &n);
+    return error == 0 ? 0 : lipc__transfer_error(error);
 }

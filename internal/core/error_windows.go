@@ -15,6 +15,9 @@ const (
 	osPipeBusy         syscall.Errno = 231 // ERROR_PIPE_BUSY
 )
 
+// Broken is the result of writing to a direction that has ended.
+const Broken Result = -(C.LIPC_EPIPE<<C.LIPC_ERROR_OS_BITS | 232) // ERROR_NO_DATA
+
 // Aborted reports whether an operation was cancelled.
 func (r Result) Aborted() bool { return r < 0 && r.number() == osOperationAborted }
 

@@ -17,6 +17,7 @@ type ListenSystem struct {
 	AcceptRemote, WriteThrough, Inherit bool
 	SecurityDescriptor                  string
 	Group                               string // as a SID
+	HalfClose                           bool
 }
 
 func (s *ListenSystem) options() (_ *C.struct_lipc_listen_windows, free func()) {
@@ -27,7 +28,7 @@ func (s *ListenSystem) options() (_ *C.struct_lipc_listen_windows, free func()) 
 		size: C.sizeof_struct_lipc_listen_windows, direction: C.int(s.Direction), instances: C.uint32_t(s.Instances),
 		inbound_buffer: C.uint32_t(s.InboundBuffer), outbound_buffer: C.uint32_t(s.OutboundBuffer),
 		default_wait_ms: C.uint32_t(s.DefaultWait.Milliseconds()), accept_remote: cint(s.AcceptRemote),
-		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
+		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit), half_close: cint(s.HalfClose),
 	}
 	var freeGroup func()
 	w.group_sid, freeGroup = sddl(s.Group)
@@ -56,6 +57,7 @@ type ConnectSystem struct {
 	Direction             int
 	Impersonation         int
 	WriteThrough, Inherit bool
+	HalfClose             bool
 }
 
 func (s *ConnectSystem) options() *C.struct_lipc_connect_windows {
@@ -64,7 +66,7 @@ func (s *ConnectSystem) options() *C.struct_lipc_connect_windows {
 	}
 	return &C.struct_lipc_connect_windows{
 		size: C.sizeof_struct_lipc_connect_windows, direction: C.int(s.Direction), impersonation: C.int(s.Impersonation),
-		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit),
+		write_through: cint(s.WriteThrough), inherit: cint(s.Inherit), half_close: cint(s.HalfClose),
 	}
 }
 

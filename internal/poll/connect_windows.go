@@ -23,6 +23,8 @@ func (e *Endpoint) tryConnect(ctx context.Context, name core.Name, kind core.Kin
 		o = connect(name, kind, system, 0)
 	}
 	switch r := o.result; {
+	case r.NotSocket() && kind == core.KindStream && system.HalfClose:
+		return false, ErrNoHalves
 	case r.NotSocket():
 		return false, r.Explained("the pipe is one of bytes, not of messages", syscall.EPROTOTYPE)
 	case r < 0:

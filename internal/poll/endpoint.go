@@ -17,13 +17,15 @@ var errGiven = core.Invalidf("this end is for child processes, and not used here
 
 // Shutdown shuts down one direction, for every process that shares the connection.
 func (e *Endpoint) Shutdown(direction core.Direction) error {
-	call := func() error {
-		return e.Control(func(handle uintptr) core.Result { return core.Shutdown(handle, direction) })
+	if direction == core.Writing {
+		return e.shutDownWriting()
 	}
-	if direction == core.Reading {
-		return e.in.shutDown(call)
-	}
-	return call()
+	return e.in.shutDown(func() error { return e.shutdown(core.Reading) })
+}
+
+// shutdown performs the call.
+func (e *Endpoint) shutdown(direction core.Direction) error {
+	return e.Control(func(handle uintptr) core.Result { return core.Shutdown(handle, direction) })
 }
 
 // SetBufferSize requests a buffer of this size in bytes.

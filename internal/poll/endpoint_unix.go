@@ -154,6 +154,9 @@ func (d *direction) shutDown(call func() error) error {
 	return err
 }
 
+// shutDownWriting shuts writing down.
+func (e *Endpoint) shutDownWriting() error { return e.shutdown(core.Writing) }
+
 // hasBegun reports whether a shutdown is under way or complete.
 func (s *shutdown) hasBegun() bool { return s != nil && s.begun.Load() }
 

@@ -54,6 +54,7 @@ type systemDirection struct {
 	waiter chan struct{} // receives when the operation may be over
 	pins   runtime.Pinner
 	err    error // why the operation was not started, or was given up
+	shut   bool  // the direction has ended before the connection; it does not start another operation
 
 	// The endpoint's mutex guards these.
 	state    state
@@ -193,6 +194,9 @@ func (d *direction) startOne(start core.Start, data unsafe.Pointer, size int) co
 	if d.err = d.interruptedLocked(); d.err != nil {
 		return 0
 	}
+	if d.shut {
+		return d.endResult()
+	}
 	if d.core == nil {
 		if r := d.prepareLocked(); r < 0 {
 			return r
@@ -213,6 +217,14 @@ func (d *direction) startOne(start core.Start, data unsafe.Pointer, size int) co
 		}
 	}
 	return r
+}
+
+// endResult is the result of an operation after the end of the direction.
+func (d *direction) endResult() core.Result {
+	if d == &d.end.in {
+		return core.End
+	}
+	return core.Broken
 }
 
 // prepareLocked prepares a direction for its first operation. The handle is added to the port only here, because that
@@ -311,8 +323,24 @@ func (d *direction) expired() {
 	}
 }
 
-// shutDown performs the call that shuts the direction down, which fails: pipes have no halves.
+// shutDown performs the call that shuts reading down, which fails.
 func (d *direction) shutDown(call func() error) error { return call() }
+
+// shutDownWriting shuts writing down, once the peer has read what was written. After a deadline it does not wait for
+// that, but may still succeed.
+func (e *Endpoint) shutDownWriting() error {
+	return e.flush(e.Usable, func(handle uintptr) core.Result {
+		if e.out.shut {
+			return 0
+		}
+		r := core.Shutdown(handle, core.Writing)
+		if r.Busy() {
+			core.Flush(handle, flushTime)
+		}
+		e.out.shut = r >= 0
+		return r
+	})
+}
 
 // Control performs a call that never waits.
 func (e *Endpoint) Control(call func(handle uintptr) core.Result) error {

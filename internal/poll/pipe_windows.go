@@ -36,8 +36,16 @@ func (e *Endpoint) Give() (number uintptr, err error) {
 	return number, nil
 }
 
+// flushTime is how often a flush looks at the deadline and at Close.
+const flushTime = 20 * time.Millisecond
+
 // Flush waits until the peer has read all that was written.
 func (e *Endpoint) Flush() error {
+	return e.flush(e.out.interrupted, func(handle uintptr) core.Result { return core.Flush(handle, flushTime) })
+}
+
+// flush repeats attempt, which waits for flushTime, until it need not wait, unless first returns an error.
+func (e *Endpoint) flush(first func() error, attempt func(handle uintptr) core.Result) error {
 	d := &e.out
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -48,13 +56,11 @@ func (e *Endpoint) Flush() error {
 		return err
 	}
 	defer d.over()
-	const look = 20 * time.Millisecond // how often to look at the deadline and at Close
-	for {
-		if err := d.interrupted(); err != nil {
-			return err
-		}
-		if r := core.Flush(e.held.handle, look); !r.TimedOut() {
+	err := first()
+	for ; err == nil; err = d.interrupted() {
+		if r := attempt(e.held.handle); !r.TimedOut() && !r.Busy() {
 			return r.Err()
 		}
 	}
+	return err
 }

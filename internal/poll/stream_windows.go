@@ -29,7 +29,8 @@ func (d *direction) read(uintptr) core.Result {
 	return d.readSome(core.NewBuffer(d.pinned(d.data), len(d.data)))
 }
 
-// readSome reads bytes. It ignores empty messages, which mean nothing to a reader of bytes.
+// readSome reads bytes. It ignores writes of no bytes, which mean nothing on a pipe of bytes. On one of messages they are
+// the end of the direction.
 func (d *direction) readSome(b core.Buffer) core.Result {
 	for {
 		if r := d.perform(core.StartRead, b.Data(), b.Size()); r != 0 || d.err != nil {
@@ -45,7 +46,9 @@ func (d *direction) readBuffers(handle uintptr) core.Result {
 	b, others := d.buffers[first], d.buffers[first+1:]
 	r := d.readSome(b)
 	if r == core.Result(b.Size()) && slices.ContainsFunc(others, hasRoom) {
-		r += max(core.ReadBuffers(handle, others), 0)
+		more := core.ReadBuffers(handle, others)
+		d.shut = more == 0 // the system reports the end of a half once
+		r += max(more, 0)
 	}
 	return r
 }

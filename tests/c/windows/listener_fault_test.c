@@ -262,6 +262,8 @@ TEST(a_pipe_without_a_server_is_taken_over_only_if_it_is_as_this_server_would_ma
          {.size = sizeof(lipc_listen_windows), .sddl = "D:P(A;;GA;;;WD)"}, false},
         {"messages", {.size = sizeof(lipc_listen_options), .kind = LIPC_MESSAGE}, {.size = sizeof(lipc_listen_windows)},
          false},
+        {"halves", {.size = sizeof(lipc_listen_options)},
+         {.size = sizeof(lipc_listen_windows), .half_close = 1}, false},
         {"one way", {.size = sizeof(lipc_listen_options)},
          {.size = sizeof(lipc_listen_windows), .direction = LIPC_DIRECTION_CLIENT_TO_SERVER}, false},
         {"a limit", {.size = sizeof(lipc_listen_options)},
