@@ -2,6 +2,11 @@
 # the root folder of the project, sets "name", with which its last line begins, and sources this file. shellcheck
 # shell=bash
 
+# The folders that are Go modules of their own, because of what their tests or examples need. The root module does not
+# depend on that.
+# shellcheck disable=SC2034
+modules=(examples/websocket grpc tests/nettest tests/winio)
+
 parts=()
 left_out=()
 missing=()
