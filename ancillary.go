@@ -148,10 +148,24 @@ func (c *conn) ReceiveMessage(m *Message) (int, error) {
 
 // ReceiveMessageContext is ReceiveMessage, until ctx ends, see [Conn.ReadContext].
 func (c *conn) ReceiveMessageContext(ctx context.Context, m *Message) (int, error) {
+	return c.receiveMessage(ctx, m, c.end.ReceiveMessage)
+}
+
+// PeekMessage receives a message as ReceiveMessage does, without removing it: a program can look at what travels with a
+// message, such as how many files, before it decides who receives it. The files in m are further ones for the same open
+// files, and belong to the caller, who closes them; the next receive returns its own. It takes one system call and, if
+// MaxFiles is over 0, as many descriptors as files came. On Windows, where nothing travels with a message, the error is
+// [errors.ErrUnsupported]: use Peek.
+func (c *conn) PeekMessage(m *Message) (int, error) {
+	return c.receiveMessage(context.Background(), m, c.end.PeekMessage)
+}
+
+func (c *conn) receiveMessage(ctx context.Context, m *Message,
+	receive func(context.Context, [][]byte, int, func(*core.Ancillary)) (int, error)) (int, error) {
 	m.clearReceived()
 	err, n := m.check(), 0
 	if err == nil {
-		n, err = c.end.ReceiveMessage(ctx, m.Buffers, m.MaxFiles, func(a *core.Ancillary) {
+		n, err = receive(ctx, m.Buffers, m.MaxFiles, func(a *core.Ancillary) {
 			m.take(a)
 			if c.senders != nil { // otherwise Linux reports the name of the whole connection's peer
 				m.Peer = c.senders.named(a.Peer()).name

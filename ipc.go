@@ -91,11 +91,7 @@ func Dial(ctx context.Context, name Name) (*Conn, error) {
 // other network is a [net.UnknownNetworkError]. Errors are otherwise those of [ParseName] and Dial; the connection is
 // then a nil net.Conn.
 //
-// A library that has URLs or host names passes "tcp" and HOST:PORT. The caller says which name that is:
-//
-//	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-//		return dialer.DialContext(ctx, "unix", "user:app")
-//	}
+// A library that has URLs or host names passes "tcp" and HOST:PORT instead; see [Dialer.To].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	name, err := ParseName(address)
 	if err != nil {
@@ -110,6 +106,18 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		return netConn(c, err)
 	}
 	return nil, opError("dial", Name{}, name, net.UnknownNetworkError(network))
+}
+
+// To returns a function that connects to a name, whatever network and address it gets. It is a hook as DialContext is,
+// for libraries that have URLs or host names:
+//
+//	client := http.Client{Transport: &http.Transport{DialContext: new(ipc.Dialer).To(ipc.UserName("app"))}}
+//	response, err := client.Get("http://app/path") // the host is what the server sees as Host
+func (d *Dialer) To(name Name) func(ctx context.Context, network, address string) (net.Conn, error) {
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		c, err := d.Dial(ctx, name)
+		return netConn(c, err)
+	}
 }
 
 // netConn returns c, or a nil net.Conn after an error, when c is a nil pointer.

@@ -21,6 +21,7 @@ type anyConn interface {
 	syscall.Conn
 	SendMessage(*ipc.Message) (int, error)
 	ReceiveMessage(*ipc.Message) (int, error)
+	PeekMessage(*ipc.Message) (int, error)
 	SendFiles([]byte, ...*os.File) (int, error)
 	ReceiveFiles([]byte, []*os.File) (int, int, error)
 	SendControl([]byte, *ipc.ControlWriter) (int, error)

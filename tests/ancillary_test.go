@@ -256,6 +256,34 @@ func TestSendThatDidNotBeginIsMadeAgain(t *testing.T) {
 	})
 }
 
+func TestPeekMessageShowsWhatTravelsAndLeavesIt(t *testing.T) {
+	leakcheck.Start(t)
+	files := numbered(t, 3)
+	eachKind(t, func(t *testing.T, k kind) {
+		a, b := k.newPair(t)
+		_, err := a.SendFiles([]byte("payload"), files...)
+		require.NoError(t, err)
+		peek := ipc.Message{Buffers: [][]byte{make([]byte, 7)}}
+		for _, most := range []int{3, 0, 253} { // with 0 no file is opened
+			peek.MaxFiles = most
+			n, err := b.PeekMessage(&peek)
+			require.NoError(t, err)
+			require.Equal(t, "payload", string(peek.Buffers[0][:n]))
+			requireNumbered(t, peek.Files, min(most, 3))
+			closeAll(peek.Files)
+		}
+		peek.MaxFiles = 2
+		_, err = b.PeekMessage(&peek)
+		require.ErrorIs(t, err, ipc.ErrFilesLost)
+		require.Empty(t, peek.Files)
+		got := make([]*os.File, 3)
+		_, n, err := b.ReceiveFiles(make([]byte, 7), got)
+		require.NoError(t, err)
+		requireNumbered(t, got[:n], 3)
+		closeAll(got)
+	})
+}
+
 func TestFilesNeedNoPayload(t *testing.T) {
 	leakcheck.Start(t)
 	files := numbered(t, 2)

@@ -68,6 +68,9 @@ func TestDialContextReturnsNoTypedNilAndNamesWhatWasWrong(t *testing.T) {
 		var op *net.OpError
 		require.ErrorAs(t, err, &op, what)
 	}
+	c, err := new(ipc.Dialer).To(name)(t.Context(), "tcp", "local:80")
+	require.True(t, c == nil)
+	require.ErrorIs(t, err, os.ErrNotExist)
 }
 
 func TestNegativeTimeoutHasPassed(t *testing.T) {
@@ -220,11 +223,7 @@ func TestHandlersOfHTTPKnowWhoAsks(t *testing.T) {
 	served := make(chan error)
 	l := listen(t, name)
 	go func() { served <- server.Serve(l) }()
-	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(ipc.Dialer).DialContext(ctx, "unix", name.String())
-		},
-	}}
+	client := &http.Client{Timeout: time.Minute, Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name)}}
 	response, err := client.Get("http://local/")
 	require.NoError(t, err)
 	require.NoError(t, response.Body.Close())

@@ -87,6 +87,7 @@ func TestAncillaryDataIsUnsupported(t *testing.T) {
 	for _, c := range []interface {
 		SendMessage(*ipc.Message) (int, error)
 		ReceiveMessage(*ipc.Message) (int, error)
+		PeekMessage(*ipc.Message) (int, error)
 		SendFiles([]byte, ...*os.File) (int, error)
 		SendControl([]byte, *ipc.ControlWriter) (int, error)
 		ReceiveControl([]byte, *ipc.ControlReader) (int, error)
@@ -100,6 +101,7 @@ func TestAncillaryDataIsUnsupported(t *testing.T) {
 			"write: credentials": second(c.SendMessage(&ipc.Message{Buffers: [][]byte{b}, Credentials: new(ipc.Credentials)})),
 			"write: control":     second(c.SendControl(b, w)),
 			"read: control":      second(c.ReceiveControl(b, r)),
+			"read: peek":         second(c.PeekMessage(&ipc.Message{Buffers: [][]byte{b}})),
 			"set: credentials":   c.SetPassCredentials(true),
 			"set: pidfd":         c.SetPassPIDFD(true),
 			"get: pidfd":         second(c.PeerPIDFD()),

@@ -199,7 +199,7 @@ static int lipc__deliver(int fd, lipc_message *message, lipc_control *control, b
     return 0;
 }
 
-int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
+static int64_t lipc__receive_message(lipc_handle handle, lipc_message *message, int flags, int timeout_ms) {
     lipc__deadline deadline = {.timeout_ms = timeout_ms};
     int fd = (int)handle;
     lipc_message o;
@@ -232,7 +232,7 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
     }
 
     size_t length = 0, handles = 0;
-    int64_t n = lipc__receive_waiting(fd, &m, size, 0, &deadline, &length);
+    int64_t n = lipc__receive_waiting(fd, &m, size, flags, &deadline, &length);
     if (n < 0 && lipc_error_code(n) != LIPC_ETRUNCATED)
         return n;
     message->length = length < size ? length : size;
@@ -249,4 +249,12 @@ int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int time
         return r;
     message->handle_count = handles;
     return n;
+}
+
+int64_t lipc_receive_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
+    return lipc__receive_message(handle, message, 0, timeout_ms);
+}
+
+int64_t lipc_peek_message(lipc_handle handle, lipc_message *message, int timeout_ms) {
+    return lipc__receive_message(handle, message, MSG_PEEK, timeout_ms);
 }

@@ -49,12 +49,13 @@ static int64_t ipc_channel_send_message(lipc_channel *c, const lipc_buffer *buff
 	return lipc_channel_send_message(c, &m, timeout_ms);
 }
 
-static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
+static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a,
+                                   bool peek) {
 	lipc_control control = {a->control, sizeof a->control, 0, 0};
 	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
 	                  .handle_capacity = a->handle_count, .credentials = &a->credentials, .peer = &a->peer,
 	                  .pidfd = &a->pidfd, .control = &control};
-	int64_t r = lipc_receive_message(handle, &m, 0);
+	int64_t r = peek ? lipc_peek_message(handle, &m, 0) : lipc_receive_message(handle, &m, 0);
 	if (r >= 0) // otherwise another attempt needs the old count
 		a->handle_count = m.handle_count;
 	a->length = m.length;
@@ -174,8 +175,17 @@ func SendMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
 
 // ReceiveMessage receives a payload and what travels with it.
 func ReceiveMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
+	return receiveMessage(handle, buffers, a, false)
+}
+
+// PeekMessage receives a message as ReceiveMessage does, without removing it.
+func PeekMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
+	return receiveMessage(handle, buffers, a, true)
+}
+
+func receiveMessage(handle uintptr, buffers []Buffer, a *Ancillary, peek C.bool) Result {
 	return creating(func() Result {
-		return Result(C.ipc_receive_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))
+		return Result(C.ipc_receive_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c, peek))
 	})
 }
 

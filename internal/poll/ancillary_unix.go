@@ -13,6 +13,7 @@ import (
 var (
 	sendMessage    = &operation{step: (*direction).sendMessage, advance: (*direction).advanceBuffers, writes: true}
 	receiveMessage = &operation{step: (*direction).receiveMessage}
+	peekMessage    = &operation{step: (*direction).peekMessage}
 )
 
 // Files and credentials go with the first byte of the payload; further calls send the rest without them.
@@ -25,6 +26,10 @@ func (d *direction) sendMessage(fd uintptr) core.Result {
 
 func (d *direction) receiveMessage(fd uintptr) core.Result {
 	return core.ReceiveMessage(fd, d.buffers, d.ancillary)
+}
+
+func (d *direction) peekMessage(fd uintptr) core.Result {
+	return core.PeekMessage(fd, d.buffers, d.ancillary)
 }
 
 // needAncillary returns the direction's memory for what travels with a payload, which it allocates at the first call.
@@ -96,8 +101,19 @@ func (d *direction) sendWith(buffers [][]byte, files []*os.File, fill func(*core
 // When the context ends, it fails.
 func (e *Endpoint) ReceiveMessage(ctx context.Context, buffers [][]byte, files int, received func(*core.Ancillary)) (
 	int, error) {
+	return e.receiveMessage(ctx, receiveMessage, buffers, files, received)
+}
+
+// PeekMessage is ReceiveMessage without removing the message. The files are further ones.
+func (e *Endpoint) PeekMessage(ctx context.Context, buffers [][]byte, files int, received func(*core.Ancillary)) (
+	int, error) {
+	return e.receiveMessage(ctx, peekMessage, buffers, files, received)
+}
+
+func (e *Endpoint) receiveMessage(ctx context.Context, o *operation, buffers [][]byte, files int,
+	received func(*core.Ancillary)) (int, error) {
 	return e.within(ctx, &e.in, func() (int, error) {
-		return e.in.receiveWith(buffers, files, received, func() (int, error) { return e.run(&e.in, receiveMessage) })
+		return e.in.receiveWith(buffers, files, received, func() (int, error) { return e.run(&e.in, o) })
 	})
 }
 

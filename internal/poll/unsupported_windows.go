@@ -16,10 +16,13 @@ const HasDatagrams = false
 func (e *Endpoint) PeerPIDFD() (*os.File, error)     { return nil, core.Unsupported() }
 func (e *Endpoint) SetPassCredentials(on bool) error { return core.Unsupported() }
 func (e *Endpoint) SetPassPIDFD(on bool) error       { return core.Unsupported() }
-func (e *Endpoint) SendTo([]byte, core.Name) error   { return core.Unsupported() }
-func (e *Endpoint) OpenDatagram() error              { return core.Unsupported() }
-func (e *Endpoint) ConnectDatagram(core.Name) error  { return core.Unsupported() }
-func (e *Endpoint) SetUnlinkOnClose(unlink bool)     {}
+func (e *Endpoint) PeekMessage(context.Context, [][]byte, int, func(*core.Ancillary)) (int, error) {
+	return 0, core.Unsupported()
+}
+func (e *Endpoint) SendTo([]byte, core.Name) error  { return core.Unsupported() }
+func (e *Endpoint) OpenDatagram() error             { return core.Unsupported() }
+func (e *Endpoint) ConnectDatagram(core.Name) error { return core.Unsupported() }
+func (e *Endpoint) SetUnlinkOnClose(unlink bool)    {}
 
 func (e *Endpoint) SendControl(b, data []byte) (int, error) { return 0, core.Unsupported() }
 

@@ -225,6 +225,28 @@ TEST(handles_without_a_payload_go_with_a_byte_of_a_stream) {
 
 /* ----------------------------------------- On messages ------------------------------------------ */
 
+TEST(peeking_shows_what_travels_with_a_message_and_leaves_it) {
+    EACH_PAIR(kind, a, b) {
+        out[0] = numbered_file(1);
+        out[1] = numbered_file(2);
+        CHECK_INT(1, send_handles(a, "x", 1, out, 2, WAIT));
+        close_all(out, 2);
+        for (int round = 0; round < 3; round++) {
+            got[0] = 0;
+            lipc_message message = {.size = sizeof message, .buffers = &(lipc_buffer){got, 1}, .buffer_count = 1,
+                                    .handles = in, .handle_capacity = round == 0 ? 0 : 2};
+            CHECK_INT(1, round < 2 ? lipc_peek_message(b, &message, WAIT) : lipc_receive_message(b, &message, WAIT));
+            CHECK_INT('x', got[0]);
+            CHECK_INT(round == 0 ? 0 : 2, message.handle_count);
+            for (size_t i = 0; i < message.handle_count; i++)
+                check_number(in[i], (int)i + 1);
+            close_all(in, message.handle_count);
+        }
+        CHECK_ERROR(LIPC_EAGAIN, lipc_peek(b, got, 1, 0));
+        close_all((lipc_handle[]){a, b}, 2);
+    }
+}
+
 TEST(an_empty_message_carries_handles) {
     EACH_PAIR(kind, a, b) {
         if (kind == LIPC_STREAM)
