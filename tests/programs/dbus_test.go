@@ -69,7 +69,8 @@ func TestBusKnowsWhoIsAtTheOtherEnd(t *testing.T) {
 	leakcheck.Start(t)
 	conn := joinBus(t, startBus(t))
 	credentials := map[string]dbus.Variant{}
-	require.NoError(t, conn.BusObject().Call("org.freedesktop.DBus.GetConnectionCredentials", 0, conn.Names()[0]).Store(&credentials))
+	call := conn.BusObject().Call("org.freedesktop.DBus.GetConnectionCredentials", 0, conn.Names()[0])
+	require.NoError(t, call.Store(&credentials))
 	require.EqualValues(t, os.Getpid(), credentials["ProcessID"].Value())
 	require.EqualValues(t, os.Geteuid(), credentials["UnixUserID"].Value())
 }

@@ -43,7 +43,7 @@ type program struct {
 // start starts a program. When the test ends, the program gets that signal and must end.
 func start(t *testing.T, stop syscall.Signal, cmd *exec.Cmd) *program {
 	t.Helper()
-	project.Need(t, cmd.Path)
+	project.Need(t, cmd.Args[0])
 	p := &program{t: t, cmd: cmd, log: new(tail)}
 	output, input, err := os.Pipe()
 	require.NoError(t, err)

@@ -28,7 +28,8 @@ type grpcService struct {
 	unary func(context.Context) error // called before a unary call is answered, if it is not nil
 }
 
-func (s grpcService) UnaryCall(ctx context.Context, r *grpc_testing.SimpleRequest) (*grpc_testing.SimpleResponse, error) {
+func (s grpcService) UnaryCall(ctx context.Context, r *grpc_testing.SimpleRequest) (
+	*grpc_testing.SimpleResponse, error) {
 	if s.unary != nil {
 		if err := s.unary(ctx); err != nil {
 			return nil, err

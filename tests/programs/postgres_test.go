@@ -67,7 +67,8 @@ func startPostgres(t *testing.T) database {
 		}
 		return cmd
 	}
-	output, err := command(initdb, "-D", data, "-U", "postgres", "--no-locale", "-E", "UTF8", "-N", "-A", "peer").CombinedOutput()
+	initialize := command(initdb, "-D", data, "-U", "postgres", "--no-locale", "-E", "UTF8", "-N", "-A", "peer")
+	output, err := initialize.CombinedOutput()
 	require.NoError(t, err, "%s", output)
 	for file, line := range map[string]string{
 		"pg_hba.conf": "local all all peer map=test", "pg_ident.conf": "test " + this.Username + " postgres",
@@ -143,7 +144,8 @@ func postgresCopies(t *testing.T, d database) {
 	require.True(t, text.String() == got.String())
 
 	wide := [][]any{{rows, string(megabyte())}, {rows + 1, ""}}
-	n, err := c.CopyFrom(t.Context(), pgx.Identifier{"rows"}, []string{"number", "text"}, pgx.CopyFromRows(wide)) // in binary
+	columns := []string{"number", "text"}
+	n, err := c.CopyFrom(t.Context(), pgx.Identifier{"rows"}, columns, pgx.CopyFromRows(wide)) // in binary
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n)
 	var last string

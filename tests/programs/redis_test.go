@@ -29,8 +29,8 @@ func startRedis(t *testing.T) *redis.Client {
 	location, err := name.Location()
 	require.NoError(t, err)
 	require.NoError(t, os.Mkdir(filepath.Dir(location), 0o700)) // a listener of this package would create it
-	start(t, syscall.SIGTERM, exec.Command("redis-server", "--port", "0", "--unixsocket", location, "--unixsocketperm", "600",
-		"--dir", dir, "--save", "", "--appendonly", "no"))
+	start(t, syscall.SIGTERM, exec.Command("redis-server", "--port", "0", "--unixsocket", location,
+		"--unixsocketperm", "600", "--dir", dir, "--save", "", "--appendonly", "no"))
 	listening(t, name)
 	client := redis.NewClient(&redis.Options{
 		Network: "unix", Addr: name.String(), Dialer: new(ipc.Dialer).DialContext, ContextTimeoutEnabled: true,
