@@ -64,8 +64,8 @@ FILL = sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDED
        -e 's|@SONAME@|$(SONAME)|' -e 's|@POINTER_SIZE@|$(POINTER_SIZE)|'
 PACKAGE := $(LIBDIR)/cmake/lipc
 
-.PHONY: all demo test soak test-signals test-model test-windows test-systems abi bench bench-channel docs lint version \
-        install uninstall clean help
+.PHONY: all demo test soak test-signals test-model test-programs test-windows test-systems abi bench bench-channel \
+        docs lint version install uninstall clean help
 all: $(BUILD)/$(STATIC) $(BUILD)/$(SHARED) ## build the static and the shared C library (the default)
 
 $(BUILD):
@@ -102,6 +102,9 @@ test-signals: ## watch signals under load, with the race detector; SIGNAL_SECOND
 
 test-model: ## try the ring of a channel in each execution that the memory model allows, with loom
 	cd tests/model && CC=$(CC) CARGO_TARGET_DIR=$(abspath $(BUILD))/model cargo test --locked
+
+test-programs: ## talk to Redis, PostgreSQL, D-Bus, gRPC, ttrpc, curl, Java and asyncio
+	cd tests/programs && $(GO) test -race -count=1 -timeout 5m .
 
 test-windows: ## build the tests for Windows with mingw-w64, and run them under Wine
 	GO=$(GO) tests/windows/run
