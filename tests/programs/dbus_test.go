@@ -101,8 +101,8 @@ func TestBusCarriesCallsAndSignals(t *testing.T) {
 	signals := make(chan *dbus.Signal, 1)
 	client.Signal(signals)
 	require.NoError(t, client.AddMatchSignal(dbus.WithMatchInterface("test.Adder")))
-	require.NoError(t, server.Emit("/adder", "test.Adder.Tired", string(megabyte())))
-	require.True(t, string(megabyte()) == (<-signals).Body[0])
+	require.NoError(t, server.Emit("/adder", "test.Adder.Tired", string(megabyte)))
+	require.True(t, string(megabyte) == (<-signals).Body[0])
 }
 
 // hexNumber returns the digits of a number as a bus takes them.

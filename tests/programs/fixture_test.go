@@ -158,19 +158,19 @@ func listening(t *testing.T, name ipc.Name) {
 }
 
 // megabyte is what programs send.
-func megabyte() []byte { return bytes.Repeat([]byte("a megabyte of this. "), 1<<20/20+1)[:1<<20] }
+var megabyte = bytes.Repeat([]byte("a megabyte of this. "), 1<<20/20+1)[:1<<20]
 
 // requireEcho sends a megabyte, and requires the same one back.
 func requireEcho(t *testing.T, c net.Conn) {
 	t.Helper()
 	written := make(chan error, 1)
 	go func() {
-		_, err := c.Write(megabyte())
+		_, err := c.Write(megabyte)
 		written <- err
 	}()
 	got := make([]byte, 1<<20)
 	_, err := io.ReadFull(c, got)
 	require.NoError(t, err)
 	require.NoError(t, <-written)
-	require.True(t, bytes.Equal(megabyte(), got))
+	require.True(t, bytes.Equal(megabyte, got))
 }

@@ -79,7 +79,7 @@ func (grpcService) FullDuplexCall(stream grpc_testing.TestService_FullDuplexCall
 }
 
 func payload(size int) *grpc_testing.Payload {
-	return &grpc_testing.Payload{Body: megabyte()[:size]}
+	return &grpc_testing.Payload{Body: megabyte[:size]}
 }
 
 // serveGRPC serves on a name until the test ends.
@@ -116,7 +116,7 @@ func TestGRPCCallsAndStreams(t *testing.T) {
 		client, ctx := dialGRPC(t, name), t.Context()
 		answer, err := client.UnaryCall(ctx, &grpc_testing.SimpleRequest{Payload: payload(1 << 20)})
 		require.NoError(t, err)
-		require.Equal(t, megabyte(), answer.Payload.Body)
+		require.Equal(t, megabyte, answer.Payload.Body)
 
 		in, err := client.StreamingInputCall(ctx)
 		require.NoError(t, err)

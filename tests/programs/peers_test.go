@@ -97,10 +97,10 @@ func TestCurlUploadsAndDownloads(t *testing.T) {
 		go func() { served <- server.Serve(l) }()
 		cmd := exec.Command("curl", "-sS", option, location, "-T", "-", "http://local/", "--next",
 			"-sS", option, location, "-d", "and this", "http://local/")
-		cmd.Stdin = bytes.NewReader(megabyte())
+		cmd.Stdin = bytes.NewReader(megabyte)
 		got, err := cmd.Output()
 		require.NoError(t, err)
-		require.True(t, string(megabyte())+"and this" == string(got))
+		require.True(t, string(megabyte)+"and this" == string(got))
 		require.NoError(t, server.Shutdown(t.Context()))
 		require.Equal(t, http.ErrServerClosed, <-served)
 	})

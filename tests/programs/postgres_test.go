@@ -143,14 +143,14 @@ func postgresCopies(t *testing.T, d database) {
 	require.NoError(t, err)
 	require.True(t, text.String() == got.String())
 
-	wide := [][]any{{rows, string(megabyte())}, {rows + 1, ""}}
+	wide := [][]any{{rows, string(megabyte)}, {rows + 1, ""}}
 	columns := []string{"number", "text"}
 	n, err := c.CopyFrom(t.Context(), pgx.Identifier{"rows"}, columns, pgx.CopyFromRows(wide)) // in binary
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n)
 	var last string
 	require.NoError(t, c.QueryRow(t.Context(), "SELECT text FROM rows WHERE number = $1", rows).Scan(&last))
-	require.True(t, string(megabyte()) == last)
+	require.True(t, string(megabyte) == last)
 }
 
 func postgresNotifies(t *testing.T, d database) {

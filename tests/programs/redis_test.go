@@ -58,7 +58,7 @@ func TestRedisAnswersPipelines(t *testing.T) {
 		require.Equal(t, sum, answer.(*redis.IntCmd).Val())
 	}
 
-	value := string(megabyte())
+	value := string(megabyte)
 	_, err = client.TxPipelined(ctx, func(pipe redis.Pipeliner) error {
 		for i := range 20 {
 			pipe.Set(ctx, fmt.Sprint("large", i), value, 0)

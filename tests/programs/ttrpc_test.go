@@ -88,22 +88,22 @@ func TestTTRPCCallsAndStreams(t *testing.T) {
 		var calls sync.WaitGroup
 		for range 1000 {
 			calls.Go(func() {
-				got, err := echo(t.Context(), client, megabyte()[:1000])
+				got, err := echo(t.Context(), client, megabyte[:1000])
 				if err != nil || len(got) != 1000 {
 					t.Errorf("%d bytes, %v", len(got), err)
 				}
 			})
 		}
 		calls.Wait()
-		got, err := echo(t.Context(), client, megabyte())
+		got, err := echo(t.Context(), client, megabyte)
 		require.NoError(t, err)
-		require.Equal(t, megabyte(), got)
+		require.Equal(t, megabyte, got)
 
 		stream, err := client.NewStream(t.Context(), &ttrpc.StreamDesc{StreamingClient: true, StreamingServer: true},
 			"test.Echo", "Echoes", nil)
 		require.NoError(t, err)
 		for size := 1; size <= 1<<20; size *= 32 {
-			require.NoError(t, stream.SendMsg(wrapperspb.Bytes(megabyte()[:size])))
+			require.NoError(t, stream.SendMsg(wrapperspb.Bytes(megabyte[:size])))
 			var answer wrapperspb.BytesValue
 			require.NoError(t, stream.RecvMsg(&answer))
 			require.Len(t, answer.Value, size)
