@@ -10,6 +10,7 @@ import (
 	"github.com/lipc/ipc"
 	"github.com/lipc/ipc/tests/leakcheck"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/windows"
 )
 
 func TestWriteThatADeadlineCutIsNotMadeAgain(t *testing.T) {
@@ -52,6 +53,21 @@ func TestClientOfBytesReadsAMessagePipe(t *testing.T) {
 	_, err = io.ReadFull(client, got[2:])
 	require.NoError(t, err)
 	require.Equal(t, "onetwothree", string(got))
+	raw, err := client.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, raw.Control(func(handle uintptr) {
+		mode := uint32(windows.PIPE_READMODE_MESSAGE)
+		err = windows.SetNamedPipeHandleState(windows.Handle(handle), &mode, nil, nil)
+	}))
+	require.NoError(t, err)
+	require.NoError(t, server.Send([]byte("a message is bytes all the same")))
+	got = make([]byte, 31)
+	n, err := client.Read(got[:1])
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = io.ReadFull(client, got[1:])
+	require.NoError(t, err)
+	require.Equal(t, "a message is bytes all the same", string(got))
 	_, err = client.Write([]byte("each write is a message"))
 	require.NoError(t, err)
 	message, err := server.ReceiveAppend(nil)

@@ -30,10 +30,14 @@ func (d *direction) read(uintptr) core.Result {
 }
 
 // readSome reads bytes. It ignores writes of no bytes, which mean nothing on a pipe of bytes. On one of messages they are
-// the end of the direction.
+// the end of the direction. If the handle has been set to read messages, a part of one is bytes like others.
 func (d *direction) readSome(b core.Buffer) core.Result {
 	for {
-		if r := d.perform(core.StartRead, b.Data(), b.Size()); r != 0 || d.err != nil {
+		r := d.perform(core.StartRead, b.Data(), b.Size())
+		if r.Truncated() && d.err == nil {
+			return core.Result(b.Size())
+		}
+		if r != 0 || d.err != nil {
 			return r
 		}
 	}
