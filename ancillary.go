@@ -148,7 +148,7 @@ func (c *conn) ReceiveMessage(m *Message) (int, error) {
 
 // ReceiveMessageContext is ReceiveMessage, until ctx ends, see [Conn.ReadContext].
 func (c *conn) ReceiveMessageContext(ctx context.Context, m *Message) (int, error) {
-	return c.receiveMessage(ctx, m, c.end.ReceiveMessage)
+	return c.receiveMessage(ctx, m, false)
 }
 
 // PeekMessage receives a message as ReceiveMessage does, without removing it: a program can look at what travels with a
@@ -157,20 +157,24 @@ func (c *conn) ReceiveMessageContext(ctx context.Context, m *Message) (int, erro
 // MaxFiles is over 0, as many descriptors as files came. On Windows, where nothing travels with a message, the error is
 // [errors.ErrUnsupported]: use Peek.
 func (c *conn) PeekMessage(m *Message) (int, error) {
-	return c.receiveMessage(context.Background(), m, c.end.PeekMessage)
+	return c.receiveMessage(context.Background(), m, true)
 }
 
-func (c *conn) receiveMessage(ctx context.Context, m *Message,
-	receive func(context.Context, [][]byte, int, func(*core.Ancillary)) (int, error)) (int, error) {
+func (c *conn) receiveMessage(ctx context.Context, m *Message, peek bool) (int, error) {
 	m.clearReceived()
 	err, n := m.check(), 0
 	if err == nil {
-		n, err = receive(ctx, m.Buffers, m.MaxFiles, func(a *core.Ancillary) {
+		received := func(a *core.Ancillary) {
 			m.take(a)
 			if c.senders != nil { // otherwise Linux reports the name of the whole connection's peer
 				m.Peer = c.senders.named(a.Peer()).name
 			}
-		})
+		}
+		if peek {
+			n, err = c.end.PeekMessage(ctx, m.Buffers, m.MaxFiles, received)
+		} else {
+			n, err = c.end.ReceiveMessage(ctx, m.Buffers, m.MaxFiles, received)
+		}
 	}
 	return c.readResult(n, err)
 }

@@ -10,7 +10,6 @@ import (
 	"io"
 	"io/fs"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -85,9 +84,7 @@ func Example_http() {
 	go server.Serve(l)
 	defer server.Close()
 
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return ipc.Dial(ctx, name) },
-	}}
+	client := &http.Client{Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name)}}
 	response, err := client.Get("http://local/tea")
 	if err != nil {
 		log.Fatal(err)

@@ -295,7 +295,7 @@ func TestWriteThatAContextEndsReturnsHowMuchWasWritten(t *testing.T) {
 
 func TestContextThatCannotEndAllocatesNothing(t *testing.T) {
 	leakcheck.Start(t)
-	ctx := context.WithValue(context.Background(), struct{}{}, "value")
+	ctx := context.WithoutCancel(t.Context())
 	operations := map[string]func() error{}
 	for what, c := range newContextual(t) {
 		b := make([]byte, 1)

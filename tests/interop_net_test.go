@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
@@ -39,9 +38,7 @@ func TestHTTPRunsOverConnections(t *testing.T) {
 		served := make(chan error)
 		l := listen(t, name)
 		go func() { served <- server.Serve(l) }()
-		client := &http.Client{Transport: &http.Transport{
-			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return ipc.Dial(ctx, name) },
-		}}
+		client := &http.Client{Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name)}}
 		for range 3 {
 			response, err := client.Post("http://local/path", "text/plain", strings.NewReader(strings.Repeat("x", 1<<20)))
 			require.NoError(t, err)

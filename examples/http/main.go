@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -82,12 +81,7 @@ func answer(w http.ResponseWriter, r *http.Request) {
 }
 
 func get(name ipc.Name, path string) error {
-	var dialer ipc.Dialer
-	client := &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return dialer.DialContext(ctx, "unix", name.String()) // whatever the host of the URL is
-		},
-	}}
+	client := &http.Client{Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name)}}
 	response, err := client.Get("http://local" + path)
 	if err != nil {
 		return err

@@ -71,11 +71,8 @@ func listen(address string) (host string, l net.Listener, err error) {
 // to returns a handler that passes requests on to the server of a name, and its answers back, also streams and upgraded
 // connections such as those of WebSocket.
 func to(name ipc.Name) http.Handler {
-	dialContext := func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return new(ipc.Dialer).DialContext(ctx, "unix", name.String()) // never a server of another user
-	}
 	return &httputil.ReverseProxy{
-		Transport: &http.Transport{DialContext: dialContext, DisableCompression: true},
+		Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name), DisableCompression: true},
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", "local"
 			r.SetXForwarded()

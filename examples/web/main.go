@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -79,12 +78,7 @@ func serve(ctx context.Context, name ipc.Name) error {
 }
 
 func get(ctx context.Context, name ipc.Name, path string) error {
-	transport := &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			return new(ipc.Dialer).DialContext(ctx, "unix", name.String()) // whatever the host of the URL is
-		},
-		Protocols: new(http.Protocols),
-	}
+	transport := &http.Transport{DialContext: new(ipc.Dialer).To(name), Protocols: new(http.Protocols)}
 	transport.Protocols.SetUnencryptedHTTP2(true)
 	request, err := http.NewRequestWithContext(ctx, "GET", "http://local"+path, nil)
 	if err != nil {
