@@ -359,10 +359,11 @@ func TestProgramWithOneListenerTakesNothingElse(t *testing.T) {
 	require.NoError(t, err)
 	closes(t, tcp)
 	a, _ := pair(t)
+	const alone = ", but this program takes a listener for bytes alone"
 	for want, all := range map[string][]interface{ File() (*os.File, error) }{
-		`passed a listener for bytes ("x"), a listener for bytes ("x"), but this program takes a listener for bytes alone`: {one, two},
-		`passed something else ("x"), but this program takes a listener for bytes alone`:                                   {tcp.(*net.TCPListener)},
-		`passed a connection of bytes ("x"), but`:                                                                          {a},
+		`passed a listener for bytes ("x"), a listener for bytes ("x")` + alone: {one, two},
+		`passed something else ("x")` + alone:                                   {tcp.(*net.TCPListener)},
+		`passed a connection of bytes ("x")` + alone:                            {a},
 	} {
 		var files []*os.File
 		for _, one := range all {
