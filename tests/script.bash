@@ -5,7 +5,7 @@
 # The folders that are Go modules of their own, because of what their tests or examples need. The root module does not
 # depend on that.
 # shellcheck disable=SC2034
-modules=(examples/websocket grpc tests/nettest tests/winio)
+modules=(examples/service examples/websocket grpc tests/nettest tests/winio)
 
 parts=()
 left_out=()

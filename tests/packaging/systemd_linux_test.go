@@ -18,14 +18,17 @@ import (
 var systemdFiles = map[string][]string{
 	"lipc.conf":       {"d /run/lipc 0755 root root -"},
 	"greeter.socket":  {"ListenStream=/run/lipc/greeter", "SocketUser=root", "SocketMode=0660", "DirectoryMode=0755"},
-	"greeter.service": {"DynamicUser=yes", "Also=greeter.socket"},
-	"keeper.service":  {"RuntimeDirectory=lipc", "RuntimeDirectoryMode=0755", "RuntimeDirectoryPreserve=yes"},
+	"greeter.service": {"DynamicUser=yes", "Also=greeter.socket", "RestrictAddressFamilies=AF_UNIX"},
+	"keeper.service": {"RestrictAddressFamilies=AF_UNIX AF_NETLINK", "RuntimeDirectory=lipc",
+		"RuntimeDirectoryMode=0755", "RuntimeDirectoryPreserve=yes"},
+	"user/greeter.socket":  {"ListenStream=%t/lipc/greeter", "SocketMode=0600", "DirectoryMode=0700"},
+	"user/greeter.service": {"Also=greeter.socket", "RestrictAddressFamilies=AF_UNIX"},
 }
 
 func TestDescriptionsForSystemdAreValid(t *testing.T) {
 	leakcheck.Start(t)
 	dir := leakcheck.Dir(t)
-	var units []string
+	units := map[string][]string{} // by their folder: those of the system, and of its users
 	program := regexp.MustCompile(`(?m)^ExecStart=\S+`)
 	for name, lines := range systemdFiles {
 		content, err := os.ReadFile(filepath.Join(project.Root(t), "examples", "systemd", name))
@@ -36,18 +39,20 @@ func TestDescriptionsForSystemdAreValid(t *testing.T) {
 		if filepath.Ext(name) == ".conf" {
 			continue
 		}
-		units = append(units, filepath.Join(dir, name))
+		units[filepath.Dir(name)] = append(units[filepath.Dir(name)], filepath.Join(dir, name))
 		content = program.ReplaceAll(content, []byte("ExecStart=/bin/sh")) // which is there
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), content, 0o644))
 	}
-	found, err := filepath.Glob(filepath.Join(project.Root(t), "examples", "systemd", "*"))
-	require.NoError(t, err)
-	require.Len(t, found, len(systemdFiles))
+	require.Len(t, project.FilesIn(t, filepath.Join(project.Root(t), "examples", "systemd")), len(systemdFiles))
 	if _, err := exec.LookPath("systemd-analyze"); err != nil {
 		facility.Missing(t, "systemd-analyze")
 	}
-	output := project.MustRun(t, dir, nil, "systemd-analyze", append([]string{"verify", "--man=no"}, units...)...)
-	require.Empty(t, output)
+	for folder, manager := range map[string]string{".": "--system", "user": "--user"} {
+		output := project.MustRun(t, dir, []string{"XDG_RUNTIME_DIR=" + dir}, "systemd-analyze",
+			append([]string{"verify", "--man=no", manager}, units[folder]...)...)
+		require.Empty(t, output)
+	}
 }
 
 func TestTmpfilesMakeTheDirectoryOfTheMachinesNames(t *testing.T) {
