@@ -49,6 +49,9 @@ func startSystemd(t *testing.T, files map[string]string) systemd {
 	if os.Geteuid() != 0 {
 		facility.Missing(t, "root, who can run a manager of services in a namespace")
 	}
+	if err := exec.Command("unshare", "--mount", "--cgroup", "true").Run(); err != nil {
+		facility.Missing(t, "namespaces for mounts and control groups")
+	}
 	home, runtime, m := leakcheck.Dir(t), leakcheck.Dir(t), newManager(t)
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
 	units := filepath.Join(home, ".config/systemd/user")
