@@ -20,7 +20,8 @@ type Activation struct {
 
 // Activated returns what a service manager passed, as sd_listen_fds(3) describes it: LISTEN_FDS descriptors, beginning
 // with 3, with the names in LISTEN_FDNAMES, if LISTEN_PID is this process. Without a service manager the maps are
-// empty.
+// empty. They are also empty on Windows, and under launchd of macOS, which sets no such variables: there a program
+// passes the descriptors that it gets from launch_activate_socket(3) to [ListenConfig.FileListener].
 //
 // Activated returns duplicates, which are close-on-exec and have other numbers. It closes the descriptors themselves
 // and clears the variables, so child processes get neither, and a second call finds nothing. Closing a listener does
@@ -69,14 +70,18 @@ func (lc *ListenConfig) activated(only core.Kind) (*Activation, error) {
 // Activated returns what a service manager passed, with the default options, see [ListenConfig.Activated].
 func Activated() (*Activation, error) { return new(ListenConfig).Activated() }
 
-// ListenActivated returns the listener that a service manager passed to this process. If the service manager passed
-// nothing, or there is none, it listens on name, as [ListenConfig.Listen] does: the same program runs as a service and
-// by hand. It is for a program that has one listener; with more, use Activated.
+// ListenActivated returns the listener that a service manager passed to this process. If there is no service manager,
+// or it passed nothing, ListenActivated listens on name, as [ListenConfig.Listen] does. So the same program runs as a
+// service and by hand. A program that has more than one listener uses Activated.
 //
-// The service's description says where the listener that was passed listens and who may connect to it; the options have
-// the effect that Activated describes. [Listener.Addr] is its name. If anything else was passed, such as two listeners
-// or one for messages, the error is [syscall.EINVAL], and everything stays as it was. Other errors are those of
-// Activated and Listen.
+// If a listener was passed, name has no effect, and the options have the effect that Activated describes. The service's
+// description says where the listener listens and who may connect to it. [Listener.Addr] returns its name. Clients that
+// dial name find it if it listens at the path that [Name.Location] returns. For UserName("app") in a unit of
+// systemd --user that is ListenStream=%t/lipc/app, with DirectoryMode=0700, because Dial refuses a directory that other
+// users can enter.
+//
+// If anything else was passed, such as two listeners or one for messages, the error is [syscall.EINVAL], and everything
+// stays as it was. Other errors are those of Activated and Listen.
 func (lc *ListenConfig) ListenActivated(ctx context.Context, name Name) (*Listener, error) {
 	a, err := lc.activated(core.KindStream | core.KindListener)
 	if err != nil {

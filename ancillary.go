@@ -108,10 +108,10 @@ func (m *Message) take(a *core.Ancillary) {
 
 // SendMessage sends a message, and returns the size of the payload that was sent.
 //
-// A connection of bytes carries files and credentials only with bytes. With an empty payload they go with one byte of
-// value 0, as in package net; the peer receives it as payload, and n is 0. An error can come after a part of the payload
-// was sent. If n is over 0, files and credentials have gone with the first byte, and must not be sent again with the
-// rest.
+// On a connection of bytes, files and credentials go with the first byte of the payload. If the payload is empty, they
+// go with one byte of value 0, as in package net: the peer receives that byte as payload, and n is 0. An error can come
+// after a part of the payload was sent. If n is over 0, files and credentials have gone, and must not be sent again
+// with the rest.
 //
 // When too many files are on their way, the error matches [syscall.ETOOMANYREFS] and is Temporary: the system takes
 // more when some have been received.
@@ -122,7 +122,7 @@ func (c *conn) SendMessage(m *Message) (int, error) {
 	return c.SendMessageContext(context.Background(), m)
 }
 
-// SendMessageContext is SendMessage, until ctx ends, see [Conn.ReadContext].
+// SendMessageContext is SendMessage with a context, see [Conn.ReadContext].
 func (c *conn) SendMessageContext(ctx context.Context, m *Message) (int, error) {
 	err, n := m.check(), 0
 	if err == nil {
@@ -146,16 +146,16 @@ func (c *conn) ReceiveMessage(m *Message) (int, error) {
 	return c.ReceiveMessageContext(context.Background(), m)
 }
 
-// ReceiveMessageContext is ReceiveMessage, until ctx ends, see [Conn.ReadContext].
+// ReceiveMessageContext is ReceiveMessage with a context, see [Conn.ReadContext].
 func (c *conn) ReceiveMessageContext(ctx context.Context, m *Message) (int, error) {
 	return c.receiveMessage(ctx, m, false)
 }
 
-// PeekMessage receives a message as ReceiveMessage does, without removing it: a program can look at what travels with a
-// message, such as how many files, before it decides who receives it. The files in m are further ones for the same open
-// files, and belong to the caller, who closes them; the next receive returns its own. It takes one system call and, if
-// MaxFiles is over 0, as many descriptors as files came. On Windows, where nothing travels with a message, the error is
-// [errors.ErrUnsupported]: use Peek.
+// PeekMessage receives a message as ReceiveMessage does, but does not remove it. So a program can look at what travels
+// with a message, such as how many files, before it decides what receives it. The files in m are duplicates, which the
+// caller closes; the next receive returns files of its own for the same open files. PeekMessage performs one system
+// call and, if MaxFiles is over 0, takes as many descriptors as files came. On Windows, where nothing travels with a
+// message, the error is [errors.ErrUnsupported]: use [MessageConn.Peek].
 func (c *conn) PeekMessage(m *Message) (int, error) {
 	return c.receiveMessage(context.Background(), m, true)
 }

@@ -305,8 +305,8 @@ func (c *Channel) Send(b []byte) error {
 	return err
 }
 
-// SendContext is Send, until ctx ends, see [Conn.ReadContext]. What holds of a deadline that ends Send holds of the end
-// of ctx.
+// SendContext is Send with a context, see [Conn.ReadContext]. If ctx ends while a message is being sent, the effect is
+// that of a deadline, see Send.
 func (c *Channel) SendContext(ctx context.Context, b []byte) error {
 	return c.opError("write", c.end.SendContext(ctx, b))
 }
@@ -326,7 +326,7 @@ func (c *Channel) SendMessage(m *Message) (int, error) {
 	return c.SendMessageContext(context.Background(), m)
 }
 
-// SendMessageContext is SendMessage, until ctx ends, see [Conn.ReadContext].
+// SendMessageContext is SendMessage with a context, see [Conn.ReadContext].
 func (c *Channel) SendMessageContext(ctx context.Context, m *Message) (int, error) {
 	err, n := m.check(), 0
 	if err == nil {
@@ -359,7 +359,7 @@ func (c *Channel) Commit(size int) error { return c.opError("write", c.end.Commi
 // beginning of it, the rest is lost, and the error is [ErrTruncated].
 func (c *Channel) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
 
-// ReceiveContext is Receive, until ctx ends, see [Conn.ReadContext].
+// ReceiveContext is Receive with a context, see [Conn.ReadContext].
 func (c *Channel) ReceiveContext(ctx context.Context, b []byte) (int, error) {
 	return c.readResult(c.end.ReceiveContext(ctx, b))
 }
@@ -388,7 +388,7 @@ func (c *Channel) ReceiveMessage(m *Message) (int, error) {
 	return c.ReceiveMessageContext(context.Background(), m)
 }
 
-// ReceiveMessageContext is ReceiveMessage, until ctx ends, see [Conn.ReadContext].
+// ReceiveMessageContext is ReceiveMessage with a context, see [Conn.ReadContext].
 func (c *Channel) ReceiveMessageContext(ctx context.Context, m *Message) (int, error) {
 	m.clearReceived()
 	err, n := m.check(), 0

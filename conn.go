@@ -97,18 +97,18 @@ func (c *Conn) Write(b []byte) (int, error) {
 	return n, c.opError("write", err)
 }
 
-// ReadContext reads as Read does, until ctx ends. Then the error matches [context.Canceled] or
+// ReadContext is Read with a context. When ctx ends, ReadContext fails, and the error matches [context.Canceled] or
 // [context.DeadlineExceeded]. The end of ctx affects this call alone: other calls go on, and deadlines stay as they are.
-// A ctx that cannot end costs nothing; one that can costs a few allocations, and no goroutine unless another call of
-// this direction is under way for longer.
+// Deadlines also end this call. A ctx that cannot end, such as [context.Background], costs nothing. One that can end
+// costs a few allocations, and a goroutine only while the call waits for another call of the same direction.
 //
-// All methods whose names end in Context are like this.
+// The same holds for each method of a connection, channel or pipe whose name ends in Context.
 func (c *Conn) ReadContext(ctx context.Context, b []byte) (int, error) {
 	return c.readResult(c.end.ReadContext(ctx, b))
 }
 
-// WriteContext writes as Write does, until ctx ends, see ReadContext. The peer may then have got a part, whose size is
-// returned.
+// WriteContext is Write with a context, see ReadContext. If ctx ends when a part was written, WriteContext returns the
+// size of that part with the error. Otherwise the effect is that of a deadline, see Write.
 func (c *Conn) WriteContext(ctx context.Context, b []byte) (int, error) {
 	n, err := c.end.WriteContext(ctx, b)
 	return n, c.opError("write", err)
@@ -132,18 +132,20 @@ func (c *Conn) WriteBuffers(buffers [][]byte) (int, error) {
 // CloseRead shuts down the reading half, for every process that shares the connection. Reads then return io.EOF. On
 // Linux they first return what had arrived, and the peer's writes fail with [syscall.EPIPE]. But a Write of the peer
 // that waits for room already goes on to wait, until this end has read enough of what had arrived, or closes. On other
-// systems what had arrived, and what the peer writes, may be discarded. On Windows: [errors.ErrUnsupported].
+// systems what had arrived, and what the peer writes, may be discarded. On Windows the error is
+// [errors.ErrUnsupported].
 func (c *conn) CloseRead() error { return c.opError("close", c.end.Shutdown(core.Reading)) }
 
 // CloseWrite shuts down the writing half, for every process that shares the connection. The peer reads what was written
 // before, and then io.EOF.
 //
-// On Windows only connections of bytes have halves, and only with [ListenConfig].HalfClose, or to a pipe of messages that
-// another program serves; otherwise the error is [errors.ErrUnsupported]. There CloseWrite waits until the peer has read
-// what was written, because readers of other programs, such as go-winio's, would not notice the end behind it. So go on
-// reading meanwhile. The write deadline and Close end the wait; after a deadline CloseWrite can be called again. If the
-// peer is gone, the error is [syscall.EPIPE]. The system keeps no record of the end. A duplicate of either end, from
-// [Conn.File] or in another process, does not know of it: what it writes is never read, and its reads wait.
+// On Windows two kinds of connections of bytes have halves: those of a listener with [ListenConfig].HalfClose, and
+// those to a pipe of messages that another program serves. On all others the error is [errors.ErrUnsupported].
+// CloseWrite waits there until the peer has read what was written, because readers of other programs, such as
+// go-winio's, would otherwise not notice the end. So go on reading meanwhile. The write deadline and Close end the
+// wait; after a deadline CloseWrite can be called again. If the peer is gone, the error is [syscall.EPIPE]. The system
+// keeps no record of the end, so a duplicate of either end, from [Conn.File] or in another process, does not know of
+// it: what the duplicate writes is never read, and its reads wait.
 func (c *conn) CloseWrite() error { return c.opError("close", c.end.Shutdown(core.Writing)) }
 
 // Close closes the connection. Operations under way, and all later ones, fail with [net.ErrClosed]; so does a second
@@ -292,7 +294,7 @@ func (c *conn) setNames(local, peer core.Name) {
 
 // FileConn returns a connection on a duplicate of f, which must be a connected local stream socket, inherited or from
 // another package. f stays the caller's, but becomes non-blocking, and must stay so. On Windows f must be a named pipe
-// in byte mode that carries data both ways; its type may be that of messages, and then [Conn.CloseWrite] works. If it was
+// that carries data both ways and is read in byte mode. If it is a pipe of messages, [Conn.CloseWrite] works. If it was
 // not opened for overlapped operation, the error is [errors.ErrUnsupported].
 func FileConn(f *os.File) (*Conn, error) {
 	c := new(Conn)

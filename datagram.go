@@ -16,9 +16,9 @@ import (
 // is connected to a peer. Any goroutine may call any method at any time. Errors are those of [Conn]. Sending and
 // receiving allocate no memory, not even for names, as long as there are few senders.
 //
-// A datagram socket learns that its peer is gone only when it sends: [syscall.ECONNREFUSED]. On Linux it is then no
-// longer connected ([syscall.ENOTCONN]) until Connect is called again. Windows has no datagrams: everything that
-// returns a DatagramConn fails there with [errors.ErrUnsupported].
+// Send and Write send to the peer. Without a peer the error is [syscall.ENOTCONN]. A datagram socket learns that its
+// peer is gone only when it sends: [syscall.ECONNREFUSED]. On Linux it then has no peer until Connect is called again.
+// Windows has no datagrams: everything that returns a DatagramConn fails there with [errors.ErrUnsupported].
 type DatagramConn struct {
 	packets
 }

@@ -16,7 +16,8 @@
 //
 // Besides connections of bytes there are connections of messages ([MessageConn]) and datagrams ([DatagramConn]). Open
 // files, credentials and other control data travel with any of them ([Message]). [Pipe] and [OpenFIFOReader] return
-// pipes with deadlines. [Activated] returns the sockets that a service manager passed.
+// pipes with deadlines. [Conn.PassTo] passes a connection to a child process. [ListenActivated] and [Activated] return
+// the sockets that a service manager passed.
 //
 // A [Channel] carries messages, or bytes, through memory that both processes share, and is the fastest connection.
 //

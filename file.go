@@ -8,11 +8,12 @@ import (
 	"github.com/lipc/ipc/internal/poll"
 )
 
-// FromFile returns what f is, on a duplicate of it: a [*Conn], [*Listener], [*MessageConn], [*MessageListener],
-// [*DatagramConn], [*PipeReader] or [*PipeWriter]. It is for files that were inherited or received, such as those in
-// [Activation].Files. f stays the caller's, but becomes non-blocking, and must stay so. Listeners have the default
-// options. Errors are those of [FileConn] and the like; [syscall.ENOTSOCK] says that f is none of these. On macOS and
-// OpenBSD, which do not report whether a socket listens, a connection whose peer is gone may count as a listener.
+// FromFile finds out what f is, and returns that on a duplicate of f: a [*Conn], [*Listener], [*MessageConn],
+// [*MessageListener], [*DatagramConn], [*PipeReader] or [*PipeWriter]. It is for files that were inherited or received,
+// such as those in [Activation].Files. f stays the caller's, but becomes non-blocking, and must stay so. Listeners have
+// the default options. If f is none of these, the error is [syscall.ENOTSOCK]; other errors are those of [FileConn] and
+// the like. On macOS and OpenBSD, which do not report whether a socket listens, a connection whose peer is gone may
+// count as a listener.
 func FromFile(f *os.File) (io.Closer, error) {
 	kind, err := poll.KindOf(f)
 	if err != nil {

@@ -71,24 +71,28 @@ func (p passedEnd) inherit(end *poll.Endpoint, name string, kind core.Kind) (loc
 	return local, peer, nil
 }
 
-// PassTo passes the connection to a process that has not been started yet. The process finds it by the name, with
-// [InheritedConn], [InheritedMessageConn] or [InheritedDatagramConn]. Other programs find the number of its descriptor
-// in the environment variable IPC_CONN_name. A parent keeps one end of a [Pair] and passes the other:
+// PassTo passes the connection to a process that has not been started yet. The name is a word for the connection that
+// both programs know, not a [Name]. The process finds the connection by it, with [InheritedConn],
+// [InheritedMessageConn] or [InheritedDatagramConn]. Programs without this package find the number of its descriptor in
+// the environment variable IPC_CONN_name. A parent keeps one end of a [Pair] and passes the other:
 //
 //	ours, theirs, err := ipc.Pair()
 //	err = theirs.PassTo(cmd, "work")
 //	err = cmd.Start()
 //	err = theirs.Close() // the child has it; without this, ours does not end when the child does
 //
-// For a [Channel] both ends then call [Conn.Channel], one of them with [ChannelConfig].Server.
+// For a [Channel] the parent then calls [Conn.Channel] on its end, and the child calls [InheritedChannel]. Exactly one
+// of them sets [ChannelConfig].Server.
 //
 // PassTo adds the connection to cmd.ExtraFiles, where it becomes the descriptor 2+len(cmd.ExtraFiles), and the variable
-// to cmd.Env. A nil cmd.Env stands for os.Environ(). Set cmd.Env before, not after. If cmd.Env has the name already, or
-// the process has been started, the error is [syscall.EINVAL].
+// to cmd.Env. A nil cmd.Env stands for os.Environ(). Set cmd.Env before PassTo, not after. The error is
+// [syscall.EINVAL] if cmd.Env has the variable already, the process has been started, or the name is empty or has a "="
+// or NUL in it.
 //
-// The connection is then the child's. It is blocking, as programs expect. Reading from it or writing to it here fails
-// with [syscall.EINVAL], and it has no deadlines: [os.ErrNoDeadline]. To the peer, [Conn.PeerCredentials] reports the
-// process that opened the connection, not the child.
+// After PassTo the connection is the child's. It is blocking, as programs expect. In this process, reading from it or
+// writing to it fails with [syscall.EINVAL], and it has no deadlines: [os.ErrNoDeadline]. To the peer,
+// [Conn.PeerCredentials] reports the process that opened the connection, not the child. For a Pair that is this
+// process, at both ends.
 //
 // On Windows the number is that of a handle for overlapped operation, which PassTo adds to
 // cmd.SysProcAttr.AdditionalInheritedHandles.
@@ -124,9 +128,10 @@ func InheritedDatagramConn(name string) (*DatagramConn, error) {
 	return c, nil
 }
 
-// InheritedChannel returns a channel over the connection that the parent process passed, once the parent has called
-// [Conn.Channel] on the other end, of which exactly one sets [ChannelConfig].Server. A nil config means the defaults.
-// Errors are those of [InheritedConn] and of Conn.Channel.
+// InheritedChannel returns a channel over the connection that the parent process passed by that name with
+// [Conn.PassTo]. It waits until the parent has called [Conn.Channel] on the other end. Exactly one of parent and child
+// sets [ChannelConfig].Server. A nil config means the defaults. Errors are those of [InheritedConn] and of
+// Conn.Channel.
 func InheritedChannel(ctx context.Context, name string, config *ChannelConfig) (*Channel, error) {
 	c, err := InheritedConn(name)
 	if err != nil {

@@ -26,10 +26,10 @@ type Dialer struct {
 	// connection; the error then also matches [syscall.ENOTCONN].
 	Server PeerPolicy
 
-	// HalfClose makes sure that [Conn.CloseWrite] works: on Windows Dial fails with [syscall.EPROTOTYPE] if the server
-	// listens on a pipe of bytes, without [ListenConfig].HalfClose or go-winio's MessageMode. It has no effect on Unix,
-	// where CloseWrite always works, and on connections of messages. It does not go together with a SysDial.Direction
-	// of one way.
+	// HalfClose makes sure that [Conn.CloseWrite] works. On Windows Dial then fails with [syscall.EPROTOTYPE] if the
+	// server's pipe is one of bytes, as it is without [ListenConfig].HalfClose or go-winio's MessageMode. HalfClose has no
+	// effect on Unix, where CloseWrite always works, nor on connections of messages. With a SysDial.Direction of one way
+	// the error is [syscall.EINVAL].
 	HalfClose bool
 
 	// Spin is how long the connection spins before it waits, see [Conn.SetSpin]. Zero means no spin.
@@ -56,10 +56,9 @@ type Dialer struct {
 //
 // On Windows a full backlog is a pipe whose instances are all taken. The server may learn who the client is, but cannot
 // act as it, unless Sys says otherwise. Dial also connects to a pipe of messages, and reads bytes from it. Each write
-// to such a pipe is one message there, unless a deadline cuts it, and an empty message is end of stream, see
-// [ListenConfig].HalfClose. Dialling another machine, \\host\pipe\name, takes a
-// thread meanwhile. If the context ends before the system answers, Dial returns at once; what the system still opens is
-// closed, at most a minute later.
+// to such a pipe is one message there, unless a deadline cuts it. An empty message is end of stream there, see
+// [ListenConfig].HalfClose. Dialling another machine, \\host\pipe\name, takes a thread meanwhile. If the context ends
+// before the system answers, Dial returns at once; what the system still opens is closed, at most a minute later.
 //
 // Errors:
 //
@@ -85,13 +84,14 @@ func Dial(ctx context.Context, name Name) (*Conn, error) {
 	return new(Dialer).Dial(ctx, name)
 }
 
-// DialContext connects to the name that address is the text of, see [ParseName]. It is the hook that libraries have for
-// connections of the caller's choice, such as DialContext of [net/http.Transport] and [net.Dialer]. The networks "unix"
-// and "pipe" are connections of bytes, a [*Conn], and "unixpacket" is a connection of messages, a [*MessageConn]. Any
-// other network is a [net.UnknownNetworkError]. Errors are otherwise those of [ParseName] and Dial; the connection is
-// then a nil net.Conn.
+// DialContext connects to the name whose text is address, see [ParseName]. It has the parameters of DialContext of
+// [net.Dialer], so that it can be the function by which a library opens its connections. With the network "unix" or
+// "pipe" it returns a connection of bytes, a [*Conn], and with "unixpacket" a connection of messages, a [*MessageConn].
+// Any other network is a [net.UnknownNetworkError]. Other errors are those of [ParseName] and Dial. With an error the
+// net.Conn is nil.
 //
-// A library that has URLs or host names passes "tcp" and HOST:PORT instead; see [Dialer.To].
+// A library that has URLs or host names, such as net/http, passes "tcp" and HOST:PORT instead. For such a library use
+// [Dialer.To].
 func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	name, err := ParseName(address)
 	if err != nil {
@@ -108,8 +108,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 	return nil, opError("dial", Name{}, name, net.UnknownNetworkError(network))
 }
 
-// To returns a function that connects to a name, whatever network and address it gets. It is a hook as DialContext is,
-// for libraries that have URLs or host names:
+// To returns a function that connects to a name, whatever network and address it gets. It is for libraries that have
+// URLs or host names, where it takes the place of DialContext:
 //
 //	client := http.Client{Transport: &http.Transport{DialContext: new(ipc.Dialer).To(ipc.UserName("app"))}}
 //	response, err := client.Get("http://app/path") // the host is what the server sees as Host

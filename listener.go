@@ -58,16 +58,17 @@ type ListenConfig struct {
 
 	// Backlog is how many connections may wait to be accepted. The default, and the upper limit, is what the system
 	// allows: net.core.somaxconn on Linux, kern.ipc.somaxconn or kern.somaxconn on macOS and the BSDs. On Windows it is
-	// how many instances of the pipe wait for clients, 2 to 64, default 32.
+	// how many instances of the pipe wait for clients, from 2 to 64; the default is 32.
 	Backlog int
 
-	// HalfClose is whether [Conn.CloseWrite] works on Windows, on the connections of a [Listener]. It has no effect on
-	// Unix, where it always works, and on connections of messages. The pipe is then one of messages, and an empty
-	// message is the end of a direction; go-winio's MessageMode is the same. Clients need no option for that, but
-	// [Dialer].HalfClose makes sure of it. It does not go together with a SysListen.Direction of one way.
+	// HalfClose makes [Conn.CloseWrite] work on Windows, at both ends of the connections of a [Listener]. It has no effect
+	// on Unix, where CloseWrite always works, nor on connections of messages. The pipe is then one of messages, and an
+	// empty message is the end of a direction, as with go-winio's MessageMode. Clients need no option for that. A client
+	// that sets [Dialer].HalfClose refuses a server without it. With a SysListen.Direction of one way the error is
+	// [syscall.EINVAL].
 	//
 	// Each write to such a pipe is one message. If a deadline ends a write that is larger than the pipe's buffer, later
-	// writes fail with [syscall.EPIPE], see [Conn.Write]. DialMessage takes such a listener for one for messages.
+	// writes fail with [syscall.EPIPE], see [Conn.Write]. DialMessage connects to such a listener as to one for messages.
 	HalfClose bool
 
 	// Spin is how long each accepted connection spins before it waits, see [Conn.SetSpin]. For
@@ -236,8 +237,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return netConn(c, err)
 }
 
-// AcceptConn waits for a connection. A connection that its client gave up is skipped; on Windows that is one whose client
-// is gone at this moment and wrote nothing. Errors:
+// AcceptConn waits for a connection. It skips a connection that its client gave up. On Windows that is a connection
+// whose client is gone at this moment and wrote nothing. Errors:
 //
 //   - [context.Canceled], [context.DeadlineExceeded]: the context ended.
 //   - [os.ErrDeadlineExceeded]: the listener's deadline passed.

@@ -73,20 +73,20 @@ func (c *packets) Send(b []byte) error { return c.opError("write", c.end.Send(b)
 // [ErrTruncated].
 func (c *packets) Receive(b []byte) (int, error) { return c.readResult(c.end.Receive(b)) }
 
-// SendContext is Send, until ctx ends, see [Conn.ReadContext]. What holds of a deadline that ends Send holds of the end
-// of ctx.
+// SendContext is Send with a context, see [Conn.ReadContext]. If ctx ends while a message is being sent, the effect is
+// that of a deadline, see Send.
 func (c *packets) SendContext(ctx context.Context, b []byte) error {
 	return c.opError("write", c.end.SendContext(ctx, b))
 }
 
-// ReceiveContext is Receive, until ctx ends, see [Conn.ReadContext].
+// ReceiveContext is Receive with a context, see [Conn.ReadContext].
 func (c *packets) ReceiveContext(ctx context.Context, b []byte) (int, error) {
 	return c.readResult(c.end.ReceiveContext(ctx, b))
 }
 
 // Read is Receive, for [net.Conn]: it returns one message, and [ErrTruncated] with the beginning of one that does not
-// fit. An empty message is 0 bytes without an error, which readers such as [io.ReadFull] and package bufio take for
-// bytes that are still to come.
+// fit. For an empty message it returns 0 without an error; [io.ReadFull] and package bufio then read on, and do not
+// notice the message.
 func (c *packets) Read(b []byte) (int, error) { return c.Receive(b) }
 
 // Write is Send, for [net.Conn].
@@ -157,9 +157,9 @@ func (c *MessageConn) RemoteAddr() net.Addr {
 }
 
 // DialMessage connects to a listener for messages, as [Dialer.Dial] does to one for bytes. If the listener is one for
-// bytes, the error is [syscall.EPROTOTYPE]. Windows tells a pipe's kind only to a client that has connected. The
-// connection is then closed at once; a server of this package returns it from AcceptConn only if it accepts just before
-// that.
+// bytes, the error is [syscall.EPROTOTYPE]. On Windows a client learns a pipe's kind only after it has connected.
+// DialMessage then closes the connection at once. A server of this package skips it, unless AcceptConn returned it just
+// before that.
 func (d *Dialer) DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	c := new(MessageConn)
 	if err := d.dial(ctx, name, &c.conn, core.KindMessage); err != nil {
@@ -174,8 +174,8 @@ func DialMessage(ctx context.Context, name Name) (*MessageConn, error) {
 	return new(Dialer).DialMessage(ctx, name)
 }
 
-// A MessageListener accepts connections of messages. It works like a [Listener], also as a [net.Listener]. Servers that
-// take a net.Listener expect streams: they work with messages only if they read and write whole ones.
+// A MessageListener accepts connections of messages. It works like a [Listener], and is a [net.Listener], too. Servers
+// that take a net.Listener expect streams: they work with messages only if they read and write whole ones.
 type MessageListener struct {
 	listener
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/lipc/ipc/internal/core"
 )
 
-// ConnContext returns a context from which [PeerFromContext] gets who is at the other end of c. It is for ConnContext
-// of [net/http.Server], whose requests then have such a context:
+// ConnContext returns a context with the credentials of the peer of c, which [PeerFromContext] returns. It is for the
+// field ConnContext of [net/http.Server]: the contexts of requests then have the credentials of the client.
 //
 //	server := http.Server{Handler: handler, ConnContext: ipc.ConnContext}
 //
-// c is a connection of this package, also one that [crypto/tls] or another package wraps, if the wrapper has a method
-// NetConn. For any other ConnContext returns ctx.
+// c is a connection of this package, or one of another package that wraps it and has a method NetConn, as those of
+// [crypto/tls] have. For any other connection ConnContext returns ctx.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	for {
 		if end, ok := c.(peered); ok {
@@ -31,10 +31,10 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	}
 }
 
-// PeerFromContext returns the credentials of the peer that [ConnContext] put into ctx or a parent of ctx, as
-// [Conn.PeerCredentials] returned them then. On Windows, where a client may be known only once something was read from
-// it, it asks again if they were not known. If there is no peer in ctx, the error matches [errors.ErrUnsupported]. With
-// an error all IDs are -1.
+// PeerFromContext returns the credentials of the peer that [ConnContext] put into ctx or a parent of ctx. They are
+// those that [Conn.PeerCredentials] returned when ConnContext was called. On Windows a client may be known only after
+// something was read from it. PeerFromContext asks again if the credentials were not known. If there is no peer in ctx,
+// the error matches [errors.ErrUnsupported] and all IDs are -1. Other errors are those of Conn.PeerCredentials.
 func PeerFromContext(ctx context.Context) (Credentials, error) {
 	known, ok := ctx.Value(peerKey{}).(*knownPeer)
 	if !ok {

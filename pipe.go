@@ -42,7 +42,7 @@ func (p *pipeEnd) opError(op string, err error) error { return opError(op, Name{
 // has the other end open any more. On a FIFO there is more to read once a process opens the other end again.
 func (r *PipeReader) Read(b []byte) (int, error) { return r.readResult(r.end.Read(b)) }
 
-// ReadContext is Read, until ctx ends, see [Conn.ReadContext].
+// ReadContext is Read with a context, see [Conn.ReadContext].
 func (r *PipeReader) ReadContext(ctx context.Context, b []byte) (int, error) {
 	return r.readResult(r.end.ReadContext(ctx, b))
 }
@@ -68,7 +68,7 @@ func (w *PipeWriter) Write(b []byte) (int, error) {
 	return n, w.opError("write", err)
 }
 
-// WriteContext is Write, until ctx ends, see [Conn.WriteContext].
+// WriteContext is Write with a context, see [Conn.WriteContext].
 func (w *PipeWriter) WriteContext(ctx context.Context, b []byte) (int, error) {
 	n, err := w.end.WriteContext(ctx, b)
 	return n, w.opError("write", err)

@@ -357,8 +357,8 @@ enum lipc_obstacle {
 LIPC_API int lipc_name_obstacle(const lipc_name *name, int kind, int64_t *ret_pid);
 
 /* Accepts a connection. ret_peer may be NULL; it gets the name that the peer is bound to, usually none. A connection
- * that its client gave up is skipped. On Windows that is one whose client is gone at this moment and wrote nothing; with
- * a timeout_ms of 0 the result is LIPC_EAGAIN then, even if others wait.
+ * that its client gave up is skipped. On Windows that is a connection whose client is gone at this moment and wrote
+ * nothing. If timeout_ms is 0, the result is then LIPC_EAGAIN, even if other clients wait.
  *
  * Errors:
  *  - LIPC_EAGAIN, LIPC_ETIMEDOUT.
@@ -409,8 +409,8 @@ typedef struct lipc_connect_options {
  *  - LIPC_ECONNREFUSED: nobody listens on the socket file. On Linux also: there is no such namespaced name, even if
  *    there is one for another kind.
  *  - LIPC_EAGAIN: the backlog is full, and timeout_ms is 0.
- *  - LIPC_ENOTSOCK: the socket is of another kind. On Windows also: it has no halves, see
- *    lipc_connect_windows.half_close.
+ *  - LIPC_ENOTSOCK: the socket is of another kind. On Windows also: the pipe has no halves, but
+ *    lipc_connect_windows.half_close asks for them.
  *  - LIPC_EACCES: also if the server is not admitted, see lipc_connect_options, or the directory of the name is not
  *    safe, see enum lipc_name_type.
  *  - LIPC_ENOTCONN: with a policy, on macOS and the BSDs: the server closed the connection before it was checked.
@@ -460,13 +460,13 @@ enum lipc_direction {
  * goes on to wait: the kernel wakes it only when this end has read enough of what had arrived, or closes. On other
  * systems what had arrived, and what the peer writes, may be discarded.
  *
- * On Windows only LIPC_WRITE can be shut down, and only on a connection of the kind LIPC_STREAM over a pipe of messages:
- * to a listener with lipc_listen_windows.half_close, or to a server of another program, such as one of go-winio's in
- * message mode. The call sends an empty message, which a reader of bytes takes for end of stream. It never waits. If the
- * peer has not read all that was written, the result is LIPC_EAGAIN: many readers would read the empty message together
- * with what is before it, and not notice it. lipc_flush() waits until the call can succeed. The system keeps no record
- * of an end: lipc_read() returns it once, and would then wait, and what is written after it is never read. So do
- * neither.
+ * On Windows only LIPC_WRITE can be shut down, and only on a connection of the kind LIPC_STREAM over a pipe of
+ * messages: to a listener with lipc_listen_windows.half_close, or to a server of another program, such as one of
+ * go-winio's in message mode. The call sends an empty message, which a reader of bytes takes for end of stream. It never
+ * waits. If the peer has not read all that was written, the result is LIPC_EAGAIN: many readers would read the empty
+ * message together with what is before it, and not notice it. lipc_flush() waits until the call can succeed. The system keeps no record
+ * of an end. lipc_read() returns the end once, and a further lipc_read() waits. What is written after the end is never
+ * read. So do not read or write after an end.
  *
  * Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (for pipes; on Windows see above);
  * LIPC_EAGAIN, LIPC_EPIPE (on Windows). */
@@ -759,8 +759,8 @@ typedef struct lipc_message {
 
 /* Sends a message. Its fields do not change. Returns the size of the payload that was sent. On a stream it may be less
  * than the whole, as with lipc_write(). Handles and credentials have then gone with the first byte, and must not be
- * sent again with the rest. A stream carries them only with bytes: with an empty payload they go with one byte of value
- * 0, which the peer receives as payload. Package net of Go does the same.
+ * sent again with the rest. On a stream with an empty payload they go with one byte of value 0, which the peer receives
+ * as payload. Package net of Go does the same.
  *
  * Errors, only if nothing was sent:
  *  - LIPC_ETOOMANY: there are more than LIPC_MESSAGE_HANDLES handles, counting those in control.

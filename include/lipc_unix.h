@@ -52,9 +52,9 @@ LIPC_API int64_t lipc_send_to(lipc_handle handle, const void *data, size_t size,
  * not bound. It is also set with LIPC_ETRUNCATED. Errors: those of lipc_receive(). */
 LIPC_API int64_t lipc_receive_from(lipc_handle handle, void *data, size_t size, int timeout_ms, lipc_name *ret_peer);
 
-/* Receives a message as lipc_receive_message() does, without removing it, so that a program can look at what travels with
- * it before it decides who receives it. Handles that the caller asks for are further ones for the same open files, and
- * belong to the caller; the next receive returns its own. Errors: those of lipc_receive_message(). */
+/* Receives a message as lipc_receive_message() does, but does not remove it. So a program can look at what travels with
+ * it before it decides what receives it. The handles that the caller asks for are duplicates, which the caller closes;
+ * the next receive returns handles of its own for the same open files. Errors: those of lipc_receive_message(). */
 LIPC_API int64_t lipc_peek_message(lipc_handle handle, lipc_message *message, int timeout_ms);
 
 /* ===================================== Process handles ====================================== */

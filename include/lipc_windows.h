@@ -45,8 +45,8 @@ typedef struct lipc_listen_windows {
     const char *group_sid;    /* a security identifier in the form of lipc_peer_sid(). Whoever has it in the token may
                                * connect, too, whatever the mode, but cannot create instances of the pipe. NULL: none.
                                * LIPC_EINVAL: it is not one, or there is sddl, too */
-    int half_close;           /* whether connections of bytes have halves, see lipc_shutdown(): the pipe is one of
-                               * messages then. With a direction of one way: LIPC_EINVAL */
+    int half_close;           /* whether connections of bytes have halves, see lipc_shutdown(). The pipe is then one of
+                               * messages. With a direction of one way: LIPC_EINVAL */
 } lipc_listen_windows;
 
 /* What a server may do as its client. A server that lipc_connect_options.server does not admit may do it, too, until
@@ -66,9 +66,9 @@ typedef struct lipc_connect_windows {
     int impersonation; /* enum lipc_impersonation */
     int write_through; /* FILE_FLAG_WRITE_THROUGH: a write to a remote server waits until the data is there */
     int inherit;       /* whether child processes inherit the handle */
-    int half_close;    /* whether the connection must have halves: a pipe of bytes is LIPC_ENOTSOCK then. A connection of
-                        * bytes has them whenever the pipe is one of messages. With a direction of one way:
-                        * LIPC_EINVAL */
+    int half_close;    /* whether the connection must have halves. A pipe of bytes is then LIPC_ENOTSOCK. A connection
+                        * of bytes has halves whenever the pipe is one of messages, also without this option. With a
+                        * direction of one way: LIPC_EINVAL */
 } lipc_connect_windows;
 
 /* Returns what this end may do: LIPC_READ, LIPC_WRITE, or both. Errors: LIPC_EBADF, LIPC_ENOTSOCK. */
