@@ -24,23 +24,24 @@ import (
 // scheme is what targets, and the addresses that they resolve to, begin with.
 const scheme = "ipc"
 
-// DialOptions returns the options with which [grpc.NewClient] takes the target ipc:NAME. It returns none for any other
-// target. So a program appends the result to its options for targets on other machines: gRPC uses the last of two
-// options of a kind. The dialer has the options of the connection, such as its Server policy and Spin; it must not be
-// changed afterwards. Nil means the defaults, with which the server of a user's own name must be that user, and that of
-// a name of the machine root or an administrator.
+// DialOptions returns the options with which [grpc.NewClient] takes the target ipc:NAME. For any other target it
+// returns none. So a program appends the result to its options for targets on other machines: gRPC uses the last of two
+// options of a kind. The dialer has the options of the connection, such as its Server policy and Spin, and must not be
+// changed afterwards. Nil means the defaults: the server of a user's own name must be that user, and the server of a
+// name of the machine must be root or an administrator.
 //
 // The options are a resolver for the scheme ipc, a context dialer, the credentials of [NewCredentials], and a pause
-// between attempts to connect that grows from 10 milliseconds to a second: a local server that starts again is found
-// soon. The authority of calls is "localhost". [grpc.Peer] reports the [AuthInfo] of the server.
+// between attempts to connect. The pause grows from 10 milliseconds to a second, so that a local server that starts
+// again is found soon. The authority of calls is "localhost". [grpc.Peer] reports the [AuthInfo] of the server.
 //
 // Status codes of calls:
 //
 //   - PermissionDenied: the Server policy does not admit the server, or this user may not connect. The call fails at
-//     once, also if it waits for ready. The client goes on trying, so a call succeeds once the right server is there.
+//     once, even with [grpc.WaitForReady]. The client goes on trying to connect, so a later call succeeds once the
+//     right server is there.
 //   - Unavailable: nobody listens, the target is not valid, or the server closed the connection. A server whose Client
-//     policy does not admit this client closes the connection; the message names that as a possible cause. A call that
-//     waits for ready goes on waiting; if it fails by its deadline, its message has the last error of connecting.
+//     policy does not admit this client closes the connection; the message names that as a possible cause. A call with
+//     WaitForReady goes on waiting. If its deadline ends it, its message has the last error of connecting.
 func DialOptions(target string, dialer *ipc.Dialer) []grpc.DialOption {
 	if !isLocal(target) {
 		return nil
@@ -63,7 +64,7 @@ func DialOptions(target string, dialer *ipc.Dialer) []grpc.DialOption {
 	}
 }
 
-// Target returns the target of a name: the text that DialOptions and [Serve] take, with what a URL needs escaped.
+// Target returns the target of a name: the text that DialOptions and [Serve] take, escaped as a URL.
 func Target(name ipc.Name) string {
 	target := url.URL{Path: name.String()}
 	if !strings.HasPrefix(target.Path, "/") {

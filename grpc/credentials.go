@@ -13,9 +13,10 @@ import (
 
 // AuthInfo is what [peer.FromContext] has as the AuthInfo of a call over package ipc, at both ends.
 //
-// The SecurityLevel is PrivacyAndIntegrity: only the kernel stands between the two processes. So credentials of calls
-// that require it, such as OAuth tokens, may be sent. On Windows it is NoSecurity if the peer is on another machine.
-// gRPC's own local credentials report NoSecurity for every named pipe; here the ends of a pipe are known.
+// The SecurityLevel is PrivacyAndIntegrity, because only the kernel stands between the two processes. So gRPC may send
+// credentials of calls that require this level, such as OAuth tokens. On Windows the level is NoSecurity if the peer is
+// on another machine. gRPC's own local credentials report NoSecurity for every named pipe; this package knows the ends
+// of a pipe.
 type AuthInfo struct {
 	credentials.CommonAuthInfo
 	Peer ipc.Credentials // of the moment that [ipc.Credentials] describes
@@ -28,9 +29,9 @@ func (AuthInfo) AuthType() string { return scheme }
 // sets the authority, see [grpc.CallAuthority].
 func (AuthInfo) ValidateAuthority(string) error { return nil }
 
-// PeerFromContext returns who calls, in the context of a handler. It returns false, and credentials in which all is
-// unknown, if the call did not come over package ipc, or if the server does not have the credentials of
-// [NewCredentials].
+// PeerFromContext returns the credentials of the process that calls; ctx is the context of a handler. It returns false,
+// and credentials whose IDs are -1, if the call did not come over package ipc, or if the server does not have the
+// credentials of [NewCredentials].
 func PeerFromContext(ctx context.Context) (ipc.Credentials, bool) {
 	if p, ok := peer.FromContext(ctx); ok {
 		if info, ok := p.AuthInfo.(AuthInfo); ok {
@@ -41,13 +42,14 @@ func PeerFromContext(ctx context.Context) (ipc.Credentials, bool) {
 }
 
 // NewCredentials returns transport credentials that carry the identity of the peer, [AuthInfo]. They exchange nothing
-// with the peer, which may be a program without this package, and decide nothing: the policies of [ipc.Dialer] and
+// with the peer, which may be a program without this package. They decide nothing: the policies of [ipc.Dialer] and
 // [ipc.ListenConfig] have decided before.
 //
-// They take connections that have the method PeerCredentials of [ipc.Conn], as a type has that embeds one. Any other
-// connection gets the credentials remote, for instance TLS, so that a server can serve both kinds. If remote is nil, it
-// is refused. A connection is also refused if the system does not report the peer's identity: on Windows that of a
-// client of another program that does not let the server know its user, see [ipc.Conn.PeerCredentials].
+// These credentials are for connections that have the method PeerCredentials: an [ipc.Conn], and a type that embeds
+// one. Any other connection gets the credentials remote, for instance those of TLS, so that a server can serve both
+// kinds. If remote is nil, any other connection is refused. A connection is also refused if the system does not report
+// the peer's identity. On Windows it does not report that of a client without this package that does not let the server
+// know its user, see [ipc.Conn.PeerCredentials].
 func NewCredentials(remote credentials.TransportCredentials) credentials.TransportCredentials {
 	return &transportCredentials{remote}
 }

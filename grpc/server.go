@@ -24,18 +24,17 @@ type ServeConfig struct {
 
 // Serve listens on an address and serves it until the context ends. The address is a target of this package, such as
 // "ipc:user:app", or a TCP address, such as "127.0.0.1:5000" or ":5000". The server needs credentials for what it
-// serves: those of [NewCredentials] for names, and [NewCredentials] with those of TLS for both. Nil is the default
-// config.
+// serves: NewCredentials(nil) for names, and [NewCredentials] with those of TLS for names and TCP addresses. A nil
+// config means the defaults.
 //
-// When the context ends, the whole server stops, with any other listener that it serves: it accepts no more, and calls
-// under way go on for at most Grace. Then Serve returns nil. If calls were still under way after Grace, they were cut
-// off: their connections were closed, and the contexts of their handlers ended. Then the error matches
-// [context.DeadlineExceeded]. Serve does not wait for a handler that ignores that, unless the server has the option
-// [grpc.WaitForHandlers].
+// When the context ends, the whole server stops, with any other listener that it serves. It accepts no more
+// connections, and calls under way go on for at most Grace. If all have ended by then, Serve returns nil. Otherwise
+// their connections are closed, the contexts of their handlers end, and the error matches [context.DeadlineExceeded].
+// Serve does not wait for a handler that ignores its context, unless the server has the option [grpc.WaitForHandlers].
 //
-// Serve also returns when the server is stopped by other means: nil, or [grpc.ErrServerStopped] if that was before. Its
-// other errors are those of [ipc.ListenConfig.Listen], or of listening and accepting in package net. A program that
-// already has a listener, such as one from [ipc.Activated], passes it to [grpc.Server.Serve].
+// Serve also returns when the program stops the server: nil, or [grpc.ErrServerStopped] if that was before Serve. Other
+// errors are those of [ipc.ListenConfig.Listen], or of listening and accepting in package net. A program that already
+// has a listener, such as one from [ipc.ListenActivated], passes it to [grpc.Server.Serve].
 func Serve(ctx context.Context, server *grpc.Server, address string, config *ServeConfig) error {
 	if config == nil {
 		config = new(ServeConfig)
