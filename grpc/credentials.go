@@ -48,8 +48,8 @@ func PeerFromContext(ctx context.Context) (ipc.Credentials, bool) {
 // These credentials are for connections that have the method PeerCredentials: an [ipc.Conn], and a type that embeds
 // one. Any other connection gets the credentials remote, for instance those of TLS, so that a server can serve both
 // kinds. If remote is nil, any other connection is refused. A connection is also refused if the system does not report
-// the peer's identity. On Windows it does not report that of a client without this package that does not let the server
-// know its user, see [ipc.Conn.PeerCredentials].
+// the peer's identity. On Windows that happens with a client of another program that does not let the server know its
+// user, see [ipc.Conn.PeerCredentials].
 func NewCredentials(remote credentials.TransportCredentials) credentials.TransportCredentials {
 	return &transportCredentials{remote}
 }

@@ -1,5 +1,5 @@
-// Daemon serves its user only, and knows who asks; it is its own client, too. The folder before has the same program
-// without this package, see docs/coming-from-net-and-go-winio.md.
+// Daemon serves its user only, and knows which process asks. It has a client, too. The folder "before" has the same
+// program without this package, see docs/coming-from-net-and-go-winio.md.
 //
 //	daemon serve NAME         serve until interrupted
 //	daemon ask NAME TEXT      print the answer to TEXT

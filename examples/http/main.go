@@ -3,8 +3,8 @@
 //	http serve NAME        serve until interrupted
 //	http get NAME PATH     print the answer to GET PATH
 //
-// NAME is "user:http", say, which only you can reach. See ipc.ParseName for other names. The server prints
-// the path by which other programs reach it, on Unix:
+// NAME is "user:http", say, which only you can reach. See ipc.ParseName for other names. The server prints the path by
+// which other programs reach it. On Unix:
 //
 //	curl --unix-socket PATH http://local/
 package main
@@ -68,7 +68,7 @@ func serve(name ipc.Name) error {
 	stop() // a second signal ends the program at once
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	return server.Shutdown(ctx) // answers the requests that are under way; the context limits how long that may take
+	return server.Shutdown(ctx) // answers requests that are under way, until the context ends
 }
 
 func answer(w http.ResponseWriter, r *http.Request) {

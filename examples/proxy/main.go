@@ -2,11 +2,11 @@
 //
 //	proxy ADDRESS APP…
 //
-// ADDRESS is a name, say "user:proxy", or "localhost:8080", say, for browsers. No request reaches a server that is not
-// on the command line. The header Lipc-Peer tells the servers which process asked; a client cannot set it.
+// ADDRESS is a name, such as "user:proxy", or for browsers an address such as "localhost:8080". No request reaches a
+// server that is not on the command line. The header Lipc-Peer says which process asked; a client cannot set it.
 //
-// Every user of the machine can connect to localhost, and the kernel does not report which one did: Lipc-Peer is absent
-// then. To the servers the proxy is the client, and the proxy is you. Use a name if only you are to reach them.
+// Every user of the machine can connect to localhost, and the kernel does not report which one did. Then Lipc-Peer is
+// absent. To the servers each request comes from the proxy, and so from you. Use a name if only you may reach them.
 package main
 
 import (
@@ -52,10 +52,10 @@ func main() {
 	stop() // a second signal ends the program at once
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	server.Shutdown(ctx) // requests are answered; streams and upgraded connections then end with the program
+	server.Shutdown(ctx) // answers requests; streams and upgraded connections end with the program
 }
 
-// listen also returns the host that requests must be for: another site's name can lead to this machine, too.
+// listen also returns the host that requests must be for, because the name of another site can lead to this machine.
 func listen(address string) (host string, l net.Listener, err error) {
 	if strings.HasPrefix(address, "localhost:") {
 		l, err = net.Listen("tcp", address)
@@ -68,8 +68,8 @@ func listen(address string) (host string, l net.Listener, err error) {
 	return "", l, err
 }
 
-// to returns a handler that passes requests on to the server of a name, and its answers back, also streams and upgraded
-// connections such as those of WebSocket.
+// to returns a handler that passes requests to the server of a name, and passes its answers back. It also does so with
+// streams and with upgraded connections, such as those of WebSocket.
 func to(name ipc.Name) http.Handler {
 	return &httputil.ReverseProxy{
 		Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name), DisableCompression: true},

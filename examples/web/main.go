@@ -1,7 +1,8 @@
-// Web is a server of streams in HTTP/1 and in HTTP/2 without TLS on a local socket, and a client in HTTP/2.
+// Web is a server on a local socket that answers with streams, in HTTP/1 and in HTTP/2 without TLS, and a client in
+// HTTP/2.
 //
 //	web serve NAME         serve until interrupted, and then end the open streams, too
-//	web get NAME PATH      print the answer: for / it says who asked, for /ticks it goes on and on
+//	web get NAME PATH      print the answer: PATH / says who asked, /ticks goes on until the server ends
 //
 // NAME is "user:web", say, which only you can reach. See ipc.ParseName for other names.
 package main

@@ -1,4 +1,4 @@
-// Websocket is a WebSocket server on a local socket, and its client. It is a module of its own for what it depends on.
+// Websocket is a WebSocket server on a local socket, and its client. Because of its dependency it is a module of its own.
 //
 //	websocket serve NAME   send back what comes, until interrupted; NAME is "user:talk", say
 //	websocket talk NAME    send each line of the standard input, and print what comes back
@@ -82,12 +82,12 @@ func talk(ctx context.Context, name ipc.Name) error {
 	received := make(chan bool)
 	go func() {
 		for lines := bufio.NewScanner(os.Stdin); <-received && lines.Scan(); {
-			c.Write(ctx, websocket.MessageText, lines.Bytes()) // an error is one of Read, too
+			c.Write(ctx, websocket.MessageText, lines.Bytes()) // if it fails, so does Read
 		}
 		c.Close(websocket.StatusNormalClosure, "")
 	}()
 	for {
-		_, message, err := c.Read(ctx) // also while no line is there, so that it notices that the server ends
+		_, message, err := c.Read(ctx) // also while there is no line, to notice that the server ends
 		if websocket.CloseStatus(err) == websocket.StatusNormalClosure || errors.Is(err, net.ErrClosed) {
 			return nil // no line is left
 		}

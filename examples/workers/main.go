@@ -2,7 +2,8 @@
 //
 //	workers WORD…
 //
-// A job is to write a word in capitals. The word "crash" ends its process; then another process gets it, once.
+// A job is to write a word in capitals. The word "crash" ends the process that gets it. Then another process
+// gets the same job, once.
 package main
 
 import (
@@ -36,7 +37,7 @@ func main() {
 	pool.Wait()
 }
 
-// employ gives jobs to a worker. If it dies, another one gets the job, once.
+// employ gives jobs to a worker. If the worker dies, another one gets the job, once.
 func employ(jobs <-chan string) {
 	w := hire()
 	for job := range jobs {
@@ -66,7 +67,7 @@ func hire() *worker {
 		err = theirs.PassTo(cmd, "jobs")
 	}
 	if err == nil {
-		err = errors.Join(cmd.Start(), theirs.Close()) // the child has it: when the child ends, so does the connection
+		err = errors.Join(cmd.Start(), theirs.Close()) // now only the child has it, and ends it when it ends
 	}
 	if err != nil {
 		log.Fatal(err)
@@ -82,7 +83,7 @@ func (w *worker) ask(job string) (string, error) {
 	return w.answers.Text(), err
 }
 
-// end closes the connection, whose end the child reads, and waits for the child.
+// end closes the connection, so that the child reads end of stream, and waits for the child.
 func (w *worker) end() error { return errors.Join(w.conn.Close(), w.cmd.Wait()) }
 
 func work() {

@@ -1,5 +1,5 @@
-// Daemon serves its user only, and knows who asks; it is its own client, too. It is written with net, golang.org/x/sys
-// and github.com/Microsoft/go-winio. The folder above has the same program with github.com/lipc/ipc.
+// Daemon serves its user only, and knows which process asks. It has a client, too. It is written with net,
+// golang.org/x/sys and github.com/Microsoft/go-winio. The folder above has the same program with github.com/lipc/ipc.
 //
 //	daemon serve NAME         serve until interrupted
 //	daemon ask NAME TEXT      print the answer to TEXT
