@@ -1,4 +1,4 @@
-// Websocket is a WebSocket server on a local socket, and its client. Because of its dependency it is a module of its own.
+// Websocket is a WebSocket server on a local socket, and its client. It is a module of its own for its dependency.
 //
 //	websocket serve NAME   send back what comes, until interrupted; NAME is "user:talk", say
 //	websocket talk NAME    send each line of the standard input, and print what comes back
