@@ -462,11 +462,11 @@ enum lipc_direction {
  *
  * On Windows only LIPC_WRITE can be shut down, and only on a connection of the kind LIPC_STREAM over a pipe of
  * messages: to a listener with lipc_listen_windows.half_close, or to a server of another program, such as one of
- * go-winio's in message mode. The call sends an empty message, which a reader of bytes takes for end of stream. It never
- * waits. If the peer has not read all that was written, the result is LIPC_EAGAIN: many readers would read the empty
- * message together with what is before it, and not notice it. lipc_flush() waits until the call can succeed. The system keeps no record
- * of an end. lipc_read() returns the end once, and a further lipc_read() waits. What is written after the end is never
- * read. So do not read or write after an end.
+ * go-winio's in message mode. The call sends an empty message, which a reader of bytes takes for end of stream. It
+ * never waits. If the peer has not read all that was written, the result is LIPC_EAGAIN: many readers would read the
+ * empty message together with what is before it, and not notice it. lipc_flush() waits until the call can succeed. The
+ * system keeps no record of an end. lipc_read() returns the end once, and a further lipc_read() waits. What is written
+ * after the end is never read. So do not read or write after an end.
  *
  * Errors: LIPC_EINVAL, LIPC_EBADF, LIPC_ENOTSOCK, LIPC_ENOTCONN, LIPC_ENOTSUP (for pipes; on Windows see above);
  * LIPC_EAGAIN, LIPC_EPIPE (on Windows). */
