@@ -98,11 +98,13 @@ func (c *Conn) Write(b []byte) (int, error) {
 }
 
 // ReadContext is Read with a context. When ctx ends, ReadContext fails, and the error matches [context.Canceled] or
-// [context.DeadlineExceeded]. The end of ctx affects this call alone: other calls go on, and deadlines stay as they are.
-// Deadlines also end this call. A ctx that cannot end, such as [context.Background], costs nothing. One that can end
-// costs a few allocations, and a goroutine only while the call waits for another call of the same direction.
+// [context.DeadlineExceeded]. The end of ctx affects this call alone: other calls go on, and deadlines stay as they
+// are. Deadlines also end this call. A ctx that cannot end, such as [context.Background], costs nothing. One that can
+// end costs a few allocations, and a goroutine only while the call waits for another call of the same direction.
 //
-// The same holds for each method of a connection, channel or pipe whose name ends in Context.
+// The same holds for each method of a connection, channel or pipe whose name ends in Context. Packages that take an
+// [io.Reader], such as bufio, call Read, which no context ends. For these let [context.AfterFunc] set a deadline that
+// has passed, or close the connection.
 func (c *Conn) ReadContext(ctx context.Context, b []byte) (int, error) {
 	return c.readResult(c.end.ReadContext(ctx, b))
 }
