@@ -105,7 +105,8 @@ func (d *Dialer) DialContext(ctx context.Context, network, address string) (net.
 		c, err := d.DialMessage(ctx, name)
 		return netConn(c, err)
 	}
-	return nil, opError("dial", Name{}, name, net.UnknownNetworkError(network))
+	err = fmt.Errorf("%w; for hooks that get any network there is Dialer.To", net.UnknownNetworkError(network))
+	return nil, opError("dial", Name{}, name, err)
 }
 
 // To returns a function that connects to a name, whatever network and address it gets. It is for libraries that have
