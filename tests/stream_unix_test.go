@@ -3,6 +3,7 @@
 package tests
 
 import (
+	"context"
 	"errors"
 	"io"
 	"math"
@@ -128,6 +129,36 @@ func TestSyscallConnReadsAndWritesAndReportsClose(t *testing.T) {
 	var op *net.OpError
 	require.ErrorAs(t, err, &op)
 	require.True(t, op.Timeout())
+}
+
+func TestContextDoesNotEndARawRead(t *testing.T) {
+	leakcheck.Start(t)
+	spinning, peer := spinningPair(t)
+	a, b := pair(t)
+	for _, ends := range [][2]*ipc.Conn{{a, b}, {spinning, peer}} {
+		raw, err := ends[0].SyscallConn()
+		require.NoError(t, err)
+		waits, ended := make(chan bool), make(chan error, 1)
+		go func() {
+			first := true
+			ended <- raw.Read(func(uintptr) bool {
+				if !first {
+					return true
+				}
+				first = false
+				close(waits)
+				return false
+			})
+		}()
+		<-waits
+		ctx, end := context.WithTimeout(t.Context(), time.Millisecond)
+		_, err = ends[0].ReadContext(ctx, make([]byte, 1))
+		end()
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+		require.Empty(t, ended)
+		require.NoError(t, second(ends[1].Write([]byte("x"))))
+		require.NoError(t, <-ended)
+	}
 }
 
 func TestSyscallConnOfListenerIsNeitherReadNorWritten(t *testing.T) {

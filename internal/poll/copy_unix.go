@@ -38,9 +38,9 @@ func (e *Endpoint) attempt(d *direction, attempt func(fd uintptr) bool) error {
 		return err
 	}
 	if d == &e.in {
-		return rawConn{e}.Read(attempt)
+		return e.closedErr(e.raw.Read(attempt))
 	}
-	return rawConn{e}.Write(attempt)
+	return e.closedErr(e.raw.Write(attempt))
 }
 
 // readAtHand returns a function that reads what is there, and does not wait. It returns 0 if nothing is there. It

@@ -306,9 +306,20 @@ func (e *Endpoint) newFile(name string, call func(fd uintptr) (uintptr, core.Res
 	return os.NewFile(handle, name), nil
 }
 
-// A rawConn is the runtime's, except that it reports net.ErrClosed.
+// A rawConn is the runtime's, except that it reports net.ErrClosed, and that it takes turns with the operations: the end
+// of a context ends whatever waits in the same turn.
 type rawConn struct{ e *Endpoint }
 
-func (c rawConn) Control(f func(fd uintptr)) error           { return c.e.closedErr(c.e.raw.Control(f)) }
-func (c rawConn) Read(f func(fd uintptr) (done bool)) error  { return c.e.closedErr(c.e.raw.Read(f)) }
-func (c rawConn) Write(f func(fd uintptr) (done bool)) error { return c.e.closedErr(c.e.raw.Write(f)) }
+func (c rawConn) Control(f func(fd uintptr)) error { return c.e.closedErr(c.e.raw.Control(f)) }
+
+func (c rawConn) Read(f func(fd uintptr) (done bool)) error {
+	c.e.in.mu.Lock()
+	defer c.e.in.mu.Unlock()
+	return c.e.closedErr(c.e.raw.Read(f))
+}
+
+func (c rawConn) Write(f func(fd uintptr) (done bool)) error {
+	c.e.out.mu.Lock()
+	defer c.e.out.mu.Unlock()
+	return c.e.closedErr(c.e.raw.Write(f))
+}
