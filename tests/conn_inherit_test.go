@@ -113,7 +113,9 @@ func TestConnectionsArePassedToAProcess(t *testing.T) {
 		}, "heir")
 		require.ErrorIs(t, second(theirs.Write([]byte("x"))), syscall.EINVAL, kind) // it is the child's
 		require.ErrorIs(t, second(theirs.Read(make([]byte, 1))), syscall.EINVAL, kind)
-		require.ErrorIs(t, theirs.SetDeadline(time.Now()), os.ErrNoDeadline, kind)
+		for _, set := range []func(time.Time) error{theirs.SetDeadline, theirs.SetReadDeadline, theirs.SetWriteDeadline} {
+			require.ErrorIs(t, set(time.Now()), os.ErrNoDeadline, kind)
+		}
 		require.NoError(t, theirs.Close(), kind)
 		p.order(kind + " other")
 		p.expect("absent")
@@ -141,6 +143,32 @@ func TestConnectionsArePassedToAProcess(t *testing.T) {
 		p.order(kind + " work") // it can be taken once
 		p.expect("absent")
 		p.end()
+	}
+}
+
+// Otherwise they would take what is the child's, or write between what the child writes.
+func TestPassToEndsOperationsUnderWay(t *testing.T) {
+	leakcheck.Start(t)
+	all := heirlooms(t)
+	spinning, peer := spinningPair(t)
+	all["spinning"] = [2]heirloom{spinning, peer}
+	for kind, ends := range all {
+		theirs := ends[1]
+		ended := make(chan error)
+		go func() { ended <- second(theirs.Read(make([]byte, 1))) }()
+		go func() {
+			var err error
+			for err == nil {
+				_, err = theirs.Write(make([]byte, 1000))
+			}
+			ended <- err
+		}()
+		waitsIn(t, "read|receive")
+		waitsIn(t, "write|send")
+		require.NoError(t, theirs.PassTo(exec.Command("x"), "work"), kind)
+		for range 2 {
+			require.ErrorIs(t, <-ended, syscall.EINVAL, kind)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ package poll
 
 import (
 	"context"
+	"os"
 	"sync"
 	"time"
 )
@@ -20,11 +21,26 @@ func (e *Endpoint) setDeadline(d *direction, t time.Time) error {
 	i := d.interrupter()
 	i.mu.Lock()
 	defer i.mu.Unlock()
+	if e.given.Load() {
+		return os.ErrNoDeadline
+	}
+	return e.setDeadlineLocked(d, i, t)
+}
+
+func (e *Endpoint) setDeadlineLocked(d *direction, i *interrupter, t time.Time) error {
 	i.limit = t
 	if i.woken {
 		return nil
 	}
 	return e.applyDeadline(d, t)
+}
+
+// endOperations lets the operations of a direction under way fail, once the endpoint is given.
+func (e *Endpoint) endOperations(d *direction) {
+	i := d.interrupter()
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	_ = e.setDeadlineLocked(d, i, time.Unix(1, 0)) // fails if the poller does not have the descriptor: nothing waits
 }
 
 func (e *Endpoint) applyDeadline(d *direction, t time.Time) error {

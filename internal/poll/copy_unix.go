@@ -38,9 +38,9 @@ func (e *Endpoint) attempt(d *direction, attempt func(fd uintptr) bool) error {
 		return err
 	}
 	if d == &e.in {
-		return e.closedErr(e.raw.Read(attempt))
+		return e.waitedErr(e.raw.Read(attempt))
 	}
-	return e.closedErr(e.raw.Write(attempt))
+	return e.waitedErr(e.raw.Write(attempt))
 }
 
 // readAtHand returns a function that reads what is there, and does not wait. It returns 0 if nothing is there. It

@@ -98,6 +98,14 @@ func (e *Endpoint) closedErr(err error) error {
 	return err
 }
 
+// waitedErr returns why waiting ended. If the end was given meanwhile, that is why.
+func (e *Endpoint) waitedErr(err error) error {
+	if err = e.closedErr(err); err == os.ErrDeadlineExceeded && e.given.Load() {
+		return errGiven
+	}
+	return err
+}
+
 // call performs steps of the operation until the operation is over, which it reports by true, or must wait. After a
 // step that did a part it tries again before waiting, because something else than a lack of room may have stopped the
 // step.
@@ -191,7 +199,7 @@ func (e *Endpoint) goOn(d *direction) (int, error) {
 		}
 		// An error that ends a batch after something was received is not reported: the next receive finds it again.
 		received := d.received() && !d.result.Truncated()
-		if err = e.closedErr(err); err == nil && !received {
+		if err = e.waitedErr(err); err == nil && !received {
 			err = d.result.TemporaryErr()
 		}
 		return d.done, err
@@ -257,9 +265,6 @@ func (e *Endpoint) waiter() waiter {
 
 // SetDeadline sets the deadlines of both directions.
 func (e *Endpoint) SetDeadline(t time.Time) error {
-	if e.given.Load() {
-		return os.ErrNoDeadline
-	}
 	if err := e.setDeadline(&e.in, t); err != nil {
 		return err
 	}
@@ -315,11 +320,11 @@ func (c rawConn) Control(f func(fd uintptr)) error { return c.e.closedErr(c.e.ra
 func (c rawConn) Read(f func(fd uintptr) (done bool)) error {
 	c.e.in.mu.Lock()
 	defer c.e.in.mu.Unlock()
-	return c.e.closedErr(c.e.raw.Read(f))
+	return c.e.waitedErr(c.e.raw.Read(f))
 }
 
 func (c rawConn) Write(f func(fd uintptr) (done bool)) error {
 	c.e.out.mu.Lock()
 	defer c.e.out.mu.Unlock()
-	return c.e.closedErr(c.e.raw.Write(f))
+	return c.e.waitedErr(c.e.raw.Write(f))
 }

@@ -43,7 +43,8 @@ func (e *Endpoint) openPipe(handle uintptr, blocking bool) error {
 	return nil
 }
 
-// Give makes the descriptor blocking, for a child process, and no longer used here. The endpoint still owns the file.
+// Give makes the descriptor blocking, for a child process, and no longer used here: operations under way fail. The
+// endpoint still owns the file.
 func (e *Endpoint) Give() (*os.File, error) {
 	if !e.opened() {
 		return nil, core.ErrZero
@@ -52,6 +53,11 @@ func (e *Endpoint) Give() (*os.File, error) {
 		return nil, errChannel
 	}
 	e.given.Store(true)
+	for _, d := range []*direction{&e.in, &e.out} {
+		e.endOperations(d)
+		d.mu.Lock()
+		defer d.mu.Unlock()
+	}
 	var err error
 	if failed := e.raw.Control(func(fd uintptr) { err = syscall.SetNonblock(int(fd), false) }); failed != nil {
 		return nil, e.closedErr(failed)

@@ -18,22 +18,37 @@ func Pipe(r, w *Endpoint, o PipeOptions) error {
 	return nil
 }
 
-// Give lets child processes inherit the handle, which is no longer used here.
+// Give lets child processes inherit the handle, which is no longer used here: operations under way fail.
 func (e *Endpoint) Give() (number uintptr, err error) {
 	if e.channel.Load() != nil {
 		return 0, errChannel
+	}
+	if err := e.give(); err != nil {
+		return 0, err
+	}
+	for _, d := range []*direction{&e.in, &e.out} {
+		d.mu.Lock()
+		defer d.mu.Unlock()
 	}
 	err = e.Control(func(handle uintptr) core.Result {
 		number = handle
 		return core.SetInherit(handle, true)
 	})
-	if err != nil {
-		return 0, err
-	}
+	return number, err
+}
+
+// give ends the operations under way.
+func (e *Endpoint) give() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if err := e.usableLocked(); err != nil {
+		return err
+	}
 	e.given = true
-	return number, nil
+	for _, d := range []*direction{&e.in, &e.out} {
+		d.cancelLocked()
+	}
+	return nil
 }
 
 // flushTime is how often a flush looks at the deadline and at Close.
