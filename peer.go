@@ -15,7 +15,7 @@ import (
 //	server := http.Server{Handler: handler, ConnContext: ipc.ConnContext}
 //
 // c is a connection of this package, or one of another package that wraps it and has a method NetConn, as those of
-// [crypto/tls] have. For any other connection ConnContext returns ctx.
+// [crypto/tls] have. For any other connection the context has no peer, even if ctx has the peer of another connection.
 func ConnContext(ctx context.Context, c net.Conn) context.Context {
 	for {
 		if end, ok := c.(peered); ok {
@@ -24,17 +24,22 @@ func ConnContext(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, peerKey{}, known)
 		}
 		wrapper, ok := c.(interface{ NetConn() net.Conn })
-		if !ok {
+		switch {
+		case ok:
+			c = wrapper.NetConn()
+		case ctx.Value(peerKey{}) != nil:
+			return context.WithValue(ctx, peerKey{}, nil)
+		default:
 			return ctx
 		}
-		c = wrapper.NetConn()
 	}
 }
 
 // PeerFromContext returns the credentials of the peer that [ConnContext] put into ctx or a parent of ctx. They are
 // those that [Conn.PeerCredentials] returned when ConnContext was called. On Windows a client may be known only after
 // something was read from it. PeerFromContext asks again if the credentials were not known. If there is no peer in ctx,
-// the error matches [errors.ErrUnsupported] and all IDs are -1. Other errors are those of Conn.PeerCredentials.
+// the error matches [errors.ErrUnsupported]. Other errors are those of Conn.PeerCredentials. With an error all IDs are
+// -1, except that with [syscall.EAGAIN] the process ID may be known.
 func PeerFromContext(ctx context.Context) (Credentials, error) {
 	known, ok := ctx.Value(peerKey{}).(*knownPeer)
 	if !ok {

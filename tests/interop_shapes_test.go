@@ -198,9 +198,11 @@ func TestContextOfAnotherConnectionHasNoPeer(t *testing.T) {
 	leakcheck.Start(t)
 	a, b := net.Pipe()
 	closes(t, a, b)
+	local, _ := pair(t)
+	handler := ipc.ConnContext(t.Context(), local) // starts a server for others
 	for _, ctx := range []context.Context{
 		t.Context(), ipc.ConnContext(t.Context(), a), ipc.ConnContext(t.Context(), nil),
-		ipc.ConnContext(t.Context(), tls.Server(a, new(tls.Config))),
+		ipc.ConnContext(t.Context(), tls.Server(a, new(tls.Config))), ipc.ConnContext(handler, a),
 	} {
 		got, err := ipc.PeerFromContext(ctx)
 		require.ErrorIs(t, err, errors.ErrUnsupported)
