@@ -194,6 +194,9 @@ func TestExampleProxyAnswersNoPageOfAnotherSite(t *testing.T) {
 		response, _ := f.ask(t, fmt.Sprintf("POST /app/ HTTP/1.1\nHost: %s\nOrigin: %s\nContent-Length: 0\n\n", one.host,
 			one.origin))
 		require.Equal(t, one.want, response.StatusCode, one)
+		response, _ = f.ask(t, fmt.Sprintf("GET /app/ HTTP/1.1\nHost: %s\nOrigin: %s\nConnection: Upgrade\n"+
+			"Upgrade: websocket\n\n", one.host, one.origin))
+		require.Equal(t, one.want, response.StatusCode, one)
 	}
 }
 

@@ -43,8 +43,7 @@ func main() {
 		}
 		mux.Handle(host+"/"+app+"/", http.StripPrefix("/"+app, to(ipc.UserName(app))))
 	}
-	handler := http.NewCrossOriginProtection().Handler(mux) // pages of other sites may not change anything
-	server := &http.Server{Handler: handler, ConnContext: ipc.ConnContext, ReadHeaderTimeout: time.Minute}
+	server := &http.Server{Handler: protect(mux), ConnContext: ipc.ConnContext, ReadHeaderTimeout: time.Minute}
 	go server.Serve(l)
 	fmt.Println("listening on", l.Addr())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -66,6 +65,23 @@ func listen(address string) (host string, l net.Listener, err error) {
 		l, err = ipc.Listen(name)
 	}
 	return "", l, err
+}
+
+// protect lets pages of other sites change nothing. An upgrade counts as a change, although it is a GET: browsers let
+// every page open a WebSocket.
+func protect(handler http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked := *r
+		if r.Header.Get("Upgrade") != "" {
+			asked.Method = http.MethodPost
+		}
+		if err := origins.Check(&asked); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // to returns a handler that passes requests to the server of a name, and passes its answers back. It also does so with
