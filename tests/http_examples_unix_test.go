@@ -136,11 +136,21 @@ func (f *front) get(t *testing.T, path string, fields ...string) (*http.Response
 	return f.ask(t, fmt.Sprintf("GET %s HTTP/1.1\nHost: %s\n%s\n", path, f.host, strings.Join(append(fields, ""), "\n")))
 }
 
+// asCGI returns the values of a field as a server of CGI gets them, in HTTP_LIPC_PEER or the like.
+func asCGI(header http.Header, field string) (values []string) {
+	for one := range header {
+		if strings.EqualFold(strings.ReplaceAll(one, "_", "-"), field) {
+			values = append(values, header[one]...)
+		}
+	}
+	return values
+}
+
 func TestExampleProxyPassesRequestsToTheServerInTheirPath(t *testing.T) {
 	leakcheck.Start(t)
 	privateRuntimeDirectory(t)
 	serveUser(t, "app", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		fmt.Fprintf(w, "%s for %s, asked by %q", r.RequestURI, r.Host, r.Header.Values("Lipc-Peer"))
+		fmt.Fprintf(w, "%s for %s, asked by %q", r.RequestURI, r.Host, asCGI(r.Header, "Lipc-Peer"))
 	}))
 	reached := make(chan string, 100)
 	serveUser(t, "other", http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { reached <- r.RequestURI }))
@@ -154,6 +164,7 @@ func TestExampleProxyPassesRequestsToTheServerInTheirPath(t *testing.T) {
 				nil,
 				{"Lipc-Peer: process 1 of user 0, group 0"},
 				{"lipc-peer: one", "LIPC-PEER: two"},
+				{"Lipc_Peer: one", "lipc_peer: two"},
 				{"Connection: close, Lipc-Peer"}, // which asks that the field goes no further
 			} {
 				response, body := f.get(t, "/app"+path, fields...)

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -92,7 +93,9 @@ func to(name ipc.Name) http.Handler {
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", "local"
 			r.SetXForwarded()
-			r.Out.Header.Del("Lipc-Peer")
+			maps.DeleteFunc(r.Out.Header, func(field string, _ []string) bool { // to servers of CGI "_" is the same as "-"
+				return strings.EqualFold(strings.ReplaceAll(field, "_", "-"), "Lipc-Peer")
+			})
 			if peer, err := ipc.PeerFromContext(r.In.Context()); err == nil {
 				r.Out.Header.Set("Lipc-Peer", peer.String())
 			}
