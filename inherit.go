@@ -90,9 +90,10 @@ func (p passedEnd) inherit(end *poll.Endpoint, name string, kind core.Kind) (loc
 // or NUL in it.
 //
 // After PassTo the connection is the child's. It is blocking, as programs expect. In this process, reading from it or
-// writing to it fails with [syscall.EINVAL], also if it is under way, and it has no deadlines: [os.ErrNoDeadline]. To the
-// peer, [Conn.PeerCredentials] reports the process that opened the connection, not the child. For a Pair that is this
-// process, at both ends.
+// writing to it fails with [syscall.EINVAL], also if it is under way, and it has no deadlines: [os.ErrNoDeadline]. Close
+// leaves the socket file of a [DatagramConn], which the next [ListenDatagram] of the name replaces. To the peer,
+// [Conn.PeerCredentials] reports the process that opened the connection, not the child. For a Pair that is this process,
+// at both ends.
 //
 // On Windows the number is that of a handle for overlapped operation, which PassTo adds to
 // cmd.SysProcAttr.AdditionalInheritedHandles.

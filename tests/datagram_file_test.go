@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -117,4 +118,18 @@ func TestFileDatagramConnTakesDatagramSocketsAlone(t *testing.T) {
 	require.ErrorIs(t, err, syscall.ENOTSOCK)
 	_, err = ipc.FileDatagramConn(nil)
 	require.ErrorIs(t, err, os.ErrInvalid)
+}
+
+func TestCloseLeavesTheNameOfAPassedSocketToTheChild(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	theirs, err := ipc.ListenDatagram(name)
+	require.NoError(t, err)
+	p := startWith(t, func(c *exec.Cmd) { require.NoError(t, theirs.PassTo(c, "work")) }, "heir")
+	require.NoError(t, theirs.Close())
+	p.order("datagrams work")
+	p.expect("taken")
+	require.NoError(t, openDatagram(t).SendTo(nil, name)) // the end
+	p.expect("ended")
+	require.NoError(t, listenDatagram(t, name).Close()) // nobody has the name any more
 }

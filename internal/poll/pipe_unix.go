@@ -53,6 +53,7 @@ func (e *Endpoint) Give() (*os.File, error) {
 		return nil, errChannel
 	}
 	e.given.Store(true)
+	e.SetUnlinkOnClose(false)
 	for _, d := range []*direction{&e.in, &e.out} {
 		e.endOperations(d)
 		d.mu.Lock()
