@@ -70,9 +70,12 @@ func TestExampleWebStreamsInHTTP2UntilItEnds(t *testing.T) {
 	leakcheck.Start(t)
 	program := buildExample(t, "web")
 	name := newUserName(t).String()
+	output, err := exec.Command(program, "put", name).CombinedOutput()
+	require.Error(t, err)
+	require.Contains(t, string(output), "usage")
 	server, _ := startServer(t, program, "serve", name)
 	client := exec.Command(program, "get", name, "/")
-	output, err := client.Output()
+	output, err = client.Output()
 	require.NoError(t, err)
 	require.Equal(t, fmt.Sprintf("HTTP/2.0, asked by process %d of user %d, group %d\n", client.Process.Pid, os.Getuid(),
 		os.Getgid()), string(output))

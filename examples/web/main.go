@@ -24,7 +24,7 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("web: ")
-	if len(os.Args) < 3 || len(os.Args) < 4 && os.Args[1] == "get" {
+	if len(os.Args) < 3 || len(os.Args) < 4 && os.Args[1] != "serve" {
 		log.Fatal("usage: web serve NAME | web get NAME PATH")
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
