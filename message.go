@@ -86,8 +86,13 @@ func (c *packets) ReceiveContext(ctx context.Context, b []byte) (int, error) {
 
 // Read is Receive, for [net.Conn]: it returns one message, and [ErrTruncated] with the beginning of one that does not
 // fit. For an empty message it returns 0 without an error; [io.ReadFull] and package bufio then read on, and do not
-// notice the message.
-func (c *packets) Read(b []byte) (int, error) { return c.Receive(b) }
+// notice the message. Reading into an empty b takes no message, and returns 0 at once, as in package net.
+func (c *packets) Read(b []byte) (int, error) {
+	if len(b) == 0 {
+		return c.readResult(0, c.end.Usable())
+	}
+	return c.Receive(b)
+}
 
 // Write is Send, for [net.Conn].
 func (c *packets) Write(b []byte) (int, error) {

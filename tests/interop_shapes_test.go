@@ -113,8 +113,11 @@ func TestMessagesAreReadAndWrittenAsNetConn(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, len(message), n)
 	}
+	n, err := accepted.Read(nil) // takes nothing
+	require.NoError(t, err)
+	require.Zero(t, n)
 	b := make([]byte, 5)
-	n, err := accepted.Read(b)
+	n, err = accepted.Read(b)
 	require.NoError(t, err)
 	require.Equal(t, "first", string(b[:n]))
 	n, err = accepted.Read(b)
