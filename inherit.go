@@ -49,7 +49,12 @@ func (p passedEnd) passTo(cmd *exec.Cmd, end *poll.Endpoint, name string) error 
 	if err != nil {
 		return err
 	}
-	cmd.Env = append(cmd.Environ(), fmt.Sprintf("%s=%d", variable, number))
+	text := fmt.Sprint(number)
+	env := slices.DeleteFunc(cmd.Environ(), func(one string) bool { // of an end that this process has not taken
+		name, value, _ := strings.Cut(one, "=")
+		return value == text && (strings.HasPrefix(name, passedPipe.variable) || strings.HasPrefix(name, passedConn.variable))
+	})
+	cmd.Env = append(env, variable+"="+text)
 	return nil
 }
 

@@ -172,6 +172,22 @@ func TestPassToEndsOperationsUnderWay(t *testing.T) {
 	}
 }
 
+// A parent may itself have been passed something that it has not taken, with the same number.
+func TestPassedNumberHasOneName(t *testing.T) {
+	leakcheck.Start(t)
+	_, theirs := pair(t)
+	first, second := exec.Command("x"), exec.Command("x")
+	require.NoError(t, theirs.PassTo(first, "work"))
+	_, number, _ := strings.Cut(first.Env[len(first.Env)-1], "=")
+	t.Setenv("IPC_CONN_other", number)
+	t.Setenv("IPC_PIPE_other", number)
+	t.Setenv("IPC_CONN_another", number+"1")
+	require.NoError(t, theirs.PassTo(second, "work"))
+	require.Subset(t, second.Env, []string{"IPC_CONN_work=" + number, "IPC_CONN_another=" + number + "1"})
+	require.NotContains(t, second.Env, "IPC_CONN_other="+number)
+	require.NotContains(t, second.Env, "IPC_PIPE_other="+number)
+}
+
 func TestParentLearnsThatAChildWithItsConnectionIsGone(t *testing.T) {
 	leakcheck.Start(t)
 	ours, theirs := pair(t)
