@@ -38,7 +38,10 @@ func readHeader(t *testing.T, name string) string {
 }
 
 func TestManualPagesHaveThePrototypesAndErrorsOfTheHeaders(t *testing.T) {
-	header := readHeader(t, "lipc.h") + " " + readHeader(t, "lipc_channel.h") + " " + readHeader(t, "lipc_signal.h")
+	var header string
+	for _, name := range []string{"lipc.h", "lipc_channel.h", "lipc_signal.h", "lipc_unix.h"} {
+		header += readHeader(t, name) + " "
+	}
 	prototype := regexp.MustCompile(`(?m)^\.Ft "?([^"\n]+)"?\n\.Fn (\w+) (.+)$`)
 	argument := regexp.MustCompile(`"[^"]*"|\S+`)
 	for page, text := range manuals(t) {
