@@ -124,8 +124,8 @@ func (p *pipeEnd) File() (*os.File, error) {
 // the process has been started, the error is [syscall.EINVAL].
 //
 // The end is then the child's. It is blocking, as programs expect. Reading from it or writing to it here fails with
-// [syscall.EINVAL], also if it is under way. It must be closed here once the process has started; otherwise the other end does not learn that
-// the child is gone.
+// [syscall.EINVAL], also if it is under way. It must be closed here once the process has started; otherwise the other
+// end does not learn that the child is gone.
 //
 // On Windows the number is that of a handle for overlapped operation, which PassTo adds to
 // cmd.SysProcAttr.AdditionalInheritedHandles. For other programs use the ends of [PipeConfig].

@@ -311,8 +311,8 @@ func (e *Endpoint) newFile(name string, call func(fd uintptr) (uintptr, core.Res
 	return os.NewFile(handle, name), nil
 }
 
-// A rawConn is the runtime's, except that it reports net.ErrClosed, and that it takes turns with the operations: the end
-// of a context ends whatever waits in the same turn.
+// A rawConn is the runtime's, except that it reports net.ErrClosed, and that it takes turns with the operations: the
+// end of a context ends whatever waits for the same direction.
 type rawConn struct{ e *Endpoint }
 
 func (c rawConn) Control(f func(fd uintptr)) error { return c.e.closedErr(c.e.raw.Control(f)) }
