@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"net"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -101,6 +103,31 @@ func freeDescriptors(t *testing.T, count int) []int {
 }
 
 func nextDescriptor(t *testing.T) int { return freeDescriptors(t, 1)[0] }
+
+func TestInheritedConnectionThatThePollerRefusesCanBeTakenLater(t *testing.T) {
+	leakcheck.Start(t)
+	if !alone(t) {
+		return
+	}
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM, 0)
+	require.NoError(t, err)
+	defer unix.Close(fds[1])
+	t.Setenv("IPC_CONN_work", strconv.Itoa(fds[0]))
+	refuse(t, syscall.ENOSPC, fds[0])
+	refuseNext(t, syscall.ENOSPC)
+	_, err = ipc.InheritedConn("work")
+	require.ErrorIs(t, err, syscall.ENOSPC)
+	f, err := os.Open("/dev/null") // has a number that was refused
+	require.NoError(t, err)
+	defer f.Close()
+	c, err := ipc.InheritedConn("work")
+	require.NoError(t, err)
+	require.NoError(t, c.Close())
+	_, err = ipc.InheritedConn("work")
+	require.ErrorIs(t, err, fs.ErrNotExist)
+	_, err = unix.FcntlInt(uintptr(fds[0]), unix.F_GETFD, 0)
+	require.Equal(t, unix.EBADF, err)
+}
 
 // refuseNext refuses the descriptor that is opened next.
 func refuseNext(t *testing.T, errno syscall.Errno) (fd int) {

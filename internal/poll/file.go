@@ -60,8 +60,8 @@ func (e *Endpoint) AdoptHandle(handle uintptr, kind core.Kind) (local, peer core
 	return local, peer, e.adopt(handle, kind)
 }
 
-// AdoptNumber opens e on a handle whose number is value, and returns the names that e and its peer have. It takes over
-// the handle only if it is of the wanted kind.
+// AdoptNumber opens e on a handle whose number is value, and returns the names that e and its peer have. It closes the
+// handle, of which e has a duplicate, only if it succeeds: otherwise the number could soon be that of something else.
 func (e *Endpoint) AdoptNumber(value string, wanted core.Kind) (local, peer core.Name, err error) {
 	if wanted == core.KindDatagram && !HasDatagrams {
 		return local, peer, core.Unsupported()
@@ -70,14 +70,22 @@ func (e *Endpoint) AdoptNumber(value string, wanted core.Kind) (local, peer core
 	if err != nil {
 		return local, peer, core.Invalidf("not the number of a descriptor")
 	}
-	handle := uintptr(number)
+	inherited := uintptr(number)
 	if wanted.IsPipe() {
-		if kind, r := core.KindOf(handle); r.NotSocket() || r >= 0 && !kind.IsPipe() {
+		if kind, r := core.KindOf(inherited); r.NotSocket() || r >= 0 && !kind.IsPipe() {
 			return local, peer, core.Invalidf("it is no pipe")
 		}
 	}
-	if err := core.Check(handle, wanted); err != nil {
+	if err := core.Check(inherited, wanted); err != nil {
 		return local, peer, err
 	}
-	return e.AdoptHandle(handle, wanted)
+	handle, r := core.Duplicate(inherited)
+	if r < 0 {
+		return local, peer, r.Err()
+	}
+	local, peer, err = e.AdoptHandle(handle, wanted)
+	if err == nil {
+		core.Close(inherited)
+	}
+	return local, peer, err
 }
