@@ -4,16 +4,13 @@
 //
 // ADDRESS is a name, such as "user:proxy", or for browsers an address such as "localhost:8080". No request reaches a
 // server that is not on the command line. The header Lipc-Peer says which process asked; a client cannot set it.
-//
-// Every user of the machine can connect to localhost, and the kernel does not report which one did. Then Lipc-Peer is
-// absent. To the servers each request comes from the proxy, and so from you. Use a name if only you may reach them.
+// To the servers each request comes from you. Every user of the machine can connect to localhost, and Lipc-Peer is absent
+// then. Use a name if only you may reach them.
 package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log"
 	"maps"
 	"net"
@@ -33,10 +30,7 @@ func main() {
 	if len(os.Args) < 3 {
 		log.Fatal("usage: proxy ADDRESS APP…")
 	}
-	host, l, err := listen(os.Args[1])
-	if err != nil {
-		log.Fatal(err)
-	}
+	host, l := listen(os.Args[1])
 	mux := http.NewServeMux()
 	for _, app := range os.Args[2:] {
 		if app != url.PathEscape(app) {
@@ -48,28 +42,28 @@ func main() {
 	go server.Serve(l)
 	fmt.Println("listening on", l.Addr())
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	<-ctx.Done()
-	stop() // a second signal ends the program at once
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	server.Shutdown(ctx) // answers requests; streams and upgraded connections end with the program
+	time.AfterFunc(5*time.Second, func() { os.Exit(0) })
+	server.Shutdown(context.Background()) // answers requests; streams and upgraded connections end with the program
 }
 
 // listen also returns the host that requests must be for, because the name of another site can lead to this machine.
-func listen(address string) (host string, l net.Listener, err error) {
-	if strings.HasPrefix(address, "localhost:") {
-		l, err = net.Listen("tcp", address)
-		return "localhost", l, err
-	}
+func listen(address string) (host string, l net.Listener) {
 	name, err := ipc.ParseName(address)
-	if err == nil {
+	if strings.HasPrefix(address, "localhost:") {
+		host = "localhost"
+		l, err = net.Listen("tcp", address)
+	} else if err == nil {
 		l, err = ipc.Listen(name)
 	}
-	return "", l, err
+	if err != nil {
+		log.Fatal(err)
+	}
+	return host, l
 }
 
-// protect lets pages of other sites change nothing. An upgrade counts as a change, although it is a GET: browsers let
-// every page open a WebSocket.
+// protect lets pages of other sites change nothing, and open no WebSocket, which browsers ask for by GET.
 func protect(handler http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,8 +79,7 @@ func protect(handler http.Handler) http.Handler {
 	})
 }
 
-// to returns a handler that passes requests to the server of a name, and passes its answers back. It also does so with
-// streams and with upgraded connections, such as those of WebSocket.
+// to returns a handler that passes requests to the server of a name, and its answers back, also streams and WebSockets.
 func to(name ipc.Name) http.Handler {
 	return &httputil.ReverseProxy{
 		Transport: &http.Transport{DialContext: new(ipc.Dialer).To(name), DisableCompression: true},
@@ -101,10 +94,7 @@ func to(name ipc.Name) http.Handler {
 			}
 		},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
-			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-				err = errors.New("it is not running")
-			}
-			http.Error(w, fmt.Sprintf("the server of %v: %v", name, err), http.StatusBadGateway)
+			http.Error(w, fmt.Sprintf("no answer from the server of %v: %v", name, err), http.StatusBadGateway)
 		},
 	}
 }
