@@ -308,9 +308,8 @@ static int lipc__identity_of(lipc_handle handle, lipc__identity *ret_identity) {
 /* An id that may stand for several users is not known to be any of them. A peer is asked for again: between the first
  * time and the look at the map of ids the namespace may have got its map, which it gets only once. */
 static bool lipc__is_known(const lipc__identity *who) {
-    lipc__stand_in stand_in = lipc__find_stand_in();
     lipc__peer again = {-1, who->uid, -1};
-    if (who->uid < 0 || lipc__is_stand_in_uid(&stand_in, who->uid))
+    if (who->uid < 0 || lipc__is_stand_in_uid(lipc__stand_in_uid(), who->uid))
         return false;
     return who->fd < 0 || (lipc__peer_of(who->fd, &again) >= 0 && again.uid == who->uid);
 }
@@ -332,24 +331,25 @@ static bool lipc__is_listed(const lipc_peer_policy *p, const lipc__identity *who
 
 /* Who may connect, where no file decides that. */
 typedef struct lipc__admission {
-    mode_t mode;             /* 0: the system decides */
-    int64_t group;           /* -1: that of the process */
-    lipc__stand_in stand_in; /* for the ids of clients */
+    mode_t mode;   /* 0: the system decides */
+    int64_t group; /* -1: that of the process */
+    int64_t stand_in_uid, stand_in_gid;
 } lipc__admission;
 
 #ifdef LIPC__ABSTRACT
 
 /* Whether the peer could connect to a socket file of this process with that mode and group. */
 static bool lipc__admits(const lipc__admission *admission, int fd) {
-    const lipc__stand_in *stand_in = &admission->stand_in;
     const mode_t mode = admission->mode;
-    const uid_t user = geteuid();
-    const gid_t group = admission->group < 0 ? getegid() : (gid_t)admission->group;
-    /* These come before the peer's ids, since the namespace may get its map, which it gets only once, in between. */
-    const bool means_user = !lipc__is_stand_in_uid(stand_in, user), means_root = !lipc__is_stand_in_uid(stand_in, 0);
-    const bool means_group = (mode & 0020) && !lipc__is_stand_in_gid(stand_in, group);
     if (mode & 0002)
         return true;
+    const uid_t user = geteuid();
+    const bool group_may = mode & 0020;
+    const gid_t group = group_may && admission->group < 0 ? getegid() : (gid_t)admission->group;
+    /* These come before the peer's ids, since the namespace may get its map, which it gets only once, in between. */
+    const bool means_user = !lipc__is_stand_in_uid(admission->stand_in_uid, user);
+    const bool means_root = !lipc__is_stand_in_uid(admission->stand_in_uid, 0);
+    const bool means_group = group_may && !lipc__is_stand_in_gid(admission->stand_in_gid, group);
     lipc__peer peer;
     if (lipc__peer_of(fd, &peer) < 0)
         return false;

@@ -147,8 +147,8 @@ static int lipc__file_set_group(lipc__file *f, gid_t group) {
 static bool lipc__file_is_own(lipc__file *f) {
     if (f->stat.st_uid != geteuid())
         return false;
-    lipc__stand_in stand_in = lipc__find_stand_in();
-    return !lipc__is_stand_in_uid(&stand_in, f->stat.st_uid) || lipc__file_set_mode(f, f->stat.st_mode & 0777) >= 0;
+    return !lipc__is_stand_in_uid(lipc__stand_in_uid(), f->stat.st_uid) ||
+           lipc__file_set_mode(f, f->stat.st_mode & 0777) >= 0;
 }
 
 /* ------------------------------------------ Removing ---------------------------------------------- */

@@ -32,7 +32,7 @@ static int64_t lipc__group_of(const lipc_listen_options *o) {
 
 /* Has the listener itself decide which clients may connect. */
 static void lipc__admit(lipc_listener *l, const lipc_listen_options *o) {
-    l->admission = (lipc__admission){(mode_t)o->mode, lipc__group_of(o), lipc__find_stand_in()};
+    l->admission = (lipc__admission){(mode_t)o->mode, lipc__group_of(o), lipc__stand_in_uid(), lipc__stand_in_gid()};
 }
 
 /* Copies the caller's options, checked, with the defaults filled in. ret_clients: the policy that clients points to. */

@@ -42,6 +42,7 @@ enum { LIPC__PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) + 1 };
 static bool lipc__is_runtime_directory(const char *path) {
     char part[PATH_MAX]; /* the path as far as a slash or its end */
     struct stat root, st;
+    const uid_t user = geteuid();
     size_t length = strlen(path);
     if (path[0] != '/' || length >= sizeof part || stat("/", &root) < 0)
         return false;
@@ -53,12 +54,12 @@ static bool lipc__is_runtime_directory(const char *path) {
             continue;
         memcpy(part, path, i);
         part[i] = '\0';
-        if (lstat(part, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0 && st.st_uid != root.st_uid))
+        if (lstat(part, &st) < 0 || (st.st_uid != user && st.st_uid != 0 && st.st_uid != root.st_uid))
             return false;
         if (!S_ISLNK(st.st_mode) && (st.st_mode & 0022) && !(st.st_mode & S_ISVTX))
             return false;
     }
-    if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022) != 0)
+    if (!S_ISDIR(st.st_mode) || st.st_uid != user || (st.st_mode & 0022) != 0)
         return false;
     struct stat system;
     return stat(LIPC__RUN, &system) < 0 || st.st_dev != system.st_dev || st.st_ino != system.st_ino;

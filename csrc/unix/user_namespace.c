@@ -1,10 +1,6 @@
 /* User namespaces, user_namespaces(7), which only Linux has. A namespace need not map all ids. The kernel reports all
  * ids that it does not map as one and the same, here called the stand-in. So a peer with that id may be anybody. */
 
-typedef struct lipc__stand_in {
-    int64_t uid, gid; /* -1: there is none */
-} lipc__stand_in;
-
 /* DEFAULT_OVERFLOWUID and DEFAULT_OVERFLOWGID, include/linux/highuid.h */
 enum { LIPC__OVERFLOW = 65534 };
 
@@ -47,9 +43,12 @@ static bool lipc__lacks_ids(const char *map) {
     }
 }
 
-static lipc__stand_in lipc__find_stand_in(void) {
-    return (lipc__stand_in){lipc__overflow_id("/proc/sys/kernel/overflowuid"),
-                            lipc__overflow_id("/proc/sys/kernel/overflowgid")};
+static int64_t lipc__stand_in_uid(void) {
+    return lipc__overflow_id("/proc/sys/kernel/overflowuid");
+}
+
+static int64_t lipc__stand_in_gid(void) {
+    return lipc__overflow_id("/proc/sys/kernel/overflowgid");
 }
 
 #else
@@ -59,20 +58,24 @@ static bool lipc__lacks_ids(const char *map) {
     return false;
 }
 
-static lipc__stand_in lipc__find_stand_in(void) {
-    return (lipc__stand_in){-1, -1};
+static int64_t lipc__stand_in_uid(void) {
+    return -1; /* there is none */
+}
+
+static int64_t lipc__stand_in_gid(void) {
+    return -1;
 }
 
 #endif
 
 /* Whether a user's or a group's id may stand for others. The map is read each time, since a process may enter a
  * namespace at any time, but only for that id. */
-static bool lipc__is_stand_in_uid(const lipc__stand_in *stand_in, int64_t uid) {
-    return uid == stand_in->uid && lipc__lacks_ids("/proc/self/uid_map");
+static bool lipc__is_stand_in_uid(int64_t stand_in, int64_t uid) {
+    return uid == stand_in && lipc__lacks_ids("/proc/self/uid_map");
 }
 
 #ifdef LIPC__ABSTRACT
-static bool lipc__is_stand_in_gid(const lipc__stand_in *stand_in, int64_t gid) {
-    return gid == stand_in->gid && lipc__lacks_ids("/proc/self/gid_map");
+static bool lipc__is_stand_in_gid(int64_t stand_in, int64_t gid) {
+    return gid == stand_in && lipc__lacks_ids("/proc/self/gid_map");
 }
 #endif
