@@ -41,16 +41,18 @@ const char *lipc_strerror(int64_t result) {
 /* Copies the caller's options over zeroes; NULL stands for all defaults. A caller that was built against a later
  * version may pass a larger struct. What this version does not know must be 0 there, otherwise LIPC_ENOTSUP. */
 static int lipc__options(void *ret_options, size_t known, const void *options) {
-    memset(ret_options, 0, known);
-    if (options == NULL)
-        return 0;
-    size_t size;
-    memcpy(&size, options, sizeof size);
-    if (size < sizeof size)
-        return lipc__fault(LIPC_EINVAL);
+    size_t size = 0;
+    if (options != NULL) {
+        memcpy(&size, options, sizeof size);
+        if (size < sizeof size)
+            return lipc__fault(LIPC_EINVAL);
+    }
     for (size_t i = known; i < size; i++)
         if (((const unsigned char *)options)[i] != 0)
             return lipc__fault(LIPC_ENOTSUP);
-    memcpy(ret_options, options, size < known ? size : known);
+    const size_t given = size < known ? size : known;
+    if (given > 0)
+        memcpy(ret_options, options, given);
+    memset((char *)ret_options + given, 0, known - given);
     return 0;
 }

@@ -91,9 +91,11 @@ static int64_t lipc__receive_waiting(int fd, struct msghdr *m, size_t size, int 
                                      size_t *ret_size) {
     const struct msghdr wanted = *m;
     ssize_t n = lipc__recvmsg(fd, m, flags | LIPC__WHOLE);
-    if (ret_size == NULL && lipc__is_plain(m, n))
-        return n;
-    return lipc__receive_on(fd, m, &wanted, size, n, flags, deadline, ret_size);
+    if (!lipc__is_plain(m, n))
+        return lipc__receive_on(fd, m, &wanted, size, n, flags, deadline, ret_size);
+    if (ret_size != NULL)
+        *ret_size = (size_t)n;
+    return n;
 }
 
 static struct msghdr lipc__message_into(struct iovec *iov) {
