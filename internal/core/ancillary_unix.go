@@ -22,11 +22,14 @@ typedef struct ipc_ancillary {
 	char control[LIPC_CONTROL_SIZE];
 } ipc_ancillary;
 
+// A payload is whole, or if count is over 0 the buffers.
+
 // What to send, with control as the memory for its control data.
-static lipc_message ipc_outgoing(const lipc_buffer *buffers, size_t count, ipc_ancillary *a, lipc_control *control) {
+static lipc_message ipc_outgoing(const lipc_buffer *whole, const lipc_buffer *buffers, size_t count, ipc_ancillary *a,
+                                 lipc_control *control) {
 	*control = (lipc_control){a->control, sizeof a->control, a->control_length, 0};
-	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
-	                  .handle_count = a->handle_count};
+	lipc_message m = {.size = sizeof m, .buffers = count > 0 ? buffers : whole, .buffer_count = count > 0 ? count : 1,
+	                  .handles = a->handles, .handle_count = a->handle_count};
 	if (a->control_length > 0)
 		m.control = control;
 	if (a->with_credentials)
@@ -36,37 +39,57 @@ static lipc_message ipc_outgoing(const lipc_buffer *buffers, size_t count, ipc_a
 	return m;
 }
 
-static int64_t ipc_send_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
+static int64_t ipc_send_message(lipc_handle handle, char *data, size_t size, const lipc_buffer *buffers, size_t count,
+                                ipc_ancillary *a) {
 	lipc_control control;
-	lipc_message m = ipc_outgoing(buffers, count, a, &control);
+	const lipc_buffer whole = {data, size};
+	lipc_message m = ipc_outgoing(&whole, buffers, count, a, &control);
 	return lipc_send_message(handle, &m, 0);
 }
 
-static int64_t ipc_channel_send_message(lipc_channel *c, const lipc_buffer *buffers, size_t count, ipc_ancillary *a,
-                                        int timeout_ms) {
+static int64_t ipc_channel_send_message(lipc_channel *c, char *data, size_t size, const lipc_buffer *buffers,
+                                        size_t count, ipc_ancillary *a, int timeout_ms) {
 	lipc_control control;
-	lipc_message m = ipc_outgoing(buffers, count, a, &control);
+	const lipc_buffer whole = {data, size};
+	lipc_message m = ipc_outgoing(&whole, buffers, count, a, &control);
 	return lipc_channel_send_message(c, &m, timeout_ms);
 }
 
-static int64_t ipc_receive_message(lipc_handle handle, const lipc_buffer *buffers, size_t count, ipc_ancillary *a,
-                                   bool peek) {
+// Where to receive, without what only some connections have.
+static lipc_message ipc_incoming(const lipc_buffer *whole, const lipc_buffer *buffers, size_t count, ipc_ancillary *a) {
+	return (lipc_message){.size = sizeof(lipc_message), .buffers = count > 0 ? buffers : whole,
+	                      .buffer_count = count > 0 ? count : 1, .handles = a->handles,
+	                      .handle_capacity = a->handle_count, .credentials = &a->credentials};
+}
+
+static bool ipc_has_other_control(lipc_control control) {
+	lipc_control_item item;
+	while (lipc_control_next(&control, &item) > 0)
+		if (item.kind == LIPC_CONTROL_OTHER)
+			return true;
+	return false;
+}
+
+static int64_t ipc_receive_message(lipc_handle handle, char *data, size_t size, const lipc_buffer *buffers,
+                                   size_t count, ipc_ancillary *a, bool peek) {
+	const lipc_buffer whole = {data, size};
 	lipc_control control = {a->control, sizeof a->control, 0, 0};
-	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
-	                  .handle_capacity = a->handle_count, .credentials = &a->credentials, .peer = &a->peer,
-	                  .pidfd = &a->pidfd, .control = &control};
+	lipc_message m = ipc_incoming(&whole, buffers, count, a);
+	m.peer = &a->peer;
+	m.pidfd = &a->pidfd;
+	m.control = &control;
 	int64_t r = peek ? lipc_peek_message(handle, &m, 0) : lipc_receive_message(handle, &m, 0);
 	if (r >= 0) // otherwise another attempt needs the old count
 		a->handle_count = m.handle_count;
 	a->length = m.length;
-	a->control_length = control.length;
+	a->control_length = ipc_has_other_control(control) ? control.length : 0;
 	return r;
 }
 
-static int64_t ipc_channel_receive_message(lipc_channel *c, const lipc_buffer *buffers, size_t count,
-                                           ipc_ancillary *a, int timeout_ms) {
-	lipc_message m = {.size = sizeof m, .buffers = buffers, .buffer_count = count, .handles = a->handles,
-	                  .handle_capacity = a->handle_count, .credentials = &a->credentials};
+static int64_t ipc_channel_receive_message(lipc_channel *c, char *data, size_t size, const lipc_buffer *buffers,
+                                           size_t count, ipc_ancillary *a, int timeout_ms) {
+	const lipc_buffer whole = {data, size};
+	lipc_message m = ipc_incoming(&whole, buffers, count, a);
 	int64_t r = lipc_channel_receive_message(c, &m, timeout_ms);
 	if (r >= 0)
 		a->handle_count = m.handle_count;
@@ -76,14 +99,6 @@ static int64_t ipc_channel_receive_message(lipc_channel *c, const lipc_buffer *b
 	return r;
 }
 
-#cgo noescape ipc_channel_send_message
-#cgo nocallback ipc_channel_send_message
-#cgo noescape ipc_channel_receive_message
-#cgo nocallback ipc_channel_receive_message
-#cgo noescape ipc_send_message
-#cgo nocallback ipc_send_message
-#cgo noescape ipc_receive_message
-#cgo nocallback ipc_receive_message
 */
 import "C"
 
@@ -168,35 +183,39 @@ func (a *Ancillary) Control(f func(level, typ int, data []byte)) {
 	}
 }
 
-// SendMessage sends a payload and what travels with it.
-func SendMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
-	return Result(C.ipc_send_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c))
+// SendMessage sends a payload and what travels with it. The payload is b, or the buffers if there are any.
+func SendMessage(handle uintptr, b []byte, buffers []Buffer, a *Ancillary) Result {
+	return Result(C.ipc_send_message(C.lipc_handle(handle), char(b), C.size_t(len(b)), cbuffers(buffers),
+		C.size_t(len(buffers)), &a.c))
 }
 
-// ReceiveMessage receives a payload and what travels with it.
-func ReceiveMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
-	return receiveMessage(handle, buffers, a, false)
+// ReceiveMessage receives a payload and what travels with it. The payload goes to b, or the buffers if there are any.
+func ReceiveMessage(handle uintptr, b []byte, buffers []Buffer, a *Ancillary) Result {
+	return receiveMessage(handle, b, buffers, a, false)
 }
 
 // PeekMessage receives a message as ReceiveMessage does, without removing it.
-func PeekMessage(handle uintptr, buffers []Buffer, a *Ancillary) Result {
-	return receiveMessage(handle, buffers, a, true)
+func PeekMessage(handle uintptr, b []byte, buffers []Buffer, a *Ancillary) Result {
+	return receiveMessage(handle, b, buffers, a, true)
 }
 
-func receiveMessage(handle uintptr, buffers []Buffer, a *Ancillary, peek C.bool) Result {
+func receiveMessage(handle uintptr, b []byte, buffers []Buffer, a *Ancillary, peek C.bool) Result {
 	return creating(func() Result {
-		return Result(C.ipc_receive_message(C.lipc_handle(handle), cbuffers(buffers), C.size_t(len(buffers)), &a.c, peek))
+		return Result(C.ipc_receive_message(C.lipc_handle(handle), char(b), C.size_t(len(b)), cbuffers(buffers),
+			C.size_t(len(buffers)), &a.c, peek))
 	})
 }
 
-// SendMessage sends a message and what travels with it. After a busy result the same must follow, or Cancel.
-func (c Channel) SendMessage(buffers []Buffer, a *Ancillary) Result {
-	return Result(C.ipc_channel_send_message(c.c, cbuffers(buffers), C.size_t(len(buffers)), &a.c, c.timeout()))
+// SendMessage is [SendMessage] for a channel. After a busy result the same must follow, or Cancel.
+func (c Channel) SendMessage(b []byte, buffers []Buffer, a *Ancillary) Result {
+	return Result(C.ipc_channel_send_message(c.c, char(b), C.size_t(len(b)), cbuffers(buffers), C.size_t(len(buffers)),
+		&a.c, c.timeout()))
 }
 
-// ReceiveMessage receives a message and what travels with it.
-func (c Channel) ReceiveMessage(buffers []Buffer, a *Ancillary) Result {
+// ReceiveMessage is [ReceiveMessage] for a channel.
+func (c Channel) ReceiveMessage(b []byte, buffers []Buffer, a *Ancillary) Result {
 	return creating(func() Result {
-		return Result(C.ipc_channel_receive_message(c.c, cbuffers(buffers), C.size_t(len(buffers)), &a.c, c.timeout()))
+		return Result(C.ipc_channel_receive_message(c.c, char(b), C.size_t(len(b)), cbuffers(buffers),
+			C.size_t(len(buffers)), &a.c, c.timeout()))
 	})
 }

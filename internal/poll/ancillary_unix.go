@@ -11,25 +11,52 @@ import (
 )
 
 var (
-	sendMessage    = &operation{step: (*direction).sendMessage, advance: (*direction).advanceBuffers, writes: true}
+	sendMessage    = &operation{step: (*direction).sendMessage, advance: (*direction).advancePayload, writes: true}
 	receiveMessage = &operation{step: (*direction).receiveMessage}
 	peekMessage    = &operation{step: (*direction).peekMessage}
 )
 
 // Files and credentials go with the first byte of the payload; further calls send the rest without them.
 func (d *direction) sendMessage(fd uintptr) core.Result {
-	if d.done == 0 {
-		return core.SendMessage(fd, d.buffers, d.ancillary)
+	switch {
+	case d.done == 0:
+		return core.SendMessage(fd, d.data, d.buffers, d.ancillary)
+	case len(d.buffers) > 0:
+		return core.WriteBuffers(fd, d.buffers)
+	default:
+		return core.Write(fd, d.data)
 	}
-	return core.WriteBuffers(fd, d.buffers)
+}
+
+func (d *direction) advancePayload(n int) bool {
+	if len(d.buffers) > 0 {
+		return d.advanceBuffers(n)
+	}
+	return d.advanceData(n)
+}
+
+// setPayload sets what is transferred with ancillary data. A single buffer becomes data, which takes no pinning.
+func (d *direction) setPayload(buffers [][]byte) {
+	if len(buffers) == 1 {
+		d.data = buffers[0]
+	} else {
+		d.pin(buffers)
+	}
+}
+
+func (d *direction) clearPayload() {
+	d.data = nil
+	if len(d.memory) > 0 {
+		d.unpin()
+	}
 }
 
 func (d *direction) receiveMessage(fd uintptr) core.Result {
-	return core.ReceiveMessage(fd, d.buffers, d.ancillary)
+	return core.ReceiveMessage(fd, d.data, d.buffers, d.ancillary)
 }
 
 func (d *direction) peekMessage(fd uintptr) core.Result {
-	return core.PeekMessage(fd, d.buffers, d.ancillary)
+	return core.PeekMessage(fd, d.data, d.buffers, d.ancillary)
 }
 
 // needAncillary returns the direction's memory for what travels with a payload, which it allocates at the first call.
@@ -43,22 +70,21 @@ func (d *direction) needAncillary() *core.Ancillary {
 
 // lend adds the descriptors of files to what travels with a payload, and then calls send. Until send has returned none
 // of them can be closed, so none of their numbers can come to mean another file.
-func lend(files []*os.File, a *core.Ancillary, send func() error) error {
+func lend(files []*os.File, a *core.Ancillary, send func() (int, error)) (n int, err error) {
 	if len(files) == 0 {
 		return send()
 	}
 	raw, err := files[0].SyscallConn()
 	if err != nil {
-		return fmt.Errorf("a file to send is nil: %w", err)
+		return 0, fmt.Errorf("a file to send is nil: %w", err)
 	}
-	var sent error
 	if raw.Control(func(fd uintptr) {
 		a.AddHandle(fd)
-		sent = lend(files[1:], a, send)
+		n, err = lend(files[1:], a, send)
 	}) != nil {
-		return fmt.Errorf("a file to send, %s: %w", files[0].Name(), os.ErrClosed)
+		return 0, fmt.Errorf("a file to send, %s: %w", files[0].Name(), os.ErrClosed)
 	}
-	return sent
+	return n, err
 }
 
 // SendMessage sends a payload with files, and with what fill adds, until the context ends.
@@ -67,32 +93,28 @@ func (e *Endpoint) SendMessage(ctx context.Context, buffers [][]byte, files []*o
 	if err := CheckFiles(len(files), core.MaxFiles); err != nil {
 		return 0, err
 	}
-	d := &e.out
-	n, err := e.within(ctx, d, func() (int, error) {
-		return d.sendWith(buffers, files, fill, func() (int, error) {
-			d.addressed = d.ancillary.HasPeer()
-			defer func() { d.addressed = false }()
-			return e.run(d, sendMessage)
-		})
-	})
+	d, n := &e.out, 0
+	end, err := e.begin(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	if err = d.prepareSend(buffers, fill); err == nil {
+		d.addressed = d.ancillary.HasPeer()
+		n, err = lend(files, d.ancillary, func() (int, error) { return e.run(d, sendMessage) })
+		d.addressed = false
+	}
+	d.clearPayload()
+	err = e.finish(ctx, d, end, err)
 	return n, e.explainSize(size(buffers), err)
 }
 
-// sendWith sets what a payload is sent with, and then calls send. The direction is locked.
-func (d *direction) sendWith(buffers [][]byte, files []*os.File, fill func(*core.Ancillary) error,
-	send func() (int, error)) (n int, err error) {
+// prepareSend sets a payload, and what it is sent with besides files. The direction is locked; clearPayload must
+// follow.
+func (d *direction) prepareSend(buffers [][]byte, fill func(*core.Ancillary) error) error {
 	a := d.needAncillary()
 	a.Clear()
-	if err := fill(a); err != nil {
-		return 0, err
-	}
-	d.pin(buffers)
-	defer d.unpin()
-	err = lend(files, a, func() (err error) {
-		n, err = send()
-		return err
-	})
-	return n, err
+	d.setPayload(buffers)
+	return fill(a)
 }
 
 // ReceiveMessage receives a payload with at most this many files. It calls received with what came with the payload,
@@ -112,19 +134,27 @@ func (e *Endpoint) PeekMessage(ctx context.Context, buffers [][]byte, files int,
 
 func (e *Endpoint) receiveMessage(ctx context.Context, o *operation, buffers [][]byte, files int,
 	received func(*core.Ancillary)) (int, error) {
-	return e.within(ctx, &e.in, func() (int, error) {
-		return e.in.receiveWith(buffers, files, received, func() (int, error) { return e.run(&e.in, o) })
-	})
+	d := &e.in
+	end, err := e.begin(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	d.prepareReceive(buffers, files)
+	n, err := e.run(d, o)
+	n, err = d.deliver(n, err, buffers, received)
+	return n, e.finish(ctx, d, end, err)
 }
 
-// receiveWith receives a message by run. The direction is locked.
-func (d *direction) receiveWith(buffers [][]byte, files int, received func(*core.Ancillary), run func() (int, error)) (
-	int, error) {
-	a := d.needAncillary()
-	a.LimitHandles(files)
-	d.pin(buffers)
-	defer d.unpin()
-	n, err := run()
+// prepareReceive sets where a message goes. The direction is locked; deliver must follow.
+func (d *direction) prepareReceive(buffers [][]byte, files int) {
+	d.needAncillary().LimitHandles(files)
+	d.setPayload(buffers)
+}
+
+// deliver passes what came with a message to received. n and err are the results of receiving.
+func (d *direction) deliver(n int, err error, buffers [][]byte, received func(*core.Ancillary)) (int, error) {
+	a := d.ancillary
+	d.clearPayload()
 	if lacking := d.result.Truncated() || d.result.FilesLost(); err != nil && lacking {
 		a.Clear()
 		n = a.Length()

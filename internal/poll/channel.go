@@ -302,8 +302,13 @@ func (c *Channel) sendWithin(ctx context.Context, send func(*direction) (int, er
 	if err := c.openedWithin(ctx, core.Writing); err != nil {
 		return 0, err
 	}
-	d := c.sender()
-	return c.sending().within(ctx, d, func() (int, error) { return send(d) })
+	e, d := c.sending(), c.sender()
+	end, err := e.begin(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	n, err := send(d)
+	return n, e.finish(ctx, d, end, err)
 }
 
 // receiveWithin locks the receiver and calls receive, until the context ends.
@@ -311,8 +316,13 @@ func (c *Channel) receiveWithin(ctx context.Context, receive func(*direction) (i
 	if err := c.openedWithin(ctx, core.Reading); err != nil {
 		return 0, err
 	}
-	d := &c.conn.in
-	return c.conn.within(ctx, d, func() (int, error) { return receive(d) })
+	e, d := c.conn, &c.conn.in
+	end, err := e.begin(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	n, err := receive(d)
+	return n, e.finish(ctx, d, end, err)
 }
 
 // Send sends a message.

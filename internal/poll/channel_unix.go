@@ -86,11 +86,11 @@ func (c *Channel) run(d *direction, o *operation) (int, error) {
 }
 
 func (d *direction) channelSendMessage(uintptr) core.Result {
-	return d.channel.SendMessage(d.buffers, d.ancillary)
+	return d.channel.SendMessage(d.data, d.buffers, d.ancillary)
 }
 
 func (d *direction) channelMessage(uintptr) core.Result {
-	return d.channel.ReceiveMessage(d.buffers, d.ancillary)
+	return d.channel.ReceiveMessage(d.data, d.buffers, d.ancillary)
 }
 
 // sendMessage sends a message. The sender is locked.
@@ -101,13 +101,21 @@ func (c *Channel) sendMessage(buffers [][]byte, files []*os.File, fill func(*cor
 	if err := CheckFiles(len(files), c.memory.FileLimit()); err != nil {
 		return 0, err
 	}
-	d := c.sender()
-	return d.sendWith(buffers, files, fill, func() (int, error) { return c.runSend(d, channelSendMessage) })
+	d, n := c.sender(), 0
+	err := d.prepareSend(buffers, fill)
+	if err == nil {
+		n, err = lend(files, d.ancillary, func() (int, error) { return c.runSend(d, channelSendMessage) })
+	}
+	d.clearPayload()
+	return n, err
 }
 
 // receiveMessage receives a message. The receiver is locked.
 func (c *Channel) receiveMessage(buffers [][]byte, files int, received func(*core.Ancillary)) (int, error) {
-	return c.conn.in.receiveWith(buffers, files, received, func() (int, error) { return c.runReceive(channelMessage) })
+	d := &c.conn.in
+	d.prepareReceive(buffers, files)
+	n, err := c.runReceive(channelMessage)
+	return d.deliver(n, err, buffers, received)
 }
 
 func (c *Channel) setReceiveDeadline(t time.Time) error {

@@ -20,27 +20,33 @@ func (d *direction) interrupter() *interrupter {
 	return d.interrupts.Load()
 }
 
-// within locks a direction and performs an operation of it, until the context ends. Then the error is the context's.
-func (e *Endpoint) within(ctx context.Context, d *direction, perform func() (int, error)) (int, error) {
+// begin locks a direction for an operation, which fails when the context ends. If begin succeeds, finish must follow.
+// The two are not one function that takes the operation as a closure, because each call around a system call costs:
+// after the system call the processor mispredicts each return.
+func (e *Endpoint) begin(ctx context.Context, d *direction) (end func(), err error) {
 	if ctx.Done() == nil {
 		d.mu.Lock()
-		defer d.mu.Unlock()
-		return perform()
+		return nil, nil
 	}
 	if err := ctx.Err(); err != nil {
-		return 0, err
+		return nil, err
 	}
 	if err := d.lock(ctx); err != nil {
-		return 0, err
+		return nil, err
 	}
-	defer d.mu.Unlock()
-	end := e.interruptAfter(ctx, d)
-	n, err := perform()
-	end()
-	if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
-		err = ctx.Err()
+	return e.interruptAfter(ctx, d), nil
+}
+
+// finish unlocks the direction, and returns the error of the operation: the context's if its end interrupted it.
+func (e *Endpoint) finish(ctx context.Context, d *direction, end func(), err error) error {
+	if end != nil {
+		end()
+		if errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil {
+			err = ctx.Err()
+		}
 	}
-	return n, err
+	d.mu.Unlock()
+	return err
 }
 
 // lock locks the direction, unless the context ends before. An operation of another goroutine may have locked it for
@@ -102,5 +108,10 @@ func (e *Endpoint) ReceiveContext(ctx context.Context, b []byte) (int, error) {
 
 // transferWithin is transfer, until the context ends.
 func (e *Endpoint) transferWithin(ctx context.Context, d *direction, o *operation, data []byte) (int, error) {
-	return e.within(ctx, d, func() (int, error) { return e.transferLocked(d, o, data) })
+	end, err := e.begin(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	n, err := e.transferLocked(d, o, data)
+	return n, e.finish(ctx, d, end, err)
 }

@@ -182,17 +182,22 @@ func (s *shutdown) complete() bool {
 // run performs an operation whose arguments are set.
 func (e *Endpoint) run(d *direction, o *operation) (int, error) {
 	d.start(o) // before the checks, which may end the operation without a call
-	if err := e.Usable(); err != nil {
-		return 0, err
-	}
 	return e.goOn(d)
 }
 
-// goOn performs the rest of an operation.
+// goOn performs the rest of an operation: attempts until one ends it, and waits on the poller in between.
 func (e *Endpoint) goOn(d *direction) (int, error) {
+	if err := e.Usable(); err != nil {
+		return d.done, err
+	}
 	for pause := nextPause(0); ; pause = nextPause(pause) {
 		d.pausing = false
-		err := e.wait(d)
+		var err error
+		if d == &e.out {
+			err = e.raw.Write(d.attempt)
+		} else {
+			err = e.raw.Read(d.attempt)
+		}
 		if err == nil && d.pausing {
 			time.Sleep(pause)
 			continue
@@ -204,14 +209,6 @@ func (e *Endpoint) goOn(d *direction) (int, error) {
 		}
 		return d.done, err
 	}
-}
-
-// wait performs attempts until one ends the operation, and waits on the poller in between.
-func (e *Endpoint) wait(d *direction) error {
-	if d == &e.out {
-		return e.raw.Write(d.attempt)
-	}
-	return e.raw.Read(d.attempt)
 }
 
 // Usable returns nil if the endpoint can be used, otherwise the error of its operations.

@@ -25,13 +25,18 @@ type operation struct {
 type direction struct {
 	mu        sync.Mutex // held during a whole operation
 	operation *operation
-	data      []byte      // what is left to transfer
-	done      int         // how much was transferred: bytes, or messages of a batch
-	result    core.Result // of the last call
+	data      []byte // what is left to transfer
+	progress
 
 	interrupts atomic.Pointer[interrupter] // nil: none was needed yet
 	*extras
 	systemDirection
+}
+
+// progress is how far an operation has come.
+type progress struct {
+	done   int         // how much was transferred: bytes, or messages of a batch
+	result core.Result // of the last call
 }
 
 // extras are what only some operations need. They are allocated for the first of these, so that a connection that is
@@ -53,7 +58,7 @@ func (d *direction) needExtras() {
 }
 
 // start removes what the previous operation left.
-func (d *direction) start(o *operation) { d.operation, d.done, d.result = o, 0, 0 }
+func (d *direction) start(o *operation) { d.operation, d.progress = o, progress{} }
 
 // advance records that n bytes or messages were transferred, and reports whether that was all.
 func (d *direction) advance(n int) bool {

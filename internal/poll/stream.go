@@ -83,16 +83,19 @@ func (d *direction) pin(buffers [][]byte) {
 func (d *direction) unpin() {
 	d.pins.Unpin()
 	clear(d.memory)
-	d.buffers = nil
+	d.buffers, d.memory = nil, d.memory[:0]
 }
 
 // transferBuffers performs an operation on buffers.
 func (e *Endpoint) transferBuffers(ctx context.Context, d *direction, o *operation, buffers [][]byte) (int, error) {
-	return e.within(ctx, d, func() (int, error) {
-		d.pin(buffers)
-		defer d.unpin()
-		return e.run(d, o)
-	})
+	end, err := e.begin(ctx, d)
+	if err != nil {
+		return 0, err
+	}
+	d.pin(buffers)
+	n, err := e.run(d, o)
+	d.unpin()
+	return n, e.finish(ctx, d, end, err)
 }
 
 // size returns the total size of buffers in bytes.
