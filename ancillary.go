@@ -96,7 +96,7 @@ func (m *Message) take(a *core.Ancillary) {
 		*m.Credentials = Credentials(a.Credentials())
 	}
 	for _, handle := range a.Handles() {
-		m.Files = append(m.Files, os.NewFile(handle, "ipc: received"))
+		m.Files = append(m.Files, receivedFile(handle))
 	}
 	if pidfd, came := a.PIDFD(); came {
 		m.PIDFD = os.NewFile(pidfd, "ipc: pidfd")
@@ -105,6 +105,16 @@ func (m *Message) take(a *core.Ancillary) {
 		m.Control = append(m.Control, ControlData{level, typ, bytes.Clone(data)})
 	})
 }
+
+// takeFiles stores the files that came with a payload, and returns how many came.
+func takeFiles(files []*os.File, a *core.Ancillary) int {
+	for i, handle := range a.Handles() {
+		files[i] = receivedFile(handle)
+	}
+	return len(a.Handles())
+}
+
+func receivedFile(handle uintptr) *os.File { return os.NewFile(handle, "ipc: received") }
 
 // SendMessage sends a message, and returns the size of the payload that was sent.
 //
@@ -181,19 +191,21 @@ func (c *conn) receiveMessage(ctx context.Context, m *Message, peek bool) (int, 
 
 // SendFiles sends b with files, as [Conn.SendMessage] does.
 func (c *conn) SendFiles(b []byte, files ...*os.File) (int, error) {
-	m := Message{Buffers: [][]byte{b}, Files: files}
-	return c.SendMessage(&m)
+	n, err := c.end.SendMessage(context.Background(), [][]byte{b}, files, new(Message).fill)
+	return n, c.opError("write", err)
 }
 
 // ReceiveFiles receives into b and files, as [Conn.ReceiveMessage] does. It accepts at most len(files) files, and
 // returns how many came.
 func (c *conn) ReceiveFiles(b []byte, files []*os.File) (n, nfiles int, err error) {
-	m := Message{Buffers: [][]byte{b}, Files: files[:0], MaxFiles: len(files)}
-	n, err = c.ReceiveMessage(&m)
-	if m.PIDFD != nil { // the caller has no way to get it
-		m.PIDFD.Close()
-	}
-	return n, copy(files, m.Files), err
+	n, err = c.end.ReceiveMessage(context.Background(), [][]byte{b}, len(files), func(a *core.Ancillary) {
+		nfiles = takeFiles(files, a)
+		if pidfd, came := a.PIDFD(); came { // the caller has no way to get it
+			core.Close(pidfd)
+		}
+	})
+	n, err = c.readResult(n, err)
+	return n, nfiles, err
 }
 
 // SetPassCredentials sets whether messages are received with their sender's credentials, beginning with those sent

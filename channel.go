@@ -337,7 +337,8 @@ func (c *Channel) SendMessageContext(ctx context.Context, m *Message) (int, erro
 
 // SendFiles sends b with files, as [Channel.SendMessage] does.
 func (c *Channel) SendFiles(b []byte, files ...*os.File) (int, error) {
-	return c.SendMessage(&Message{Buffers: [][]byte{b}, Files: files})
+	n, err := c.end.SendMessage(context.Background(), [][]byte{b}, files, new(Message).fill)
+	return n, c.opError("write", err)
 }
 
 // Reserve waits for room for a message of size bytes, and returns that room, which is shared memory. Fill it, and call
@@ -401,9 +402,11 @@ func (c *Channel) ReceiveMessageContext(ctx context.Context, m *Message) (int, e
 // ReceiveFiles receives into b and files, as [Channel.ReceiveMessage] does. It accepts at most len(files) files, and
 // returns how many came.
 func (c *Channel) ReceiveFiles(b []byte, files []*os.File) (n, nfiles int, err error) {
-	m := Message{Buffers: [][]byte{b}, Files: files[:0], MaxFiles: len(files)}
-	n, err = c.ReceiveMessage(&m)
-	return n, copy(files, m.Files), err
+	n, err = c.end.ReceiveMessage(context.Background(), [][]byte{b}, len(files), func(a *core.Ancillary) {
+		nfiles = takeFiles(files, a)
+	})
+	n, err = c.readResult(n, err)
+	return n, nfiles, err
 }
 
 // Next waits for a message, and returns it without copying. The message stays valid until [Channel.Release], even after
