@@ -149,9 +149,20 @@ static int lipc__text_check(int type, int directory, const char *text, size_t le
     return lipc__text_valid(type, text, length) ? 0 : lipc__fault(LIPC_ENAME);
 }
 
+/* The most that lipc__directory_of() can return for a type that is the user's. */
+static size_t lipc__user_directory_limit(void) {
+    enum { USUAL = sizeof "/run/user/4294967295/lipc" - 1 };
+    const char *runtime = LIPC__GETENV("XDG_RUNTIME_DIR");
+    const size_t length = runtime != NULL ? strlen(runtime) + sizeof "/lipc" - 1 : 0;
+    return length > USUAL ? length : USUAL;
+}
+
 static int lipc__name_valid(int type, const char *text, size_t length) {
     char directory[LIPC__PATH_ROOM];
-    int n = lipc__directory_of(type, directory);
+    /* A short name fits any of the user's directories: only its use takes the system calls to find which it is. */
+    const size_t most = type == LIPC_NAME_USER ? lipc__user_directory_limit() : LIPC__PATH_ROOM;
+    const bool fits = most < LIPC__PATH_ROOM && most + 1 + length <= (size_t)LIPC__PATH_LIMIT;
+    int n = fits ? (int)most : lipc__directory_of(type, directory);
     return n < 0 ? n : lipc__text_check(type, n, text, length);
 }
 
