@@ -56,11 +56,20 @@ type conn struct {
 
 func newConn(c *net.UnixConn) *conn { return &conn{UnixConn: c} }
 
+// SendFile keeps the file from being closed meanwhile, as lipc does.
 func (c *conn) SendFile(b []byte, f *os.File) error {
-	_, _, err := c.WriteMsgUnix(b, syscall.UnixRights(int(f.Fd())), nil)
-	return err
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	err = raw.Control(func(fd uintptr) {
+		_, _, sent = c.WriteMsgUnix(b, syscall.UnixRights(int(fd)), nil)
+	})
+	return errors.Join(err, sent)
 }
 
+// ReceiveFile makes the descriptor an os.File, as lipc does.
 func (c *conn) ReceiveFile(b []byte) error {
 	if c.control == nil {
 		c.control = make([]byte, syscall.CmsgSpace(4))
@@ -80,7 +89,7 @@ func (c *conn) ReceiveFile(b []byte) error {
 	if err != nil {
 		return err
 	}
-	return syscall.Close(fds[0])
+	return os.NewFile(uintptr(fds[0]), "received").Close()
 }
 
 // listenTCP writes the port that the system chose to the file address.
