@@ -80,11 +80,12 @@ run_parts() { # NAME…
     [ $failed -eq 0 ] || exit 1
 }
 
-# The folders of the root module's packages that have tests of the library or the command. Those in tests/packaging are
-# of what is installed, and the one in tests/soak takes long: they are left to "make test".
-tested_packages() {
-    "${GO:-go}" list -f '{{if or .TestGoFiles .XTestGoFiles}}.{{slice .ImportPath (len .Module.Path)}}{{end}}' ./... |
-        grep -vxE './tests/(packaging|soak)'
+# The folders of a module's packages that have tests of the library or the command, for the system in GOOS. Those in
+# tests/packaging are of what is installed, and the one in tests/soak takes long: they are left to "make test".
+tested_packages() { # folder of the module, ".": of that package alone; all of the root module if there are none
+    local root=$PWD
+    (cd "${1:-.}" && "${GO:-go}" list -f '{{if or .TestGoFiles .XTestGoFiles}}{{.Dir}}{{end}}' "${2:-./...}") |
+        sed "s|^$root|.|; /\/tests\/packaging$/d; /\/tests\/soak$/d"
 }
 
 # Builds the tests of the Go package in a folder, and runs them there. Prints what failed, or how many passed.
