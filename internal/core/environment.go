@@ -29,6 +29,11 @@ func init() {
 	}
 }
 
+// fromEnvironment reports whether the C core reads the environment to find the directory of such a name.
+func (t NameType) fromEnvironment() bool {
+	return t == UserName || t == NamespacedName && C.ipc_abstract_names == 0
+}
+
 // handOverEnvironment makes the C core read the environment as it is now.
 func handOverEnvironment() {
 	environment.Lock()

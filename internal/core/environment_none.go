@@ -2,5 +2,7 @@
 
 package core
 
-// handOverEnvironment does nothing: the C core reads the environment itself, or does not need it.
-func handOverEnvironment() {}
+// The C core reads the environment itself, or does not need it.
+
+func (NameType) fromEnvironment() bool { return false }
+func handOverEnvironment()             {}

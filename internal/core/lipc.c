@@ -10,6 +10,8 @@ static const char *ipc_getenv(const char *name);
 #ifndef _WIN32
 #include "environment.h"
 
+const int ipc_abstract_names = LIPC__ABSTRACT_NAMES;
+
 // The variables that the C core reads. os.Setenv changes the environment of C too, and frees what getenv(3) returned.
 // So Go hands their values over, and never frees them.
 static struct {

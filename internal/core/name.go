@@ -58,7 +58,7 @@ const (
 
 // c returns the type for a call of C, which finds the directory of such a name in the environment.
 func (t NameType) c() C.int {
-	if t == UserName || t == NamespacedName && runtime.GOOS != "linux" {
+	if t.fromEnvironment() {
 		handOverEnvironment()
 	}
 	return C.int(t)
