@@ -26,6 +26,17 @@ type contextual struct {
 	limit         func(time.Time) error // sets the deadline of receiving
 }
 
+// packets are messages, those of a channel, or datagrams.
+type packets interface {
+	Send([]byte) error
+	SendContext(context.Context, []byte) error
+	SendMessageContext(context.Context, *ipc.Message) (int, error)
+	Receive([]byte) (int, error)
+	ReceiveContext(context.Context, []byte) (int, error)
+	ReceiveMessageContext(context.Context, *ipc.Message) (int, error)
+	SetReadDeadline(time.Time) error
+}
+
 func newContextual(t *testing.T) map[string]contextual {
 	all := map[string]contextual{}
 	one := []byte("x")
@@ -39,32 +50,34 @@ func newContextual(t *testing.T) map[string]contextual {
 		plain:   func(p []byte) error { return second(a.Read(p)) },
 		limit:   a.SetReadDeadline,
 	}
-	ma, mb := messagePair(t)
-	all["messages"] = contextual{
-		receive: func(ctx context.Context, p []byte) error { return second(ma.ReceiveContext(ctx, p)) },
-		send:    ma.SendContext,
-		feed:    func() error { return mb.Send(one) },
-		drain:   func() error { return second(mb.Receive(some)) },
-		plain:   func(p []byte) error { return second(ma.Receive(p)) },
-		limit:   ma.SetReadDeadline,
+	addPackets := func(what string, open func() (a, b packets)) {
+		for _, whole := range []bool{false, true} {
+			a, b := open()
+			c := contextual{
+				receive: func(ctx context.Context, p []byte) error { return second(a.ReceiveContext(ctx, p)) },
+				send:    a.SendContext,
+				feed:    func() error { return b.Send(one) },
+				drain:   func() error { return second(b.Receive(some)) },
+				plain:   func(p []byte) error { return second(a.Receive(p)) },
+				limit:   a.SetReadDeadline,
+			}
+			if !whole {
+				all[what] = c
+				continue
+			}
+			in, out := ipc.Message{Buffers: [][]byte{nil}}, ipc.Message{Buffers: [][]byte{nil}}
+			c.receive = func(ctx context.Context, p []byte) error {
+				in.Buffers[0] = p
+				return second(a.ReceiveMessageContext(ctx, &in))
+			}
+			c.send = func(ctx context.Context, p []byte) error {
+				out.Buffers[0] = p
+				return second(a.SendMessageContext(ctx, &out))
+			}
+			all[what+", and what travels with them"] = c
+		}
 	}
-	mc, md := messagePair(t)
-	message := ipc.Message{Buffers: [][]byte{nil}}
-	outgoing := ipc.Message{Buffers: [][]byte{nil}}
-	all["messages and what travels with them"] = contextual{
-		receive: func(ctx context.Context, p []byte) error {
-			message.Buffers[0] = p
-			return second(mc.ReceiveMessageContext(ctx, &message))
-		},
-		send: func(ctx context.Context, p []byte) error {
-			outgoing.Buffers[0] = p
-			return second(mc.SendMessageContext(ctx, &outgoing))
-		},
-		feed:  func() error { return md.Send(one) },
-		drain: func() error { return second(md.Receive(some)) },
-		plain: func(p []byte) error { return second(mc.Receive(p)) },
-		limit: mc.SetReadDeadline,
-	}
+	addPackets("messages", func() (packets, packets) { return messagePair(t) })
 	r, w, err := ipc.Pipe()
 	require.NoError(t, err)
 	closes(t, r, w)
@@ -80,44 +93,20 @@ func newContextual(t *testing.T) map[string]contextual {
 		limit:   r.SetReadDeadline,
 	}
 	for what, memory := range map[string]ipc.ChannelMemory{"channel": ipc.PreferMemory, "channel without memory": ipc.NeverMemory} {
-		for how, messages := range map[string]bool{"": false, ", whole messages": true} {
+		addPackets(what, func() (packets, packets) {
 			a, b, err := ipc.ChannelPair(&ipc.ChannelConfig{Memory: memory, RingSize: 4096})
 			require.NoError(t, err)
 			closes(t, a, b)
-			c := contextual{
-				receive: func(ctx context.Context, p []byte) error { return second(a.ReceiveContext(ctx, p)) },
-				send:    a.SendContext,
-				feed:    func() error { return b.Send(one) },
-				drain:   func() error { return second(b.Receive(some)) },
-				plain:   func(p []byte) error { return second(a.Receive(p)) },
-				limit:   a.SetReadDeadline,
-			}
-			if messages {
-				m, o := ipc.Message{Buffers: [][]byte{nil}}, ipc.Message{Buffers: [][]byte{nil}}
-				c.receive = func(ctx context.Context, p []byte) error {
-					m.Buffers[0] = p
-					return second(a.ReceiveMessageContext(ctx, &m))
-				}
-				c.send = func(ctx context.Context, p []byte) error {
-					o.Buffers[0] = p
-					return second(a.SendMessageContext(ctx, &o))
-				}
-			}
-			all[what+how] = c
-		}
+			return a, b
+		})
 	}
 	if runtime.GOOS != "windows" {
-		a, b, err := ipc.DatagramPair()
-		require.NoError(t, err)
-		closes(t, a, b)
-		all["datagrams"] = contextual{
-			receive: func(ctx context.Context, p []byte) error { return second(a.ReceiveContext(ctx, p)) },
-			send:    a.SendContext,
-			feed:    func() error { return b.Send(one) },
-			drain:   func() error { return second(b.Receive(some)) },
-			plain:   func(p []byte) error { return second(a.Receive(p)) },
-			limit:   a.SetReadDeadline,
-		}
+		addPackets("datagrams", func() (packets, packets) {
+			a, b, err := ipc.DatagramPair()
+			require.NoError(t, err)
+			closes(t, a, b)
+			return a, b
+		})
 	}
 	return all
 }

@@ -17,11 +17,9 @@ import (
 
 // These tests are of behaviours that the tests of go-winio require of its pipes. They hold on every system.
 
-func TestEveryDialSucceedsWhileTheServerClosesWhatItAccepts(t *testing.T) {
-	leakcheck.Start(t)
-	name := newPath(t)
-	l := listen(t, name)
-	ended := make(chan error)
+// closeAccepted lets serve have each connection, and closes it. The channel gets the error that ends the listener.
+func closeAccepted(l *ipc.Listener, serve func(net.Conn)) (ended chan error) {
+	ended = make(chan error)
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -29,9 +27,18 @@ func TestEveryDialSucceedsWhileTheServerClosesWhatItAccepts(t *testing.T) {
 				ended <- err
 				return
 			}
+			serve(c)
 			c.Close()
 		}
 	}()
+	return ended
+}
+
+func TestEveryDialSucceedsWhileTheServerClosesWhatItAccepts(t *testing.T) {
+	leakcheck.Start(t)
+	name := newPath(t)
+	l := listen(t, name)
+	ended := closeAccepted(l, func(net.Conn) {})
 	for range 1000 {
 		c, err := ipc.Dial(t.Context(), name)
 		require.NoError(t, err)
@@ -69,17 +76,8 @@ func TestCloseEndsAcceptWhileAClientConnects(t *testing.T) {
 	for i := range 200 {
 		l, err := ipc.Listen(name)
 		require.NoError(t, err)
-		ended, dialled, begun := make(chan error), make(chan error), make(chan struct{})
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					ended <- err
-					return
-				}
-				c.Close()
-			}
-		}()
+		dialled, begun := make(chan error), make(chan struct{})
+		ended := closeAccepted(l, func(net.Conn) {})
 		go func() {
 			ctx, cancel := context.WithTimeout(context.Background(), patience)
 			defer cancel()
@@ -130,18 +128,7 @@ func TestServersOfOneNameFollowOneAnotherWithoutAPause(t *testing.T) {
 	for range 200 {
 		l, err := ipc.Listen(name)
 		require.NoError(t, err)
-		ended := make(chan error)
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					ended <- err
-					return
-				}
-				io.CopyN(c, c, 5)
-				c.Close()
-			}
-		}()
+		ended := closeAccepted(l, func(c net.Conn) { io.CopyN(c, c, 5) })
 		c, err := ipc.Dial(t.Context(), name)
 		require.NoError(t, err)
 		_, err = c.Write([]byte("hello"))

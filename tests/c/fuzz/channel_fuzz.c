@@ -264,19 +264,7 @@ static void victim_acts(uint32_t action) {
 
 /* ------------------------------------------- The handshake -------------------------------------- */
 
-typedef struct hello {
-    char magic[8];
-    uint32_t order, length;
-    uint16_t version_min, version_max;
-    uint32_t flags, ring_size, max_message, max_handles;
-    char reserved[28];
-} hello;
-
-static hello hello_of(uint32_t flags) {
-    hello h = {{0}, 0x01020304, sizeof h, 1, 1, flags, (uint32_t)ring, PEER_LIMIT, PEER_HANDLES, {0}};
-    memcpy(h.magic, "\x89lipc\r\n\x1a", sizeof h.magic);
-    return h;
-}
+static hello hello_of(uint32_t flags) { return new_hello(flags, (uint32_t)ring, PEER_LIMIT, PEER_HANDLES); }
 
 static void start(bool accepting, int memory) {
     lipc_handle ends[2];

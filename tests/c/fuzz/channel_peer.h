@@ -14,13 +14,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../channel_hello.h"
 #include "lipc_channel.h"
 
 #define CHECK(condition) ((condition) ? (void)0 : __builtin_trap())
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 enum {
-    HELLO = 64, SHARES = 1, BARRIER = 2, ANSWER = 4, /* of the handshake */
     MESSAGE = 1, FRAGMENT = 2, PAD = 3, FINISH = 4, CANCEL = 5, /* kinds of records */
     HEAD = 0, CONSUMER = 1, PRODUCER = 2, PROCESSOR = 3, /* words of a direction */
     WORDS = 4096, LARGEST_RING = 16384, GUARD = 1 << 16,

@@ -1,5 +1,6 @@
 /* Channels over named pipes: messages, bytes, ends, deadlines, and peers that break the protocol. */
 #include "fixture.h"
+#include "channel_hello.h"
 #include "lipc_channel.h"
 
 enum { BIG = 300000, LIMIT = 1 << 20 };
@@ -219,20 +220,6 @@ TEST(a_message_whose_time_runs_out_leaves_the_others_whole) {
 
 /* ------------------------------------------ Hostile peers --------------------------------------- */
 
-typedef struct hello {
-    char magic[8];
-    uint32_t order, length;
-    uint16_t version_min, version_max;
-    uint32_t flags, ring_size, max_message, max_handles;
-    char reserved[28];
-} hello;
-
-static hello good_hello(uint32_t flags) {
-    hello h = {{0}, 0x01020304, sizeof h, 1, 1, flags, 4096, 100000, 0, {0}};
-    memcpy(h.magic, "\x89lipc\r\n\x1a", sizeof h.magic);
-    return h;
-}
-
 /* Opens the accepting end with a peer that has written this. */
 static int open_against(lipc_handle end, lipc_handle peer, const void *bytes, size_t size, lipc_channel **ret_channel) {
     lipc_channel_options o = {.size = sizeof o, .accepting = 1, .max_message = 5000};
@@ -246,7 +233,7 @@ TEST(a_peer_that_is_no_channel_is_refused) {
         lipc_channel *x;
         CHECK_ERROR(LIPC_EPROTO, open_against(a, b, http, sizeof http - 1, &x));
     }
-    hello h = good_hello(0);
+    hello h = new_hello(0, 4096, 100000, 0);
     EACH_CONNECTION(LIPC_STREAM, a, b) {
         lipc_channel *x;
         CHECK_ERROR(LIPC_ETIMEDOUT, open_against(a, b, &h, sizeof h - 1, &x));
@@ -273,7 +260,7 @@ TEST(records_that_cannot_be_end_the_channel) {
     for (size_t i = 0; i < COUNT(records); i++)
         EACH_CONNECTION(LIPC_STREAM, a, b) {
             lipc_channel *x;
-            hello h = good_hello(0);
+            hello h = new_hello(0, 4096, 100000, 0);
             const uint32_t choice[2] = {0, 0};
             char bytes[sizeof h + sizeof choice];
             memcpy(bytes, &h, sizeof h);
@@ -293,7 +280,7 @@ TEST(records_that_cannot_be_end_the_channel) {
 TEST(memory_that_was_not_asked_for_is_refused) {
     EACH_CONNECTION(LIPC_STREAM, a, b) {
         lipc_channel *x;
-        hello h = good_hello(4 | 1);
+        hello h = new_hello(ANSWER | SHARES, 4096, 100000, 0);
         CHECK_INT(sizeof h, lipc_write(b, &h, sizeof h, WAIT));
         CHECK_ERROR(LIPC_EPROTO, lipc_channel_open(a, NULL, WAIT, &x));
     }
