@@ -35,7 +35,7 @@ func becomeUser(number string) error {
 func TestCallOfAUserThatMayNotConnectIsPermissionDenied(t *testing.T) {
 	leakcheck.Start(t)
 	if os.Getuid() != 0 {
-		facility.Missing(t, "a second user: root")
+		facility.Missing(t, "root, to become another user: setuid(2)")
 	}
 	dir := leakcheck.Dir(t)
 	require.NoError(t, os.Chmod(dir, 0o755))

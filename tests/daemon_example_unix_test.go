@@ -25,7 +25,7 @@ import (
 func daemons(t *testing.T) map[string]string {
 	t.Helper()
 	if !onLinux {
-		facility.Missing(t, "SO_PEERCRED, which the daemon asks that uses package net")
+		facility.Missing(t, "SO_PEERCRED, unix(7), which the daemon that uses package net asks for")
 	}
 	before := filepath.Join(leakcheck.Dir(t), "before")
 	project.MustRun(t, filepath.Join(project.Root(t), "examples/daemon/before"), nil, "go", "build", "-o", before, ".")

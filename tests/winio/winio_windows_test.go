@@ -170,8 +170,8 @@ func TestMuchIsEchoedUpToTheEnd(t *testing.T) {
 }
 
 func TestPipeInByteModeHasNoHalves(t *testing.T) {
-	if onWine { // 8
-		facility.Missing(t, "pipes of bytes that refuse clients of other machines")
+	if onWine { // of version 8
+		facility.Missing(t, "FILE_PIPE_REJECT_REMOTE_CLIENTS for pipes of bytes, NtCreateNamedPipeFile()")
 	}
 	path := pathFor(t)
 	l, err := winio.ListenPipe(path, &winio.PipeConfig{})

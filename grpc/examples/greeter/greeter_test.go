@@ -126,7 +126,7 @@ func loopbackAddresses(t *testing.T) []string {
 			return []string{first.Addr().String(), second.Addr().String()}
 		}
 	}
-	facility.Missing(t, "a second loopback address")
+	facility.Missing(t, "127.0.0.2, a second address of the loopback interface")
 	return nil
 }
 
